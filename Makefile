@@ -1,0 +1,59 @@
+PYTHON ?= python3
+SWEEP ?=
+JOBS ?= -1
+ARGS ?=
+PORT ?= 5000
+
+venv := .venv/bin/python
+# The main job, or the sweep of sweeps/ that SWEEP names.
+job := $(if $(SWEEP),sweeps=$(SWEEP),model.channels=1,30 model.dropout=true,false)
+
+.DEFAULT_GOAL := help
+.PHONY: help install sweep smoke test lint format ui sync lock wheel all
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@echo "  SWEEP=name of sweeps/   JOBS=worker processes   ARGS=more overrides   PORT=of the UI   PYTHON=3.11 or newer"
+
+install: .venv/installed ## make .venv from the lock file (the other targets do it when needed)
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11')"
+	$(PYTHON) -m venv .venv
+	$(venv) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(venv) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch .venv/installed
+
+sweep: install ## train the main job (or SWEEP=name) and print the table of its cells
+	$(venv) -m runner -m $(job) runner.workers=$(JOBS) $(ARGS)
+
+smoke: install ## a sweep of seconds on embedded data
+	$(venv) -m runner -m sweeps=smoke $(ARGS)
+
+ui: install ## browse the curves in MLflow, on this machine's loopback address
+	$(venv) -m runner.ui --port $(PORT)
+
+sync: install ## bring MLflow in step with state/
+	$(venv) -m runner.sync
+
+test: install ## every test
+	$(venv) -m pytest $(ARGS)
+
+lint: install ## ruff, mypy strict, the import contracts, the lock file
+	$(venv) -m ruff check
+	$(venv) -m ruff format --check
+	$(venv) -m mypy
+	.venv/bin/lint-imports
+	$(venv) -m pip check
+
+format: install ## let ruff format the code
+	$(venv) -m ruff check --fix
+	$(venv) -m ruff format
+
+wheel: install ## build the wheel into dist/
+	$(venv) -m build --wheel --no-isolation --outdir dist
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+
+all: lint test smoke ## what continuous integration runs

@@ -1,0 +1,60 @@
+"""Hydra's door to runner.sweep: plan once, then have any launcher start workers that pull from the plan."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+@dataclass
+class PlanSweeperConfig:
+    _target_: str = "hydra_plugins.plan_sweeper.PlanSweeper"
+    # Swept values of each knob as a sweep file of sweeps/ writes them, such as "1,30".
+    params: dict[str, str] = field(default_factory=dict)
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="plan", node=PlanSweeperConfig, provider="runner")
+
+
+class PlanSweeper(Sweeper):
+    """Composes every cell, and launches workers instead of one job a run."""
+
+    def __init__(self, params: dict[str, str]) -> None:
+        self.params = params
+
+    hydra_context: HydraContext
+    task_function: TaskFunction
+    config: DictConfig
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> None:
+        # Imported here: Hydra loads every plugin at every start, `--cfg job` included.
+        from runner import grid, overrides
+        from runner.sweep import sweep
+
+        cells = grid.compose(self.hydra_context.config_loader, self.config, dict(self.params), arguments)
+        command = [*overrides.COMMAND.split(), "-m", *arguments]
+        sys.exit(sweep(cells, command, self._start_workers))
+
+    def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context, task_function=self.task_function, config=self.config
+        )
+        job = [f"worker.plan={_quoted(str(plan))}", f"worker.launch={launch}"]
+        returns: Sequence[Any] = launcher.launch([job] * n_workers, initial_job_idx=0)
+        return [" ".join(str(r._return_value).split()) for r in returns if r.status == JobStatus.FAILED]
+
+
+def _quoted(text: str) -> str:
+    """A text as Hydra's override grammar and OmegaConf's interpolation leave it: itself."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\$") + "'"

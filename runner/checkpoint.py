@@ -1,0 +1,63 @@
+"""A run's way back after a kill: weights, optimizer and position, in two generations that prove themselves."""
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runner.files import write_whole
+
+_MAGIC = b"ablation-checkpoint-1\n"
+_N_HASH = hashlib.sha256().digest_size
+
+
+class Checkpoints:
+    """`checkpoint` and `previous` in a run's folder: whichever is whole and belongs to the run serves."""
+
+    def __init__(self, folder: Path, run_key: str) -> None:
+        self.run_key = run_key
+        self.newest, self.previous = folder / "checkpoint", folder / "checkpoint.previous"
+
+    def save(self, arrays: dict[str, Any], position: dict[str, Any]) -> None:
+        """Keep arrays (by name, on the CPU) and the position; the last checkpoint becomes the previous."""
+        about = json.dumps({"run_key": self.run_key, "position": position}).encode("ascii")
+        payload = io.BytesIO()
+        np.savez(payload, about=np.frombuffer(about, dtype=np.uint8), **arrays)
+        content = payload.getvalue()
+        if self.newest.exists():
+            os.replace(self.newest, self.previous)
+        write_whole(self.newest, _MAGIC + hashlib.sha256(content).digest() + content)
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Arrays and position of the newest whole checkpoint of this run; None when there is none."""
+        for path in (self.newest, self.previous):
+            found = self._read(path)
+            if found:
+                return found
+        return None
+
+    def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        start = len(_MAGIC) + _N_HASH
+        payload = content[start:]
+        # Our own hash first: NumPy reads some damaged files without a word.
+        if content[:start] != _MAGIC + hashlib.sha256(payload).digest():
+            return None
+        with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
+            try:
+                arrays = {name: stored[name] for name in stored.files}
+            except ValueError:  # a pickled object: never one of ours
+                return None
+        about = json.loads(arrays.pop("about").tobytes())
+        return (arrays, about["position"]) if about["run_key"] == self.run_key else None
+
+    def delete(self) -> None:
+        self.newest.unlink(missing_ok=True)
+        self.previous.unlink(missing_ok=True)

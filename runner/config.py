@@ -1,0 +1,302 @@
+"""The schema of a configuration: every knob with its type and its range, and the check of a composed one.
+
+Values are in conf/, each once. What Hydra composes is checked again here, whole, before anything runs.
+"""
+
+import dataclasses
+import difflib
+import math
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+from runner.errors import ConfigError
+from runner.record import METRICS, Claim
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass
+class ModelConfig:
+    kind: str
+    channels: int
+    blocks: list[list[int]] | None
+    hidden_size: int
+    fc_depth: int
+    # Any, because Hydra would turn 2 and `yes` into True before anybody could object.
+    dropout: Any
+    dropout_ratio: float
+    options: dict[str, Any]
+
+
+@dataclass
+class DataConfig:
+    name: str
+    normalize: Any
+    root: str | None
+    allow_fallback: Any
+
+
+@dataclass
+class OptimizerConfig:
+    name: str
+    lr: float
+    weight_decay: float
+    momentum: float
+
+
+@dataclass
+class EngineConfig:
+    name: str
+
+
+@dataclass
+class TrainConfig:
+    epochs: int
+    batch_size: int
+
+
+@dataclass
+class TrackingConfig:
+    uri: str | None
+    experiment: str
+
+
+@dataclass
+class RunnerConfig:
+    root: str | None
+    workers: int
+    checkpoint_every_s: float
+
+
+@dataclass
+class WorkerConfig:
+    plan: str | None
+    launch: str | None
+
+
+@dataclass
+class Config:
+    seed: int
+    device: str
+    plan: Any
+    progress: Any
+    model: ModelConfig
+    data: DataConfig
+    optimizer: OptimizerConfig
+    engine: EngineConfig
+    train: TrainConfig
+    tracking: TrackingConfig
+    runner: RunnerConfig
+    claims: dict[str, Claim]
+    worker: WorkerConfig
+
+
+#: Groups of conf/ that may stand on the command line as NAME=OPTION.
+GROUPS = ("model", "data", "optimizer", "engine", "sweeps", "preset")
+#: Dictionaries into which a user may put names of their own (with Hydra's `+`).
+OPEN_PREFIXES = ("model.options.", "claims.")
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a knob may be: the words for a message, and the test."""
+
+    text: str
+    test: Callable[[Any], bool]
+
+
+def _integer(low: int, high: int, also: tuple[int, ...] = (), shown: str = "") -> Allowed:
+    text = shown or f"an integer from {low} to {high}" + "".join(f", or {a}" for a in also)
+    return Allowed(text, lambda v: type(v) is int and (low <= v <= high or v in also))
+
+
+def _number(text: str, test: Callable[[float], bool]) -> Allowed:
+    return Allowed(text, lambda v: type(v) in (int, float) and math.isfinite(v) and test(v))
+
+
+def _one_of(*names: str) -> Allowed:
+    return Allowed("one of " + ", ".join(names), lambda v: v in names)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 500 and value.isprintable()
+
+
+def _is_blocks(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and 1 <= len(value) <= 8
+        and all(isinstance(block, list) and 1 <= len(block) <= 16 for block in value)
+        and all(type(n) is int and 1 <= n <= 4096 for block in value for n in block)
+    )
+
+
+_BOOLEAN = Allowed("true or false", lambda v: type(v) is bool)
+_TEXT = Allowed("a printable text of 1 to 500 characters", _is_text)
+_TEXT_OR_NULL = Allowed("null or " + _TEXT.text, lambda v: v is None or _is_text(v))
+_KINDS = _one_of(*sorted(m.name for m in pkgutil.iter_modules([str(HERE / "models")])))
+_ANY_DICT = Allowed("a dictionary", lambda v: isinstance(v, dict))
+
+#: Every knob by its dotted name. A test holds it against the schema and against conf/.
+ALLOWED: dict[str, Allowed] = {
+    "seed": _integer(0, 2**63 - 1, shown="an integer from 0 to 2^63 - 1"),
+    "device": _one_of("auto", "cpu", "gpu"),
+    "plan": _BOOLEAN,
+    "progress": _BOOLEAN,
+    "model.kind": _KINDS,
+    "model.channels": _integer(1, 4096),
+    "model.blocks": Allowed(
+        "null, or 1 to 8 blocks of 1 to 16 channel counts from 1 to 4096, such as [[16,16],[32,32]]", _is_blocks
+    ),
+    "model.hidden_size": _integer(1, 65536),
+    "model.fc_depth": _integer(0, 16),
+    "model.dropout": _BOOLEAN,
+    "model.dropout_ratio": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+    "model.options": _ANY_DICT,
+    "data.name": _one_of("mnist", "mnist5k", "fashion_mnist", "digits"),
+    "data.normalize": _BOOLEAN,
+    "data.root": _TEXT_OR_NULL,
+    "data.allow_fallback": _BOOLEAN,
+    "optimizer.name": _one_of("adam", "sgd", "momentum"),
+    "optimizer.lr": _number("a number above 0, at most 100", lambda v: 0 < v <= 100),
+    "optimizer.weight_decay": _number("a number from 0 to 1", lambda v: 0 <= v <= 1),
+    "optimizer.momentum": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+    "engine.name": _one_of("stock"),
+    "train.epochs": _integer(1, 10_000),
+    "train.batch_size": _integer(1, 1_000_000, shown="an integer from 1 to the number of training images"),
+    "tracking.uri": _TEXT_OR_NULL,
+    "tracking.experiment": _TEXT,
+    "runner.root": _TEXT_OR_NULL,
+    "runner.workers": _integer(1, 1024, also=(-1,)),
+    "runner.checkpoint_every_s": _number("a number of seconds from 0 to 86400", lambda v: 0 <= v <= 86400),
+    "claims": _ANY_DICT,
+    "worker.plan": _TEXT_OR_NULL,
+    "worker.launch": _TEXT_OR_NULL,
+}
+
+
+def register() -> None:
+    """Make the schema known to Hydra, as the first entry of conf/config.yaml's defaults list."""
+    ConfigStore.instance().store(name="schema", node=Config, provider="runner")
+
+
+def checked(composed: DictConfig) -> Config:
+    """The configuration as plain dataclasses, every key known, every value in its range.
+
+    Merged into a fresh schema first: Hydra's `+key=1` opens what it composed, so only this sees it.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key, what came and what is allowed.
+    """
+    try:
+        values = OmegaConf.to_container(composed, resolve=True)
+        assert isinstance(values, dict)
+        values.pop("hydra", None)
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
+    except OmegaConfBaseException as error:
+        raise from_omegaconf(error) from error
+    assert isinstance(config, Config)
+    for key, value in leaves(config):
+        if not ALLOWED[key].test(value):
+            raise ConfigError(f"{key}={_short(value)}: allowed is {ALLOWED[key].text}")
+    for name, claim in config.claims.items():
+        _check_claim(name, claim)
+    return config
+
+
+def from_omegaconf(error: OmegaConfBaseException) -> ConfigError:
+    """One line for what OmegaConf refused: the key, what came, what is allowed."""
+    key = (error.full_key or "").removesuffix("]")
+    first_line = str(error.msg or error).splitlines()[0]
+    if isinstance(error, ConfigKeyError):
+        return ConfigError(unknown_key(key))
+    if isinstance(error, MissingMandatoryValue):
+        return ConfigError(f"{key}: has no value; allowed is {ALLOWED[key].text if key in ALLOWED else 'a value'}")
+    if key in ALLOWED:
+        return ConfigError(f"{key}: {first_line}; allowed is {ALLOWED[key].text}")
+    return ConfigError(f"{key}: {first_line}" if key else first_line)
+
+
+def unknown_key(key: str) -> str:
+    """The message for a key that no knob has, with the nearest one that exists."""
+    known = [*ALLOWED, *GROUPS]
+    by_last_part = {k.rpartition(".")[2]: k for k in known}
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    near = near or [by_last_part[m] for m in difflib.get_close_matches(key.rpartition(".")[2], by_last_part, n=1)]
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{_short(key)}: there is no such knob{hint} (python -m runner --help lists them)"
+
+
+def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every knob of a configuration with its value, under its dotted name."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, value
+
+
+def from_dict(values: dict[str, Any]) -> Config:
+    """The inverse of `dataclasses.asdict`, for a configuration that was checked before it was kept."""
+    parts: dict[str, Any] = {f.name: f.type for f in dataclasses.fields(Config)}
+    built = {
+        name: parts[name](**value) if dataclasses.is_dataclass(parts[name]) else value
+        for name, value in values.items()
+        if name != "claims"
+    }
+    return Config(**built, claims={name: Claim(**claim) for name, claim in values["claims"].items()})
+
+
+def _check_claim(name: str, claim: Claim) -> None:
+    where = f"claims.{name}"
+    contrasts = [claim.levels is not None, claim.winner is not None, claim.slope]
+    if sum(contrasts) != 1:
+        raise ConfigError(f"{where}: give exactly one of levels, winner and slope")
+    if claim.levels is not None and len(claim.levels) != 2:
+        raise ConfigError(f"{where}.levels={_short(claim.levels)}: allowed is a pair [a, b]")
+    for knob in (claim.knob, *claim.at):
+        if knob not in ALLOWED and knob not in GROUPS and not knob.startswith(OPEN_PREFIXES):
+            raise ConfigError(f"{where}: {unknown_key(knob)}")
+    for metric in (claim.metric, *([claim.minus] if claim.minus else [])):
+        if not _is_claim_metric(metric):
+            raise ConfigError(
+                f"{where}.metric={_short(metric)}: allowed is final(M), last(K, M), auc(M) or epochs_to(M, T)"
+                f" with M one of {', '.join(METRICS)}"
+            )
+    if claim.direction not in ("less", "greater", "either"):
+        raise ConfigError(f"{where}.direction={_short(claim.direction)}: allowed is less, greater or either")
+    if not (math.isfinite(claim.margin) and claim.margin >= 0):
+        raise ConfigError(f"{where}.margin={claim.margin}: allowed is a finite number from 0 on")
+
+
+def _is_claim_metric(text: str) -> bool:
+    name, _, inside = text.partition("(")
+    arguments = [a.strip() for a in inside.removesuffix(")").split(",")]
+    try:
+        if not inside.endswith(")"):
+            return False
+        if name in ("final", "auc"):
+            return len(arguments) == 1 and arguments[0] in METRICS
+        if name == "last":
+            return len(arguments) == 2 and int(arguments[0]) >= 1 and arguments[1] in METRICS
+        if name == "epochs_to":
+            return len(arguments) == 2 and arguments[0] in METRICS and math.isfinite(float(arguments[1]))
+    except ValueError:
+        return False
+    return False
+
+
+def _short(value: Any) -> str:
+    """A value for a message: on one line, without control characters, cut after 80 characters."""
+    text = "".join(c if c.isprintable() else "?" for c in str(value))
+    return text if len(text) <= 80 else text[:77] + "..."

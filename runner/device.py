@@ -1,0 +1,72 @@
+"""The one door to CuPy: whether there is a GPU, which one, and arrays on it."""
+
+from typing import Any
+
+import numpy as np
+
+from runner.errors import DeviceError
+
+
+def gpu_is_available() -> bool:
+    """Whether CuPy is installed and finds a device it can use."""
+    try:
+        import cupy
+    except ImportError:
+        return False
+    return bool(cupy.is_available())
+
+
+def resolve(device: str) -> str:
+    """ "cpu" or "gpu" for what the configuration says.
+
+    Raises
+    ------
+    DeviceError
+        For "gpu" where there is none, with what to install.
+    """
+    if device == "gpu" and not gpu_is_available():
+        raise DeviceError(
+            "device=gpu: CuPy finds no usable GPU here; install it with pip install '.[cuda12]' or '.[cuda13]'"
+            " (the driver's CUDA version: nvidia-smi), or train with device=cpu"
+        )
+    if device == "auto":
+        return "gpu" if gpu_is_available() else "cpu"
+    return device
+
+
+def gpu_count() -> int:
+    """How many cards CuPy sees."""
+    if not gpu_is_available():
+        return 0
+    import cupy
+
+    return int(cupy.cuda.runtime.getDeviceCount())
+
+
+def gpu_name() -> str:
+    """What the driver calls the current card."""
+    import cupy
+
+    return str(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode())
+
+
+def array_module(device: str) -> Any:
+    """`cupy` for the device "gpu", `numpy` for "cpu"."""
+    if device == "cpu":
+        return np
+    import cupy
+
+    return cupy
+
+
+def to_numpy(array: Any) -> Any:
+    """The array as a NumPy array, whichever device it is on."""
+    return array if isinstance(array, np.ndarray) else array.get()
+
+
+def free_gpu_memory() -> None:
+    """Give the memory that a finished run held back to the card."""
+    import cupy
+
+    cupy.get_default_memory_pool().free_all_blocks()
+    cupy.get_default_pinned_memory_pool().free_all_blocks()

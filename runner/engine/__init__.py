@@ -1,0 +1,57 @@
+"""How a network is computed. models/ says what is computed; an engine says how, on which device.
+
+One engine object serves one run. It hands out the parts of a network (`conv_block`, `hidden`, `output`),
+the loss, the optimizer and the batches; every part is a DeZero layer, function or optimizer.
+"""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runner.seeding import Masks
+
+if TYPE_CHECKING:
+    from runner.config import OptimizerConfig
+
+
+class Engine(Protocol):
+    """What a model and the training loop may ask of an engine."""
+
+    name: str
+    #: Parts for which the engine has no form of its own and uses DeZero's; recorded with the run.
+    fallbacks: tuple[str, ...]
+    #: Where the training loop says which step it is at, so that the masks are right.
+    masks: Masks
+
+    def conv_block(self, channels: list[int]) -> Any:
+        """A layer: [3x3 convolution, stride 1, pad 1, ReLU] per channel count, then a 2x2 max-pool."""
+
+    def hidden(self, name: str, size: int, dropout_ratio: float | None) -> Any:
+        """A layer: linear, ReLU, dropout; `name` names its mask stream; None: no dropout."""
+
+    def output(self, n_classes: int) -> Any:
+        """The last linear layer."""
+
+    def loss(self, y: Any, t: Any) -> Any:
+        """Softmax cross-entropy, mean over the batch, as a Variable."""
+
+    def n_correct(self, y: Any, t: Any) -> int:
+        """How many rows of `y` (n, n_classes) have their largest score at `t` (n,)."""
+
+    def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
+        """An optimizer set up on the model, weight decay included."""
+
+    def resident(self, array: Any) -> Any:
+        """The array where the engine computes: as it is on the CPU, copied to the card on a GPU."""
+
+    def pixels(self, images: Any, scale: float) -> Any:
+        """uint8 images as float32, divided by `scale`."""
+
+    def to_device(self, model: Any) -> None:
+        """Move a model that was initialised on the CPU to where the engine computes."""
+
+
+def create(name: str, masks: Masks, device: str) -> Engine:
+    """The engine of a run. `name` is checked by config.py; `device` is "cpu" or "gpu"."""
+    # Imported here so that a command that trains nothing does not wait for DeZero.
+    from runner.engine import stock
+
+    return {"stock": stock.Stock}[name](masks, device)

@@ -1,0 +1,82 @@
+"""The engine made of DeZero's own layers, functions and optimizers: slow, and the reference for any other."""
+
+from typing import TYPE_CHECKING, Any
+
+from runner import optimizers
+from runner.backend import F, L, dezero
+from runner.device import array_module
+from runner.seeding import Masks
+
+if TYPE_CHECKING:
+    from runner.config import OptimizerConfig
+
+
+class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
+    """[3x3 convolution, stride 1, pad 1, ReLU] per channel count, then a 2x2 max-pool."""
+
+    def __init__(self, channels: list[int]) -> None:
+        super().__init__()
+        self.convs = [L.Conv2d(n, kernel_size=3, stride=1, pad=1) for n in channels]
+        for i, conv in enumerate(self.convs, start=1):
+            setattr(self, f"conv{i}", conv)
+
+    def forward(self, x: Any) -> Any:
+        for conv in self.convs:
+            x = F.relu(conv(x))
+        return F.pooling(x, 2, 2)
+
+
+class Hidden(L.Layer):  # type: ignore[misc]
+    """Linear, ReLU, dropout."""
+
+    def __init__(self, name: str, size: int, dropout_ratio: float | None, masks: Masks) -> None:
+        super().__init__()
+        self.name, self.dropout_ratio, self.masks = name, dropout_ratio, masks
+        self.linear = L.Linear(size)
+
+    def forward(self, x: Any) -> Any:
+        h = F.relu(self.linear(x))
+        if self.dropout_ratio is None or not dezero.Config.train:
+            return h
+        # F.dropout's arithmetic, with a mask that depends on the run's seed instead of a global generator.
+        xp = dezero.cuda.get_array_module(h)
+        keep = self.masks.keep(self.name, h.shape, self.dropout_ratio, xp)
+        return h * keep / xp.array(1.0 - self.dropout_ratio).astype(h.dtype)
+
+
+class Stock:
+    """DeZero as it is, repaired by backend.py, on NumPy or CuPy."""
+
+    name = "stock"
+    fallbacks: tuple[str, ...] = ()
+
+    def __init__(self, masks: Masks, device: str) -> None:
+        self.masks, self.device, self.xp = masks, device, array_module(device)
+
+    def conv_block(self, channels: list[int]) -> Any:
+        return ConvBlock(channels)
+
+    def hidden(self, name: str, size: int, dropout_ratio: float | None) -> Any:
+        return Hidden(name, size, dropout_ratio, self.masks)
+
+    def output(self, n_classes: int) -> Any:
+        return L.Linear(n_classes)
+
+    def loss(self, y: Any, t: Any) -> Any:
+        return F.softmax_cross_entropy(y, t)
+
+    def n_correct(self, y: Any, t: Any) -> int:
+        return int((y.data.argmax(axis=1) == t).sum())
+
+    def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
+        return optimizers.build(config, model)
+
+    def resident(self, array: Any) -> Any:
+        return self.xp.asarray(array)
+
+    def pixels(self, images: Any, scale: float) -> Any:
+        return images.astype(self.xp.float32) / self.xp.float32(scale)
+
+    def to_device(self, model: Any) -> None:
+        if self.device == "gpu":
+            model.to_gpu()

@@ -1,0 +1,39 @@
+"""Every error the runner raises on purpose, each with the exit code it ends in."""
+
+
+class RunnerError(Exception):
+    """One line for the user: what came, what is allowed, what was kept, what to do next."""
+
+    exit_code = 1
+
+
+class ConfigError(RunnerError):
+    """The configuration or the command line cannot be run; nothing was trained or written."""
+
+    exit_code = 2
+
+
+class DeviceError(ConfigError):
+    """`device=gpu` was asked for and no usable GPU is there."""
+
+
+class StoreError(RunnerError):
+    """The tracking store cannot be used at the start of a sweep; nothing was trained."""
+
+    exit_code = 2
+
+
+class DataError(RunnerError):
+    """A data set is missing, or its bytes are not the ones that are pinned."""
+
+    exit_code = 3
+
+
+class StoreBehindError(RunnerError):
+    """Every result is safe on disk, and the tracking store does not hold all of them yet."""
+
+    exit_code = 4
+
+
+class StateError(RunnerError):
+    """A file of `state/` says something that cannot be true; it is left as it is."""

@@ -1,0 +1,208 @@
+"""One run from its configuration to its end. The file to read first: everything else serves it."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runner import data as datasets
+from runner import device as devices
+from runner import engine as engines
+from runner import models, optimizers, provenance, seeding, training
+from runner.backend import named_parameters
+from runner.checkpoint import Checkpoints
+from runner.errors import StateError
+from runner.files import write_whole
+from runner.plan import PlannedRun
+from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
+from runner.state import JournalWriter, RunFolder
+
+
+def run(
+    planned: PlannedRun, root: Path, launch: str, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[EpochRecord]:
+    """Train one run to its end, or go on where it was interrupted; its caller holds the run's lock.
+
+    Yields each epoch's record once it is in the journal. Whatever happens, the journal's `end` line says
+    it: done, diverged, failed (recorded, then raised) or killed.
+    """
+    folder = RunFolder(root / "state", planned.run_key)
+    journal = JournalWriter(folder.journal)
+    try:
+        journal.write("start", **_start_line(planned, launch))
+        yield from _train(planned, root, folder, journal, should_stop)
+    except training.Diverged as diverged:
+        journal.write("end", status=DIVERGED, cause=str(diverged))
+        Checkpoints(folder.path, planned.run_key).delete()
+    except GeneratorExit:
+        journal.write("end", status=KILLED, cause="its caller let go of it")
+        raise
+    except BaseException as error:  # SystemExit of a user's model included: no run may end unrecorded
+        cause = _cause(error)
+        journal.write("end", status=FAILED, cause=cause)
+        write_whole(folder.error, traceback.format_exc().encode("utf-8", "backslashreplace"))
+        raise
+    finally:
+        journal.close()
+        if planned.device == "gpu":
+            devices.free_gpu_memory()
+
+
+def _train(
+    planned: PlannedRun,
+    root: Path,
+    folder: RunFolder,
+    journal: JournalWriter,
+    should_stop: Callable[[], bool],
+) -> Iterator[EpochRecord]:
+    config = planned.config
+    dataset = datasets.load(planned.data_name, planned.data_sha256, root / "state" / "data")
+    if config.train.batch_size > len(dataset.train_images):
+        raise StateError(f"train.batch_size={config.train.batch_size} exceeds the training images")
+    engine = engines.create(config.engine.name, seeding.Masks(config.seed), planned.device)
+    model = models.build(config.model, engine, dataset.train_images.shape[1:], config.seed)
+    optimizer = engine.optimizer(config.optimizer, model)
+    images = training.Data(
+        train_images=engine.resident(dataset.train_images),
+        train_labels=engine.resident(dataset.train_labels),
+        test_images=engine.resident(dataset.test_images),
+        test_labels=engine.resident(dataset.test_labels),
+        scale=dataset.full_scale if config.data.normalize else 1.0,
+    )
+
+    journal.write(
+        "setup",
+        fallbacks=list(engine.fallbacks),
+        n_parameters=sum(parameter.data.size for parameter in named_parameters(model).values()),
+        first_batch_order_sha256=seeding.batch_order_sha256(config.seed, len(dataset.train_images)),
+    )
+
+    checkpoints = Checkpoints(folder.path, planned.run_key)
+    position = _resume(checkpoints, model, optimizer)
+
+    def save_checkpoint() -> None:
+        checkpoints.save(_snapshot(model, optimizer), asdict(position))
+
+    saved_at = time.monotonic()
+    for record in training.train(
+        model,
+        optimizer,
+        engine,
+        images,
+        config.seed,
+        config.train.epochs,
+        config.train.batch_size,
+        position,
+        should_stop,
+    ):
+        _keep(record, journal)
+        yield record
+        if time.monotonic() - saved_at >= config.runner.checkpoint_every_s:
+            save_checkpoint()
+            saved_at = time.monotonic()
+
+    if position.epoch <= config.train.epochs:
+        save_checkpoint()
+        journal.write("end", status=KILLED, cause="asked to stop")
+        return
+    _, correct = training.evaluate(model, engine, images.test_images, images.test_labels, images.scale)
+    journal.write("end", status=DONE, cause=None, **_write_results(planned, folder, model, correct))
+    checkpoints.delete()
+
+
+def _start_line(planned: PlannedRun, launch: str) -> dict[str, Any]:
+    return {
+        "run_key": planned.run_key,
+        "cell_key": planned.cell_key,
+        "name": planned.name,
+        "config": asdict(planned.config),
+        "data": {"name": planned.data_name, "sha256": planned.data_sha256},
+        "device": planned.device,
+        "card": devices.gpu_name() if planned.device == "gpu" else None,
+        "engine": planned.config.engine.name,
+        "versions": provenance.versions(),
+        "git": provenance.commit(),
+        "processor": provenance.processor(),
+        "threads": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
+        "pid": os.getpid(),
+        "launch": launch,
+    }
+
+
+def _resume(checkpoints: Checkpoints, model: Any, optimizer: Any) -> training.Position:
+    """The position to go on from, with the weights and the optimizer as they were there."""
+    found = checkpoints.load()
+    if not found:
+        return training.Position()
+    arrays, position = found
+    for name, parameter in named_parameters(model).items():
+        parameter.data[...] = _like(parameter.data, arrays[f"weights/{name}"])
+    prefix = "optimizer/"
+    own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+    optimizers.restore(optimizer, model, own)
+    return training.Position(**position)
+
+
+def _like(array: Any, values: Any) -> Any:
+    """NumPy values on the device of `array`."""
+    return values if isinstance(array, np.ndarray) else devices.array_module("gpu").asarray(values)
+
+
+def _snapshot(model: Any, optimizer: Any) -> dict[str, Any]:
+    weights = {f"weights/{n}": devices.to_numpy(p.data) for n, p in named_parameters(model).items()}
+    return weights | {f"optimizer/{n}": a for n, a in optimizers.state(optimizer, model).items()}
+
+
+def _keep(record: EpochRecord, journal: JournalWriter) -> None:
+    """Write the epoch to the journal; one that is there already must have come out the same."""
+    before = journal.before.epochs.get(record.epoch)
+    metrics = record.metrics()
+    if before is None:
+        journal.write("epoch", epoch=record.epoch, metrics=metrics)
+        return
+    differ = [m for m in metrics if m not in TIMES and metrics[m] != before["metrics"][m]]
+    if differ:
+        raise StateError(
+            f"epoch {record.epoch} came out differently after a resume ({', '.join(differ)}): other versions,"
+            " another processor or another card? Move the run's folder away to train it anew"
+        )
+
+
+def _write_results(planned: PlannedRun, folder: RunFolder, model: Any, correct: Any) -> dict[str, Any]:
+    """Weights, one bit a test image, and the configuration; returns their hashes for the `end` line."""
+    weights = {name: devices.to_numpy(p.data) for name, p in named_parameters(model).items()}
+    contents = {folder.weights: _npz(weights), folder.test_correct: _npy(np.packbits(correct))}
+    contents[folder.config] = json.dumps(dataclasses.asdict(planned.config), indent=2).encode("ascii")
+    for path, content in contents.items():
+        write_whole(path, content)
+    hashes = {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+    return {"sha256": hashes, "n_test_images": len(correct)}
+
+
+def _npz(arrays: dict[str, Any]) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def _npy(array: Any) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def _cause(error: BaseException) -> str:
+    """One line for the journal, MLflow and the display."""
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"out of memory ({text})" if text else "out of memory"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,68 @@
+"""What makes two runs the same run: the hash of everything that its numbers depend on."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from runner.config import Config
+from runner.record import TRAINING_VERSION, Claim
+
+
+def identity(config: Config, data_name: str, data_sha256: str, device: str) -> dict[str, Any]:
+    """The result-bearing part of a configuration; what has no effect is None.
+
+    Parameters
+    ----------
+    data_name, data_sha256
+        Of the data really used, after any fallback.
+    device
+        "cpu" or "gpu", after `auto`.
+    """
+    model = asdict(config.model)
+    if model["kind"] in ("cnn", "mlp"):
+        # `channels=30` and `blocks=[[30]]` are the same network.
+        blocks = (model["blocks"] or [[model["channels"]]]) if model["kind"] == "cnn" else None
+        model |= {"blocks": blocks, "channels": None, "options": None}
+        if model["fc_depth"] == 0:
+            model |= {"hidden_size": None, "dropout": None}
+        if not model["dropout"]:
+            model["dropout_ratio"] = None
+    optimizer = asdict(config.optimizer)
+    if optimizer["name"] != "momentum":
+        optimizer["momentum"] = None
+    return {
+        "training_version": TRAINING_VERSION,
+        "seed": config.seed,
+        "model": model,
+        "train": asdict(config.train),
+        "optimizer": optimizer,
+        "data": {"name": data_name, "sha256": data_sha256, "normalize": config.data.normalize},
+        "engine": asdict(config.engine),
+        "device": device,
+    }
+
+
+def run_key(of: dict[str, Any]) -> str:
+    """The key of a run, 64 hexadecimal digits."""
+    return _sha256(of)
+
+
+def cell_key(of: dict[str, Any]) -> str:
+    """The key of a run's cell: the seed left out."""
+    return _sha256({name: value for name, value in of.items() if name != "seed"})
+
+
+def claims_sha256(claims: dict[str, Claim]) -> str:
+    """The hash of a sweep's claims; it proves later what had been declared."""
+    return _sha256({name: asdict(claim) for name, claim in claims.items()})
+
+
+def sweep_key(run_keys: list[str], claims: dict[str, Claim]) -> str:
+    """The key of a sweep: its runs in any order, and its claims."""
+    return _sha256([sorted(run_keys), claims_sha256(claims)])
+
+
+def _sha256(value: Any) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -1,0 +1,29 @@
+"""Blocks of convolutions, each ended by a 2x2 max-pool, and the perceptron of mlp.py on top."""
+
+from typing import TYPE_CHECKING, Any
+
+from runner.models.mlp import MLP
+
+if TYPE_CHECKING:
+    from runner.config import ModelConfig
+    from runner.engine import Engine
+
+
+class CNN(MLP):
+    """`model.blocks` (or one block of one convolution, `[[channels]]`), then the hidden layers."""
+
+    def __init__(self, config: "ModelConfig", engine: "Engine") -> None:
+        super().__init__(config, engine)
+        self.blocks = [engine.conv_block(channels) for channels in config.blocks or [[config.channels]]]
+        for i, block in enumerate(self.blocks, start=1):
+            setattr(self, f"block{i}", block)
+
+    def forward(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        return super().forward(x)
+
+
+def build(config: "ModelConfig", engine: "Engine") -> CNN:
+    """`model=cnn`."""
+    return CNN(config, engine)

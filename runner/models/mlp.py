@@ -1,0 +1,35 @@
+"""The book's multi-layer perceptron: hidden layers on flat pixels, then one score a class."""
+
+from typing import TYPE_CHECKING, Any
+
+from runner.backend import F, Model
+from runner.models import N_CLASSES
+
+if TYPE_CHECKING:
+    from runner.config import ModelConfig
+    from runner.engine import Engine
+
+
+class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
+    """`fc_depth` times [linear, ReLU, dropout], then linear."""
+
+    def __init__(self, config: "ModelConfig", engine: "Engine") -> None:
+        super().__init__()
+        ratio = config.dropout_ratio if config.dropout else None
+        self.hidden = []
+        for i in range(1, config.fc_depth + 1):
+            layer = engine.hidden(f"fc{i}", config.hidden_size, ratio)
+            setattr(self, f"fc{i}", layer)
+            self.hidden.append(layer)
+        self.out = engine.output(N_CLASSES)
+
+    def forward(self, x: Any) -> Any:
+        x = F.flatten(x)
+        for layer in self.hidden:
+            x = layer(x)
+        return self.out(x)
+
+
+def build(config: "ModelConfig", engine: "Engine") -> MLP:
+    """`model=mlp`."""
+    return MLP(config, engine)

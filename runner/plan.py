@@ -1,0 +1,109 @@
+"""The plan of a sweep, `state/sweeps/<sweep_key>/sweep.json`: the runs that its workers take, and its claims."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.config import Config, from_dict
+from runner.errors import StateError
+from runner.files import write_whole
+from runner.record import Claim
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan: all that a worker needs to train it, on any machine that sees the root."""
+
+    run_key: str
+    cell_key: str
+    #: Value of each swept knob, for people: the run's name in displays and in MLflow.
+    knobs: dict[str, Any]
+    config: Config
+    data_name: str
+    data_sha256: str
+    #: "cpu" or "gpu".
+    device: str
+
+    @property
+    def cell(self) -> str:
+        """`channels=30 dropout=true`; empty when nothing but the seed was swept."""
+        return " ".join(f"{short(knob)}={as_text(value)}" for knob, value in self.knobs.items())
+
+    @property
+    def name(self) -> str:
+        """`channels=30 dropout=true seed=0`."""
+        return f"{self.cell} seed={self.config.seed}".lstrip()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep: cells x seeds in seed-major order, and the claims they are to decide."""
+
+    sweep_key: str
+    #: The name of its file in sweeps/, or of its knobs: `channels x dropout`.
+    name: str
+    #: Values of each swept knob, in the order given.
+    swept: dict[str, list[Any]]
+    claims: dict[str, Claim]
+    claims_sha256: str
+    #: Where each claim comes from: declared (in the sweep's file or on the command line), default, generated.
+    claims_origin: dict[str, str]
+    command: list[str]
+    runs: list[PlannedRun]
+
+    @property
+    def cells(self) -> dict[str, list[PlannedRun]]:
+        """The runs of each cell, by cell key, cells in the order of the plan."""
+        cells: dict[str, list[PlannedRun]] = {}
+        for run in self.runs:
+            cells.setdefault(run.cell_key, []).append(run)
+        return cells
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds in the order of the plan."""
+        return list(dict.fromkeys(run.config.seed for run in self.runs))
+
+
+def short(knob: str) -> str:
+    """The last part of a dotted knob: `channels` for `model.channels`."""
+    return knob.rpartition(".")[2]
+
+
+def as_text(value: Any) -> str:
+    """A knob's value as it is typed on the command line."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def sweep_folder(root: Path, sweep_key: str) -> Path:
+    """Where a sweep's sweep.json is."""
+    return root / "state" / "sweeps" / sweep_key
+
+
+def write(plan: Plan, root: Path) -> Path:
+    """Keep the plan; one that is there already is the same and stays. Returns the path of sweep.json."""
+    path = sweep_folder(root, plan.sweep_key) / "sweep.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(asdict(plan), indent=1).encode("ascii"))
+    return path
+
+
+def read(path: Path) -> Plan:
+    """The plan that `write` kept.
+
+    Raises
+    ------
+    StateError
+        When the file is not a plan of this version.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+        runs = [PlannedRun(**{**run, "config": from_dict(run["config"])}) for run in values.pop("runs")]
+        claims = {name: Claim(**claim) for name, claim in values.pop("claims").items()}
+        return Plan(**values, runs=runs, claims=claims)
+    except FileNotFoundError:
+        raise StateError(f"{path}: there is no such plan") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{path}: not a plan that this version can read ({error})") from error

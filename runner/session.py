@@ -1,0 +1,87 @@
+"""What a sweep and a single run prepare alike: the root, the data, the device, the store."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import data, size, store
+from runner.config import Config
+from runner.data import Dataset
+from runner.errors import ConfigError
+from runner.plan import PlannedRun
+from runner.tracking import Ledger
+
+HERE = Path(__file__).resolve().parent
+
+
+def root_of(configured: str | None) -> Path:
+    """The folder of state/, mlflow.db and mlartifacts/: as configured, else the checkout, else here."""
+    if configured is not None:
+        return Path(configured).expanduser().resolve()
+    checkout = HERE.parent
+    return checkout if (checkout / "conf").is_dir() and (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def check_writable(root: Path) -> None:
+    """Refuse a root that nothing can be written to.
+
+    Raises
+    ------
+    ConfigError
+        Naming the folder.
+    """
+    nearest = root
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise ConfigError(f"runner.root={root}: {nearest} is not a folder; nothing was written")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError(f"runner.root={root}: {nearest} cannot be written to; nothing was written")
+
+
+@dataclass
+class Sources:
+    """The data sets that a plan's configurations ask for, each found and checked once, in the parent."""
+
+    root: Path
+    write: bool
+
+    def __post_init__(self) -> None:
+        self._found: dict[tuple[str, str | None, bool], Dataset] = {}
+        self.warnings: list[str] = []
+
+    def of(self, config: Config) -> Dataset:
+        """The data that the configuration will really see, its model and batch checked against it."""
+        asked = (config.data.name, config.data.root, config.data.allow_fallback)
+        if asked not in self._found:
+            dataset, warning = data.prepare(
+                asked[0], self.root / "state" / "data", root=asked[1], allow_fallback=asked[2], write=self.write
+            )
+            if warning:
+                self.warnings.append(warning)
+            self._found[asked] = dataset
+        dataset = self._found[asked]
+        size.check(config.model, config.train.batch_size, dataset.train_images.shape[1:], len(dataset.train_images))
+        return dataset
+
+    def named(self, name: str) -> Dataset:
+        """One that was found before, by the name of what it really is."""
+        return next(dataset for dataset in self._found.values() if dataset.name == name)
+
+
+def open_ledger(config: Config, root: Path, runs: list[PlannedRun]) -> Ledger:
+    """A ledger in the configured store.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be used.
+    """
+    client = store.connect(config.tracking.uri, root)
+    experiment = store.experiment_id(client, config.tracking.experiment, config.tracking.uri, root)
+    return Ledger(client, experiment, root, runs)
+
+
+def shown_uri(config: Config, root: Path) -> str:
+    """Where the store is, without secrets."""
+    return store.shown(config.tracking.uri) if config.tracking.uri else str(store.database(root))

@@ -1,0 +1,125 @@
+"""One run without `-m`: trained here, one line an epoch like the book's example, stored like any other."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from runner import device as devices
+from runner import estimate, identity, launch, session
+from runner.config import Config, leaves
+from runner.errors import StateError
+from runner.overrides import COMMAND
+from runner.plan import PlannedRun
+from runner.progress import duration, ending
+from runner.record import FAILED
+from runner.state import Journal, RunFolder, read_journal
+from runner.stop import Stop
+from runner.tracking import Tracker
+
+
+def train(config: Config, typed: list[str]) -> int:
+    """Train one run unless it is trained already; the exit code.
+
+    Parameters
+    ----------
+    typed
+        The overrides as they were typed.
+    """
+    root = session.root_of(config.runner.root)
+    session.check_writable(root)
+    device = devices.resolve(config.device)
+    sources = session.Sources(root, write=not config.plan)
+    dataset = sources.of(config)
+    for warning in sources.warnings:
+        print(f"runner: {warning}", file=sys.stderr, flush=True)
+    config = replace(config, device=device, data=replace(config.data, name=dataset.name), claims={})
+    of = identity.identity(config, dataset.name, dataset.sha256, device)
+    run = PlannedRun(
+        identity.run_key(of),
+        identity.cell_key(of),
+        _typed_knobs(config, typed),
+        config,
+        dataset.name,
+        dataset.sha256,
+        device,
+    )
+    print(
+        f"{run.name}: data {dataset.name} ({dataset.sha256[:8]}), device {device}, engine {config.engine.name},"
+        f" root {root}, MLflow {session.shown_uri(config, root)}",
+        flush=True,
+    )
+    if config.plan:
+        pace = estimate.seconds_an_epoch([run], root, dataset)
+        print(f"{config.train.epochs} epochs, about {duration(pace * config.train.epochs)}")
+        return 0
+    ledger = session.open_ledger(config, root, [run])
+    tracker = Tracker(ledger)
+    folder = RunFolder(root / "state", run.run_key)
+    with Stop() as stop, threadpool_limits(limits=1), folder.locked() as mine:
+        if not mine:
+            raise StateError(f"{run.name}: another process is training this very run; let it finish")
+        before = read_journal(folder.journal)
+        if config.progress:
+            for epoch in sorted(before.epochs):
+                _tell(epoch, before.epochs[epoch]["metrics"])
+        if not before.trained:
+            tracker.start()
+            _train(run, root, stop, config.progress, set(before.epochs))
+        journal = read_journal(folder.journal)
+    n_behind = tracker.finish("FINISHED")
+    if n_behind:
+        print(
+            f"runner: the run is kept in {folder.path} and not in MLflow yet ({tracker.trouble});"
+            f" when it is back: {COMMAND}.sync --root {root}",
+            file=sys.stderr,
+        )
+    again = " ".join([COMMAND, *typed])
+    return _exit_code(run, folder, journal, before.trained, stop, again) or (4 if n_behind else 0)
+
+
+def _typed_knobs(config: Config, typed: list[str]) -> dict[str, Any]:
+    """The knobs that were typed, with their checked values; the seed is named anyway."""
+    values = dict(leaves(config))
+    keys = [override.partition("=")[0].lstrip("+") for override in typed]
+    shown = ("model.", "data.", "optimizer.", "engine.", "train.")
+    knobs = {key: values[key] for key in keys if key in values and key.startswith(shown)}
+    groups = {k: o.partition("=")[2] for k, o in zip(keys, typed, strict=True) if "." not in k and k not in values}
+    return groups | knobs
+
+
+def _train(run: PlannedRun, root: Path, stop: Stop, tell: bool, told: set[int]) -> None:
+    # Imported here: a run that is trained already does not wait for DeZero.
+    from runner import experiment
+
+    try:
+        for record in experiment.run(run, root, launch.new_launch(), stop):
+            if tell and record.epoch not in told:
+                _tell(record.epoch, record.metrics())
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # recorded in the journal, from which the exit code is made
+        pass
+
+
+def _tell(epoch: int, metrics: dict[str, float]) -> None:
+    seconds = metrics["time/train_s"] + metrics["time/eval_s"]
+    print(
+        f"epoch: {epoch}, train loss: {metrics['train/loss']:.4f}, accuracy: {metrics['train/accuracy']:.4f},"
+        f" test loss: {metrics['test/loss']:.4f}, accuracy: {metrics['test/accuracy']:.4f}, {seconds:.1f} s",
+        flush=True,
+    )
+
+
+def _exit_code(run: PlannedRun, folder: RunFolder, journal: Journal, was_trained: bool, stop: Stop, again: str) -> int:
+    if stop.signal is not None and not journal.trained:
+        n = len(journal.epochs)
+        print(f"runner: interrupted after {n} whole epochs, nothing is lost; go on with: {again}", file=sys.stderr)
+        return stop.exit_code
+    if journal.status == FAILED:
+        print(f"runner: failed: {ending(journal)} ({folder.error}); try again with: {again}", file=sys.stderr)
+        return 1
+    print(f"{'already trained: ' if was_trained else ''}{ending(journal)}. Browse it: {COMMAND}.ui")
+    return 0

@@ -1,0 +1,141 @@
+"""The folder of one run: its lock and its journal. What is here is true; MLflow is filled from it."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from runner.errors import StateError
+from runner.record import TRAINED
+
+
+class RunFolder:
+    """`state/<run_key>/`, the only place that a run writes to."""
+
+    def __init__(self, state: Path, run_key: str) -> None:
+        self.run_key = run_key
+        self.path = state / run_key
+        self.journal = self.path / "journal.jsonl"
+        self.weights = self.path / "weights.npz"
+        self.test_correct = self.path / "test_correct.npy"
+        self.config = self.path / "config.json"
+        self.error = self.path / "error.txt"
+
+    @contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Hold the run's lock; False when another process has it. The kernel frees it with its holder."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(self.path / "lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+@dataclass
+class Journal:
+    """What a run's journal says so far."""
+
+    #: The last `start` line: configuration, versions, device, process.
+    start: dict[str, Any] | None = None
+    #: The last `setup` line: what the model and the engine turned out to be.
+    setup: dict[str, Any] | None = None
+    #: Epoch -> its line, the first one written for it.
+    epochs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    #: The `end` line, unless the run was started again after it.
+    end: dict[str, Any] | None = None
+
+    @property
+    def status(self) -> str | None:
+        """done, diverged, failed or killed; None while it has not ended."""
+        return self.end["status"] if self.end else None
+
+    @property
+    def trained(self) -> bool:
+        """Whether the run is a result and will never be trained again."""
+        return self.status in TRAINED
+
+    def add(self, line: dict[str, Any]) -> None:
+        if line["kind"] == "start":
+            self.start, self.end = line, None
+        elif line["kind"] == "setup":
+            self.setup = line
+        elif line["kind"] == "epoch":
+            self.epochs.setdefault(line["epoch"], line)
+        elif line["kind"] == "end":
+            self.end = line
+        else:
+            raise ValueError(f"unknown kind of line {line['kind']!r}")
+
+
+class JournalReader:
+    """Follows a journal while somebody else writes it, reading each byte once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal = Journal()
+        self.n_bytes = 0
+        self._n_lines = 0
+
+    def poll(self) -> Journal:
+        """The journal with whatever whole lines were added since; a torn last line waits for its end.
+
+        Raises
+        ------
+        StateError
+            When a whole line is not what a journal holds.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self.n_bytes)
+                added = file.read()
+        except FileNotFoundError:
+            return self.journal
+        whole = added[: added.rfind(b"\n") + 1]
+        for line in whole.splitlines():
+            self._n_lines += 1
+            try:
+                self.journal.add(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise StateError(
+                    f"{self.path}: line {self._n_lines} is damaged ({error}); it is left as it is:"
+                    " move the folder away to train this run anew"
+                ) from error
+        self.n_bytes += len(whole)
+        return self.journal
+
+
+def read_journal(path: Path) -> Journal:
+    """The journal as it stands now; an empty one where there is none."""
+    return JournalReader(path).poll()
+
+
+class JournalWriter:
+    """Appends lines that are on disk when `write` returns. Its caller holds the run's lock."""
+
+    def __init__(self, path: Path) -> None:
+        reader = JournalReader(path)
+        self.before = reader.poll()
+        self._file = open(path, "ab")
+        # What follows the last whole line was torn by a crash.
+        self._file.truncate(reader.n_bytes)
+
+    def write(self, kind: str, **content: Any) -> None:
+        line = {"kind": kind, "time_ms": time.time_ns() // 1_000_000, **content}
+        self._file.write(json.dumps(line, allow_nan=False).encode("ascii") + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,87 @@
+"""Ctrl-C and SIGTERM: how a sweep is asked to stop, and how its workers hear of it."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+_POLL_S = 0.2
+
+
+class Stop:
+    """Whether training should stop: after a signal to this process, or once the launch's stop file is there.
+
+    The file is what carries a signal from the parent to workers of any launcher, on any machine.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self.signal: int | None = None
+        self._seen = False
+        self._next_look = 0.0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Stop":
+        # Handlers can be set in the main thread only; elsewhere the file alone has to do.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if self.signal is not None:  # the second time: at once
+            for known in self._before:
+                signal.signal(known, signal.SIG_DFL)
+            raise KeyboardInterrupt
+        self.signal = number
+        self.tell_workers()
+
+    def tell_workers(self) -> None:
+        if self.file is not None:
+            try:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                self.file.touch()
+            except OSError:  # a full disk must not keep the signal from this process itself
+                pass
+
+    def __call__(self) -> bool:
+        if self.signal is not None or self._seen:
+            return True
+        if self.file is not None and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _POLL_S
+            self._seen = self.file.exists()
+        return self._seen
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + (self.signal or signal.SIGINT)
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """End this worker when the sweep's process ends, however it ends; a no-op in that process itself."""
+    if os.getppid() != parent_pid or os.getpid() == parent_pid:
+        return
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != parent_pid:  # it died before the call
+            os._exit(1)
+        return
+    threading.Thread(target=_watch_parent, args=(parent_pid,), daemon=True).start()
+
+
+def _watch_parent(parent_pid: int) -> None:
+    while os.getppid() == parent_pid:
+        time.sleep(1.0)
+    os._exit(1)

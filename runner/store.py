@@ -1,0 +1,165 @@
+"""The MLflow store: where it is, and a client for it once it is known to work."""
+
+import logging
+import os
+import re
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from runner.errors import StoreError
+from runner.files import sync_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_PROBE_S = 5.0
+
+# Set before MLflow is imported. The journal keeps everything, so a call may give up early; what is too long
+# is an error and not silently cut; nothing is sent anywhere.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_TRUNCATE_LONG_VALUES": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def database(root: Path) -> Path:
+    """The SQLite file of the local store."""
+    return root / "mlflow.db"
+
+
+def artifacts(root: Path) -> Path:
+    """The folder of the local store's artifacts."""
+    return root / "mlartifacts"
+
+
+def sqlite_uri(path: Path) -> str:
+    """The SQLAlchemy URL of a SQLite file, right for paths with `?`, `%20`, `#` or spaces too."""
+    from sqlalchemy.engine import URL
+
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+
+
+def shown(uri: str) -> str:
+    """A URI without its user and password, for messages."""
+    return re.sub(r"//[^/@]*@", "//***@", uri)
+
+
+def connect(uri: str | None, root: Path, create: bool = True) -> "MlflowClient":
+    """A client for the store: the local one under the root, created when it is not there, or a server.
+
+    Raises
+    ------
+    StoreError
+        When it cannot be used; found out in seconds, before anything is trained.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if uri is None:
+        path = database(root)
+        _check_path(path)
+        if not path.exists():
+            if not create:
+                raise StoreError(f"{path}: there is no tracking store yet; train something first")
+            _create(path)
+        _check_sqlite(path)
+        uri = sqlite_uri(path)
+    elif uri.startswith(("http://", "https://")):
+        _probe(uri)
+    return _client(uri)
+
+
+def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Path) -> str:
+    """The MLflow experiment of that name, created when it is not there."""
+    from mlflow.exceptions import MlflowException
+
+    def find() -> Any:
+        return client.get_experiment_by_name(name)
+
+    found = find()
+    if found is None:
+        location = artifacts(root).as_uri() if uri is None else None
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException:  # another process was first
+            found = find()
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise StoreError(
+            f"tracking.experiment={name} was deleted in MLflow; restore it"
+            f" (mlflow experiments restore -x {found.experiment_id}) or give another name"
+        )
+    return str(found.experiment_id)
+
+
+def _client(uri: str) -> "MlflowClient":
+    for noisy in ("alembic", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        raise StoreError(f"tracking store {shown(uri)}: {' '.join(str(error).split())[:400]}") from error
+    return client
+
+
+def _create(path: Path) -> None:
+    """Migrate a private file and rename it: nobody ever sees a store that is half made.
+
+    MLflow migrates in place; two processes doing so at once, or one that is killed, break the file for good.
+    """
+    with FileLock(str(path.with_name(path.name + ".lock"))):
+        if path.exists():
+            return
+        beside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+        try:
+            client = _client(sqlite_uri(beside))
+            # SQLite's connections must be closed before the file gets its name.
+            client._tracking_client.store.engine.dispose()
+            with open(beside, "rb+") as file:
+                os.fsync(file.fileno())
+            os.rename(beside, path)
+        finally:
+            for left in path.parent.glob(beside.name + "*"):
+                left.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def _check_path(path: Path) -> None:
+    if "\n" in str(path) or "\r" in str(path):
+        raise StoreError(f"{str(path)!r}: a store's path cannot hold a line break; give another runner.root")
+
+
+def _check_sqlite(path: Path) -> None:
+    with open(path, "rb") as file:
+        if file.read(16) != b"SQLite format 3\x00":
+            raise StoreError(
+                f"not a usable MLflow store: {path}; it is left as it is: move it away or give tracking.uri"
+            )
+
+
+def _probe(uri: str) -> None:
+    # A server that is not there is noticed here in seconds; MLflow's own client would try for minutes.
+    bare = re.sub(r"//[^/@]*@", "//", uri)
+    try:
+        urllib.request.urlopen(bare.rstrip("/") + "/health", timeout=_PROBE_S).close()
+    except urllib.error.HTTPError:
+        return  # it answers; whether it lets this user in is for the client to say
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"tracking.uri={shown(uri)} cannot be reached ({error}); start the server, or leave tracking.uri out"
+            " for the local store"
+        ) from error

@@ -1,0 +1,95 @@
+"""What a sweep prints before and after: what will be trained, and the table of its cells."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+from runner.plan import Plan, as_text, short
+from runner.progress import duration
+from runner.record import DIVERGED, DONE, FAILED
+from runner.state import RunFolder, read_journal
+
+#: Columns of the table: heading and metric, all of the last epoch.
+_COLUMNS = (
+    ("train loss", "train/loss"),
+    ("train acc", "train/accuracy"),
+    ("test loss", "test/loss"),
+    ("test acc", "test/accuracy"),
+    ("masked test acc", "test_masked/accuracy"),
+)
+
+
+def cells_table(plan: Plan, root: Path) -> Any:
+    """A rich table, one row a cell: mean over its seeds of the last epoch, n, failed runs.
+
+    Only runs that are done are averaged; diverged and failed ones are counted beside.
+    """
+    from rich.table import Table
+
+    table = Table(title=f"{plan.name}: mean over seeds, last epoch", title_justify="left", title_style="bold")
+    knobs = list(plan.swept)
+    for knob in knobs or ["cell"]:
+        table.add_column(short(knob))
+    for heading, _ in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for heading in ("s/run", "n", "failed", "diverged"):
+        table.add_column(heading, justify="right")
+    for runs in plan.cells.values():
+        journals = [read_journal(RunFolder(root / "state", run.run_key).journal) for run in runs]
+        done = [journal for journal in journals if journal.status == DONE]
+        last = [journal.epochs[max(journal.epochs)]["metrics"] for journal in done]
+        row = [as_text(runs[0].knobs[knob]) for knob in knobs] or ["all"]
+        for _, metric in _COLUMNS:
+            row.append(f"{statistics.fmean(m[metric] for m in last):.4f}" if last else "-")
+        spent = [sum(_seconds(line) for line in journal.epochs.values()) for journal in done]
+        row.append(f"{statistics.fmean(spent):.1f}" if spent else "-")
+        statuses = [journal.status for journal in journals]
+        row += [str(len(done)), str(statuses.count(FAILED)), str(statuses.count(DIVERGED))]
+        table.add_row(*row)
+    return table
+
+
+def print_table(plan: Plan, root: Path) -> None:
+    """The cells' table on standard output, as wide as it needs to be where there is no terminal."""
+    import sys
+
+    from rich.console import Console
+
+    console = Console() if sys.stdout.isatty() else Console(width=160, no_color=True)
+    console.print(cells_table(plan, root))
+
+
+def announce(plan: Plan, n_duplicates: int, n_trained: int, n_workers: int, where: dict[str, Any]) -> None:
+    """What will be trained, on what, and where it will be kept."""
+    n_cells, n_seeds = len(plan.cells), len(plan.seeds)
+    print(f"{plan.name}: {n_cells} cells x {n_seeds} seeds = {len(plan.runs)} runs")
+    for knob, values in plan.swept.items():
+        print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
+    if n_duplicates:
+        print(f"  {n_duplicates} duplicate{'s' if n_duplicates > 1 else ''} removed")
+    print(f"  {n_trained} of {len(plan.runs)} already trained")
+    first = plan.runs[0]
+    print(f"  data {where['data']}; device {first.device}; engine {first.config.engine.name}; {n_workers} workers")
+    print(f"  claims: {len(plan.claims)}  root: {where['root']}  MLflow: {where['uri']}")
+
+
+def announce_time(seconds: float, n_unknown: int) -> None:
+    """The estimate, and what it leaves out."""
+    less = f" (without {n_unknown} cells that were not measured)" if n_unknown else ""
+    print(f"  about {duration(seconds)} of training{less}", flush=True)
+
+
+def failures(plan: Plan, root: Path) -> list[str]:
+    """One line for each run of the plan that failed: its name, its cause, where its traceback is."""
+    lines = []
+    for run in plan.runs:
+        folder = RunFolder(root / "state", run.run_key)
+        journal = read_journal(folder.journal)
+        if journal.status == FAILED and journal.end:
+            trace = f" ({folder.error})" if folder.error.exists() else ""
+            lines.append(f"failed: {run.name}: {journal.end['cause']}{trace}")
+    return lines
+
+
+def _seconds(line: dict[str, Any]) -> float:
+    return float(line["metrics"]["time/train_s"] + line["metrics"]["time/eval_s"])

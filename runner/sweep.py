@@ -1,0 +1,121 @@
+"""A sweep from its command line to its exit code: plan, workers, MLflow, table."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from runner import device as devices
+from runner import estimate, grid, launch, provenance, session, summary
+from runner import plan as plans
+from runner.config import Config
+from runner.overrides import COMMAND
+from runner.plan import Plan
+from runner.progress import Progress
+from runner.state import RunFolder, read_journal
+from runner.stop import Stop
+from runner.tracking import Tracker
+from runner.worker import stop_file
+
+#: Starts so many workers on the plan at a path, for a launch; returns what they ended with.
+StartWorkers = Callable[[Path, str, int], list[str]]
+
+
+def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> int:
+    """Train what is not trained yet, keep MLflow in step, print the cells; the exit code.
+
+    Raises
+    ------
+    RunnerError
+        Before anything is trained: no such device, no data, no store, a folder that cannot be written.
+    """
+    config = cells.cells[0].config
+    root = session.root_of(config.runner.root)
+    session.check_writable(root)
+    device = devices.resolve(config.device)
+    sources = session.Sources(root, write=not config.plan)
+
+    def data_of(of: Config) -> tuple[str, str]:
+        dataset = sources.of(of)
+        return dataset.name, dataset.sha256
+
+    plan, n_duplicates = grid.plan(cells, data_of, device, command)
+    for warning in sources.warnings:
+        print(f"runner: {warning}", file=sys.stderr, flush=True)
+    n_workers = _n_workers(config, device)
+    todo = [r for r in plan.runs if not read_journal(RunFolder(root / "state", r.run_key).journal).trained]
+    used = sorted({f"{run.data_name} ({run.data_sha256[:8]})" for run in plan.runs})
+    where = {"data": ", ".join(used), "root": root, "uri": session.shown_uri(config, root)}
+    summary.announce(plan, n_duplicates, len(plan.runs) - len(todo), n_workers, where)
+    if todo and (config.plan or config.progress):
+        dataset = sources.named(todo[0].data_name)
+        summary.announce_time(*estimate.seconds(plan, todo, root, dataset, n_workers))
+    if config.plan:
+        return 0
+    return _train(plan, config, root, n_workers, bool(todo), start_workers)
+
+
+def _train(
+    plan: Plan, config: Config, root: Path, n_workers: int, anything_to_do: bool, start_workers: StartWorkers
+) -> int:
+    path = plans.write(plan, root)
+    ledger = session.open_ledger(config, root, plan.runs)
+    ledger.open_sweep(plan)
+    tracker = Tracker(ledger)
+    name = launch.new_launch()
+    with Stop(stop_file(path, name)) as stop:
+        if anything_to_do:
+            tracker.start()
+            progress = Progress(plan.runs, root, n_workers, lambda: tracker.trouble, name)
+            if config.progress:
+                progress.start()
+            try:
+                launch.until_settled(plan, root, name, stop, lambda n: start_workers(path, name, n), n_workers)
+            finally:
+                if config.progress:
+                    progress.stop()
+                stop_file(path, name).unlink(missing_ok=True)
+        stopped = stop.signal is not None
+        failed = summary.failures(plan, root)
+        n_behind = tracker.finish("KILLED" if stopped else "FAILED" if failed else "FINISHED")
+    summary.print_table(plan, root)
+    return _exit_code(plan, root, stop.exit_code if stopped else None, failed, n_behind, tracker.trouble)
+
+
+def _exit_code(
+    plan: Plan, root: Path, interrupted: int | None, failed: list[str], n_behind: int, trouble: str | None
+) -> int:
+    """Say what is left to do and how; the first thing that went wrong decides the code."""
+    again = " ".join(plan.command)
+    for line in failed:
+        print(f"runner: {line}", file=sys.stderr)
+    n_trained = sum(read_journal(RunFolder(root / "state", r.run_key).journal).trained for r in plan.runs)
+    if n_behind:
+        print(
+            f"runner: {n_behind} runs are kept in {root / 'state'} and not in MLflow yet ({trouble});"
+            f" when it is back: {COMMAND}.sync --root {root}",
+            file=sys.stderr,
+        )
+    if interrupted is not None:
+        print(
+            f"runner: interrupted; {n_trained} of {len(plan.runs)} runs are trained, nothing is lost;"
+            f" go on with: {again}",
+            file=sys.stderr,
+        )
+        return interrupted
+    if failed:
+        print(
+            f"runner: {len(failed)} of {len(plan.runs)} runs failed, the others are stored; try again with: {again}",
+            file=sys.stderr,
+        )
+        return 1
+    if n_behind:
+        return 4
+    print(f"{n_trained} of {len(plan.runs)} runs trained and stored. Browse the curves: make ui")
+    print(f"or {COMMAND}.ui; change a value and run again: only what is new is trained.")
+    return 0
+
+
+def _n_workers(config: Config, device: str) -> int:
+    if config.runner.workers > 0:
+        return config.runner.workers
+    return max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
