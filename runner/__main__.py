@@ -1,7 +1,9 @@
 """`python -m runner`: one line and an exit code for whatever goes wrong."""
 
 import os
+import re
 import sys
+from typing import NoReturn
 
 # Before NumPy is imported, and inherited by every worker: OpenBLAS gives other bits with two threads, so a
 # run has one, and a core more is a run more.
@@ -20,14 +22,22 @@ def main() -> None:
     except KeyboardInterrupt:
         print("runner: interrupted; what is trained is kept, the same command goes on", file=sys.stderr)
         sys.exit(130)
+    except SystemExit as left:
+        # What a single run could not do comes as the cause; see app.main.
+        if not isinstance(left.__cause__, Exception):
+            raise
+        _fail(left.__cause__, full_traceback)
     except Exception as error:
-        line, code = _explained(error)
-        if full_traceback:
-            raise
-        if code is None:
-            raise
-        print(f"runner: {line}", file=sys.stderr)
-        sys.exit(code)
+        _fail(error, full_traceback)
+
+
+def _fail(error: Exception, full_traceback: bool) -> NoReturn:
+    line, code = _explained(error)
+    if full_traceback or code is None:
+        raise error
+    # Whoever raised it may have quoted an address with its password.
+    print("runner: " + re.sub(r"://[^\s/]*@", "://***@", line), file=sys.stderr)
+    sys.exit(code)
 
 
 def _help() -> None:
@@ -44,7 +54,12 @@ def _run() -> None:
 
     from runner import app, overrides
 
-    arguments = get_args_parser().parse_args()
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    arguments = parser.parse_args()
+    if arguments.experimental_rerun:
+        _refuse("--experimental-rerun is not supported; type the command again")
+    app.check_files(arguments.config_dir)
     if not (arguments.hydra_help or arguments.info or arguments.shell_completion):
         overrides.check(arguments.overrides, bool(arguments.multirun))
     # Makes Hydra raise its errors instead of printing them and exiting with 1.
@@ -52,11 +67,19 @@ def _run() -> None:
     app.main()
 
 
+def _refuse(message: str) -> NoReturn:
+    """One line instead of argparse's usage."""
+    from runner.errors import ConfigError
+
+    raise ConfigError(f"{message} (python -m runner --help)")
+
+
 def _explained(error: Exception) -> tuple[str, int | None]:
     """The line for an error and its exit code; no code for one that only a programmer can mend."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from runner import overrides
     from runner.config import from_omegaconf
     from runner.errors import RunnerError
 
@@ -68,7 +91,7 @@ def _explained(error: Exception) -> tuple[str, int | None]:
             return str(from_omegaconf(cause)), 2
         cause = cause.__cause__
     if isinstance(error, (HydraException, OmegaConfBaseException, ValueError)):
-        return " ".join(str(error).split()), 2
+        return overrides.one_line(error), 2
     return str(error), None
 
 

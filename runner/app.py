@@ -1,9 +1,11 @@
 """Where Hydra enters: composes the configuration and hands it to a worker or to a single run."""
 
+import re
 import sys
 from pathlib import Path
 
 import hydra
+import yaml  # type: ignore[import-untyped]  # OmegaConf's own
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -11,10 +13,14 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 
 from runner import config as configs
+from runner.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
 #: Where conf/ and sweeps/ are: inside the package when installed from a wheel, beside it in a checkout.
 FOLDER = HERE if (HERE / "conf").is_dir() else HERE.parent
+
+
+_MAX_YAML_BYTES = 1_000_000
 
 
 class SweepsPath(SearchPathPlugin):
@@ -40,7 +46,40 @@ def main(composed: DictConfig) -> None:
         return
     from runner import single
 
-    sys.exit(single.train(configs.checked(composed), list(HydraConfig.get().overrides.task)))
+    try:
+        code = single.train(configs.checked(composed), list(HydraConfig.get().overrides.task))
+    except Exception as error:
+        # Hydra would add a line of its own, with every override and the secrets in them; this it lets through.
+        raise SystemExit(1) from error
+    sys.exit(code)
+
+
+def check_files(folder: str | None) -> None:
+    """Refuse YAML that takes forever or does more than give values, before Hydra reads any.
+
+    Parameters
+    ----------
+    folder
+        Of `--config-dir`, looked at beside conf/ and sweeps/.
+
+    Raises
+    ------
+    ConfigError
+        For a huge file, a tag such as `!!python/name:os.system`, or anchors (a few lines of them fill the memory).
+    """
+    for place in (FOLDER / "conf", FOLDER / "sweeps", *([Path(folder)] if folder else [])):
+        for file in sorted(place.rglob("*.yaml")):
+            if file.stat().st_size > _MAX_YAML_BYTES:
+                raise ConfigError(f"{file}: larger than {_MAX_YAML_BYTES} bytes; a file of values is small")
+            text = file.read_bytes()
+            if not re.search(rb"[&*!]", text):
+                continue
+            try:
+                for event in yaml.parse(text):
+                    if getattr(event, "anchor", None) or getattr(event, "tag", None):
+                        raise ConfigError(f"{file}: anchors and tags are not allowed; write the values out")
+            except yaml.YAMLError as error:
+                raise ConfigError(f"{file}: {' '.join(str(error).split())}") from error
 
 
 register()

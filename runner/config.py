@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import math
 import pkgutil
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ class Config:
 #: Groups of conf/ that may stand on the command line as NAME=OPTION.
 GROUPS = ("model", "data", "optimizer", "engine", "sweeps", "preset")
 #: Dictionaries into which a user may put names of their own (with Hydra's `+`).
-OPEN_PREFIXES = ("model.options.", "claims.")
+OPEN_PREFIXES = ("model.options.",)
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,11 @@ def _is_blocks(value: Any) -> bool:
 _BOOLEAN = Allowed("true or false", lambda v: type(v) is bool)
 _TEXT = Allowed("a printable text of 1 to 500 characters", _is_text)
 _TEXT_OR_NULL = Allowed("null or " + _TEXT.text, lambda v: v is None or _is_text(v))
+_SCHEMES = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?://|https?://")
+_STORE = Allowed(
+    "null, sqlite:///FILE, the URL of another database, or http(s)://HOST:PORT of a server",
+    lambda v: v is None or (_is_text(v) and _SCHEMES.match(v) is not None),
+)
 _KINDS = _one_of(*sorted(m.name for m in pkgutil.iter_modules([str(HERE / "models")])))
 _ANY_DICT = Allowed("a dictionary", lambda v: isinstance(v, dict))
 
@@ -171,7 +177,7 @@ ALLOWED: dict[str, Allowed] = {
     "engine.name": _one_of("stock"),
     "train.epochs": _integer(1, 10_000),
     "train.batch_size": _integer(1, 1_000_000, shown="an integer from 1 to the number of training images"),
-    "tracking.uri": _TEXT_OR_NULL,
+    "tracking.uri": _STORE,
     "tracking.experiment": _TEXT,
     "runner.root": _TEXT_OR_NULL,
     "runner.workers": _integer(1, 1024, also=(-1,)),
@@ -215,8 +221,9 @@ def checked(composed: DictConfig) -> Config:
 
 def from_omegaconf(error: OmegaConfBaseException) -> ConfigError:
     """One line for what OmegaConf refused: the key, what came, what is allowed."""
-    key = (error.full_key or "").removesuffix("]")
-    first_line = str(error.msg or error).splitlines()[0]
+    # `model.blocks[0][1]` is part of the knob `model.blocks`.
+    key = (error.full_key or "").partition("[")[0]
+    first_line = " ".join(str(error.msg or error).splitlines()[0].split())
     if isinstance(error, ConfigKeyError):
         return ConfigError(unknown_key(key))
     if isinstance(error, MissingMandatoryValue):
@@ -246,31 +253,22 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + field.name, value
 
 
-def from_dict(values: dict[str, Any]) -> Config:
-    """The inverse of `dataclasses.asdict`, for a configuration that was checked before it was kept."""
-    parts: dict[str, Any] = {f.name: f.type for f in dataclasses.fields(Config)}
-    built = {
-        name: parts[name](**value) if dataclasses.is_dataclass(parts[name]) else value
-        for name, value in values.items()
-        if name != "claims"
-    }
-    return Config(**built, claims={name: Claim(**claim) for name, claim in values["claims"].items()})
-
-
 def _check_claim(name: str, claim: Claim) -> None:
-    where = f"claims.{name}"
+    where = f"claims.{_short(name)}"
+    if not _is_text(name) or not _is_text(claim.says):
+        raise ConfigError(f"{where}.says={_short(claim.says)}: allowed, for it and its name, is {_TEXT.text}")
     contrasts = [claim.levels is not None, claim.winner is not None, claim.slope]
     if sum(contrasts) != 1:
         raise ConfigError(f"{where}: give exactly one of levels, winner and slope")
-    if claim.levels is not None and len(claim.levels) != 2:
-        raise ConfigError(f"{where}.levels={_short(claim.levels)}: allowed is a pair [a, b]")
+    if claim.levels is not None and (len(claim.levels) != 2 or claim.levels[0] == claim.levels[1]):
+        raise ConfigError(f"{where}.levels={_short(claim.levels)}: allowed is a pair [a, b] of different levels")
     for knob in (claim.knob, *claim.at):
         if knob not in ALLOWED and knob not in GROUPS and not knob.startswith(OPEN_PREFIXES):
             raise ConfigError(f"{where}: {unknown_key(knob)}")
-    for metric in (claim.metric, *([claim.minus] if claim.minus else [])):
-        if not _is_claim_metric(metric):
+    for field, metric in (("metric", claim.metric), ("minus", claim.minus)):
+        if metric is not None and not _is_claim_metric(metric):
             raise ConfigError(
-                f"{where}.metric={_short(metric)}: allowed is final(M), last(K, M), auc(M) or epochs_to(M, T)"
+                f"{where}.{field}={_short(metric)}: allowed is final(M), last(K, M), auc(M) or epochs_to(M, T)"
                 f" with M one of {', '.join(METRICS)}"
             )
     if claim.direction not in ("less", "greater", "either"):

@@ -25,6 +25,14 @@ from runner.errors import DataError
 
 NAMES = ("mnist", "mnist5k", "fashion_mnist", "digits")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+#: Training images and (channels, height, width) of each: known before the data are, so that a batch or a
+#: network that does not fit is refused first.
+SIZES = {
+    "mnist": (60_000, (1, 28, 28)),
+    "mnist5k": (4_000, (1, 28, 28)),
+    "fashion_mnist": (60_000, (1, 28, 28)),
+    "digits": (1_442, (1, 8, 8)),
+}
 FULL_SCALE = {"mnist": 255.0, "mnist5k": 255.0, "fashion_mnist": 255.0, "digits": 16.0}
 
 # A package upgrade that changes embedded images must not pass for the same data.

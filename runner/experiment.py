@@ -43,8 +43,9 @@ def run(
     except training.Diverged as diverged:
         journal.write("end", status=DIVERGED, cause=str(diverged))
         Checkpoints(folder.path, planned.run_key).delete()
-    except GeneratorExit:
-        journal.write("end", status=KILLED, cause="its caller let go of it")
+    except (GeneratorExit, KeyboardInterrupt) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        journal.write("end", status=KILLED, cause="interrupted at once" if interrupted else "its caller let go of it")
         raise
     except BaseException as error:  # SystemExit of a user's model included: no run may end unrecorded
         cause = _cause(error)
@@ -124,6 +125,7 @@ def _start_line(planned: PlannedRun, launch: str) -> dict[str, Any]:
         "run_key": planned.run_key,
         "cell_key": planned.cell_key,
         "name": planned.name,
+        "knobs": planned.knobs,
         "config": asdict(planned.config),
         "data": {"name": planned.data_name, "sha256": planned.data_sha256},
         "device": planned.device,

@@ -65,7 +65,7 @@ def compose(loader: ConfigLoader, primary: DictConfig, params: dict[str, str], a
         try:
             composed = loader.load_sweep_config(primary, [*combination, f"seed={seeds[0]}"])
         except HydraException as error:
-            raise ConfigError(" ".join(str(error).split())) from error
+            raise ConfigError(overrides.one_line(error)) from error
         config = checked(composed)
         spelled = dict(zip(choices, combination, strict=True))
         cells.append(Cell({key: _level(key, spelled[key], composed) for key in swept_keys}, config))

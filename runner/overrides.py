@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 
 from runner.config import ALLOWED, GROUPS, OPEN_PREFIXES, unknown_key
@@ -24,7 +24,12 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        raise ConfigError(" ".join(str(error).split())) from error
+        raise ConfigError(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """What Hydra says, without the folders it looked through."""
+    return " ".join(str(error).split()).partition(" Config search path:")[0]
 
 
 def check(overrides: Sequence[str], multirun: bool) -> None:
@@ -33,7 +38,8 @@ def check(overrides: Sequence[str], multirun: bool) -> None:
     Raises
     ------
     ConfigError
-        Unknown keys, additions and deletions, a key given twice, a sweep or a list of values without `-m`.
+        Unknown keys, additions and deletions, a key given twice, a sweep or a list of values without `-m`,
+        claims, and Hydra's own settings but for the launcher's.
     """
     seen: dict[str, str] = {}
     for override in parse(overrides):
@@ -43,7 +49,10 @@ def check(overrides: Sequence[str], multirun: bool) -> None:
             raise ConfigError(f"{key}: given twice ({seen[key]} and {typed}); give it once")
         seen[key] = typed
         if key == "hydra" or key.startswith(("hydra.", "hydra/")):
+            _check_hydra(typed, key)
             continue
+        if key.startswith("claims."):
+            raise ConfigError(f"{key}: claims are declared in a file of sweeps/, not on the command line")
         if not _is_known(key):
             raise ConfigError(unknown_key(key))
         if override.is_delete():
@@ -57,10 +66,25 @@ def check(overrides: Sequence[str], multirun: bool) -> None:
             raise ConfigError(f"{key}: set by the sweeper for its workers, not by hand")
         if key == "sweeps" and override.is_sweep_override():
             raise ConfigError(f"{typed}: one sweep at a time; type them as separate commands")
+        _check_value(typed, override)
         if not multirun and key == "sweeps":
             raise ConfigError(f"{typed} is a sweep and needs -m; type: {_command(overrides)}")
         if not multirun and override.is_sweep_override():
             raise ConfigError(f"{typed} is a list of values and needs -m; type: {_command(overrides)}")
+
+
+def _check_hydra(typed: str, key: str) -> None:
+    # The sweeper is the runner's own, and a `_target_` of the user's would be called.
+    if key != "hydra/launcher" and not key.startswith("hydra.launcher.") or key.endswith("_target_"):
+        raise ConfigError(f"{typed}: of Hydra's own settings only hydra/launcher and hydra.launcher.* may be given")
+
+
+def _check_value(typed: str, override: Override) -> None:
+    if override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP):
+        raise ConfigError(f"{typed}: a sweep needs its values one by one; allowed are a,b,c and range(a,b)")
+    if override.key_or_group in GROUPS and not override.is_sweep_override() and not isinstance(override.value(), str):
+        place = "sweeps/" if override.key_or_group == "sweeps" else f"conf/{override.key_or_group}/"
+        raise ConfigError(f"{typed}: allowed is the name of one file of {place} (python -m runner --help lists them)")
 
 
 def _is_known(key: str) -> bool:

@@ -1,11 +1,11 @@
 """The plan of a sweep, `state/sweeps/<sweep_key>/sweep.json`: the runs that its workers take, and its claims."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.config import Config, from_dict
+from runner.config import Config
 from runner.errors import StateError
 from runner.files import write_whole
 from runner.record import Claim
@@ -100,10 +100,21 @@ def read(path: Path) -> Plan:
     """
     try:
         values = json.loads(path.read_bytes())
-        runs = [PlannedRun(**{**run, "config": from_dict(run["config"])}) for run in values.pop("runs")]
+        runs = [PlannedRun(**{**run, "config": _config(run["config"])}) for run in values.pop("runs")]
         claims = {name: Claim(**claim) for name, claim in values.pop("claims").items()}
         return Plan(**values, runs=runs, claims=claims)
     except FileNotFoundError:
         raise StateError(f"{path}: there is no such plan") from None
     except (ValueError, KeyError, TypeError) as error:
         raise StateError(f"{path}: not a plan that this version can read ({error})") from error
+
+
+def _config(values: dict[str, Any]) -> Config:
+    """The inverse of `dataclasses.asdict`, for a configuration that was checked before it was kept."""
+    parts: dict[str, Any] = {f.name: f.type for f in fields(Config)}
+    built = {
+        name: parts[name](**value) if is_dataclass(parts[name]) else value
+        for name, value in values.items()
+        if name != "claims"
+    }
+    return Config(**built, claims={name: Claim(**claim) for name, claim in values["claims"].items()})

@@ -77,7 +77,7 @@ class Progress(threading.Thread):
             last = journal.epochs.get(max(journal.epochs, default=0))
             accuracy = f"  test accuracy {last['metrics']['test/accuracy']:.4f}" if last else ""
             of = run.config.train.epochs
-            table.add_row(Text(f"  {run.name}  epoch {len(journal.epochs) + 1} of {of}{accuracy}"))
+            table.add_row(Text(f"  {run.name}  epoch {min(len(journal.epochs) + 1, of)} of {of}{accuracy}"))
         trouble = self.trouble()
         if trouble:
             table.add_row(Text(f"  MLflow is behind, results are safe in state/: {trouble}", style="yellow"))
@@ -126,6 +126,11 @@ def ending(journal: Journal) -> str:
         f"test accuracy {last['test/accuracy']:.4f}, train loss {last['train/loss']:.4f},"
         f" {len(journal.epochs)} epochs in {duration(seconds)}"
     )
+
+
+def count(n: int, noun: str) -> str:
+    """`1 seed`, `5 seeds`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def duration(seconds: float) -> str:

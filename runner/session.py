@@ -1,13 +1,15 @@
 """What a sweep and a single run prepare alike: the root, the data, the device, the store."""
 
+import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner import data, size, store
 from runner.config import Config
 from runner.data import Dataset
-from runner.errors import ConfigError
+from runner.errors import ConfigError, DataError
 from runner.plan import PlannedRun
 from runner.tracking import Ledger
 
@@ -39,6 +41,18 @@ def check_writable(root: Path) -> None:
         raise ConfigError(f"runner.root={root}: {nearest} cannot be written to; nothing was written")
 
 
+def check_size(config: Config, data_name: str) -> None:
+    """Refuse a network or a batch that a data set is too small for, or this machine's memory.
+
+    Raises
+    ------
+    ConfigError
+        Before any data are looked for.
+    """
+    n_train, image_shape = data.SIZES[data_name]
+    size.check(config.model, config.train.batch_size, image_shape, n_train)
+
+
 @dataclass
 class Sources:
     """The data sets that a plan's configurations ask for, each found and checked once, in the parent."""
@@ -51,18 +65,24 @@ class Sources:
         self.warnings: list[str] = []
 
     def of(self, config: Config) -> Dataset:
-        """The data that the configuration will really see, its model and batch checked against it."""
+        """The data that the configuration will really see; after a fallback they are fewer than it asked for."""
         asked = (config.data.name, config.data.root, config.data.allow_fallback)
         if asked not in self._found:
-            dataset, warning = data.prepare(
-                asked[0], self.root / "state" / "data", root=asked[1], allow_fallback=asked[2], write=self.write
-            )
+            dataset, warning = self._find(*asked)
             if warning:
                 self.warnings.append(warning)
             self._found[asked] = dataset
         dataset = self._found[asked]
-        size.check(config.model, config.train.batch_size, dataset.train_images.shape[1:], len(dataset.train_images))
+        check_size(config, dataset.name)
         return dataset
+
+    def _find(self, name: str, root: str | None, allow_fallback: bool) -> tuple[Dataset, str | None]:
+        cache = self.root / "state" / "data"
+        if self.write:
+            # A configuration that is refused leaves nothing behind, so what is here already is kept later.
+            with contextlib.suppress(DataError):
+                return data.prepare(name, cache, root=root, allow_fallback=False, write=False)
+        return data.prepare(name, cache, root=root, allow_fallback=allow_fallback, write=self.write)
 
     def named(self, name: str) -> Dataset:
         """One that was found before, by the name of what it really is."""
@@ -70,7 +90,7 @@ class Sources:
 
 
 def open_ledger(config: Config, root: Path, runs: list[PlannedRun]) -> Ledger:
-    """A ledger in the configured store.
+    """A ledger in the configured store; under the root, the data that the runs will load.
 
     Raises
     ------
@@ -78,6 +98,10 @@ def open_ledger(config: Config, root: Path, runs: list[PlannedRun]) -> Ledger:
         When the store cannot be used.
     """
     client = store.connect(config.tracking.uri, root)
+    for name, folder in {(run.data_name, run.config.data.root) for run in runs}:
+        _, warning = data.prepare(name, root / "state" / "data", root=folder)
+        if warning:
+            print(f"runner: {warning}", file=sys.stderr, flush=True)
     experiment = store.experiment_id(client, config.tracking.experiment, config.tracking.uri, root)
     return Ledger(client, experiment, root, runs)
 

@@ -8,7 +8,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from runner import device as devices
-from runner import estimate, identity, launch, session
+from runner import estimate, identity, launch, session, store
 from runner.config import Config, leaves
 from runner.errors import StateError
 from runner.overrides import COMMAND
@@ -30,7 +30,10 @@ def train(config: Config, typed: list[str]) -> int:
     """
     root = session.root_of(config.runner.root)
     session.check_writable(root)
+    session.check_size(config, config.data.name)
     device = devices.resolve(config.device)
+    if not config.plan:
+        store.check(config.tracking.uri, root)
     sources = session.Sources(root, write=not config.plan)
     dataset = sources.of(config)
     for warning in sources.warnings:

@@ -45,6 +45,10 @@ class Stop:
             raise KeyboardInterrupt
         self.signal = number
         self.tell_workers()
+        # A worker inside the sweep's own process (basic launcher, one worker): the sweep has to know as well.
+        outer = getattr(self._before[number], "__self__", None)
+        if isinstance(outer, Stop):
+            outer.signal = number
 
     def tell_workers(self) -> None:
         if self.file is not None:

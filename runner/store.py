@@ -43,6 +43,20 @@ def artifacts(root: Path) -> Path:
     return root / "mlartifacts"
 
 
+def sqlite_file(uri: str | None, root: Path) -> Path | None:
+    """The file of a SQLite store, the local one when `uri` is None; None for a server or another database."""
+    if uri is None:
+        return database(root)
+    if not uri.startswith("sqlite:"):
+        return None
+    from sqlalchemy.engine import make_url
+
+    name = make_url(uri).database
+    if not name:
+        raise StoreError(f"tracking.uri={uri}: names no file; write sqlite:////ABSOLUTE/PATH.db")
+    return Path(name).resolve()
+
+
 def sqlite_uri(path: Path) -> str:
     """The SQLAlchemy URL of a SQLite file, right for paths with `?`, `%20`, `#` or spaces too."""
     from sqlalchemy.engine import URL
@@ -55,7 +69,24 @@ def shown(uri: str) -> str:
     return re.sub(r"//[^/@]*@", "//***@", uri)
 
 
-def connect(uri: str | None, root: Path, create: bool = True) -> "MlflowClient":
+def check(uri: str | None, root: Path) -> None:
+    """Refuse a store that cannot work, in seconds, before anything is written.
+
+    Raises
+    ------
+    StoreError
+        A server that does not answer, a file that is not a store, a path that cannot hold one.
+    """
+    file = sqlite_file(uri, root)
+    if file is not None:
+        _check_path(file)
+        if file.exists():
+            _check_sqlite(file)
+    elif uri is not None and uri.startswith(("http://", "https://")):
+        _probe(uri)
+
+
+def connect(uri: str | None, root: Path) -> "MlflowClient":
     """A client for the store: the local one under the root, created when it is not there, or a server.
 
     Raises
@@ -65,18 +96,15 @@ def connect(uri: str | None, root: Path, create: bool = True) -> "MlflowClient":
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if uri is None:
-        path = database(root)
-        _check_path(path)
-        if not path.exists():
-            if not create:
-                raise StoreError(f"{path}: there is no tracking store yet; train something first")
-            _create(path)
-        _check_sqlite(path)
-        uri = sqlite_uri(path)
-    elif uri.startswith(("http://", "https://")):
-        _probe(uri)
-    return _client(uri)
+    check(uri, root)
+    file = sqlite_file(uri, root)
+    if file is None:
+        assert uri is not None
+        return _client(uri)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _create(file)
+    return _client(sqlite_uri(file))
 
 
 def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Path) -> str:
@@ -88,7 +116,7 @@ def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Path
 
     found = find()
     if found is None:
-        location = artifacts(root).as_uri() if uri is None else None
+        location = artifacts(root).as_uri() if sqlite_file(uri, root) else None
         try:
             return str(client.create_experiment(name, artifact_location=location))
         except MlflowException:  # another process was first

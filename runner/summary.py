@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.plan import Plan, as_text, short
-from runner.progress import duration
+from runner.progress import count, duration
 from runner.record import DIVERGED, DONE, FAILED
 from runner.state import RunFolder, read_journal
 
@@ -62,20 +62,22 @@ def print_table(plan: Plan, root: Path) -> None:
 def announce(plan: Plan, n_duplicates: int, n_trained: int, n_workers: int, where: dict[str, Any]) -> None:
     """What will be trained, on what, and where it will be kept."""
     n_cells, n_seeds = len(plan.cells), len(plan.seeds)
-    print(f"{plan.name}: {n_cells} cells x {n_seeds} seeds = {len(plan.runs)} runs")
+    shape = f"{count(n_cells, 'cell')} x {count(n_seeds, 'seed')}"
+    print(f"{plan.name}: {shape} = {count(len(plan.runs), 'run')}")
     for knob, values in plan.swept.items():
         print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
     if n_duplicates:
-        print(f"  {n_duplicates} duplicate{'s' if n_duplicates > 1 else ''} removed")
+        print(f"  {count(n_duplicates, 'duplicate')} removed")
     print(f"  {n_trained} of {len(plan.runs)} already trained")
     first = plan.runs[0]
-    print(f"  data {where['data']}; device {first.device}; engine {first.config.engine.name}; {n_workers} workers")
+    trains_on = f"device {first.device}; engine {first.config.engine.name}; {count(n_workers, 'worker')}"
+    print(f"  data {where['data']}; {trains_on}")
     print(f"  claims: {len(plan.claims)}  root: {where['root']}  MLflow: {where['uri']}")
 
 
 def announce_time(seconds: float, n_unknown: int) -> None:
     """The estimate, and what it leaves out."""
-    less = f" (without {n_unknown} cells that were not measured)" if n_unknown else ""
+    less = f" (without {count(n_unknown, 'cell')} that could not be measured in time)" if n_unknown else ""
     print(f"  about {duration(seconds)} of training{less}", flush=True)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runner import device as devices
-from runner import estimate, grid, launch, provenance, session, summary
+from runner import estimate, grid, launch, provenance, session, store, summary
 from runner import plan as plans
 from runner.config import Config
 from runner.overrides import COMMAND
@@ -31,7 +31,11 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
     config = cells.cells[0].config
     root = session.root_of(config.runner.root)
     session.check_writable(root)
+    for cell in cells.cells:
+        session.check_size(cell.config, cell.config.data.name)
     device = devices.resolve(config.device)
+    if not config.plan:
+        store.check(config.tracking.uri, root)
     sources = session.Sources(root, write=not config.plan)
 
     def data_of(of: Config) -> tuple[str, str]:

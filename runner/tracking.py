@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from runner import plan as plans
 from runner import store
 from runner.config import leaves
@@ -56,7 +58,8 @@ class Mirror:
         if self.stored or journal.start is None or (journal.setup is None and journal.end is None):
             return
         if not self.run_id:
-            self._attach(journal)
+            with self.ledger.alone:
+                self._attach(journal)
         if self.stored:
             return
         self._send_epochs(journal)
@@ -151,26 +154,30 @@ class Ledger:
         #: Tags that tie a run to this sweep.
         self.link: dict[str, str] = {}
         self.mirrors = [Mirror(self, run) for run in runs]
+        #: Held from looking for a run in MLflow to creating it: two sweeps at once would each create it.
+        self.alone = FileLock(str(root / "state" / "tracking.lock"))
 
     def open_sweep(self, plan: Plan) -> str:
         """The sweep's parent run, with its plan and claims: in MLflow before the first run trains."""
-        found = self.client.search_runs([self.experiment_id], f"tags.{TAG_SWEEP_KEY} = '{plan.sweep_key}'")
-        if found:
-            self.parent_id = found[-1].info.run_id
-        else:
-            tags = {
-                TAG_SWEEP_KEY: plan.sweep_key,
-                TAG_CLAIMS_SHA256: plan.claims_sha256,
-                "kind": "sweep",
-                "command": " ".join(plan.command)[:5000],
-            }
-            created = self.client.create_run(self.experiment_id, tags=tags, run_name=plan.name)
-            self.parent_id = created.info.run_id
+        with self.alone:
+            self.parent_id = self._find_or_create_parent(plan)
         folder = plans.sweep_folder(self.root, plan.sweep_key)
         self.client.log_artifact(self.parent_id, str(folder / "sweep.json"))
         self.client.set_tag(self.parent_id, TAG_LAST_USED, str(time.time_ns() // 1_000_000))
         self.link = {sweep_tag(plan.sweep_key): "1", "mlflow.parentRunId": str(self.parent_id)}
         return str(self.parent_id)
+
+    def _find_or_create_parent(self, plan: Plan) -> str:
+        found = self.client.search_runs([self.experiment_id], f"tags.{TAG_SWEEP_KEY} = '{plan.sweep_key}'")
+        if found:
+            return str(found[-1].info.run_id)
+        tags = {
+            TAG_SWEEP_KEY: plan.sweep_key,
+            TAG_CLAIMS_SHA256: plan.claims_sha256,
+            "kind": "sweep",
+            "command": " ".join(plan.command)[:5000],
+        }
+        return str(self.client.create_run(self.experiment_id, tags=tags, run_name=plan.name).info.run_id)
 
     def update(self) -> None:
         """One pass over all runs."""

@@ -1,0 +1,108 @@
+"""The pages are held against the code: links, commands, metrics, sweeps, and the model that docs/models.md adds."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.record import METRICS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_link_to_a_file_resolves(page):
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "README.ja.md"], ids=lambda p: p.name)
+def test_every_make_command_in_the_readme_is_a_target(page):
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.M))
+    used = set(re.findall(r"\bmake ([a-z-]+)", page.read_text(encoding="utf-8")))
+    assert {"sweep", "test"} <= used
+    assert used <= targets
+
+
+def test_make_help_lists_every_target():
+    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.M)
+    assert phony
+    assert [t for t in phony[1].split() if f"make {t} " not in printed] == []
+
+
+def test_every_metric_has_its_row_in_the_metrics_page():
+    page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_]+/[a-z_]+)` \| (.+?) \|", page, flags=re.M)
+    assert [name for name, _ in rows] == list(METRICS)
+
+
+def test_every_sweep_and_every_choice_is_named_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = [f.stem for f in (ROOT / "sweeps").glob("*.yaml")] + [f.stem for f in (ROOT / "conf/data").glob("*.yaml")]
+    assert [name for name in names if f"`{name}`" not in readme] == []
+
+
+def test_every_override_in_the_readme_names_a_knob_that_exists():
+    from runner import overrides
+
+    commands = re.findall(
+        r"python -m runner +((?:-m )?[a-z][^\n`#]*)", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+    assert len(commands) >= 3
+    for command in commands:
+        words = [word for word in command.split() if "=" in word]
+        overrides.check(words, multirun=command.startswith("-m"))
+
+
+def test_the_model_of_the_models_page_trains_by_its_own_commands(tmp_path):
+    page = ROOT / "docs/models.md"
+    for part in ("runner", "hydra_plugins", "conf", "sweeps"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "runner/models/lenet.py").write_text(blocks(page, "python")[0])
+    (tmp_path / "conf/model/lenet.yaml").write_text(blocks(page, "yaml")[0])
+    commands = blocks(page, "sh")[0].splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        words = command.split()
+        assert words[:3] == ["python", "-m", "runner"]
+        # Fewer seeds and epochs than the page, the same code.
+        added = ["seed=0", "runner.root=out"] if "-m" in words[3:] else ["runner.root=out"]
+        ended = subprocess.run(
+            [sys.executable, *words[1:], *added], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "test accuracy" in ended.stdout
+    assert "width=6" in ended.stdout
+
+
+def test_the_published_curves_travel_with_the_package():
+    lines = (ROOT / "sweeps/published_curves.csv").read_text().splitlines()
+    assert lines[0] == "experiment,epoch,train_loss,train_accuracy,test_loss,test_accuracy"
+    epochs: dict[str, list[int]] = {}
+    for line in lines[1:]:
+        experiment, epoch, *values = line.split(",")
+        epochs.setdefault(experiment, []).append(int(epoch))
+        assert all(float(value) >= 0 for value in values)
+    assert epochs == {
+        "book_mlp_1000x2": list(range(1, 6)),
+        "conv1_fc1000x2_dropout": list(range(1, 21)),
+        "conv30_fc100_dropout": list(range(1, 51)),
+    }
+
+
+def test_the_lock_file_names_no_address():
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock and "index" not in lock.replace("index-", "")
+    pinned = re.findall(r"^([a-z0-9._-]+)==", lock, flags=re.M)
+    hashed = re.findall(r"^([a-z0-9._-]+)==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", lock, flags=re.M)
+    assert len(pinned) > 50 and pinned == hashed
