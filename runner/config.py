@@ -139,6 +139,17 @@ def _is_blocks(value: Any) -> bool:
     )
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value can be kept as JSON and come back the same."""
+    if isinstance(value, dict):
+        return all(_is_text(name) and _is_plain(inside) for name, inside in value.items())
+    if isinstance(value, list):
+        return all(_is_plain(inside) for inside in value)
+    if type(value) is float:
+        return math.isfinite(value)
+    return value is None or value == "" or type(value) in (bool, int) or _is_text(value)
+
+
 _BOOLEAN = Allowed("true or false", lambda v: type(v) is bool)
 _TEXT = Allowed("a printable text of 1 to 500 characters", _is_text)
 _TEXT_OR_NULL = Allowed("null or " + _TEXT.text, lambda v: v is None or _is_text(v))
@@ -148,7 +159,6 @@ _STORE = Allowed(
     lambda v: v is None or (_is_text(v) and _SCHEMES.match(v) is not None),
 )
 _KINDS = _one_of(*sorted(m.name for m in pkgutil.iter_modules([str(HERE / "models")])))
-_ANY_DICT = Allowed("a dictionary", lambda v: isinstance(v, dict))
 
 #: Every knob by its dotted name. A test holds it against the schema and against conf/.
 ALLOWED: dict[str, Allowed] = {
@@ -165,7 +175,7 @@ ALLOWED: dict[str, Allowed] = {
     "model.fc_depth": _integer(0, 16),
     "model.dropout": _BOOLEAN,
     "model.dropout_ratio": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-    "model.options": _ANY_DICT,
+    "model.options": Allowed("a dictionary of finite numbers, printable texts, true, false and null", _is_plain),
     "data.name": _one_of("mnist", "mnist5k", "fashion_mnist", "digits"),
     "data.normalize": _BOOLEAN,
     "data.root": _TEXT_OR_NULL,
@@ -182,7 +192,7 @@ ALLOWED: dict[str, Allowed] = {
     "runner.root": _TEXT_OR_NULL,
     "runner.workers": _integer(1, 1024, also=(-1,)),
     "runner.checkpoint_every_s": _number("a number of seconds from 0 to 86400", lambda v: 0 <= v <= 86400),
-    "claims": _ANY_DICT,
+    "claims": Allowed("a dictionary", lambda v: isinstance(v, dict)),
     "worker.plan": _TEXT_OR_NULL,
     "worker.launch": _TEXT_OR_NULL,
 }
@@ -224,6 +234,8 @@ def from_omegaconf(error: OmegaConfBaseException) -> ConfigError:
     # `model.blocks[0][1]` is part of the knob `model.blocks`.
     key = (error.full_key or "").partition("[")[0]
     first_line = " ".join(str(error.msg or error).splitlines()[0].split())
+    if key.startswith(OPEN_PREFIXES):
+        return ConfigError(f"{key}: {first_line}; a name of your own is added with +{key}=VALUE")
     if isinstance(error, ConfigKeyError):
         return ConfigError(unknown_key(key))
     if isinstance(error, MissingMandatoryValue):

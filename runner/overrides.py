@@ -28,8 +28,11 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 
 def one_line(error: Exception) -> str:
-    """What Hydra says, without the folders it looked through."""
-    return " ".join(str(error).split()).partition(" Config search path:")[0]
+    """What Hydra says, without the folders it looked through, with what a knob may be."""
+    text = " ".join(str(error).split()).partition(" Config search path:")[0]
+    typed = text.removeprefix("Error merging override ").lstrip("+")
+    key = typed.partition("=")[0]
+    return f"{typed}: allowed is {ALLOWED[key].text}" if key in ALLOWED else text
 
 
 def check(overrides: Sequence[str], multirun: bool) -> None:
@@ -45,6 +48,8 @@ def check(overrides: Sequence[str], multirun: bool) -> None:
     for override in parse(overrides):
         key = override.key_or_group
         typed = override.input_line or key
+        if not key:
+            raise ConfigError(f"{typed}: allowed is KEY=VALUE")
         if key in seen:
             raise ConfigError(f"{key}: given twice ({seen[key]} and {typed}); give it once")
         seen[key] = typed
