@@ -52,6 +52,11 @@ class Position:
     #: Seconds of training in the epoch so far.
     train_s: float = 0.0
 
+    def next_epoch(self) -> None:
+        """Stand at the beginning of the epoch after this one."""
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum, self.n_correct, self.train_s = 0.0, 0, 0.0
+
 
 def train(
     model: Any,
@@ -101,8 +106,8 @@ def train(
         record = _evaluate_epoch(model, engine, data, position, has_dropout, should_stop)
         if record is None:
             return
-        # The position moves on before the record is seen: whoever keeps the record may keep the position.
-        position.__init__(epoch=position.epoch + 1)  # type: ignore[misc]
+        # Before the record is seen: whoever keeps the record may keep the position.
+        position.next_epoch()
         yield record
 
 
