@@ -1,5 +1,6 @@
 """Hydra's door to runner.sweep: plan once, then have any launcher start workers that pull from the plan."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,5 +57,7 @@ class PlanSweeper(Sweeper):
 
 
 def _quoted(text: str) -> str:
-    """A text as Hydra's override grammar and OmegaConf's interpolation leave it: itself."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\$") + "'"
+    """A text as Hydra's override grammar and then OmegaConf's interpolation leave it: itself."""
+    # Both take backslashes as they are, but for those before `${` (OmegaConf) and before a quote (Hydra).
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text) + "'"

@@ -21,6 +21,7 @@ class Checkpoints:
     def __init__(self, folder: Path, run_key: str) -> None:
         self.run_key = run_key
         self.newest, self.previous = folder / "checkpoint", folder / "checkpoint.previous"
+        self._newest_serves = True
 
     def save(self, arrays: dict[str, Any], position: dict[str, Any]) -> None:
         """Keep arrays (by name, on the CPU) and the position; the last checkpoint becomes the previous."""
@@ -28,15 +29,18 @@ class Checkpoints:
         payload = io.BytesIO()
         np.savez(payload, about=np.frombuffer(about, dtype=np.uint8), **arrays)
         content = payload.getvalue()
-        if self.newest.exists():
+        # A damaged one must not take the place of the previous, which is then the only way back.
+        if self._newest_serves and self.newest.exists():
             os.replace(self.newest, self.previous)
         write_whole(self.newest, _MAGIC + hashlib.sha256(content).digest() + content)
+        self._newest_serves = True
 
     def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Arrays and position of the newest whole checkpoint of this run; None when there is none."""
         for path in (self.newest, self.previous):
             found = self._read(path)
             if found:
+                self._newest_serves = path == self.newest
                 return found
         return None
 

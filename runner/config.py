@@ -5,6 +5,7 @@ Values are in conf/, each once. What Hydra composes is checked again here, whole
 
 import dataclasses
 import difflib
+import json
 import math
 import pkgutil
 import re
@@ -130,6 +131,10 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 500 and value.isprintable()
 
 
+def _is_store(value: Any) -> bool:
+    return value is None or (_is_text(value) and _SCHEMES.match(value) is not None)
+
+
 def _is_blocks(value: Any) -> bool:
     return value is None or (
         isinstance(value, list)
@@ -139,25 +144,18 @@ def _is_blocks(value: Any) -> bool:
     )
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether a value can be kept as JSON and come back the same."""
-    if isinstance(value, dict):
-        return all(_is_text(name) and _is_plain(inside) for name, inside in value.items())
-    if isinstance(value, list):
-        return all(_is_plain(inside) for inside in value)
-    if type(value) is float:
-        return math.isfinite(value)
-    return value is None or value == "" or type(value) in (bool, int) or _is_text(value)
+def _is_json(value: Any) -> bool:
+    try:
+        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
+    except (TypeError, ValueError):
+        return False
 
 
 _BOOLEAN = Allowed("true or false", lambda v: type(v) is bool)
 _TEXT = Allowed("a printable text of 1 to 500 characters", _is_text)
 _TEXT_OR_NULL = Allowed("null or " + _TEXT.text, lambda v: v is None or _is_text(v))
 _SCHEMES = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?://|https?://")
-_STORE = Allowed(
-    "null, sqlite:///FILE, the URL of another database, or http(s)://HOST:PORT of a server",
-    lambda v: v is None or (_is_text(v) and _SCHEMES.match(v) is not None),
-)
+_STORE = Allowed("null, sqlite:///FILE, another database, or http(s)://HOST:PORT of a server", _is_store)
 _KINDS = _one_of(*sorted(m.name for m in pkgutil.iter_modules([str(HERE / "models")])))
 
 #: Every knob by its dotted name. A test holds it against the schema and against conf/.
@@ -175,7 +173,7 @@ ALLOWED: dict[str, Allowed] = {
     "model.fc_depth": _integer(0, 16),
     "model.dropout": _BOOLEAN,
     "model.dropout_ratio": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-    "model.options": Allowed("a dictionary of finite numbers, printable texts, true, false and null", _is_plain),
+    "model.options": Allowed("a dictionary of texts, finite numbers, true, false and null", _is_json),
     "data.name": _one_of("mnist", "mnist5k", "fashion_mnist", "digits"),
     "data.normalize": _BOOLEAN,
     "data.root": _TEXT_OR_NULL,
@@ -214,7 +212,8 @@ def checked(composed: DictConfig) -> Config:
         Naming the key, what came and what is allowed.
     """
     try:
-        values = OmegaConf.to_container(composed, resolve=True)
+        # Resolved once, by to_object: an escaped `\${x}` of a path must not become an interpolation.
+        values = OmegaConf.to_container(composed)
         assert isinstance(values, dict)
         values.pop("hydra", None)
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
@@ -290,20 +289,9 @@ def _check_claim(name: str, claim: Claim) -> None:
 
 
 def _is_claim_metric(text: str) -> bool:
-    name, _, inside = text.partition("(")
-    arguments = [a.strip() for a in inside.removesuffix(")").split(",")]
-    try:
-        if not inside.endswith(")"):
-            return False
-        if name in ("final", "auc"):
-            return len(arguments) == 1 and arguments[0] in METRICS
-        if name == "last":
-            return len(arguments) == 2 and int(arguments[0]) >= 1 and arguments[1] in METRICS
-        if name == "epochs_to":
-            return len(arguments) == 2 and arguments[0] in METRICS and math.isfinite(float(arguments[1]))
-    except ValueError:
-        return False
-    return False
+    metric, number = f"(?:{'|'.join(METRICS)})", r"\d+(?:\.\d+)?"
+    forms = (rf"(?:final|auc)\({metric}\)", rf"last\([1-9]\d*, *{metric}\)", rf"epochs_to\({metric}, *{number}\)")
+    return re.fullmatch("|".join(forms), text) is not None
 
 
 def _short(value: Any) -> str:

@@ -31,6 +31,8 @@ def identity(config: Config, data_name: str, data_sha256: str, device: str) -> d
     optimizer = asdict(config.optimizer)
     if optimizer["name"] != "momentum":
         optimizer["momentum"] = None
+    for part in (model, optimizer):  # -0.0 is 0.0
+        part |= {name: value + 0.0 for name, value in part.items() if isinstance(value, float)}
     return {
         "training_version": TRAINING_VERSION,
         "seed": config.seed,

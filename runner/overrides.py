@@ -1,5 +1,6 @@
 """What may be typed after `python -m runner`: looked at before Hydra composes, so that a mistake gets one line."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -87,7 +88,11 @@ def _check_hydra(typed: str, key: str) -> None:
 def _check_value(typed: str, override: Override) -> None:
     if override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP):
         raise ConfigError(f"{typed}: a sweep needs its values one by one; allowed are a,b,c and range(a,b)")
-    if override.key_or_group in GROUPS and not override.is_sweep_override() and not isinstance(override.value(), str):
+    if override.key_or_group not in GROUPS:
+        return
+    names = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
+    # A dictionary sets knobs of the section that has the group's name.
+    if any(not isinstance(n, dict) and not (isinstance(n, str) and re.fullmatch(r"[\w-]+", n)) for n in names):
         place = "sweeps/" if override.key_or_group == "sweeps" else f"conf/{override.key_or_group}/"
         raise ConfigError(f"{typed}: allowed is the name of one file of {place} (python -m runner --help lists them)")
 

@@ -100,7 +100,7 @@ def read(path: Path) -> Plan:
     """
     try:
         values = json.loads(path.read_bytes())
-        runs = [PlannedRun(**{**run, "config": _config(run["config"])}) for run in values.pop("runs")]
+        runs = [PlannedRun(**{**run, "config": config_from(run["config"])}) for run in values.pop("runs")]
         claims = {name: Claim(**claim) for name, claim in values.pop("claims").items()}
         return Plan(**values, runs=runs, claims=claims)
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def read(path: Path) -> Plan:
         raise StateError(f"{path}: not a plan that this version can read ({error})") from error
 
 
-def _config(values: dict[str, Any]) -> Config:
+def config_from(values: dict[str, Any]) -> Config:
     """The inverse of `dataclasses.asdict`, for a configuration that was checked before it was kept."""
     parts: dict[str, Any] = {f.name: f.type for f in fields(Config)}
     built = {

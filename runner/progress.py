@@ -51,7 +51,8 @@ class Progress(threading.Thread):
         for run, reader in zip(self.runs, self.readers, strict=True):
             journal = reader.poll()
             # A run that failed in an earlier launch is not news.
-            if journal.end and run.run_key not in self._told and journal.start["launch"] == self.launch:  # type: ignore[index]
+            of_this_launch = journal.start is not None and journal.start["launch"] == self.launch
+            if journal.end and of_this_launch and run.run_key not in self._told:
                 self._told.add(run.run_key)
                 n = sum(1 for r in self.readers if r.journal.end)
                 print(f"[{n}/{len(self.runs)}] {run.name}: {ending(journal)}", flush=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from runner import data, size, store
 from runner.config import Config
 from runner.data import Dataset
 from runner.errors import ConfigError, DataError
+from runner.overrides import COMMAND
 from runner.plan import PlannedRun
 from runner.tracking import Ledger
 
@@ -104,6 +106,14 @@ def open_ledger(config: Config, root: Path, runs: list[PlannedRun]) -> Ledger:
             print(f"runner: {warning}", file=sys.stderr, flush=True)
     experiment = store.experiment_id(client, config.tracking.experiment, config.tracking.uri, root)
     return Ledger(client, experiment, root, runs)
+
+
+def sync_command(config: Config, root: Path) -> str:
+    """What to type when a store that went away is back."""
+    words = ["--root", str(root), "--experiment", config.tracking.experiment]
+    if config.tracking.uri:
+        words += ["--uri", store.shown(config.tracking.uri)]
+    return f"{COMMAND}.sync {shlex.join(words)}"
 
 
 def shown_uri(config: Config, root: Path) -> str:

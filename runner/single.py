@@ -1,5 +1,6 @@
 """One run without `-m`: trained here, one line an epoch like the book's example, stored like any other."""
 
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -76,10 +77,10 @@ def train(config: Config, typed: list[str]) -> int:
     if n_behind:
         print(
             f"runner: the run is kept in {folder.path} and not in MLflow yet ({tracker.trouble});"
-            f" when it is back: {COMMAND}.sync --root {root}",
+            f" when it is back: {session.sync_command(config, root)}",
             file=sys.stderr,
         )
-    again = " ".join([COMMAND, *typed])
+    again = f"{COMMAND} {shlex.join(typed)}".rstrip()
     return _exit_code(run, folder, journal, before.trained, stop, again) or (4 if n_behind else 0)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from runner.errors import StateError
-from runner.record import TRAINED
+from runner.record import FAILED, TRAINED
 
 
 class RunFolder:
@@ -55,6 +55,9 @@ class Journal:
     epochs: dict[int, dict[str, Any]] = field(default_factory=dict)
     #: The `end` line, unless the run was started again after it.
     end: dict[str, Any] | None = None
+    #: What is wrong with the file, when a whole line of it cannot be read. Such a run counts as failed, is
+    #: not trained, and its file is left as it is.
+    damage: str | None = None
 
     @property
     def status(self) -> str | None:
@@ -91,11 +94,10 @@ class JournalReader:
     def poll(self) -> Journal:
         """The journal with whatever whole lines were added since; a torn last line waits for its end.
 
-        Raises
-        ------
-        StateError
-            When a whole line is not what a journal holds.
+        Reading ends at a whole line that is not what a journal holds: `Journal.damage` says which.
         """
+        if self.journal.damage:
+            return self.journal
         try:
             with open(self.path, "rb") as file:
                 file.seek(self.n_bytes)
@@ -108,10 +110,12 @@ class JournalReader:
             try:
                 self.journal.add(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
-                raise StateError(
+                self.journal.damage = (
                     f"{self.path}: line {self._n_lines} is damaged ({error}); it is left as it is:"
                     " move the folder away to train this run anew"
-                ) from error
+                )
+                self.journal.end = {"status": FAILED, "cause": self.journal.damage, "time_ms": 0}
+                return self.journal
         self.n_bytes += len(whole)
         return self.journal
 
@@ -122,11 +126,19 @@ def read_journal(path: Path) -> Journal:
 
 
 class JournalWriter:
-    """Appends lines that are on disk when `write` returns. Its caller holds the run's lock."""
+    """Appends lines that are on disk when `write` returns. Its caller holds the run's lock.
+
+    Raises
+    ------
+    StateError
+        When the journal is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         reader = JournalReader(path)
         self.before = reader.poll()
+        if self.before.damage:
+            raise StateError(self.before.damage)
         self._file = open(path, "ab")
         # What follows the last whole line was torn by a crash.
         self._file.truncate(reader.n_bytes)

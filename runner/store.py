@@ -1,8 +1,10 @@
 """The MLflow store: where it is, and a client for it once it is known to work."""
 
+import contextlib
 import logging
 import os
 import re
+import sqlite3
 import urllib.error
 import urllib.request
 import uuid
@@ -61,7 +63,7 @@ def sqlite_uri(path: Path) -> str:
     """The SQLAlchemy URL of a SQLite file, right for paths with `?`, `%20`, `#` or spaces too."""
     from sqlalchemy.engine import URL
 
-    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+    return URL.create("sqlite+pysqlite", database=str(path)).render_as_string(hide_password=False)
 
 
 def shown(uri: str) -> str:
@@ -152,6 +154,10 @@ def _create(path: Path) -> None:
     with FileLock(str(path.with_name(path.name + ".lock"))):
         if path.exists():
             return
+        # Only the holder of the lock creates: what is half made was left by one that was killed.
+        for left in path.parent.iterdir():
+            if left.name.startswith(f".{path.name}.") and ".tmp" in left.name:
+                left.unlink(missing_ok=True)
         beside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
         try:
             client = _client(sqlite_uri(beside))
@@ -161,8 +167,8 @@ def _create(path: Path) -> None:
                 os.fsync(file.fileno())
             os.rename(beside, path)
         finally:
-            for left in path.parent.glob(beside.name + "*"):
-                left.unlink(missing_ok=True)
+            for suffix in ("", "-journal", "-wal", "-shm"):
+                beside.with_name(beside.name + suffix).unlink(missing_ok=True)
         sync_folder(path.parent)
 
 
@@ -172,11 +178,13 @@ def _check_path(path: Path) -> None:
 
 
 def _check_sqlite(path: Path) -> None:
-    with open(path, "rb") as file:
-        if file.read(16) != b"SQLite format 3\x00":
-            raise StoreError(
-                f"not a usable MLflow store: {path}; it is left as it is: move it away or give tracking.uri"
-            )
+    tables: set[str] = set()
+    # Read-only: MLflow itself would put its tables into whatever database it is given.
+    with contextlib.suppress(sqlite3.Error):
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as file:
+            tables = {name for (name,) in file.execute("select name from sqlite_master")}
+    if not {"alembic_version", "experiments", "runs"} <= tables:
+        raise StoreError(f"not a usable MLflow store: {path}; it is left as it is: move it away or give tracking.uri")
 
 
 def _probe(uri: str) -> None:

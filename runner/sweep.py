@@ -1,5 +1,6 @@
 """A sweep from its command line to its exit code: plan, workers, MLflow, table."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -61,8 +62,9 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
 def _train(
     plan: Plan, config: Config, root: Path, n_workers: int, anything_to_do: bool, start_workers: StartWorkers
 ) -> int:
-    path = plans.write(plan, root)
+    # The store first: one that turns out to be unusable leaves no plan behind.
     ledger = session.open_ledger(config, root, plan.runs)
+    path = plans.write(plan, root)
     ledger.open_sweep(plan)
     tracker = Tracker(ledger)
     name = launch.new_launch()
@@ -82,23 +84,21 @@ def _train(
         failed = summary.failures(plan, root)
         n_behind = tracker.finish("KILLED" if stopped else "FAILED" if failed else "FINISHED")
     summary.print_table(plan, root)
-    return _exit_code(plan, root, stop.exit_code if stopped else None, failed, n_behind, tracker.trouble)
+    if n_behind:
+        print(
+            f"runner: {n_behind} runs are kept in {root / 'state'} and not in MLflow yet ({tracker.trouble});"
+            f" when it is back: {session.sync_command(config, root)}",
+            file=sys.stderr,
+        )
+    return _exit_code(plan, root, stop.exit_code if stopped else None, failed, n_behind)
 
 
-def _exit_code(
-    plan: Plan, root: Path, interrupted: int | None, failed: list[str], n_behind: int, trouble: str | None
-) -> int:
+def _exit_code(plan: Plan, root: Path, interrupted: int | None, failed: list[str], n_behind: int) -> int:
     """Say what is left to do and how; the first thing that went wrong decides the code."""
-    again = " ".join(plan.command)
+    again = shlex.join(plan.command)
     for line in failed:
         print(f"runner: {line}", file=sys.stderr)
     n_trained = sum(read_journal(RunFolder(root / "state", r.run_key).journal).trained for r in plan.runs)
-    if n_behind:
-        print(
-            f"runner: {n_behind} runs are kept in {root / 'state'} and not in MLflow yet ({trouble});"
-            f" when it is back: {COMMAND}.sync --root {root}",
-            file=sys.stderr,
-        )
     if interrupted is not None:
         print(
             f"runner: interrupted; {n_trained} of {len(plan.runs)} runs are trained, nothing is lost;"

@@ -2,41 +2,65 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from runner import plan as plans
 from runner import session, store
-from runner.errors import RunnerError, StoreBehindError
+from runner.errors import RunnerError, StoreBehindError, StoreError
+from runner.plan import PlannedRun, config_from
+from runner.state import read_journal
 from runner.tracking import Ledger
 
 
 def sync(root: Path, uri: str | None, experiment: str) -> int:
-    """Replay every sweep's journals into the store; how many runs were looked at.
+    """Replay the journals of every sweep, and of runs that serve none; how many runs were looked at.
 
     Raises
     ------
     StoreError
-        When the store cannot be used.
+        When the store cannot be used, or there is nothing to put into it.
     StoreBehindError
         When it went away on the way.
     """
+    if not (root / "state").is_dir():
+        raise StoreError(f"{root / 'state'}: there is no such folder; train something first, or give --root")
     client = store.connect(uri, root)
     experiment_id = store.experiment_id(client, experiment, uri, root)
-    n_runs = 0
     # The oldest first: a run's parent is the first sweep that it served.
-    for path in sorted((root / "state" / "sweeps").glob("*/sweep.json"), key=lambda p: p.stat().st_mtime):
-        plan = plans.read(path)
-        ledger = Ledger(client, experiment_id, root, plan.runs)
-        try:
+    paths = sorted((root / "state" / "sweeps").glob("*/sweep.json"), key=lambda p: p.stat().st_mtime)
+    sweeps = [plans.read(path) for path in paths]
+    planned = {run.run_key: run for plan in sweeps for run in plan.runs}
+    try:
+        for plan in sweeps:
+            ledger = Ledger(client, experiment_id, root, plan.runs)
             ledger.open_sweep(plan)
             ledger.update()
-        except RunnerError:
-            raise
-        except Exception as error:
-            why = " ".join(store.shown(str(error)).split())[:200]
-            raise StoreBehindError(f"the store went away ({why}); nothing is lost, run it again") from error
-        n_runs += len(plan.runs)
-    return n_runs
+            ledger.close_as_recorded()
+        alone = [run for run in _started(root) if run.run_key not in planned]
+        Ledger(client, experiment_id, root, alone).update()
+    except RunnerError:
+        raise
+    except Exception as error:
+        why = " ".join(store.shown(str(error)).split())[:200]
+        raise StoreBehindError(f"the store went away ({why}); nothing is lost, run it again") from error
+    return len(planned) + len(alone)
+
+
+def _started(root: Path) -> Iterator[PlannedRun]:
+    """Every run that was ever started, as its journal describes it."""
+    for path in sorted((root / "state").glob("*/journal.jsonl")):
+        start = read_journal(path).start
+        if start is not None:
+            yield PlannedRun(
+                start["run_key"],
+                start["cell_key"],
+                start["knobs"],
+                config_from(start["config"]),
+                start["data"]["name"],
+                start["data"]["sha256"],
+                start["device"],
+            )
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from filelock import FileLock
 from runner import plan as plans
 from runner import store
 from runner.config import leaves
-from runner.errors import StateError
 from runner.plan import Plan, PlannedRun
 from runner.record import (
     DONE,
+    FAILED,
     KILLED,
     TAG_CAUSE,
     TAG_CELL_KEY,
@@ -55,7 +55,7 @@ class Mirror:
     def update(self) -> None:
         """Send what the journal has and MLflow has not. Any MLflow call may raise; all may be repeated."""
         journal = self.reader.poll()
-        if self.stored or journal.start is None or (journal.setup is None and journal.end is None):
+        if self.stored or journal.damage or journal.start is None or (journal.setup is None and journal.end is None):
             return
         if not self.run_id:
             with self.ledger.alone:
@@ -189,6 +189,12 @@ class Ledger:
         if self.parent_id is not None:
             self.client.set_terminated(self.parent_id, status)
 
+    def close_as_recorded(self) -> None:
+        """The parent's state after the fact, from the journals; left alone while a run has not ended."""
+        statuses = [mirror.reader.poll().status for mirror in self.mirrors]
+        if all(statuses):
+            self.close_sweep("FAILED" if FAILED in statuses else "KILLED" if KILLED in statuses else "FINISHED")
+
     @property
     def n_behind(self) -> int:
         """How many runs have something on disk that the store does not hold."""
@@ -213,8 +219,6 @@ class Tracker(threading.Thread):
     def _pass(self) -> bool:
         try:
             self.ledger.update()
-        except StateError:
-            raise  # a damaged journal is nothing that waiting could mend
         except Exception as error:
             self.trouble = " ".join(store.shown(str(error)).split())[:200]
             return False

@@ -28,8 +28,8 @@ def parent_pid(launch: str) -> int:
 
 
 def settled(journal: Journal, launch: str) -> bool:
-    """Whether this launch has nothing more to do for a run: it is trained, or has failed in this launch."""
-    if journal.trained:
+    """Whether this launch has nothing more to do for a run: it is trained, has failed in it, or is damaged."""
+    if journal.trained or journal.damage:
         return True
     return journal.status == FAILED and journal.start is not None and journal.start["launch"] == launch
 

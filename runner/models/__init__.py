@@ -26,27 +26,28 @@ def build(config: "ModelConfig", engine: "Engine", image_shape: tuple[int, ...],
     image_shape
         (channels, height, width) of one image.
     """
-    model = importlib.import_module(f"runner.models.{config.kind}").build(config, engine)
-    _initialise(model, image_shape, seed)
+    # What DeZero's layers or a user's own draw by numpy.random, when they are made or in the first forward
+    # pass, must come from the seed too; the caller's global generator is put back.
+    before = np.random.get_state()
+    np.random.seed(stream(seed, "lazy").integers(2**32, size=8, dtype=np.uint32))
+    try:
+        model = importlib.import_module(f"runner.models.{config.kind}").build(config, engine)
+        # DeZero's layers learn their input size in a first forward pass.
+        with no_grad(), test_mode():
+            model(np.zeros((1, *image_shape), dtype=np.float32))
+    finally:
+        np.random.set_state(before)
+    _initialise(model, seed)
     engine.to_device(model)
     return model
 
 
-def _initialise(model: Any, image_shape: tuple[int, ...], seed: int) -> None:
+def _initialise(model: Any, seed: int) -> None:
     """Draw every weight W from a stream of its own, named by the parameter (`fc1/linear/W`).
 
     DeZero's rule: normal, scaled by sqrt(1 / fan-in), biases zero. A layer that two cells share starts
     equal in both, whatever else differs. On the CPU always, so that a GPU run starts with the same bits.
     """
-    # DeZero's layers learn their input size in a first forward pass. What that pass draws for a layer of
-    # the user's own stays, so it must come from the seed too; the caller's global generator is put back.
-    before = np.random.get_state()
-    np.random.seed(stream(seed, "lazy").integers(2**32, size=8, dtype=np.uint32))
-    try:
-        with no_grad(), test_mode():
-            model(np.zeros((1, *image_shape), dtype=np.float32))
-    finally:
-        np.random.set_state(before)
     for name, parameter in named_parameters(model).items():
         if parameter.name == "W":
             shape = parameter.data.shape
@@ -54,3 +55,6 @@ def _initialise(model: Any, image_shape: tuple[int, ...], seed: int) -> None:
             fan_in = shape[0] if len(shape) == 2 else int(np.prod(shape[1:]))
             drawn = stream(seed, "init", name).standard_normal(shape, dtype=np.float32)
             parameter.data = drawn * np.float32(np.sqrt(1.0 / fan_in))
+        else:
+            # numpy.random gives float64, and one such parameter makes everything after it float64.
+            parameter.data = parameter.data.astype(np.float32)

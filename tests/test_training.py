@@ -1,0 +1,503 @@
+"""The training loop and its checkpoints: what an epoch's record says, and that no interruption changes a bit."""
+
+import copy
+import dataclasses
+import hashlib
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner import optimizers, training
+from runner.backend import dezero, named_parameters
+from runner.checkpoint import Checkpoints
+from runner.record import METRICS, TIMES, EpochRecord
+from runner.seeding import batch_order
+from runner.training import Diverged, Position
+
+# 60 images in batches of 25 are three steps, the last of 10 images; then two questions while evaluating.
+N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
+N_QUESTIONS = EPOCHS * (N_STEPS + 2)
+
+each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
+
+
+@pytest.fixture
+def data(digits, few):
+    return few(digits, N_IMAGES, 130)
+
+
+def go_on(run, data, position, should_stop=lambda: False, epochs=EPOCHS):
+    return list(
+        training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, BATCH, position, should_stop)
+    )
+
+
+def weights(run):
+    return {name: parameter.data.copy() for name, parameter in named_parameters(run.model).items()}
+
+
+def everything(run):
+    """Weights and the optimizer's state, as bytes."""
+    arrays = weights(run) | optimizers.state(run.optimizer, run.model)
+    return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
+
+
+def without_times(records):
+    return [{m: v for m, v in record.metrics().items() if m not in TIMES} | {"n": record.epoch} for record in records]
+
+
+# =============================================================================
+# Records
+# =============================================================================
+def test_training_yields_a_frozen_record_an_epoch_with_every_metric(new_run, data):
+    position = Position()
+    run = new_run()
+    epochs = training.train(run.model, run.optimizer, run.engine, data, run.seed, 3, BATCH, position)
+    for epoch in (1, 2, 3):
+        record = next(epochs)
+        assert type(record) is EpochRecord and record.epoch == epoch
+        # Whoever keeps the record may keep the position with it.
+        assert position == Position(epoch=epoch + 1)
+        assert list(record.metrics()) == list(METRICS)
+        assert all(type(value) is float and math.isfinite(value) for value in record.metrics().values())
+        assert record.train_s > 0 and record.eval_s > 0
+        assert record.images_per_s == N_IMAGES / record.train_s
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            record.epoch = 7
+    with pytest.raises(StopIteration):
+        next(epochs)
+
+
+def test_nothing_is_trained_when_every_epoch_is_done(new_run, data):
+    run = new_run()
+    before = everything(run)
+    assert go_on(run, data, Position(epoch=EPOCHS + 1)) == []
+    assert everything(run) == before
+
+
+def test_training_learns(new_run, digits, few):
+    records = go_on(new_run(hidden_size=50, channels=8, lr=0.01), few(digits, 1000, 300), Position(), epochs=5)
+    assert records[-1].test_accuracy > 0.85 > 0.6 > records[0].train_accuracy
+    assert records[-1].train_eval_loss < records[0].train_eval_loss
+
+
+def test_train_metrics_are_the_running_mean_over_images_with_a_smaller_last_batch(new_run, data, monkeypatch):
+    run = new_run()
+    seen = []
+    loss = run.engine.loss
+    monkeypatch.setattr(run.engine, "loss", lambda y, t: seen.append((y, t, loss(y, t))) or seen[-1][2])
+    (record,) = go_on(run, data, Position(), epochs=1)
+    steps = seen[:N_STEPS]
+    assert [len(t) for _, t, _ in steps] == [25, 25, 10]
+    assert record.train_loss == sum(float(loss.data) * len(t) for _, t, loss in steps) / N_IMAGES
+    right = np.concatenate([y.data.argmax(axis=1) == t for y, t, _ in steps])
+    assert record.train_accuracy == right.mean()
+    assert np.array_equal(np.concatenate([t for _, t, _ in steps]), data.train_labels[batch_order(0, 1, N_IMAGES)])
+
+
+def test_a_step_is_told_its_number_over_all_epochs(new_run, data, monkeypatch):
+    run = new_run()
+    told = []
+    monkeypatch.setattr(run.masks, "training", told.append)
+    go_on(run, data, Position())
+    assert told == list(range(1, EPOCHS * N_STEPS + 1))
+
+
+def softmax_loss(scores, labels):
+    """Mean cross-entropy in nats, in float64."""
+    z = scores.astype(np.float64)
+    z = z - z.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), labels]))
+
+
+def test_eval_metrics_are_those_of_one_forward_pass_over_all_images_in_test_mode(new_run, data, monkeypatch):
+    monkeypatch.setattr(training, "N_TRAIN_EVAL", 30)
+    run = new_run()
+    (record,) = go_on(run, data, Position(), epochs=1)
+    for images, labels, loss, accuracy in (
+        (data.train_images[:30], data.train_labels[:30], record.train_eval_loss, record.train_eval_accuracy),
+        (data.test_images, data.test_labels, record.test_loss, record.test_accuracy),
+    ):
+        with dezero.test_mode():
+            scores = run.model(images.astype(np.float32) / np.float32(16)).data
+        assert accuracy == (scores.argmax(axis=1) == labels).mean()
+        assert loss == pytest.approx(softmax_loss(scores, labels), rel=1e-6)
+
+
+def test_masked_metrics_are_those_with_dropout_left_on(new_run, data):
+    run = new_run()
+    (record,) = go_on(run, data, Position(), epochs=1)
+    run.masks.evaluation(epoch=1, first_row=0)
+    scores = run.model(data.test_images.astype(np.float32) / np.float32(16)).data
+    assert record.test_masked_accuracy == (scores.argmax(axis=1) == data.test_labels).mean()
+    assert record.test_masked_loss == pytest.approx(softmax_loss(scores, data.test_labels), rel=1e-6)
+    assert record.test_masked_loss != record.test_loss
+
+
+@pytest.mark.parametrize("model", [dict(dropout=False), dict(fc_depth=0)], ids=str)
+def test_masked_metrics_equal_the_test_metrics_without_dropout(model, new_run, data):
+    for record in go_on(new_run(**model), data, Position()):
+        assert (record.test_masked_loss, record.test_masked_accuracy) == (record.test_loss, record.test_accuracy)
+
+
+@pytest.mark.parametrize("masked_epoch", [None, 1])
+def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(masked_epoch, new_run, data):
+    run = new_run()
+    go_on(run, data, Position(), epochs=1)
+    images, labels = data.test_images, data.test_labels
+    _, correct = training.evaluate(run.model, run.engine, images, labels, data.scale, masked_epoch)
+    run.masks.evaluation(epoch=1, first_row=0)
+    with dezero.using_config("train", masked_epoch is not None):
+        scores = run.model(images.astype(np.float32) / np.float32(16)).data
+    assert correct.dtype == bool and correct.shape == (130,)
+    assert np.array_equal(correct, scores.argmax(axis=1) == labels)
+    assert 0 < correct.sum() < 130
+
+
+@pytest.mark.parametrize("masked_epoch", [None, 1])
+def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(masked_epoch, new_run, data, monkeypatch):
+    run = new_run()
+    args = (run.model, run.engine, data.test_images, data.test_labels, data.scale, masked_epoch)
+    loss, correct = training.evaluate(*args)
+    monkeypatch.setattr(training, "EVAL_BATCH", 7)
+    other_loss, other_correct = training.evaluate(*args)
+    assert np.array_equal(correct, other_correct)
+    assert other_loss == pytest.approx(loss, rel=1e-6)
+
+
+@pytest.mark.parametrize("masked_epoch", [None, 1])
+def test_evaluating_more_often_changes_no_bit_of_training(masked_epoch, new_run, data):
+    plain, watched = new_run(), new_run()
+
+    def evaluate_and_go_on():
+        training.evaluate(watched.model, watched.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
+        return False
+
+    records = go_on(plain, data, Position())
+    assert without_times(go_on(watched, data, Position(), evaluate_and_go_on)) == without_times(records)
+    assert everything(watched) == everything(plain)
+
+
+# =============================================================================
+# Interruption
+# =============================================================================
+def stops_at(*questions):
+    """A should_stop that says yes to these questions, counted from 0 over all resumes."""
+    asked = iter(range(1000))
+    return lambda: next(asked) in questions
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    return {}
+
+
+def whole(kept, optimizer, new_run, data):
+    """What an uninterrupted run of the optimizer comes to."""
+    if optimizer not in kept:
+        run = new_run(optimizer=optimizer)
+        kept[optimizer] = without_times(go_on(run, data, Position())), everything(run)
+    return kept[optimizer]
+
+
+@each_optimizer
+@pytest.mark.parametrize("question", range(N_QUESTIONS))
+def test_going_on_after_a_stop_anywhere_gives_the_bits_of_an_uninterrupted_run(
+    question, optimizer, new_run, data, uninterrupted
+):
+    run, position = new_run(optimizer=optimizer), Position()
+    first = go_on(run, data, position, stops_at(question))
+    assert position.epoch == 1 + question // (N_STEPS + 2)
+    assert position.step == min(question % (N_STEPS + 2), N_STEPS)
+    assert len(first) == position.epoch - 1
+    records = first + go_on(run, data, position)
+    assert (without_times(records), everything(run)) == whole(uninterrupted, optimizer, new_run, data)
+
+
+@each_optimizer
+@pytest.mark.parametrize("question", range(N_QUESTIONS))
+def test_going_on_from_a_checkpoint_in_a_new_model_gives_the_bits_of_an_uninterrupted_run(
+    question, optimizer, new_run, data, uninterrupted, tmp_path
+):
+    run, position = new_run(optimizer=optimizer), Position()
+    records = go_on(run, data, position, stops_at(question))
+    arrays = {f"weights/{n}": w for n, w in weights(run).items()}
+    arrays |= {f"optimizer/{n}": a for n, a in optimizers.state(run.optimizer, run.model).items()}
+    Checkpoints(tmp_path, "key").save(arrays, dataclasses.asdict(position))
+    del run, position
+
+    again = new_run(optimizer=optimizer)
+    loaded, where = Checkpoints(tmp_path, "key").load()
+    for name, parameter in named_parameters(again.model).items():
+        parameter.data = loaded.pop(f"weights/{name}")
+    optimizers.restore(again.optimizer, again.model, {n.removeprefix("optimizer/"): a for n, a in loaded.items()})
+    records += go_on(again, data, Position(**where))
+    assert (without_times(records), everything(again)) == whole(uninterrupted, optimizer, new_run, data)
+
+
+def test_any_number_of_stops_gives_the_bits_of_an_uninterrupted_run(new_run, data, uninterrupted):
+    expected = whole(uninterrupted, "adam", new_run, data)
+
+    @settings(max_examples=40)
+    @given(st.sets(st.integers(0, 2 * N_QUESTIONS)))
+    def check(questions):
+        run, position, should_stop, records = new_run(), Position(), stops_at(*questions), []
+        while position.epoch <= EPOCHS:
+            records += go_on(run, data, position, should_stop)
+        assert (without_times(records), everything(run)) == expected
+
+    check()
+
+
+def test_a_forgotten_optimizer_state_is_noticed(new_run, data, uninterrupted):
+    # The comparison above would be worth nothing if the state did not matter.
+    run, position = new_run(), Position()
+    records = go_on(run, data, position, stops_at(4))
+    again = new_run()
+    for name, parameter in named_parameters(again.model).items():
+        parameter.data = weights(run)[name]
+    records += go_on(again, data, position)
+    assert (without_times(records), everything(again)) != whole(uninterrupted, "adam", new_run, data)
+
+
+def test_optimizer_state_is_named_by_parameter_and_put_back_as_a_copy(new_run, data):
+    run, other = new_run(), new_run()
+    go_on(run, data, Position(), epochs=1)
+    arrays = optimizers.state(run.optimizer, run.model)
+    assert sorted(arrays) == sorted(["t"] + [f"{s}/{n}" for s in ("ms", "vs") for n in named_parameters(run.model)])
+    assert int(arrays["t"]) == N_STEPS
+    kept = copy.deepcopy(arrays)
+    optimizers.restore(other.optimizer, other.model, arrays)
+    go_on(other, data, Position(), epochs=1)
+    assert all(np.array_equal(arrays[n], kept[n]) for n in kept)
+
+
+def test_state_of_an_optimizer_that_has_not_stepped_yet_is_empty(new_run):
+    for name, expected in (("adam", ["t"]), ("momentum", []), ("sgd", [])):
+        run = new_run(optimizer=name)
+        assert list(optimizers.state(run.optimizer, run.model)) == expected
+
+
+@pytest.mark.parametrize("n_hooks, weight_decay", [(0, 0.0), (1, 1e-4)])
+def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
+    from runner.config import OptimizerConfig
+
+    for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
+        built = optimizers.build(OptimizerConfig(name, 0.02, weight_decay, 0.8), new_run().model)
+        assert type(built) is getattr(dezero.optimizers, of)
+        assert [hook.rate for hook in built.hooks] == [weight_decay] * n_hooks
+        assert getattr(built, "alpha" if name == "adam" else "lr") == 0.02
+        assert name != "momentum" or built.momentum == 0.8
+
+
+# =============================================================================
+# Divergence
+# =============================================================================
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("step, where", [(1, "epoch 1, batch 1"), (5, "epoch 2, batch 2")])
+def test_the_first_loss_that_is_not_finite_is_named(step, where, value, new_run, data, monkeypatch):
+    run, records = new_run(), []
+    loss, n_trained = run.engine.loss, []
+
+    def broken(y, t):
+        found = loss(y, t)
+        if dezero.Config.enable_backprop:
+            n_trained.append(1)
+            if len(n_trained) == step:
+                found.data = np.float32(value).reshape(())
+        return found
+
+    monkeypatch.setattr(run.engine, "loss", broken)
+    with pytest.raises(Diverged, match=f"^loss {value} at {where}$"):
+        for record in training.train(run.model, run.optimizer, run.engine, data, 0, EPOCHS, BATCH, Position()):
+            records.append(record)
+    assert len(n_trained) == step
+    assert len(records) == (step - 1) // N_STEPS
+
+
+def test_a_learning_rate_that_is_too_large_diverges(new_run, data):
+    run = new_run(optimizer="sgd", lr=1e30)
+    with np.errstate(all="ignore"), pytest.raises(Diverged, match=r"^loss (nan|inf) at epoch \d+, batch \d+$"):
+        go_on(run, data, Position(), epochs=20)
+
+
+def test_an_evaluation_that_is_not_finite_is_divergence_too(new_run, data, monkeypatch):
+    run = new_run()
+    loss = run.engine.loss
+
+    def broken(y, t):
+        found = loss(y, t)
+        if not dezero.Config.enable_backprop:
+            found.data = np.array(np.nan, np.float32)
+        return found
+
+    monkeypatch.setattr(run.engine, "loss", broken)
+    with pytest.raises(Diverged, match="^loss nan at epoch 1, batch 3$"):
+        go_on(run, data, Position())
+
+
+# =============================================================================
+# The order in which Python keeps sets
+# =============================================================================
+TINY_RUN = """
+import hashlib, sys
+sys.path.insert(0, "tests")
+import conftest, numpy as np
+from pathlib import Path
+from runner import data, training
+from runner.backend import named_parameters
+run = conftest.new_run.__wrapped__()(fc_depth=2, blocks=[[2, 2], [2]])
+few = conftest.few.__wrapped__()
+digits = data.prepare("digits", Path("nowhere"), write=False)[0]
+images = few(digits, 60, 30)
+args = (run.model, run.optimizer, run.engine, images, 0, 2, 25, training.Position())
+for record in training.train(*args):
+    print({m: v for m, v in record.metrics().items() if m not in training_times})
+print([(n, hashlib.sha256(p.data.tobytes()).hexdigest()) for n, p in named_parameters(run.model).items()])
+print(run.model._params)
+"""
+
+
+def test_the_hash_seed_of_python_changes_no_bit():
+    code = TINY_RUN.replace("training_times", repr(TIMES))
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=os.path.dirname(os.path.dirname(__file__)),
+        )
+        for seed in ("0", "1")
+    ]
+    printed = [process.communicate(timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0, 0], printed
+    *numbers, order = printed[0][0].splitlines()
+    *other_numbers, other_order = printed[1][0].splitlines()
+    assert numbers == other_numbers and len(numbers) == 3
+    assert order != other_order  # else the two runs show nothing
+
+
+# =============================================================================
+# Checkpoints
+# =============================================================================
+def arrays(n):
+    """Checkpoint number n: every number in it says which one it is."""
+    return {"weights/out/W": np.full((3, 4), n, np.float32), "optimizer/t": np.int64(n)}
+
+
+@pytest.fixture
+def two_generations(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "key")
+    for n in (1, 2):
+        checkpoints.save(arrays(n), {"epoch": n})
+    return checkpoints
+
+
+def generation(checkpoints):
+    """Which whole checkpoint `load` gives; None for none. Anything mixed or changed fails."""
+    found = checkpoints.load()
+    if found is None:
+        return None
+    loaded, position = found
+    expected = arrays(position["epoch"])
+    assert sorted(loaded) == sorted(expected)
+    for name, array in expected.items():
+        assert loaded[name].dtype == array.dtype and np.array_equal(loaded[name], array)
+    return position["epoch"]
+
+
+def test_the_newest_checkpoint_comes_back_bit_for_bit_with_its_position(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "key")
+    odd = np.array([np.nan, -0.0, np.inf, 1e-45], np.float32)
+    position = dataclasses.asdict(Position(3, 7, 0.1 + 0.2, 12, 1 / 3))
+    checkpoints.save({"weights/out/W": odd, "optimizer/t": np.int64(5)}, position)
+    loaded, where = Checkpoints(tmp_path, "key").load()
+    assert loaded["weights/out/W"].tobytes() == odd.tobytes() and loaded["optimizer/t"] == 5
+    assert where == position
+
+
+def test_there_is_nothing_to_load_before_the_first_save_and_after_delete(tmp_path, two_generations):
+    assert Checkpoints(tmp_path / "elsewhere", "key").load() is None
+    assert generation(two_generations) == 2
+    two_generations.delete()
+    assert two_generations.load() is None and list(tmp_path.iterdir()) == []
+    two_generations.delete()
+
+
+def test_two_generations_are_kept_and_no_more(tmp_path, two_generations):
+    two_generations.save(arrays(3), {"epoch": 3})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "checkpoint.previous"]
+    assert generation(two_generations) == 3
+    two_generations.newest.unlink()
+    assert generation(two_generations) == 2
+
+
+def test_a_truncated_checkpoint_gives_way_to_the_previous_one(two_generations):
+    content = two_generations.newest.read_bytes()
+    for length in range(0, len(content), 97):
+        two_generations.newest.write_bytes(content[:length])
+        assert generation(two_generations) == 1
+    two_generations.newest.write_bytes(content + b"\0")
+    assert generation(two_generations) == 1
+    two_generations.newest.write_bytes(content)
+    assert generation(two_generations) == 2
+
+
+def test_a_checkpoint_with_a_flipped_bit_gives_way_to_the_previous_one(two_generations):
+    content = two_generations.newest.read_bytes()
+    for bit in np.random.default_rng(0).integers(8 * len(content), size=200):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        two_generations.newest.write_bytes(damaged)
+        assert generation(two_generations) == 1
+
+
+def test_two_damaged_checkpoints_are_none(two_generations):
+    for path in (two_generations.newest, two_generations.previous):
+        path.write_bytes(path.read_bytes()[:-1])
+    assert generation(two_generations) is None
+
+
+def test_saving_over_a_damaged_checkpoint_keeps_the_whole_previous_one(two_generations, monkeypatch):
+    two_generations.newest.write_bytes(b"damaged")
+    assert generation(two_generations) == 1
+
+    def power_cut(path, content):
+        raise OSError("power cut")
+
+    monkeypatch.setattr("runner.checkpoint.write_whole", power_cut)
+    with pytest.raises(OSError, match="power cut"):
+        two_generations.save(arrays(3), {"epoch": 3})
+    assert generation(two_generations) == 1
+
+
+def test_a_save_that_fails_leaves_the_last_checkpoint(two_generations, monkeypatch):
+    def full(path, content):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("runner.checkpoint.write_whole", full)
+    with pytest.raises(OSError, match="no space left"):
+        two_generations.save(arrays(3), {"epoch": 3})
+    assert generation(two_generations) == 2
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, two_generations):
+    assert Checkpoints(tmp_path, "other key").load() is None
+    assert generation(two_generations) == 2
+
+
+def test_pickled_objects_are_refused_even_under_a_right_hash(tmp_path, two_generations):
+    Checkpoints(tmp_path, "key").save({"weights/out/W": np.array([{}], dtype=object)}, {"epoch": 3})
+    content = two_generations.newest.read_bytes()
+    payload = content[content.index(b"PK") :]
+    assert hashlib.sha256(payload).digest() in content
+    # The checkpoint before it, which is now the previous one.
+    assert generation(two_generations) == 2
