@@ -47,6 +47,7 @@ def _recorded(cell: list[PlannedRun], root: Path) -> float | None:
 def _measured(run: PlannedRun, dataset: Dataset) -> float:
     """Seconds an epoch, from a few steps on this machine while nothing else runs."""
     # Imported here: when every cell has been trained before, nobody waits for DeZero.
+    import numpy as np
     from threadpoolctl import threadpool_limits
 
     from runner import engine as engines
@@ -56,7 +57,7 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float:
     engine = engines.create(config.engine.name, seeding.Masks(config.seed), run.device)
     n_steps = math.ceil(len(dataset.train_images) / config.train.batch_size)
     n_evaluated = min(len(dataset.train_images), training.N_TRAIN_EVAL) + 2 * len(dataset.test_images)
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), np.errstate(all="ignore"):
         model = models.build(config.model, engine, dataset.train_images.shape[1:], config.seed)
         optimizer = engine.optimizer(config.optimizer, model)
         few = 3 * config.train.batch_size, training.EVAL_BATCH

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from runner import device as devices
@@ -99,9 +100,10 @@ def _train(run: PlannedRun, root: Path, stop: Stop, tell: bool, told: set[int]) 
     from runner import experiment
 
     try:
-        for record in experiment.run(run, root, launch.new_launch(), stop):
-            if tell and record.epoch not in told:
-                _tell(record.epoch, record.metrics())
+        with np.errstate(all="ignore"):  # an overflow ends the run as diverged
+            for record in experiment.run(run, root, launch.new_launch(), stop):
+                if tell and record.epoch not in told:
+                    _tell(record.epoch, record.metrics())
     except KeyboardInterrupt:
         raise
     except BaseException:  # recorded in the journal, from which the exit code is made

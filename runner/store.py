@@ -68,7 +68,7 @@ def sqlite_uri(path: Path) -> str:
 
 def shown(uri: str) -> str:
     """A URI without its user and password, for messages."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)
+    return re.sub(r"//[^/\s]*@", "//***@", uri)
 
 
 def check(uri: str | None, root: Path) -> None:
@@ -131,6 +131,25 @@ def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Path
             f" (mlflow experiments restore -x {found.experiment_id}) or give another name"
         )
     return str(found.experiment_id)
+
+
+def local_experiment_id(name: str, root: Path) -> int:
+    """The number of an experiment of the local store, read without MLflow.
+
+    Raises
+    ------
+    StoreError
+        When there is no such store or experiment.
+    """
+    path = database(root)
+    if not path.exists():
+        raise StoreError(f"{path}: there is no tracking store yet; train something first")
+    _check_sqlite(path)
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as file:
+        found = file.execute("select experiment_id from experiments where name = ?", (name,)).fetchone()
+    if found is None:
+        raise StoreError(f"{path}: there is no experiment {name}; train something first, or give --experiment")
+    return int(found[0])
 
 
 def _client(uri: str) -> "MlflowClient":

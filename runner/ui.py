@@ -2,11 +2,16 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 
 from runner import session, store
-from runner.errors import RunnerError, StoreError
+from runner.errors import RunnerError
+
+# Sorted by anything but the time, MLflow's pages list runs side by side instead of folded under their sweep,
+# and only runs that are listed are drawn.
+_BEST_FIRST = "orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false"
 
 
 def command(uri: str, artifacts: str, port: int) -> list[str]:
@@ -16,6 +21,8 @@ def command(uri: str, artifacts: str, port: int) -> list[str]:
         *(sys.executable, "-m", "mlflow", "server"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--allowed-hosts", hosts, "--x-frame-options", "DENY"),
+        # One line a request would bury the addresses.
+        *("--uvicorn-opts", "--log-level=warning"),
         *("--backend-store-uri", uri, "--artifacts-destination", artifacts),
     ]
 
@@ -24,12 +31,12 @@ def main() -> None:
     """The command line; runs until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m runner.ui", description=__doc__)
     parser.add_argument("--root", help="folder that holds mlflow.db (default: the checkout, else here)")
+    parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
     arguments = parser.parse_args()
     root = session.root_of(arguments.root)
     try:
-        if not store.database(root).exists():
-            raise StoreError(f"{store.database(root)}: there is no tracking store yet; train something first")
+        experiment = store.local_experiment_id(arguments.experiment, root)
     except RunnerError as error:
         print(f"runner.ui: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -38,13 +45,26 @@ def main() -> None:
         "DO_NOT_TRACK": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    print(f"MLflow: http://127.0.0.1:{arguments.port} (this machine only; Ctrl-C ends it)", flush=True)
+    page = f"http://127.0.0.1:{arguments.port}/#/experiments/{experiment}/runs"
+    print("MLflow, on this machine only; Ctrl-C ends it")
+    print(f"  sweeps and their runs: {page}")
+    print(f"  curves, best first:    {page}?{_BEST_FIRST}&compareRunsMode=CHART", flush=True)
     uri = store.sqlite_uri(store.database(root))
+    sys.exit(_serve(command(uri, str(store.artifacts(root)), arguments.port), environment))
+
+
+def _serve(words: list[str], environment: dict[str, str]) -> int:
+    """Run the server until Ctrl-C or SIGTERM; its exit code, 0 when it was asked to end."""
+    # In a session of its own: Ctrl-C then reaches this process alone, which ends the server and the processes
+    # that it started in good order.
+    server = subprocess.Popen(words, env=environment, start_new_session=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        ended = subprocess.run(command(uri, str(store.artifacts(root)), arguments.port), env=environment)
+        return server.wait()
     except KeyboardInterrupt:
-        return
-    sys.exit(ended.returncode)
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+        return 0
 
 
 if __name__ == "__main__":

@@ -41,8 +41,6 @@ def work(plan_path: Path, launch: str) -> None:
     root = plan_path.parents[3]
     with (
         stopping.Stop(stop_file(plan_path, launch)) as stop,
-        # Not only by environment variables: a launcher on another machine may not pass them on.
-        threadpool_limits(limits=1),
         _card(root, plan.runs[0].device),
     ):
         while not stop():
@@ -67,11 +65,17 @@ def _try(run: PlannedRun, root: Path, launch: str, stop: stopping.Stop) -> bool:
         if settled(read_journal(folder.journal), launch):
             return True
         # Imported by the first run: a worker that finds nothing to do does not wait for DeZero.
+        import numpy as np
+
         from runner import experiment
 
         try:
-            for _ in experiment.run(run, root, launch, stop):
-                pass
+            # Not only by environment variables: a launcher on another machine may not pass them on. And not
+            # before NumPy is imported, which there would be nothing to limit. A loss that overflows ends its
+            # run as diverged; NumPy's warnings on the way there would say it in riddles.
+            with threadpool_limits(limits=1), np.errstate(all="ignore"):
+                for _ in experiment.run(run, root, launch, stop):
+                    pass
         except KeyboardInterrupt:
             raise
         except BaseException:  # recorded in the journal; the other runs go on

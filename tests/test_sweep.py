@@ -8,6 +8,9 @@ import statistics
 
 import numpy as np
 import pytest
+
+from runner import store
+from runner.record import METRICS, TIMES
 from sweeps import (
     EPOCHS,
     MAIN,
@@ -22,9 +25,6 @@ from sweeps import (
     stored,
     stored_by_key,
 )
-
-from runner import store
-from runner.record import METRICS, TIMES
 
 pytest_plugins = "roots"
 

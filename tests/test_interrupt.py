@@ -1,0 +1,154 @@
+"""Signals and dead processes: nothing is lost, nothing is left running, and the numbers come out the same."""
+
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from runner import store
+from sweeps import descendants, end, is_alive, journals, lines, results, run, start, stored, stored_by_key, until
+
+pytest_plugins = "roots"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
+
+#: Half a second an epoch: long enough to be in the middle of.
+SLOW = ("data=mnist5k", "model.channels=4", "model.hidden_size=16", "train.epochs=4")
+SEEDS = "seed=0,1,2"
+GO_ON = "go on with: python -m runner -m data=mnist5k"
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """What the same runs come to when nothing happens to them."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    run(root, "-m", *SLOW, SEEDS, "hydra/launcher=basic")
+    return results(root)
+
+
+def mid_training(root, *words):
+    """A command of which a run has an epoch behind it, and the processes below it."""
+    process = start(root, *words)
+    until(lambda: process.poll() is not None or any(lines(root, "epoch").values()))
+    assert process.poll() is None, process.communicate()
+    return SimpleNamespace(process=process, pids=descendants(process.pid))
+
+
+def workers_of(root):
+    """Process -> the run that it trains now."""
+    return {
+        found[-1]["pid"]: key
+        for key, found in lines(root, "start").items()
+        if journals(root)[key][-1]["kind"] in ("start", "setup", "epoch")
+    }
+
+
+def all_gone(pids, seconds=5.0):
+    until(lambda: not any(is_alive(pid) for pid in pids), seconds)
+
+
+def ends(root):
+    return {found[-1]["status"] for found in lines(root, "end").values() if found}
+
+
+def goes_on_to(undisturbed, root):
+    """The same command again ends well, with the numbers of runs that nothing happened to."""
+    ended = run(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+    assert "3 of 3 runs trained and stored" in ended.out
+    assert results(root) == undisturbed
+    assert not [path for path in (root / "state").rglob("*") if "checkpoint" in path.name or ".tmp" in path.name]
+    stored_runs = stored_by_key(store.database(root)).values()
+    assert {(one.status, one.tags["complete"]) for one in stored_runs} == {("FINISHED", "1")}
+    assert {tuple(step for metric, step, *_ in one.rows if metric == "test/loss") for one in stored_runs} == {
+        (1, 2, 3, 4)
+    }
+    (parent,) = stored(store.database(root), "sweep")
+    assert parent.status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("send", "code"),
+    [(lambda pid: os.killpg(pid, signal.SIGINT), 130), (lambda pid: os.kill(pid, signal.SIGTERM), 143)],
+    ids=["Ctrl-C in a terminal", "SIGTERM to the sweep alone"],
+)
+def test_an_interrupted_sweep_stops_its_workers_and_goes_on_to_the_same_numbers(undisturbed, root, send, code):
+    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+    assert len(begun.pids) >= 2
+    send(begun.process.pid)
+    ended = end(begun.process, code, timeout=20)
+    assert f"of 3 runs are trained, nothing is lost; {GO_ON}" in ended.err
+    all_gone(begun.pids)
+    assert ends(root) <= {"killed", "done"} and "killed" in ends(root)
+    assert {found[-1]["kind"] for found in journals(root).values()} == {"end"}
+    statuses = {one.tags["status"]: one.status for one in stored(store.database(root))}
+    assert statuses["killed"] == "KILLED"
+    (parent,) = stored(store.database(root), "sweep")
+    assert parent.status == "KILLED"
+    goes_on_to(undisturbed, root)
+
+
+def test_a_worker_within_the_sweeps_own_process_is_interrupted_too(root):
+    begun = mid_training(root, "-m", *SLOW, SEEDS, "hydra/launcher=basic")
+    os.kill(begun.process.pid, signal.SIGTERM)
+    assert f"0 of 3 runs are trained, nothing is lost; {GO_ON}" in end(begun.process, 143, timeout=20).err
+    assert ends(root) == {"killed"}
+
+
+def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root):
+    begun = mid_training(root, *SLOW, "seed=0")
+    os.killpg(begun.process.pid, signal.SIGINT)
+    ended = end(begun.process, 130, timeout=20)
+    assert "go on with: python -m runner data=mnist5k" in ended.err
+    n_epochs = ended.out.count("epoch: ")
+    assert 1 <= n_epochs < 4 and f"interrupted after {n_epochs} whole epochs" in ended.err
+    assert ends(root) == {"killed"}
+    (one,) = stored(store.database(root))
+    assert one.status == "KILLED"
+
+    ended = run(root, *SLOW, "seed=0")
+    assert [line.partition(",")[0] for line in ended.out.splitlines()[1:-1]] == [f"epoch: {n}" for n in (1, 2, 3, 4)]
+    ((key, result),) = results(root).items()
+    assert result == undisturbed[key]
+    (again,) = stored(store.database(root))
+    assert (again.id, again.status, again.tags["complete"]) == (one.id, "FINISHED", "1")
+
+
+def test_a_second_ctrl_c_ends_a_sweep_at_once_though_a_worker_hangs(root):
+    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+    for pid in workers_of(root):
+        os.kill(pid, signal.SIGSTOP)
+    os.killpg(begun.process.pid, signal.SIGINT)
+    with pytest.raises(AssertionError):
+        until(lambda: begun.process.poll() is not None, seconds=1)
+    os.killpg(begun.process.pid, signal.SIGINT)
+    assert "interrupted" in end(begun.process, 130, timeout=5).err
+    all_gone(begun.pids)
+
+
+def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undisturbed, root):
+    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+    os.kill(begun.process.pid, signal.SIGKILL)
+    begun.process.communicate()
+    all_gone(begun.pids)
+    assert len(workers_of(root)) == 2, "nobody was there to write an end"
+    goes_on_to(undisturbed, root)
+
+
+def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undisturbed, root):
+    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+    pid, key = next(iter(until(lambda: workers_of(root)).items()))
+    os.kill(pid, signal.SIGKILL)
+    ended = end(begun.process, 1)
+    cause = f"its worker died (process {pid}, SIGKILL(-9), possibly out of memory)"
+    assert cause in ended.err and "1 of 3 runs failed, the others are stored" in ended.err
+    assert {k: found[-1]["status"] for k, found in lines(root, "end").items()} == {
+        k: "failed" if k == key else "done" for k in undisturbed
+    }
+    one = stored_by_key(store.database(root))[key]
+    assert (one.status, one.tags["status"], one.tags["cause"]) == ("FAILED", "failed", cause)
+    others = {k: found for k, found in journals(root).items() if k != key}
+    assert {k: result for k, result in results(root, others).items()} == {k: undisturbed[k] for k in others}
+    goes_on_to(undisturbed, root)
+    assert {k: found for k, found in journals(root).items() if k != key} == others
