@@ -3,6 +3,7 @@
 import math
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from runner.data import Dataset
@@ -13,15 +14,23 @@ from runner.state import RunFolder, read_journal
 BUDGET_S = 8.0
 
 
-def seconds(plan: Plan, todo: list[PlannedRun], root: Path, dataset: Dataset, n_workers: int) -> tuple[float, int]:
-    """Wall-clock seconds for the runs to do, and how many cells could not be measured (they are not counted)."""
+def seconds(
+    plan: Plan, todo: list[PlannedRun], root: Path, dataset_of: Callable[[str], Dataset], n_workers: int
+) -> tuple[float, int]:
+    """Wall-clock seconds for the runs to do, and how many cells could not be measured (they are not counted).
+
+    Parameters
+    ----------
+    dataset_of
+        The data set of a name.
+    """
     deadline = time.monotonic() + BUDGET_S
     paces: dict[str, float] = {}
     for run in todo:
         if run.cell_key not in paces:
             recorded = _recorded(plan.cells[run.cell_key], root)
             if recorded is None and time.monotonic() < deadline:
-                recorded = _measured(run, dataset)
+                recorded = _measured(run, dataset_of(run.data_name))
             if recorded is not None:
                 paces[run.cell_key] = recorded
     total = sum(paces.get(run.cell_key, 0.0) * run.config.train.epochs for run in todo)

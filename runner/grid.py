@@ -95,7 +95,9 @@ def plan(grid: Grid, data_of: Callable[[Config], tuple[str, str]], device: str, 
         name, sha256 = data_of(cell.config)
         # What is kept and shown is what really happens: the device after `auto`, the data after a fallback.
         data = replace(cell.config.data, name=name)
-        config = replace(cell.config, seed=seed, device=device, data=data, claims={})
+        # The store's address is of no use to a worker, and may hold a password.
+        tracking = replace(cell.config.tracking, uri=None)
+        config = replace(cell.config, seed=seed, device=device, data=data, tracking=tracking, claims={})
         of = identity.identity(config, name, sha256, device)
         key = identity.run_key(of)
         runs.setdefault(key, PlannedRun(key, identity.cell_key(of), cell.knobs, config, name, sha256, device))

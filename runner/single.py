@@ -40,13 +40,15 @@ def train(config: Config, typed: list[str]) -> int:
     dataset = sources.of(config)
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
-    config = replace(config, device=device, data=replace(config.data, name=dataset.name), claims={})
-    of = identity.identity(config, dataset.name, dataset.sha256, device)
+    # What is kept is what really happens; the store's address may hold a password and is not kept.
+    data, tracking = replace(config.data, name=dataset.name), replace(config.tracking, uri=None)
+    kept = replace(config, device=device, data=data, tracking=tracking, claims={})
+    of = identity.identity(kept, dataset.name, dataset.sha256, device)
     run = PlannedRun(
         identity.run_key(of),
         identity.cell_key(of),
-        _typed_knobs(config, typed),
-        config,
+        _typed_knobs(kept, typed),
+        kept,
         dataset.name,
         dataset.sha256,
         device,

@@ -43,7 +43,7 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
         dataset = sources.of(of)
         return dataset.name, dataset.sha256
 
-    plan, n_duplicates = grid.plan(cells, data_of, device, command)
+    plan, n_duplicates = grid.plan(cells, data_of, device, [store.shown(word) for word in command])
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     n_workers = _n_workers(config, device)
@@ -52,8 +52,7 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
     where = {"data": ", ".join(used), "root": root, "uri": session.shown_uri(config, root)}
     summary.announce(plan, n_duplicates, len(plan.runs) - len(todo), n_workers, where)
     if todo and (config.plan or config.progress):
-        dataset = sources.named(todo[0].data_name)
-        summary.announce_time(*estimate.seconds(plan, todo, root, dataset, n_workers))
+        summary.announce_time(*estimate.seconds(plan, todo, root, sources.named, n_workers))
     if config.plan:
         return 0
     return _train(plan, config, root, n_workers, bool(todo), start_workers)

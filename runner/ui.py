@@ -44,6 +44,7 @@ def main() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONWARNINGS": "ignore",  # of MLflow's own dependencies
     }
     page = f"http://127.0.0.1:{arguments.port}/#/experiments/{experiment}/runs"
     print("MLflow, on this machine only; Ctrl-C ends it")
