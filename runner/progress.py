@@ -125,7 +125,7 @@ def ending(journal: Journal) -> str:
     seconds = sum(e["metrics"]["time/train_s"] + e["metrics"]["time/eval_s"] for e in journal.epochs.values())
     return (
         f"test accuracy {last['test/accuracy']:.4f}, train loss {last['train/loss']:.4f},"
-        f" {len(journal.epochs)} epochs in {duration(seconds)}"
+        f" {count(len(journal.epochs), 'epoch')} in {duration(seconds)}"
     )
 
 
