@@ -25,6 +25,7 @@ class Progress(threading.Thread):
         self.readers = [JournalReader(RunFolder(root / "state", run.run_key).journal) for run in runs]
         self._done = threading.Event()
         self._told: set[str] = set()
+        self._told_trouble = False
 
     def run(self) -> None:
         if sys.stdout.isatty():
@@ -48,6 +49,10 @@ class Progress(threading.Thread):
                 live.update(self._table())
 
     def _tell_finished(self) -> None:
+        trouble = self.trouble()
+        if trouble and not self._told_trouble:
+            print(_behind(trouble), flush=True)
+        self._told_trouble = bool(trouble)
         for run, reader in zip(self.runs, self.readers, strict=True):
             journal = reader.poll()
             # A run that failed in an earlier launch is not news.
@@ -81,7 +86,7 @@ class Progress(threading.Thread):
             table.add_row(Text(f"  {run.name}  epoch {min(len(journal.epochs) + 1, of)} of {of}{accuracy}"))
         trouble = self.trouble()
         if trouble:
-            table.add_row(Text(f"  MLflow is behind, results are safe in state/: {trouble}", style="yellow"))
+            table.add_row(Text(f"  {_behind(trouble)}", style="yellow"))
         return table
 
     def _is_running(self, journal: Journal) -> bool:
@@ -114,6 +119,10 @@ class Progress(threading.Thread):
                 pace = statistics.fmean(paces.get(run.cell_key, [mean]))
                 left_s += pace * (run.config.train.epochs - len(journal.epochs))
         return duration(left_s / max(1, min(self.n_workers, len(self.runs))))
+
+
+def _behind(trouble: str) -> str:
+    return f"MLflow is behind, results are safe in state/: {trouble}"
 
 
 def ending(journal: Journal) -> str:

@@ -1,6 +1,7 @@
 """The MLflow store: where it is, and a client for it once it is known to work."""
 
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -155,10 +156,17 @@ def local_experiment_id(name: str, root: Path) -> int:
 def _client(uri: str) -> "MlflowClient":
     for noisy in ("alembic", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    from mlflow import MlflowClient
-
     try:
-        client = MlflowClient(tracking_uri=uri)
+        # MLflow brings hundreds of thousands of objects that stay to the end: looking through them for garbage
+        # while they are made, and once more at exit, takes as long as half of its import.
+        gc.disable()
+        try:
+            from mlflow import MlflowClient
+
+            client = MlflowClient(tracking_uri=uri)
+        finally:
+            gc.enable()
+            gc.freeze()
         client.search_experiments(max_results=1)
     except Exception as error:
         raise StoreError(f"tracking store {shown(uri)}: {' '.join(str(error).split())[:400]}") from error

@@ -180,9 +180,21 @@ class Ledger:
         return str(self.client.create_run(self.experiment_id, tags=tags, run_name=plan.name).info.run_id)
 
     def update(self) -> None:
-        """One pass over all runs."""
+        """One pass over all runs.
+
+        A run that the store refuses does not keep the others from it; a second refusal is taken for a store
+        that is away, and the pass ends. Raises the first.
+        """
+        refused: list[Exception] = []
         for mirror in self.mirrors:
-            mirror.update()
+            try:
+                mirror.update()
+            except Exception as error:
+                refused.append(error)
+                if len(refused) == 2:
+                    break
+        if refused:
+            raise refused[0]
 
     def close_sweep(self, status: str) -> None:
         """MLflow's own state of the parent: FINISHED, FAILED or KILLED."""
