@@ -6,9 +6,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from commands import MAIN, environment, run
 
 from runner import store
-from sweeps import MAIN, environment, run
 
 
 @pytest.fixture(scope="session")

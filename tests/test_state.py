@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from commands import environment, journals, until
 
 from runner.errors import StateError
 from runner.launch import new_launch
 from runner.state import JournalReader, JournalWriter, RunFolder, read_journal
 from runner.stop import Stop
 from runner.worker import parent_pid, settled, stop_file, work
-from sweeps import environment, journals, until
 
 pytest_plugins = "roots"
 
@@ -51,7 +51,8 @@ def append(journal, kind, **content):
 def test_a_folder_is_named_by_its_key_alone(tmp_path):
     folder = RunFolder(tmp_path, KEY)
     assert folder.path == tmp_path / KEY
-    assert {path.parent for path in (folder.journal, folder.weights, folder.test_correct, folder.config)} == {folder.path}
+    files = (folder.journal, folder.weights, folder.test_correct, folder.config, folder.error)
+    assert {path.parent for path in files} == {folder.path}
     assert not folder.path.exists(), "looking makes nothing"
 
 

@@ -1,20 +1,24 @@
 """Sweeps from the command line to the store: what is recorded, what is trained once, what a failure costs."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
+import pty
 import re
-import socket
 import statistics
+import struct
+import termios
 
 import numpy as np
 import pytest
-
-from runner import store
-from runner.record import METRICS, TIMES
-from sweeps import (
+from commands import (
     EPOCHS,
     MAIN,
     end,
+    environment,
+    free_port,
     journals,
     lines,
     listing,
@@ -25,6 +29,9 @@ from sweeps import (
     stored,
     stored_by_key,
 )
+
+from runner import store
+from runner.record import METRICS, TIMES
 
 pytest_plugins = "roots"
 
@@ -211,6 +218,36 @@ def test_each_finished_run_is_one_plain_line_where_there_is_no_terminal(main_job
     assert "\x1b" not in main_job.out
 
 
+def in_a_terminal(root, *words):
+    """What a command shows where its output is a terminal, without the colours and the cursor's moves."""
+    here, there = pty.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    process = start(root, *words, stdout=there, env=environment(TERM="xterm"))
+    os.close(there)
+    shown = b""
+    with contextlib.suppress(OSError):  # what a terminal that nobody has open any more raises
+        while read := os.read(here, 65536):
+            shown += read
+    os.close(here)
+    end(process, 0)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+
+
+def test_a_terminal_shows_live_what_runs_how_far_it_is_and_how_long_it_will_take(root):
+    words = ("data=mnist5k", "model.channels=2,4", "model.hidden_size=16", "train.epochs=3", "seed=0")
+    shown = in_a_terminal(root, "-m", *words, "runner.workers=2")
+    heads = re.findall(
+        r"runs (\d) of 2 done, (\d) running, 0 failed +epochs (\d) of 6 +([\d,]+) images/s +left (\S+)", shown
+    )
+    assert heads and heads[0][4] in ("unknown", "0.0")
+    assert "2" in {running for _, running, *_ in heads}, "both workers are seen"
+    done = [int(n) for _, _, n, *_ in heads]
+    assert done == sorted(done) and len(set(done)) > 2, "epochs are counted while they are trained"
+    assert max(int(rate.replace(",", "")) for *_, rate, _ in heads) > 100
+    assert re.search(r"channels=4 seed=0  epoch 2 of 3  test accuracy 0\.\d{4}", shown)
+    assert "2 of 2 runs trained and stored" in shown and "[1/2]" not in shown
+
+
 # Who trains does not matter.
 
 
@@ -354,17 +391,10 @@ def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
 # What is refused leaves nothing.
 
 
-@pytest.fixture
-def closed_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 @pytest.mark.parametrize("words", [("-m", "seed=0,1"), ("seed=0",)], ids=["sweep", "single run"])
-def test_a_server_that_does_not_answer_is_refused_in_seconds_and_nothing_is_left(tmp_path, closed_port, words):
+def test_a_server_that_does_not_answer_is_refused_in_seconds_and_nothing_is_left(tmp_path, words):
     root = tmp_path / "root"
-    ended = end(start(root, *words, *SMALL, f"tracking.uri=http://me:secret@127.0.0.1:{closed_port}"), 2, timeout=15)
+    ended = end(start(root, *words, *SMALL, f"tracking.uri=http://me:secret@127.0.0.1:{free_port()}"), 2, timeout=15)
     assert ended.err.count("\n") == 1 and "cannot be reached" in ended.err
     assert "secret" not in ended.err + ended.out
     assert listing(tmp_path) == {}

@@ -4,10 +4,13 @@ import contextlib
 import itertools
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +23,7 @@ EPOCHS = 3
 
 def quoted(path):
     """A path as Hydra's override grammar takes any of them."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\$") + "'"
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def environment(**more):
@@ -67,6 +70,25 @@ def until(condition, seconds=60.0):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
     return found
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def status_of(address, host=None):
+    """The HTTP status that an address answers with; None when nothing does."""
+    headers = {"Host": host} if host else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except OSError:
+        return None
 
 
 # What is on disk.

@@ -1,0 +1,120 @@
+"""MLflow's own pages: on the loopback address alone, and showing a sweep's runs to a person."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from commands import descendants, environment, free_port, is_alive, status_of, until
+
+from runner.ui import command
+
+pytest_plugins = "roots"
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=2400,1400",
+)
+
+
+def test_the_server_is_started_with_the_hardened_flags():
+    words = command("sqlite:////r/mlflow.db", "/r/mlartifacts", 5123)
+    assert words[:4] == [sys.executable, "-m", "mlflow", "server"]
+    options = dict(zip(words[4::2], words[5::2], strict=True))
+    assert options == {
+        "--host": "127.0.0.1",
+        "--port": "5123",
+        "--workers": "1",
+        "--allowed-hosts": "localhost:5123,127.0.0.1:5123",
+        "--x-frame-options": "DENY",
+        "--uvicorn-opts": "--log-level=warning",
+        "--backend-store-uri": "sqlite:////r/mlflow.db",
+        "--artifacts-destination": "/r/mlartifacts",
+    }
+
+
+def test_without_a_store_there_is_nothing_to_show_and_nothing_is_made(tmp_path):
+    line = [sys.executable, "-m", "runner.ui", "--root", tmp_path]
+    ended = subprocess.run(line, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("runner.ui: ") and "train something first" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def pages(main_job):
+    """The pages of the main job's store: where they are, and the process that shows them."""
+    port = free_port()
+    line = [sys.executable, "-m", "runner.ui", "--root", main_job.root, "--port", str(port)]
+    process = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(), cwd=main_job.root
+    )
+    try:
+        until(lambda: process.poll() is not None or status_of(f"http://127.0.0.1:{port}/health"))
+        yield SimpleNamespace(address=f"http://127.0.0.1:{port}", port=port, process=process)
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1:PORT", 200), ("localhost:PORT", 200), ("evil.example.com", 403), ("10.evil.com", 403)],
+)
+def test_only_this_machines_own_names_are_answered(pages, host, status):
+    assert status_of(pages.address, host.replace("PORT", str(pages.port))) == status
+
+
+@pytest.fixture
+def browser(tmp_path):
+    if not (BROWSER and DRIVER):
+        pytest.skip("no chromium and chromedriver on the PATH (apt-get install chromium chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.browser
+def test_a_person_sees_the_sweep_its_runs_and_a_column_for_a_knob(pages, browser):
+    def found(path):
+        return browser.find_elements("xpath", path)
+
+    def click(path):
+        until(lambda: found(path), seconds=30)[0].click()
+
+    runs = f"{pages.address}/#/experiments/1/runs"
+    browser.get(f"{runs}?orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false")
+    until(lambda: found("//a[contains(., 'channels=3 dropout=true seed=1')]"), seconds=30)
+    names = {one.text for one in found("//a[contains(@href, '/runs/')]") if one.text}
+    assert {"channels x dropout", "channels=1 dropout=false seed=0", "channels=3 dropout=true seed=1"} <= names
+    click("//button[contains(., 'Columns')]")
+    click("//*[text()='model.channels']")
+    cells = "//*[@role='gridcell'][contains(@col-id, 'model.channels')]"
+    until(lambda: sorted(one.text for one in found(cells)) == ["-", *"11113333"], seconds=30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
+def test_the_pages_end_with_the_process_that_shows_them(pages):
+    below = descendants(pages.process.pid)
+    assert len(below) >= 1
+    os.kill(pages.process.pid, signal.SIGTERM)
+    assert pages.process.wait(timeout=20) == 0
+    until(lambda: not any(is_alive(pid) for pid in below), seconds=10)
+    assert status_of(pages.address) is None
