@@ -28,10 +28,15 @@ def undisturbed(tmp_path_factory):
     return results(root)
 
 
+def n_epochs(root):
+    return sum(len(found) for found in lines(root, "epoch").values())
+
+
 def mid_training(root, *words):
-    """A command of which a run has an epoch behind it, and the processes below it."""
+    """A command of which a run has a new epoch behind it, and the processes below it."""
+    before = n_epochs(root)
     process = start(root, *words)
-    until(lambda: process.poll() is not None or any(lines(root, "epoch").values()))
+    until(lambda: process.poll() is not None or n_epochs(root) > before)
     assert process.poll() is None, process.communicate()
     return SimpleNamespace(process=process, pids=descendants(process.pid))
 
@@ -66,24 +71,24 @@ def goes_on_to(undisturbed, root):
     assert parent.status == "FINISHED"
 
 
-@pytest.mark.parametrize(
-    ("send", "code"),
-    [(lambda pid: os.killpg(pid, signal.SIGINT), 130), (lambda pid: os.kill(pid, signal.SIGTERM), 143)],
-    ids=["Ctrl-C in a terminal", "SIGTERM to the sweep alone"],
-)
-def test_an_interrupted_sweep_stops_its_workers_and_goes_on_to_the_same_numbers(undisturbed, root, send, code):
-    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
-    assert len(begun.pids) >= 2
-    send(begun.process.pid)
-    ended = end(begun.process, code, timeout=20)
-    assert f"of 3 runs are trained, nothing is lost; {GO_ON}" in ended.err
-    all_gone(begun.pids)
-    assert ends(root) <= {"killed", "done"} and "killed" in ends(root)
-    assert {found[-1]["kind"] for found in journals(root).values()} == {"end"}
-    statuses = {one.tags["status"]: one.status for one in stored(store.database(root))}
-    assert statuses["killed"] == "KILLED"
-    (parent,) = stored(store.database(root), "sweep")
-    assert parent.status == "KILLED"
+def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_same_numbers(undisturbed, root):
+    signals = {
+        130: lambda pid: os.killpg(pid, signal.SIGINT),  # Ctrl-C in a terminal reaches the workers too
+        143: lambda pid: os.kill(pid, signal.SIGTERM),  # `kill` or a scheduler: the sweep alone
+    }
+    for code, send in signals.items():
+        begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+        assert len(begun.pids) >= 2
+        send(begun.process.pid)
+        ended = end(begun.process, code, timeout=20)
+        assert f"of 3 runs are trained, nothing is lost; {GO_ON}" in ended.err
+        all_gone(begun.pids)
+        assert ends(root) <= {"killed", "done"} and "killed" in ends(root)
+        assert {found[-1]["kind"] for found in journals(root).values()} == {"end"}
+        statuses = {one.tags["status"]: one.status for one in stored(store.database(root))}
+        assert statuses["killed"] == "KILLED"
+        (parent,) = stored(store.database(root), "sweep")
+        assert parent.status == "KILLED"
     goes_on_to(undisturbed, root)
 
 
@@ -99,8 +104,8 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     os.killpg(begun.process.pid, signal.SIGINT)
     ended = end(begun.process, 130, timeout=20)
     assert "go on with: python -m runner data=mnist5k" in ended.err
-    n_epochs = ended.out.count("epoch: ")
-    assert 1 <= n_epochs < 3 and f"interrupted after {n_epochs} whole epochs" in ended.err
+    n_shown = ended.out.count("epoch: ")
+    assert 1 <= n_shown < 3 and f"interrupted after {n_shown} whole epochs" in ended.err
     assert ends(root) == {"killed"}
     (one,) = stored(store.database(root))
     assert one.status == "KILLED"
