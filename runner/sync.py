@@ -34,7 +34,7 @@ def sync(root: Path, uri: str | None, experiment: str) -> int:
     try:
         for plan in sweeps:
             ledger = Ledger(client, experiment_id, root, plan.runs)
-            ledger.open_sweep(plan)
+            ledger.open_sweep(plan, used=False)
             ledger.update()
             ledger.close_as_recorded()
         alone = [run for run in _started(root) if run.run_key not in planned]

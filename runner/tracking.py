@@ -157,13 +157,17 @@ class Ledger:
         #: Held from looking for a run in MLflow to creating it: two sweeps at once would each create it.
         self.alone = FileLock(str(root / "state" / "tracking.lock"))
 
-    def open_sweep(self, plan: Plan) -> str:
-        """The sweep's parent run, with its plan and claims: in MLflow before the first run trains."""
+    def open_sweep(self, plan: Plan, used: bool = True) -> str:
+        """The sweep's parent run, with its plan and claims: in MLflow before the first run trains.
+
+        `used` makes it the latest sweep; bringing a store in step does not use one.
+        """
         with self.alone:
             self.parent_id = self._find_or_create_parent(plan)
         folder = plans.sweep_folder(self.root, plan.sweep_key)
         self.client.log_artifact(self.parent_id, str(folder / "sweep.json"))
-        self.client.set_tag(self.parent_id, TAG_LAST_USED, str(time.time_ns() // 1_000_000))
+        if used or TAG_LAST_USED not in self.client.get_run(self.parent_id).data.tags:
+            self.client.set_tag(self.parent_id, TAG_LAST_USED, str(time.time_ns() // 1_000_000))
         self.link = {sweep_tag(plan.sweep_key): "1", "mlflow.parentRunId": str(self.parent_id)}
         return str(self.parent_id)
 

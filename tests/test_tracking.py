@@ -210,6 +210,15 @@ def test_a_second_replay_adds_no_row(main_job, new_root):
     assert before["metrics"] == [(8 * 3 * len(METRICS),)] and before["runs"] == [(9,)]
 
 
+def test_a_second_replay_leaves_the_latest_sweep_the_latest(main_job, new_root):
+    root = new_root(state=main_job.root)
+    in_process(root)
+    (before,) = stored(store.database(root), "sweep")
+    in_process(root)
+    (after,) = stored(store.database(root), "sweep")
+    assert int(before.tags["last_used"]) == int(after.tags["last_used"])
+
+
 def test_a_replay_that_broke_off_anywhere_is_finished_by_the_next(main_job, new_root):
     root = new_root(state=main_job.root)
     client = store.connect(None, root)
