@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from runner import idx
 from runner.errors import DataError
+from runner.files import sync_folder
 
 NAMES = ("mnist", "mnist5k", "fashion_mnist", "digits")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -194,7 +195,7 @@ def _keep(name: str, arrays: Sequence[NDArray[np.uint8]], cache: Path) -> tuple[
         for _ in range(100):
             try:
                 beside.rename(folder)
-                _sync(cache)
+                sync_folder(cache)
             except OSError as error:
                 refused = str(error.strerror)
             try:
@@ -222,15 +223,7 @@ def _write(folder: Path, arrays: Sequence[NDArray[np.uint8]]) -> None:
             np.save(stream, array, allow_pickle=False)
             stream.flush()
             os.fsync(stream.fileno())
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(folder)
 
 
 def _with_channel(arrays: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:

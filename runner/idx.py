@@ -16,7 +16,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import uuid
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import DataError
+from runner.files import write_whole
 
 Array = NDArray[np.uint8]
 
@@ -227,7 +227,8 @@ def _download(file: IdxFile, mirrors: list[str], cache: Path, reasons: list[str]
         else:
             # A full disk or a read-only home loses only the kept copy: the data are here, and right.
             with contextlib.suppress(OSError):
-                _write(cache / f"{file.stem}.gz", blob)
+                cache.mkdir(parents=True, exist_ok=True)
+                write_whole(cache / f"{file.stem}.gz", blob)
             return array
     return None
 
@@ -268,16 +269,3 @@ def _open(url: str) -> http.client.HTTPResponse:
     if isinstance(response, Exception):
         raise response
     return response
-
-
-def _write(path: Path, blob: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with beside.open("xb") as stream:
-            stream.write(blob)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -85,12 +85,7 @@ class Mirror:
                 tags=_tags(self.run, journal) | ledger.link,
                 run_name=self.run.name,
             )
-            from mlflow.entities import Param
-
-            parameters = [
-                Param(name, json.dumps(value)) for name, value in leaves(self.run.config) if _is_parameter(name)
-            ]
-            client.log_batch(kept.info.run_id, params=parameters)
+            self._send_parameters(kept.info.run_id, known={})
         self.run_id = str(kept.info.run_id)
 
     def _adopt(self, kept: Any) -> None:
@@ -98,16 +93,16 @@ class Mirror:
         for name, value in self.ledger.link.items():
             if name not in kept.data.tags:
                 self.ledger.client.set_tag(kept.info.run_id, name, value)
-        # Written again in case the run was created and its parameters were not; the same values are no change.
+        # A run may have been created and its parameters not been sent any more.
+        self._send_parameters(kept.info.run_id, known=kept.data.params)
+
+    def _send_parameters(self, run_id: str, known: dict[str, str]) -> None:
+        """The configuration under its Hydra names, as JSON text, but for what MLflow knows already."""
         from mlflow.entities import Param
 
-        missing = [
-            Param(name, json.dumps(value))
-            for name, value in leaves(self.run.config)
-            if _is_parameter(name) and name not in kept.data.params
-        ]
-        if missing:
-            self.ledger.client.log_batch(kept.info.run_id, params=missing)
+        wanted = {name: value for name, value in leaves(self.run.config) if _is_parameter(name) and name not in known}
+        if wanted:
+            self.ledger.client.log_batch(run_id, params=[Param(n, json.dumps(v)) for n, v in wanted.items()])
 
     def _send_epochs(self, journal: Journal) -> None:
         from mlflow.entities import Metric

@@ -515,7 +515,7 @@ def test_a_download_that_cannot_be_kept_is_used_all_the_same(tmp_path, small, se
 
     url, _ = serve(good_pages())
     sha256 = small(url)
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     assert data.prepare("mnist", tmp_path / "cache")[0].sha256 == sha256
     assert everything_below(tmp_path / "user-cache") == ["ablation-runner", "ablation-runner/mnist"]
 
