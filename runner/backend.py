@@ -44,6 +44,8 @@ dezero = _import_dezero()
 F: Any = dezero.functions
 L: Any = dezero.layers
 Model: Any = dezero.Model
+Function: Any = dezero.Function
+Variable: Any = dezero.Variable
 no_grad: Any = dezero.no_grad
 test_mode: Any = dezero.test_mode
 

@@ -182,7 +182,7 @@ ALLOWED: dict[str, Allowed] = {
     "optimizer.lr": _number("a number above 0, at most 100", lambda v: 0 < v <= 100),
     "optimizer.weight_decay": _number("a number from 0 to 1", lambda v: 0 <= v <= 1),
     "optimizer.momentum": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-    "engine.name": _one_of("stock"),
+    "engine.name": _one_of("fast", "stock"),
     "train.epochs": _integer(1, 10_000),
     "train.batch_size": _integer(1, 1_000_000, shown="an integer from 1 to the number of training images"),
     "tracking.uri": _STORE,

@@ -13,6 +13,8 @@ from runner.state import RunFolder, read_journal
 #: Longest time spent on measuring, in seconds; cells that do not fit in are left out and said so.
 BUDGET_S = 8.0
 
+COMPILING = "compiling the kernels of engine=fast, once on this machine"
+
 
 def seconds(
     plan: Plan, todo: list[PlannedRun], root: Path, dataset_of: Callable[[str], Dataset], n_workers: int
@@ -63,6 +65,8 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float:
     from runner import models, seeding, training
 
     config = run.config
+    if engines.compiles(config.engine.name):
+        print(COMPILING, flush=True)
     engine = engines.create(config.engine.name, seeding.Masks(config.seed), run.device)
     n_steps = math.ceil(len(dataset.train_images) / config.train.batch_size)
     n_evaluated = min(len(dataset.train_images), training.N_TRAIN_EVAL) + 2 * len(dataset.test_images)
@@ -77,6 +81,7 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float:
             engine.resident(dataset.test_labels[: few[1]]),
             dataset.full_scale if config.data.normalize else 1.0,
         )
+        training.warm_up(model, optimizer, engine, sample)
         size = min(config.train.batch_size, len(sample.train_images))
         records = []
         try:

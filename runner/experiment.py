@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from runner import data as datasets
 from runner import device as devices
@@ -79,7 +80,10 @@ def _train(
         test_labels=engine.resident(dataset.test_labels),
         scale=dataset.full_scale if config.data.normalize else 1.0,
     )
-
+    if engines.compiles(engine.name):
+        journal.write("compiling")
+    training.warm_up(model, optimizer, engine, images)
+    threadpool_limits(limits=1)  # for the libraries, too, that were loaded only now
     journal.write(
         "setup",
         fallbacks=list(engine.fallbacks),

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and where those of the user's cache are."""
 
 import os
 import uuid
@@ -29,3 +29,9 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def cache_folder() -> Path | None:
+    """The user's cache folder of this program, not created; None for an account without a home."""
+    base = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(base) / "ablation-runner" if os.path.isabs(base) else None

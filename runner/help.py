@@ -23,7 +23,7 @@ _FILES = {
     "model/cnn.yaml": "model.",
     "data/mnist.yaml": "data.",
     "optimizer/adam.yaml": "optimizer.",
-    "engine/stock.yaml": "engine.",
+    "engine/fast.yaml": "engine.",
 }
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import DataError
-from runner.files import write_whole
+from runner.files import cache_folder, write_whole
 
 Array = NDArray[np.uint8]
 
@@ -88,11 +88,8 @@ def explicit_root(source: Source, root: str | None) -> Path | None:
 
 def user_cache(source: Source) -> Path:
     """Where downloaded files are kept; nothing is created here."""
-    base = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    if not os.path.isabs(base):
-        # An account without a home; every file is checked at each reading, so a shared folder can do no harm.
-        base = tempfile.gettempdir()
-    return Path(base) / "ablation-runner" / source.name
+    # Without a home: every file is checked at each reading, so a shared folder can do no harm.
+    return (cache_folder() or Path(tempfile.gettempdir()) / "ablation-runner") / source.name
 
 
 def read_folder(source: Source, folder: Path) -> list[Array]:

@@ -51,4 +51,6 @@ def restore(optimizer: Any, model: Any, arrays: dict[str, Any]) -> None:
         for name, parameter in named_parameters(model).items():
             if f"{slot}/{name}" in arrays:
                 xp = dezero.cuda.get_array_module(parameter.data)
-                by_id[id(parameter)] = xp.array(arrays[f"{slot}/{name}"])
+                values = xp.asarray(arrays[f"{slot}/{name}"])
+                # Into the array that the fast engine's optimizers have already; DeZero's make theirs when asked.
+                by_id.setdefault(id(parameter), xp.empty_like(parameter.data))[...] = values

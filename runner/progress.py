@@ -83,7 +83,8 @@ class Progress(threading.Thread):
             last = journal.epochs.get(max(journal.epochs, default=0))
             accuracy = f"  test accuracy {last['metrics']['test/accuracy']:.4f}" if last else ""
             of = run.config.train.epochs
-            table.add_row(Text(f"  {run.name}  epoch {min(len(journal.epochs) + 1, of)} of {of}{accuracy}"))
+            doing = "compiling" if journal.compiling else f"epoch {min(len(journal.epochs) + 1, of)} of {of}"
+            table.add_row(Text(f"  {run.name}  {doing}{accuracy}"))
         trouble = self.trouble()
         if trouble:
             table.add_row(Text(f"  {_behind(trouble)}", style="yellow"))

@@ -17,9 +17,9 @@ TRAIN, TEST_MASKED = 0, 1
 
 # Multipliers and key increments of Philox 4x32-10 (Salmon et al., SC'11, "Parallel random numbers: as easy
 # as 1, 2, 3", section 4; the reference implementation is Random123).
-_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-_KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
-_WORD = 0xFFFFFFFF
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
+WORD = 0xFFFFFFFF
 
 
 def word(name: str) -> int:
@@ -66,16 +66,36 @@ def philox(counter: tuple[Any, int, int, int], key: tuple[int, int], xp: Any = n
     x = [first, *(xp.full(first.shape, c, dtype=xp.uint64) for c in counter[1:])]
     key0, key1 = key
     for _ in range(10):
-        product0 = x[0] * xp.uint64(_MULTIPLIERS[0])
-        product1 = x[2] * xp.uint64(_MULTIPLIERS[1])
+        product0 = x[0] * xp.uint64(MULTIPLIERS[0])
+        product1 = x[2] * xp.uint64(MULTIPLIERS[1])
         x = [
             (product1 >> xp.uint64(32)) ^ x[1] ^ xp.uint64(key0),
-            product1 & xp.uint64(_WORD),
+            product1 & xp.uint64(WORD),
             (product0 >> xp.uint64(32)) ^ x[3] ^ xp.uint64(key1),
-            product0 & xp.uint64(_WORD),
+            product0 & xp.uint64(WORD),
         ]
-        key0, key1 = (key0 + _KEY_INCREMENTS[0]) & _WORD, (key1 + _KEY_INCREMENTS[1]) & _WORD
+        key0, key1 = (key0 + KEY_INCREMENTS[0]) & WORD, (key1 + KEY_INCREMENTS[1]) & WORD
     return x
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a mask of one layer, for one batch, is drawn from: the words of `philox`, and the rule."""
+
+    #: Hash of the layer's name, and (TRAIN or TEST_MASKED): the third and fourth word of the counter.
+    layer: int
+    purpose: int
+    #: Step or epoch, the second word of the counter.
+    time: int
+    key: tuple[int, int]
+    #: The row of the layer's output, over all batches of an evaluation, that this batch begins with.
+    first_row: int
+    #: Share of the units that are dropped. A unit stays when its word reaches the threshold.
+    ratio: float
+
+    @property
+    def threshold(self) -> int:
+        return min(round(self.ratio * 2**32), WORD)
 
 
 @dataclass
@@ -102,14 +122,19 @@ class Masks:
         """The next masks are those of the images from `first_row` on, after epoch `epoch`."""
         self.purpose, self.time, self.first_row = TEST_MASKED, epoch, first_row
 
+    def draw(self, layer: str, ratio: float) -> Draw:
+        """What the mask of this layer is drawn from, where the training loop is now."""
+        self.n_asked += 1
+        key = (self.seed & WORD, self.seed >> 32)
+        return Draw(word(layer), self.purpose, self.time, key, self.first_row, ratio)
+
     def keep(self, layer: str, shape: tuple[int, int], ratio: float, xp: Any = np) -> Any:
         """Which activations stay, bool ndarray of shape (n_rows, n_units); a share `ratio` is False."""
-        self.n_asked += 1
+        draw = self.draw(layer, ratio)
         n_rows, n_units = shape
-        start, stop = self.first_row * n_units, (self.first_row + n_rows) * n_units
+        start, stop = draw.first_row * n_units, (draw.first_row + n_rows) * n_units
         # Element e of a layer is word e % 4 of counter e // 4; a batch may begin inside a counter.
         quads = xp.arange(start // 4, (stop + 3) // 4, dtype=xp.uint64)
-        key = (self.seed & _WORD, self.seed >> 32)
-        words = philox((quads, self.time, word(layer), self.purpose), key, xp)
+        words = philox((quads, draw.time, draw.layer, draw.purpose), draw.key, xp)
         flat = xp.stack(words, axis=1).ravel()[start % 4 :][: stop - start]
-        return (flat >= xp.uint64(min(round(ratio * 2**32), _WORD))).reshape(shape)
+        return (flat >= xp.uint64(draw.threshold)).reshape(shape)

@@ -99,8 +99,10 @@ def _typed_knobs(config: Config, typed: list[str]) -> dict[str, Any]:
 
 def _train(run: PlannedRun, root: Path, stop: Stop, tell: bool, told: set[int]) -> None:
     # Imported here: a run that is trained already does not wait for DeZero.
-    from runner import experiment
+    from runner import engine, experiment
 
+    if tell and engine.compiles(run.config.engine.name):
+        print(estimate.COMPILING, flush=True)
     try:
         with np.errstate(all="ignore"):  # an overflow ends the run as diverged
             for record in experiment.run(run, root, launch.new_launch(), stop):

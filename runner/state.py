@@ -51,6 +51,8 @@ class Journal:
     start: dict[str, Any] | None = None
     #: The last `setup` line: what the model and the engine turned out to be.
     setup: dict[str, Any] | None = None
+    #: Whether the engine is compiling its kernels, before the first epoch.
+    compiling: bool = False
     #: Epoch -> its line, the first one written for it.
     epochs: dict[int, dict[str, Any]] = field(default_factory=dict)
     #: The `end` line, unless the run was started again after it.
@@ -71,13 +73,15 @@ class Journal:
 
     def add(self, line: dict[str, Any]) -> None:
         if line["kind"] == "start":
-            self.start, self.end = line, None
+            self.start, self.end, self.compiling = line, None, False
+        elif line["kind"] == "compiling":
+            self.compiling = True
         elif line["kind"] == "setup":
-            self.setup = line
+            self.setup, self.compiling = line, False
         elif line["kind"] == "epoch":
             self.epochs.setdefault(line["epoch"], line)
         elif line["kind"] == "end":
-            self.end = line
+            self.end, self.compiling = line, False
         else:
             raise ValueError(f"unknown kind of line {line['kind']!r}")
 

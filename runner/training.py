@@ -89,18 +89,18 @@ def train(
                 return
             started = time.perf_counter()
             rows = order[position.step * batch_size : (position.step + 1) * batch_size]
-            x, t = engine.pixels(data.train_images[rows], data.scale), data.train_labels[rows]
+            x, t = engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows]
             position.step += 1
             engine.masks.training((position.epoch - 1) * n_steps + position.step)
 
             y = model(x)
-            loss = engine.loss(y, t)
+            loss, correct = engine.loss(y, t)
             model.cleargrads()
             loss.backward()
             optimizer.update()
 
             position.loss_sum += _finite(float(loss.data), position) * len(t)
-            position.n_correct += engine.n_correct(y, t)
+            position.n_correct += int(correct.sum())
             position.train_s += time.perf_counter() - started
 
         record = _evaluate_epoch(model, engine, data, position, has_dropout, should_stop)
@@ -109,6 +109,12 @@ def train(
         # Before the record is seen: whoever keeps the record may keep the position.
         position.next_epoch()
         yield record
+
+
+def warm_up(model: Any, optimizer: Any, engine: "Engine", data: Data) -> None:
+    """Have the engine compile all it will need, on two images, so that no epoch's time holds it."""
+    rows = engine.resident(np.arange(min(2, len(data.train_images))))
+    engine.warm_up(model, optimizer, engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows])
 
 
 def _finite(loss: float, position: Position) -> float:
@@ -121,7 +127,7 @@ def _has_dropout(model: Any, engine: "Engine", data: Data) -> bool:
     """Whether a forward pass asks for masks: without, `test_masked` is `test` and is not measured again."""
     before = engine.masks.n_asked
     with no_grad():
-        model(engine.pixels(data.test_images[:1], data.scale))
+        model(engine.pixels(data.test_images, engine.resident(np.arange(1)), data.scale))
     return engine.masks.n_asked > before
 
 
@@ -177,14 +183,15 @@ def evaluate(
     loss_sum, correct = 0.0, []
     with no_grad():
         for first in range(0, len(images), EVAL_BATCH):
-            x = engine.pixels(images[first : first + EVAL_BATCH], scale)
-            t = labels[first : first + EVAL_BATCH]
+            rows = engine.resident(np.arange(first, min(first + EVAL_BATCH, len(images))))
+            x, t = engine.pixels(images, rows, scale), labels[rows]
             if masked_epoch is None:
                 with test_mode():
                     y = model(x)
             else:
                 engine.masks.evaluation(masked_epoch, first)
                 y = model(x)
-            loss_sum += float(engine.loss(y, t).data) * len(t)
-            correct.append(to_numpy(y.data.argmax(axis=1) == t))
+            loss, right = engine.loss(y, t)
+            loss_sum += float(loss.data) * len(t)
+            correct.append(to_numpy(right))
     return loss_sum / len(images), np.concatenate(correct)

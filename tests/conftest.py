@@ -14,7 +14,8 @@ from types import SimpleNamespace  # noqa: E402
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
-from runner import config, data, device, engine, models, seeding, training  # noqa: E402
+from runner import config, data, device, models, seeding, training  # noqa: E402
+from runner import engine as engines  # noqa: E402
 
 REPO = Path(__file__).resolve().parent.parent
 N_DESELECTED = pytest.StashKey[int]()
@@ -68,13 +69,15 @@ def only_loopback_is_reachable():
 def new_run():
     """Call for the parts of a run, put together as in experiment.py: a small cnn on 8x8 images by default."""
 
-    def build(seed=0, image_shape=(1, 8, 8), device="cpu", masks=None, optimizer="adam", lr=1e-3, **model):
+    def build(
+        seed=0, image_shape=(1, 8, 8), device="cpu", masks=None, optimizer="adam", lr=1e-3, engine="stock", **model
+    ):
         knobs = dict(kind="cnn", channels=2, blocks=None, hidden_size=8, fc_depth=1, dropout=True, options={})
         masks = masks or seeding.Masks(seed)
-        stock = engine.create("stock", masks, device)
-        net = models.build(config.ModelConfig(**{**knobs, "dropout_ratio": 0.5, **model}), stock, image_shape, seed)
+        made = engines.create(engine, masks, device)
+        net = models.build(config.ModelConfig(**{**knobs, "dropout_ratio": 0.5, **model}), made, image_shape, seed)
         rules = config.OptimizerConfig(name=optimizer, lr=lr, weight_decay=1e-4, momentum=0.9)
-        return SimpleNamespace(seed=seed, masks=masks, engine=stock, model=net, optimizer=stock.optimizer(rules, net))
+        return SimpleNamespace(seed=seed, masks=masks, engine=made, model=net, optimizer=made.optimizer(rules, net))
 
     return build
 

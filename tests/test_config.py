@@ -24,7 +24,7 @@ BIRTHPLACES = {
     "model/cnn.yaml": "model.",
     "data/mnist.yaml": "data.",
     "optimizer/adam.yaml": "optimizer.",
-    "engine/stock.yaml": "engine.",
+    "engine/fast.yaml": "engine.",
 }
 CONF, SWEEPS = app.FOLDER / "conf", app.FOLDER / "sweeps"
 

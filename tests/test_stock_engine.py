@@ -36,9 +36,15 @@ def spied(monkeypatch):
 
     def spy(engine):
         losses, counts = [], []
-        loss, n_correct = engine.loss, engine.n_correct
-        monkeypatch.setattr(engine, "loss", lambda y, t: losses.append(loss(y, t)) or losses[-1])
-        monkeypatch.setattr(engine, "n_correct", lambda y, t: counts.append(n_correct(y, t)) or counts[-1])
+        loss_of = engine.loss
+
+        def watched(y, t):
+            loss, correct = loss_of(y, t)
+            losses.append(loss)
+            counts.append(int(correct.sum()))
+            return loss, correct
+
+        monkeypatch.setattr(engine, "loss", watched)
         return losses, counts
 
     return spy
@@ -181,7 +187,7 @@ def test_training_equals_the_published_loop_bit_for_bit(name, new_run, mnist, fe
         name, start, data.train_images, data.train_labels, batch_order(0, 1, 1200), monkeypatch
     )
     assert [float(loss.data) for loss in losses[:12]] == theirs
-    assert [n / 100 for n in counts] == accuracies
+    assert [n / 100 for n in counts[:12]] == accuracies
     # The book adds `float(acc.data) * len(t)`, the published script likewise.
     assert record.train_accuracy == pytest.approx(sum(a * 100 for a in accuracies) / 1200, rel=1e-14)
     assert record.train_loss == sum(loss * 100 for loss in theirs) / 1200
@@ -235,7 +241,7 @@ def test_training_equals_the_untouched_package_to_1e_5_at_every_step(name, new_r
     found = [float(loss.data) for loss in losses[: reference.STEPS]]
     np.testing.assert_allclose(found, expected["losses"], rtol=1e-5, atol=0)
     # Another BLAS kernel may turn a tie of two scores.
-    np.testing.assert_allclose([n / 100 for n in counts], expected["accuracies"], rtol=0, atol=0.0101)
+    np.testing.assert_allclose([n / 100 for n in counts[:20]], expected["accuracies"], rtol=0, atol=0.0101)
     for parameter_name, sums in expected["weights"].items():
         found_weights = parameters[parameter_name].data.astype(np.float64)
         assert np.abs(found_weights).sum() == pytest.approx(sums["abs_sum"], rel=1e-4)

@@ -93,7 +93,7 @@ def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
             "data.name": "digits",
             "data.sha256": planned[key]["data_sha256"],
             "first_batch_order.sha256": setup["first_batch_order_sha256"],
-            "engine": "stock",
+            "engine": "fast",
             "engine.fallbacks": "[]",
             "device": "cpu",
             "git.commit": started["git"]["commit"] or "",
@@ -132,7 +132,7 @@ def test_parameters_have_their_hydra_names_and_are_json(main_job, from_mlflow):
             "optimizer.lr": 0.001,
             "optimizer.weight_decay": 1e-4,
             "optimizer.momentum": 0.9,
-            "engine.name": "stock",
+            "engine.name": "fast",
             "train.epochs": EPOCHS,
             "train.batch_size": 100,
         }

@@ -95,8 +95,9 @@ def test_train_metrics_are_the_running_mean_over_images_with_a_smaller_last_batc
     (record,) = go_on(run, data, Position(), epochs=1)
     steps = seen[:N_STEPS]
     assert [len(t) for _, t, _ in steps] == [25, 25, 10]
-    assert record.train_loss == sum(float(loss.data) * len(t) for _, t, loss in steps) / N_IMAGES
+    assert record.train_loss == sum(float(loss.data) * len(t) for _, t, (loss, _) in steps) / N_IMAGES
     right = np.concatenate([y.data.argmax(axis=1) == t for y, t, _ in steps])
+    assert np.array_equal(right, np.concatenate([correct for _, _, (_, correct) in steps]))
     assert record.train_accuracy == right.mean()
     assert np.array_equal(np.concatenate([t for _, t, _ in steps]), data.train_labels[batch_order(0, 1, N_IMAGES)])
 
@@ -310,7 +311,7 @@ def test_the_first_loss_that_is_not_finite_is_named(step, where, value, new_run,
         if dezero.Config.enable_backprop:
             n_trained.append(1)
             if len(n_trained) == step:
-                found.data = np.float32(value).reshape(())
+                found[0].data = np.float32(value).reshape(())
         return found
 
     monkeypatch.setattr(run.engine, "loss", broken)
@@ -334,7 +335,7 @@ def test_an_evaluation_that_is_not_finite_is_divergence_too(new_run, data, monke
     def broken(y, t):
         found = loss(y, t)
         if not dezero.Config.enable_backprop:
-            found.data = np.array(np.nan, np.float32)
+            found[0].data = np.array(np.nan, np.float32)
         return found
 
     monkeypatch.setattr(run.engine, "loss", broken)

@@ -16,7 +16,7 @@ class Engine(Protocol):
     """What a model and the training loop may ask of an engine."""
 
     name: str
-    #: Parts for which the engine has no form of its own and uses DeZero's; recorded with the run.
+    #: After `warm_up`: the DeZero functions of the model that the engine has no form of its own for.
     fallbacks: tuple[str, ...]
     #: Where the training loop says which step it is at, so that the masks are right.
     masks: Masks
@@ -30,11 +30,9 @@ class Engine(Protocol):
     def output(self, n_classes: int) -> Any:
         """The last linear layer."""
 
-    def loss(self, y: Any, t: Any) -> Any:
-        """Softmax cross-entropy, mean over the batch, as a Variable."""
-
-    def n_correct(self, y: Any, t: Any) -> int:
-        """How many rows of `y` (n, n_classes) have their largest score at `t` (n,)."""
+    def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
+        """Softmax cross-entropy of `y` (n, n_classes) and labels `t` (n,), mean over the batch, as a Variable;
+        and which rows have their largest score at their label, bool (n,)."""
 
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
         """An optimizer set up on the model, weight decay included."""
@@ -42,16 +40,32 @@ class Engine(Protocol):
     def resident(self, array: Any) -> Any:
         """The array where the engine computes: as it is on the CPU, copied to the card on a GPU."""
 
-    def pixels(self, images: Any, scale: float) -> Any:
-        """uint8 images as float32, divided by `scale`."""
+    def pixels(self, images: Any, rows: Any, scale: float) -> Any:
+        """The images of these rows (int64) as float32, divided by `scale`: a batch."""
 
     def to_device(self, model: Any) -> None:
         """Move a model that was initialised on the CPU to where the engine computes."""
 
+    def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
+        """Compile whatever training with batches such as x and t will need; changes no weight and no state."""
+
 
 def create(name: str, masks: Masks, device: str) -> Engine:
     """The engine of a run. `name` is checked by config.py; `device` is "cpu" or "gpu"."""
-    # Imported here so that a command that trains nothing does not wait for DeZero.
-    from runner.engine import stock
+    # Imported here so that a command that trains nothing does not wait for DeZero, nor stock for Numba.
+    if name == "stock":
+        from runner.engine.stock import Stock
 
-    return {"stock": stock.Stock}[name](masks, device)
+        return Stock(masks, device)
+    from runner.engine.fast import Fast
+
+    return Fast(masks, device)
+
+
+def compiles(name: str) -> bool:
+    """Whether the engine of this name has kernels that this machine must compile first, which takes seconds."""
+    if name == "stock":
+        return False
+    from runner.engine.cpu import jit
+
+    return jit.first_use()

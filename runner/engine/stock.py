@@ -62,11 +62,8 @@ class Stock:
     def output(self, n_classes: int) -> Any:
         return L.Linear(n_classes)
 
-    def loss(self, y: Any, t: Any) -> Any:
-        return F.softmax_cross_entropy(y, t)
-
-    def n_correct(self, y: Any, t: Any) -> int:
-        return int((y.data.argmax(axis=1) == t).sum())
+    def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
+        return F.softmax_cross_entropy(y, t), y.data.argmax(axis=1) == t
 
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
         return optimizers.build(config, model)
@@ -74,9 +71,12 @@ class Stock:
     def resident(self, array: Any) -> Any:
         return self.xp.asarray(array)
 
-    def pixels(self, images: Any, scale: float) -> Any:
-        return images.astype(self.xp.float32) / self.xp.float32(scale)
+    def pixels(self, images: Any, rows: Any, scale: float) -> Any:
+        return images[rows].astype(self.xp.float32) / self.xp.float32(scale)
 
     def to_device(self, model: Any) -> None:
         if self.device == "gpu":
             model.to_gpu()
+
+    def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
+        pass

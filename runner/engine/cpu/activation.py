@@ -1,0 +1,140 @@
+"""What follows a product, in one pass: bias, ReLU and dropout, and the way back.
+
+ReLU is `0 if x <= 0 else x` here, not `x if x > 0 else 0`: a value that is not a number passes, as in DeZero,
+and the loss shows it.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import uint64
+
+from runner.engine.cpu import philox
+from runner.engine.cpu.jit import as_numpy, summing
+from runner.seeding import Draw
+
+
+def bias_relu(z: Any, b: Any, draw: Draw | None) -> None:
+    """In place on z (n, n_units): `relu(z + b)`, and with a draw the units kept, divided by their share."""
+    if draw is None:
+        _bias_relu(z, b)
+    else:
+        words = np.empty(z.shape[1] + 8, dtype=np.uint32)
+        kept = z.dtype.type(1.0 - draw.ratio)
+        counter = (np.uint64(draw.time), np.uint64(draw.layer), np.uint64(draw.purpose))
+        key = (np.uint64(draw.key[0]), np.uint64(draw.key[1]))
+        _bias_relu_dropout(z, b, words, np.uint32(draw.threshold), kept, np.uint64(draw.first_row), counter, key)
+
+
+def relu_gradients(gy: Any, y: Any, ratio: float | None, gb: Any) -> Any:
+    """The gradient of z (n, n_units) for that of `y = bias_relu(z, b)`; that of b goes into `gb` (n_units,)."""
+    gz = np.empty_like(y)
+    _relu_gradients(gy, y, y.dtype.type(1.0 - (ratio or 0.0)), gz, gb)
+    return gz
+
+
+def bias_relu_images(z: Any, b: Any) -> None:
+    """In place on z (n, channels, height, width): `relu(z + b)`, one b a channel."""
+    _bias_relu_images(z.reshape(*z.shape[:2], -1), b)
+
+
+def image_gradients(gy: Any, y: Any, gb: Any) -> Any:
+    """The gradient of z for that of `y = bias_relu_images(z, b)`; that of b goes into `gb` (channels,)."""
+    gz = np.empty_like(y)
+    flat = (*y.shape[:2], -1)
+    _image_gradients(gy.reshape(flat), y.reshape(flat), gz.reshape(flat), gb)
+    return gz
+
+
+def add_bias(z: Any, b: Any) -> None:
+    """In place on z (n, n_units): `z + b`."""
+    _add_bias(z, b)
+
+
+def sum_rows(gz: Any, gb: Any) -> None:
+    """The sum over the rows of gz (n, n_units), into `gb` (n_units,)."""
+    _sum_rows(gz, gb)
+
+
+@as_numpy
+def _add_bias(z, b):  # type: ignore[no-untyped-def]
+    for n in range(z.shape[0]):
+        row = z[n]
+        for j in range(uint64(row.size)):
+            row[j] = row[j] + b[j]
+
+
+@as_numpy
+def _sum_rows(gz, gb):  # type: ignore[no-untyped-def]
+    gb[:] = 0
+    for n in range(gz.shape[0]):
+        row = gz[n]
+        for j in range(uint64(row.size)):
+            gb[j] += row[j]
+
+
+@as_numpy
+def _bias_relu(z, b):  # type: ignore[no-untyped-def]
+    zero = z.dtype.type(0)
+    for n in range(z.shape[0]):
+        row = z[n]
+        for j in range(uint64(row.size)):
+            x = row[j] + b[j]
+            row[j] = zero if x <= zero else x
+
+
+@as_numpy
+def _bias_relu_dropout(z, b, words, threshold, kept, first_row, counter, key):  # type: ignore[no-untyped-def]
+    zero = z.dtype.type(0)
+    n_units = uint64(z.shape[1])
+    four = uint64(4)
+    for n in range(uint64(z.shape[0])):
+        row = z[n]
+        # Unit j of this row is element first + j of the layer: word (first + j) % 4 of counter (first + j) // 4.
+        first = (first_row + n) * n_units
+        skip = first % four
+        philox.fill(words, first // four, counter[0], counter[1], counter[2], key[0], key[1])
+        word = words[skip:]
+        for j in range(n_units):
+            x = row[j] + b[j]
+            x = zero if x <= zero else x
+            row[j] = x / kept if word[j] >= threshold else zero
+
+
+@as_numpy
+def _relu_gradients(gy, y, kept, gz, gb):  # type: ignore[no-untyped-def]
+    # y > 0 says both that the unit was kept and that its ReLU was open.
+    zero = y.dtype.type(0)
+    gb[:] = 0
+    for n in range(y.shape[0]):
+        gy_row, y_row, gz_row = gy[n], y[n], gz[n]
+        for j in range(uint64(y_row.size)):
+            g = gy_row[j] / kept if y_row[j] > zero else zero
+            gz_row[j] = g
+            gb[j] += g
+
+
+@as_numpy
+def _bias_relu_images(z, b):  # type: ignore[no-untyped-def]
+    zero = z.dtype.type(0)
+    for n in range(z.shape[0]):
+        for c in range(z.shape[1]):
+            image, bias = z[n, c], b[c]
+            for p in range(uint64(image.size)):
+                x = image[p] + bias
+                image[p] = zero if x <= zero else x
+
+
+@summing
+def _image_gradients(gy, y, gz, gb):  # type: ignore[no-untyped-def]
+    zero = y.dtype.type(0)
+    gb[:] = 0
+    for n in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            gy_image, y_image, gz_image = gy[n, c], y[n, c], gz[n, c]
+            total = zero
+            for p in range(uint64(y_image.size)):
+                g = gy_image[p] if y_image[p] > zero else zero
+                gz_image[p] = g
+                total += g
+            gb[c] += total

@@ -1,0 +1,62 @@
+"""A convolution with what follows it, forward and backward: which of the forms here computes it."""
+
+from typing import Any
+
+import numpy as np
+
+from runner.engine.cpu import activation, direct, general, pool
+
+
+def conv_relu_pool(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
+    """max-pool(relu(x * W + b)) and, for `conv_relu_pool_gradients`, where each value came from.
+
+    Parameters
+    ----------
+    x
+        (n, in channels, height, width).
+    W
+        (out channels, in channels, k, k), k odd; stride 1, padded by k // 2.
+    b
+        (out channels,).
+
+    Returns
+    -------
+    tuple of y (n, out channels, height // 2, width // 2) and the winners, int8 of the same shape
+    """
+    shape = (len(x), len(W), x.shape[2] // 2, x.shape[3] // 2)
+    y = np.empty((*shape[:2], shape[2] * shape[3]), dtype=x.dtype)
+    winners = np.empty(y.shape, dtype=np.int8)
+    if _is_direct(W):
+        direct.forward(x, W, b, y, winners)
+    else:
+        pool.bias_relu_pool(general.product(x, W), b, y, winners)
+    return y.reshape(shape), winners.reshape(shape)
+
+
+def conv_relu_pool_gradients(x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
+    """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
+    flat = (*gy.shape[:2], gy.shape[2] * gy.shape[3])
+    gy, winners = np.ascontiguousarray(gy).reshape(flat), winners.reshape(flat)
+    if _is_direct(W) and not want_gx:
+        direct.backward(x, gy, winners, gW, gb)
+        return None
+    gz = np.empty((len(x), len(W), *x.shape[2:]), dtype=x.dtype)
+    pool.gradients(gy, winners, gz, gb)
+    return general.gradients(x, W, gz, gW, want_gx)
+
+
+def conv_relu(x: Any, W: Any, b: Any) -> Any:
+    """relu(x * W + b), (n, out channels, height, width); x, W and b as for `conv_relu_pool`."""
+    z = general.product(x, W)
+    activation.bias_relu_images(z, b)
+    return z
+
+
+def conv_relu_gradients(x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
+    """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
+    gz = activation.image_gradients(np.ascontiguousarray(gy), y, gb)
+    return general.gradients(x, W, gz, gW, want_gx)
+
+
+def _is_direct(W: Any) -> bool:
+    return bool(W.shape[1:] == (1, 3, 3))

@@ -1,0 +1,31 @@
+"""Images of a batch: gathered and made floats in one pass over the resident uint8 images."""
+
+from typing import Any
+
+import numpy as np
+from numba import uint64
+
+from runner.engine.cpu.jit import as_numpy
+
+
+def pixels(images: Any, rows: Any, scale: float) -> Any:
+    """float32 images (n, channels, height, width): `images[rows] / scale`.
+
+    Parameters
+    ----------
+    images
+        uint8, (n_images, channels, height, width), C order.
+    rows
+        int64, (n,).
+    """
+    out = np.empty((len(rows), *images.shape[1:]), dtype=np.float32)
+    _gather(images.reshape(len(images), -1), rows, np.float32(scale), out.reshape(len(rows), -1))
+    return out
+
+
+@as_numpy
+def _gather(images, rows, scale, out):  # type: ignore[no-untyped-def]
+    for i in range(len(rows)):
+        image, row = images[rows[i]], out[i]
+        for p in range(uint64(row.size)):
+            row[p] = np.float32(image[p]) / scale

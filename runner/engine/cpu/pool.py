@@ -1,0 +1,70 @@
+"""Bias, ReLU and 2x2 max-pool of a convolution's product in one pass, and the way back."""
+
+from typing import Any
+
+import numpy as np
+from numba import uint64
+
+from runner.engine.cpu.jit import as_numpy
+
+#: In the place of a winning corner: ReLU gives 0 there, and no gradient passes.
+CLOSED = np.int8(4)
+
+
+def bias_relu_pool(z: Any, b: Any, y: Any, winners: Any) -> None:
+    """Fill y = max-pool(relu(z + b)) and the corner that each value came from.
+
+    Parameters
+    ----------
+    z
+        (n, channels, height, width).
+    y, winners
+        (n, channels, height // 2 * (width // 2)); winners are int8, 0 to 3 in row-major order, the first of
+        equal ones, or CLOSED.
+    """
+    _bias_relu_pool(z, b, y, winners)
+
+
+def gradients(gy: Any, winners: Any, gz: Any, gb: Any) -> None:
+    """Fill gz (n, channels, height, width), each pooled value's gradient at the corner it came from, and gb."""
+    _gradients(gy, winners, gz, gb)
+
+
+@as_numpy
+def _bias_relu_pool(z, b, y, winners):  # type: ignore[no-untyped-def]
+    zero = z.dtype.type(0)
+    n_images, n_channels, height, width = z.shape
+    pooled_width = width // 2
+    for n in range(n_images):
+        for c in range(n_channels):
+            for i in range(height // 2):
+                upper, lower = z[n, c, 2 * i], z[n, c, 2 * i + 1]
+                y_row = y[n, c, i * pooled_width : (i + 1) * pooled_width]
+                winner_row = winners[n, c, i * pooled_width : (i + 1) * pooled_width]
+                for j in range(uint64(pooled_width)):
+                    left, right = uint64(2) * j, uint64(2) * j + uint64(1)
+                    z1, z2, z3 = upper[right], lower[left], lower[right]
+                    best, corner = upper[left], np.int8(0)
+                    corner, best = (np.int8(1), z1) if z1 > best else (corner, best)
+                    corner, best = (np.int8(2), z2) if z2 > best else (corner, best)
+                    corner, best = (np.int8(3), z3) if z3 > best else (corner, best)
+                    best += b[c]
+                    closed = best <= zero
+                    y_row[j] = zero if closed else best
+                    winner_row[j] = CLOSED if closed else corner
+
+
+@as_numpy
+def _gradients(gy, winners, gz, gb):  # type: ignore[no-untyped-def]
+    gz[:] = 0
+    gb[:] = 0
+    n_images, n_channels, _, width = gz.shape
+    pooled_width = width // 2
+    for n in range(n_images):
+        for c in range(n_channels):
+            for p in range(gy.shape[2]):
+                corner = winners[n, c, p]
+                if corner != CLOSED:
+                    g = gy[n, c, p]
+                    gz[n, c, 2 * (p // pooled_width) + corner // 2, 2 * (p % pooled_width) + corner % 2] = g
+                    gb[c] += g

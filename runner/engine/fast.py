@@ -1,0 +1,80 @@
+"""The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels of our own."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runner.backend import no_grad, test_mode
+from runner.engine import flat, functions, layers
+from runner.seeding import Masks
+
+if TYPE_CHECKING:
+    from runner.config import OptimizerConfig
+
+
+class Fast:
+    """Fused forward and backward, one pass an optimizer step, on the CPU."""
+
+    name = "fast"
+
+    def __init__(self, masks: Masks, device: str) -> None:
+        from runner.engine import cpu
+
+        self.masks, self.kernels = masks, cpu
+        self.fallbacks: tuple[str, ...] = ()
+
+    def conv_block(self, channels: list[int]) -> Any:
+        return layers.ConvBlock(self.kernels, channels)
+
+    def hidden(self, name: str, size: int, dropout_ratio: float | None) -> Any:
+        return layers.Hidden(self.kernels, name, size, dropout_ratio, self.masks)
+
+    def output(self, n_classes: int) -> Any:
+        return layers.Linear(self.kernels, n_classes)
+
+    def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
+        function = functions.SoftmaxCrossEntropy(self.kernels)
+        return function(y, t), function.correct
+
+    def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
+        if config.name == "adam":
+            optimizer = flat.Adam(self.kernels, config.lr, config.weight_decay)
+        elif config.name == "momentum":
+            optimizer = flat.MomentumSGD(self.kernels, config.lr, config.momentum, config.weight_decay)
+        else:
+            optimizer = flat.SGD(self.kernels, config.lr, config.weight_decay)
+        return optimizer.setup(model)
+
+    def resident(self, array: Any) -> Any:
+        return np.asarray(array)
+
+    def pixels(self, images: Any, rows: Any, scale: float) -> Any:
+        return self.kernels.pixels(images, rows, scale)
+
+    def to_device(self, model: Any) -> None:
+        pass
+
+    def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
+        with no_grad(), test_mode():
+            model(x)
+        loss, _ = self.loss(model(x), t)
+        self.fallbacks = _foreign(loss)
+        model.cleargrads()
+        loss.backward()
+        model.cleargrads()
+        optimizer.warm_up()
+
+
+def _foreign(loss: Any) -> tuple[str, ...]:
+    """Names of the functions behind a loss that are DeZero's own; reshaping computes nothing and is not counted."""
+    found, waiting = set(), [loss]
+    seen = set()
+    while waiting:
+        function = waiting.pop().creator
+        if function is None or id(function) in seen:
+            continue
+        seen.add(id(function))
+        if type(function).__module__ != functions.__name__ and type(function).__name__ != "Reshape":
+            found.add(type(function).__name__)
+        waiting += function.inputs
+    return tuple(sorted(found))

@@ -1,0 +1,152 @@
+"""The parameters of a model in one flat array, and DeZero's optimizers on it in one pass a step."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from runner.backend import dezero, named_parameters
+
+#: Each parameter starts on a multiple of so many numbers: 64 bytes of float32, a cache line.
+_ALIGNMENT = 16
+
+
+class FlatParameters:
+    """The parameters of a model, in the order of their names, as views of one array; so too their gradients.
+
+    `data`, `gradients` and whatever `zeros` gives are (n_numbers,); between two parameters they hold zeros.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.parameters = list(named_parameters(model).values())
+        starts, end = [], 0
+        for parameter in self.parameters:
+            starts.append(end)
+            end += -(-parameter.data.size // _ALIGNMENT) * _ALIGNMENT
+        self._spans = [(s, s + p.data.size) for s, p in zip(starts, self.parameters, strict=True)]
+        self._n_numbers = end
+        self.data, self.gradients = self.zeros(), self.zeros()
+        self._data_views, self._gradient_views = self.views(self.data), self.views(self.gradients)
+        for parameter, data, gradient in zip(
+            self.parameters, self._data_views, self._gradient_views, strict=True
+        ):
+            data[...] = parameter.data
+            parameter.data, parameter.gradient_place = data, gradient
+
+    def zeros(self) -> Any:
+        """A flat array of zeros on the parameters' device and of their type."""
+        first = self.parameters[0].data
+        return dezero.cuda.get_array_module(first).zeros(self._n_numbers, dtype=first.dtype)
+
+    def views(self, flat: Any) -> list[Any]:
+        """The part of a flat array that belongs to each parameter, in its shape."""
+        spans = zip(self._spans, self.parameters, strict=True)
+        return [flat[start:stop].reshape(p.data.shape) for (start, stop), p in spans]
+
+    def ready(self) -> Iterator[slice]:
+        """The spans to update, data and gradients in place: one of everything, when everything has a gradient."""
+        everything = True
+        for parameter, data, gradient in zip(
+            self.parameters, self._data_views, self._gradient_views, strict=True
+        ):
+            # Whoever gave the parameter another array (`load_weights`, a user's model) meant its values.
+            if parameter.data is not data:
+                data[...] = parameter.data
+                parameter.data = data
+            if parameter.grad is None:
+                everything = False
+            elif parameter.grad.data is not gradient:
+                gradient[...] = parameter.grad.data
+        if everything:
+            yield slice(None)
+            return
+        for (start, stop), parameter in zip(self._spans, self.parameters, strict=True):
+            if parameter.grad is not None:
+                yield slice(start, stop)
+
+
+class _Flat:
+    """What the three optimizers share: a model's flat parameters, the weight decay, and DeZero's hooks."""
+
+    kernels: Any
+    decay: float
+    hooks: list[Any]
+
+    def setup(self, target: Any) -> Any:
+        super().setup(target)  # type: ignore[misc]
+        self.flat = FlatParameters(target)
+        return self
+
+    def slot(self) -> tuple[Any, dict[int, Any]]:
+        """A flat array of zeros for the optimizer's state, and its views as DeZero keeps them, by id."""
+        flat = self.flat.zeros()
+        views = self.flat.views(flat)
+        return flat, {id(p): view for p, view in zip(self.flat.parameters, views, strict=True)}
+
+    def update(self) -> None:
+        parameters = [p for p in self.flat.parameters if p.grad is not None]
+        for hook in self.hooks:
+            hook(parameters)
+        for span in self.flat.ready():
+            self.apply(span)
+
+    def warm_up(self) -> None:
+        """Compile what `update` will need, by updating no number."""
+        self.apply(slice(0, 0))
+
+    def apply(self, span: slice) -> None:
+        """Update these numbers of the flat parameters."""
+        raise NotImplementedError
+
+
+class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is untyped
+    """DeZero's Adam with its weight decay, in one pass."""
+
+    def __init__(self, kernels: Any, lr: float, decay: float) -> None:
+        super().__init__(lr)
+        self.kernels, self.decay = kernels, decay
+
+    def setup(self, target: Any) -> Any:
+        super().setup(target)
+        self.m, self.ms = self.slot()
+        self.v, self.vs = self.slot()
+        return self
+
+    def update(self) -> None:
+        self.t += 1
+        super().update()
+
+    def warm_up(self) -> None:
+        self.t += 1  # DeZero's rate of step 0 divides by 0
+        super().warm_up()
+        self.t -= 1
+
+    def apply(self, span: slice) -> None:
+        p, g, m, v = (flat[span] for flat in (self.flat.data, self.flat.gradients, self.m, self.v))
+        self.kernels.adam(p, g, m, v, self.lr, self.beta1, self.beta2, self.eps, self.decay)
+
+
+class MomentumSGD(_Flat, dezero.optimizers.MomentumSGD):  # type: ignore[misc]
+    """DeZero's momentum with its weight decay, in one pass."""
+
+    def __init__(self, kernels: Any, lr: float, momentum: float, decay: float) -> None:
+        super().__init__(lr, momentum)
+        self.kernels, self.decay = kernels, decay
+
+    def setup(self, target: Any) -> Any:
+        super().setup(target)
+        self.v, self.vs = self.slot()
+        return self
+
+    def apply(self, span: slice) -> None:
+        p, g, v = (flat[span] for flat in (self.flat.data, self.flat.gradients, self.v))
+        self.kernels.momentum(p, g, v, self.lr, self.momentum, self.decay)
+
+
+class SGD(_Flat, dezero.optimizers.SGD):  # type: ignore[misc]
+    """DeZero's SGD with its weight decay, in one pass."""
+
+    def __init__(self, kernels: Any, lr: float, decay: float) -> None:
+        super().__init__(lr)
+        self.kernels, self.decay = kernels, decay
+
+    def apply(self, span: slice) -> None:
+        self.kernels.sgd(self.flat.data[span], self.flat.gradients[span], self.lr, self.decay)

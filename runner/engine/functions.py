@@ -1,0 +1,112 @@
+"""The fast engine's DeZero functions: what is computed, what is kept for the way back, and for whom.
+
+Each is called with arrays or Variables and the kernels of a device (`runner.engine.cpu`). An input given as a
+plain array, such as the images of a batch, gets no gradient: nobody could ask for it. First derivatives only;
+the stock engine has higher ones.
+"""
+
+from typing import Any
+
+from runner.backend import Function, Variable, dezero
+from runner.seeding import Draw
+
+
+class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
+    """A function of (x, W, b)."""
+
+    def __init__(self, kernels: Any) -> None:
+        super().__init__()
+        self.kernels = kernels
+        self.want_gx = True
+
+    def __call__(self, x: Any, W: Any, b: Any) -> Any:
+        self.want_gx = isinstance(x, Variable)
+        return super().__call__(x, W, b)
+
+    def backward(self, gy: Any) -> tuple[Any, Any, Any]:
+        if dezero.Config.enable_backprop:
+            raise NotImplementedError("the fast engine gives first derivatives only; train with engine=stock")
+        x, W, b = self.inputs
+        gW, gb = _gradient_array(W), _gradient_array(b)
+        gx = self.gradients(x.data, W.data, gy.data, gW, gb)
+        return None if gx is None else Variable(gx), Variable(gW), Variable(gb)
+
+    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
+        """Fill gW and gb, return the gradient of x or None."""
+        raise NotImplementedError
+
+
+class ConvReluPool(_Parametric):
+    """max-pool(relu(convolution(x, W) + b)): odd kernel, stride 1, same size, 2x2 windows side by side."""
+
+    def forward(self, x: Any, W: Any, b: Any) -> Any:
+        y, self.winners = self.kernels.conv_relu_pool(x, W, b)
+        return y
+
+    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
+        return self.kernels.conv_relu_pool_gradients(x, W, self.winners, gy, gW, gb, self.want_gx)
+
+
+class ConvRelu(_Parametric):
+    """relu(convolution(x, W) + b): odd kernel, stride 1, same size."""
+
+    def forward(self, x: Any, W: Any, b: Any) -> Any:
+        self.y = self.kernels.conv_relu(x, W, b)
+        return self.y
+
+    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
+        return self.kernels.conv_relu_gradients(x, W, self.y, gy, gW, gb, self.want_gx)
+
+
+class LinearRelu(_Parametric):
+    """relu(x @ W + b), with dropout when there is a draw."""
+
+    def __init__(self, kernels: Any, draw: Draw | None) -> None:
+        super().__init__(kernels)
+        self.draw = draw
+
+    def forward(self, x: Any, W: Any, b: Any) -> Any:
+        self.y = self.kernels.linear_relu(x, W, b, self.draw)
+        return self.y
+
+    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
+        ratio = self.draw.ratio if self.draw else None
+        return self.kernels.linear_relu_gradients(x, W, self.y, ratio, gy, gW, gb, self.want_gx)
+
+
+class Linear(_Parametric):
+    """x @ W + b."""
+
+    def forward(self, x: Any, W: Any, b: Any) -> Any:
+        return self.kernels.linear(x, W, b)
+
+    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
+        return self.kernels.linear_gradients(x, W, gy, gW, gb, self.want_gx)
+
+
+class SoftmaxCrossEntropy(Function):  # type: ignore[misc]
+    """Mean softmax cross-entropy of scores y (n, n_classes) against labels t (n,); `correct` says which are right."""
+
+    def __init__(self, kernels: Any) -> None:
+        super().__init__()
+        self.kernels = kernels
+
+    def forward(self, y: Any, t: Any) -> Any:
+        loss, self.correct, self.gradient = self.kernels.softmax_cross_entropy(y, t)
+        return loss
+
+    def backward(self, gy: Any) -> tuple[Any, None]:
+        gradient = self.gradient
+        # Training starts with the gradient 1, and need not multiply by it.
+        return Variable(gradient if gy.data == 1 else gradient * gy.data), None
+
+
+def _gradient_array(parameter: Any) -> Any:
+    """Where the gradient of a parameter is written: the optimizer's own place for it, if that is free.
+
+    It is not when the parameter has had a gradient since `cleargrads`, for DeZero adds the two.
+    """
+    place = getattr(parameter, "gradient_place", None)
+    if place is not None and parameter.grad is None:
+        return place
+    return dezero.cuda.get_array_module(parameter.data).empty_like(parameter.data)

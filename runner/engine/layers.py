@@ -1,0 +1,61 @@
+"""The fast engine's layers: DeZero's own hold the parameters, one fused function computes what follows them."""
+
+from typing import Any
+
+from runner.backend import L, dezero
+from runner.engine import functions
+from runner.seeding import Masks
+
+
+class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
+    """[3x3 convolution, stride 1, pad 1, ReLU] per channel count, then a 2x2 max-pool."""
+
+    def __init__(self, kernels: Any, channels: list[int]) -> None:
+        super().__init__()
+        self.kernels = kernels
+        self.convs = [L.Conv2d(n, kernel_size=3, stride=1, pad=1) for n in channels]
+        for i, conv in enumerate(self.convs, start=1):
+            setattr(self, f"conv{i}", conv)
+
+    def forward(self, x: Any) -> Any:
+        for conv in self.convs[:-1]:
+            x = functions.ConvRelu(self.kernels)(x, *_parameters(conv, x))
+        return functions.ConvReluPool(self.kernels)(x, *_parameters(self.convs[-1], x))
+
+
+class Hidden(L.Layer):  # type: ignore[misc]
+    """Linear, ReLU, dropout."""
+
+    def __init__(self, kernels: Any, name: str, size: int, dropout_ratio: float | None, masks: Masks) -> None:
+        super().__init__()
+        self.kernels, self.name, self.dropout_ratio, self.masks = kernels, name, dropout_ratio, masks
+        self.linear = L.Linear(size)
+
+    def forward(self, x: Any) -> Any:
+        draw = None
+        if self.dropout_ratio is not None and dezero.Config.train:
+            draw = self.masks.draw(self.name, self.dropout_ratio)
+        return functions.LinearRelu(self.kernels, draw)(x, *_parameters(self.linear, x))
+
+
+class Linear(L.Linear):  # type: ignore[misc]
+    """DeZero's linear layer."""
+
+    def __init__(self, kernels: Any, size: int) -> None:
+        super().__init__(size)
+        self.kernels = kernels
+
+    def forward(self, x: Any) -> Any:
+        return functions.Linear(self.kernels)(x, *_parameters(self, x))
+
+
+def _parameters(layer: Any, x: Any) -> tuple[Any, Any]:
+    """W and b of a DeZero layer; W is made when the first input shows its size, as in the layer's own forward."""
+    if layer.W.data is None:
+        xp = dezero.cuda.get_array_module(x)
+        if hasattr(layer, "in_channels"):
+            layer.in_channels = x.shape[1]
+        else:
+            layer.in_size = x.shape[1]
+        layer._init_W(xp)
+    return layer.W, layer.b
