@@ -6,6 +6,9 @@ import numpy as np
 
 from runner.errors import DeviceError
 
+#: The engines that compute on a GPU too.
+ON_GPU = {"stock"}
+
 
 def gpu_is_available() -> bool:
     """Whether CuPy is installed and finds a device it can use."""
@@ -16,21 +19,26 @@ def gpu_is_available() -> bool:
     return bool(cupy.is_available())
 
 
-def resolve(device: str) -> str:
-    """ "cpu" or "gpu" for what the configuration says.
+def resolve(device: str, engines: set[str]) -> str:
+    """ "cpu" or "gpu" for what the configuration says and the engines that are to compute there.
 
     Raises
     ------
     DeviceError
-        For "gpu" where there is none, with what to install.
+        For "gpu" where there is none, with what to install, and for an engine that has no kernels for it.
     """
+    on_gpu = engines <= ON_GPU
+    if device == "gpu" and not on_gpu:
+        raise DeviceError(
+            "device=gpu: engine=fast computes on the CPU only so far; give engine=stock device=gpu, or device=cpu"
+        )
     if device == "gpu" and not gpu_is_available():
         raise DeviceError(
             "device=gpu: CuPy finds no usable GPU here; install it with pip install '.[cuda12]' or '.[cuda13]'"
             " (the driver's CUDA version: nvidia-smi), or train with device=cpu"
         )
     if device == "auto":
-        return "gpu" if gpu_is_available() else "cpu"
+        return "gpu" if on_gpu and gpu_is_available() else "cpu"
     return device
 
 

@@ -33,7 +33,7 @@ def train(config: Config, typed: list[str]) -> int:
     root = session.root_of(config.runner.root)
     session.check_writable(root)
     session.check_size(config, config.data.name)
-    device = devices.resolve(config.device)
+    device = devices.resolve(config.device, {config.engine.name})
     if not config.plan:
         store.check(config.tracking.uri, root)
     sources = session.Sources(root, write=not config.plan)

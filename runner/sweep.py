@@ -34,7 +34,7 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
     session.check_writable(root)
     for cell in cells.cells:
         session.check_size(cell.config, cell.config.data.name)
-    device = devices.resolve(config.device)
+    device = devices.resolve(config.device, {cell.config.engine.name for cell in cells.cells})
     if not config.plan:
         store.check(config.tracking.uri, root)
     sources = session.Sources(root, write=not config.plan)

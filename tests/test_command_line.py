@@ -240,7 +240,8 @@ def test_flags_of_hydra_that_lead_nowhere_are_refused_in_one_line_too(flags, ref
 @pytest.mark.skipif(device.gpu_is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["one run", "-m"])
 def test_a_gpu_that_is_not_there_is_refused_with_what_to_install(mode, refused):
-    refused([*mode, "device=gpu"], "device=gpu", "pip install '.[cuda12]'")
+    refused([*mode, "engine=stock", "device=gpu"], "device=gpu", "pip install '.[cuda12]'")
+    refused([*mode, "device=gpu"], "device=gpu", "engine=stock device=gpu")
 
 
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["one run", "-m"])
@@ -376,7 +377,7 @@ def smoke_key():
         loader = GlobalHydra.instance().config_loader()
         primary = loader.load_configuration("config", SMOKE[1:], RunMode.MULTIRUN)
         found = grid.compose(loader, primary, dict(primary.hydra.sweeper.params), SMOKE[1:])
-    made, _ = grid.plan(found, lambda of: ("digits", data.SHA256["digits"]), device.resolve("auto"), [])
+    made, _ = grid.plan(found, lambda of: ("digits", data.SHA256["digits"]), device.resolve("auto", {"fast"}), [])
     (run,) = made.runs
     return run.run_key
 
