@@ -97,7 +97,7 @@ def _train(
     def save_checkpoint() -> None:
         checkpoints.save(_snapshot(model, optimizer), asdict(position))
 
-    saved_at = time.monotonic()
+    saved_at, correct = time.monotonic(), None
     for record in training.train(
         model,
         optimizer,
@@ -110,6 +110,7 @@ def _train(
         should_stop,
     ):
         _keep(record, journal)
+        correct = record.test_correct
         yield record
         if time.monotonic() - saved_at >= config.runner.checkpoint_every_s:
             save_checkpoint()
@@ -119,7 +120,8 @@ def _train(
         save_checkpoint()
         journal.write("end", status=KILLED, cause="asked to stop")
         return
-    _, correct = training.evaluate(model, engine, images.test_images, images.test_labels, images.scale)
+    if correct is None:  # the last epoch had been trained before an interruption
+        _, correct = training.evaluate(model, engine, images.test_images, images.test_labels, images.scale)
     journal.write("end", status=DONE, cause=None, **_write_results(planned, folder, model, correct))
     checkpoints.delete()
 

@@ -64,6 +64,8 @@ class EpochRecord:
     train_s: float
     eval_s: float
     images_per_s: float
+    #: Which test images were classified right in test mode, bool (n_test_images,); not a metric.
+    test_correct: Any = field(repr=False, compare=False)
 
     def metrics(self) -> dict[str, float]:
         """The record under the names it has in MLflow."""

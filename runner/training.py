@@ -169,6 +169,7 @@ def _evaluate_epoch(
         train_s=position.train_s,
         eval_s=time.perf_counter() - started,
         images_per_s=n_images / position.train_s,
+        test_correct=test,
     )
 
 

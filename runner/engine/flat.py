@@ -25,9 +25,7 @@ class FlatParameters:
         self._n_numbers = end
         self.data, self.gradients = self.zeros(), self.zeros()
         self._data_views, self._gradient_views = self.views(self.data), self.views(self.gradients)
-        for parameter, data, gradient in zip(
-            self.parameters, self._data_views, self._gradient_views, strict=True
-        ):
+        for parameter, data, gradient in zip(self.parameters, self._data_views, self._gradient_views, strict=True):
             data[...] = parameter.data
             parameter.data, parameter.gradient_place = data, gradient
 
@@ -44,9 +42,7 @@ class FlatParameters:
     def ready(self) -> Iterator[slice]:
         """The spans to update, data and gradients in place: one of everything, when everything has a gradient."""
         everything = True
-        for parameter, data, gradient in zip(
-            self.parameters, self._data_views, self._gradient_views, strict=True
-        ):
+        for parameter, data, gradient in zip(self.parameters, self._data_views, self._gradient_views, strict=True):
             # Whoever gave the parameter another array (`load_weights`, a user's model) meant its values.
             if parameter.data is not data:
                 data[...] = parameter.data

@@ -62,37 +62,52 @@ def _chunks(x: Any, W: Any) -> Any:
         yield images, some
 
 
+# Row (c, i, j) of the columns is channel c of an image, moved by i - k // 2 rows and j - k // 2 pixels. On the
+# flat image that is one move by `shift`, after which the pixels that came from the neighbouring row are zeroed.
+
+
 @as_numpy
 def _fill_columns(x, k, columns):  # type: ignore[no-untyped-def]
     n_images, n_channels, height, width = x.shape
-    columns[:] = 0
+    n_pixels = height * width
+    images = x.reshape(n_images, n_channels, n_pixels)
     for n in range(n_images):
         for c in range(n_channels):
             for i in range(k):
                 for j in range(k):
                     column = columns[n, (c * k + i) * k + j]
-                    # Pixel (r, s) of the product reads (r + down, s + right), where that is in the image.
-                    down, right = i - k // 2, j - k // 2
-                    left, n_inside = max(0, -right), width - abs(right)
-                    for r in range(max(0, -down), min(height, height - down)):
-                        source = x[n, c, r + down, left + right :]
-                        target = column[r * width + left :]
-                        for s in range(uint64(max(0, n_inside))):
-                            target[s] = source[s]
+                    shift = (i - k // 2) * width + j - k // 2
+                    first, stop = max(0, -shift), max(0, min(n_pixels, n_pixels - shift))
+                    column[: min(first, n_pixels)] = 0
+                    column[stop:] = 0
+                    source, target = images[n, c, max(0, shift) :], column[first:]
+                    for p in range(uint64(max(0, stop - first))):
+                        target[p] = source[p]
+                    _zero_border(column, width, j - k // 2)
 
 
 @as_numpy
 def _add_columns(columns, k, gx):  # type: ignore[no-untyped-def]
     n_images, n_channels, height, width = gx.shape
+    n_pixels = height * width
+    images = gx.reshape(n_images, n_channels, n_pixels)
     for n in range(n_images):
         for c in range(n_channels):
             for i in range(k):
                 for j in range(k):
                     column = columns[n, (c * k + i) * k + j]
-                    down, right = i - k // 2, j - k // 2
-                    left, n_inside = max(0, -right), width - abs(right)
-                    for r in range(max(0, -down), min(height, height - down)):
-                        source = column[r * width + left :]
-                        target = gx[n, c, r + down, left + right :]
-                        for s in range(uint64(max(0, n_inside))):
-                            target[s] += source[s]
+                    _zero_border(column, width, j - k // 2)
+                    shift = (i - k // 2) * width + j - k // 2
+                    first, stop = max(0, -shift), min(n_pixels, n_pixels - shift)
+                    source, target = column[first:], images[n, c, max(0, shift) :]
+                    for p in range(uint64(max(0, stop - first))):
+                        target[p] += source[p]
+
+
+@as_numpy
+def _zero_border(column, width, right):  # type: ignore[no-untyped-def]
+    """Zero the pixels of each row that lie outside the image after a move by `right` pixels."""
+    start, stop = (0, min(-right, width)) if right < 0 else (max(0, width - right), width)
+    for row in range(0, column.size, width):
+        for s in range(start, stop):
+            column[row + s] = 0

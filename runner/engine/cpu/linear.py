@@ -28,9 +28,7 @@ def linear_relu(x: Any, W: Any, b: Any, draw: Draw | None) -> Any:
     return y
 
 
-def linear_relu_gradients(
-    x: Any, W: Any, y: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, want_gx: bool
-) -> Any:
+def linear_relu_gradients(x: Any, W: Any, y: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
     """Fill gW and gb; return the gradient of x, or None. `ratio` is that of the draw; None: no dropout."""
     return _product_gradients(x, W, activation.relu_gradients(gy, y, ratio, gb), gW, want_gx)
 
