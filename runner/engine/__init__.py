@@ -21,8 +21,11 @@ class Engine(Protocol):
     #: Where the training loop says which step it is at, so that the masks are right.
     masks: Masks
 
-    def conv_block(self, channels: list[int]) -> Any:
-        """A layer: [3x3 convolution, stride 1, pad 1, ReLU] per channel count, then a 2x2 max-pool."""
+    def conv_block(self, channels: list[int], kernel_size: int = 3) -> Any:
+        """A layer: [convolution, stride 1, as large as its input, ReLU] per channel count, then a 2x2 max-pool.
+
+        `kernel_size` is odd.
+        """
 
     def hidden(self, name: str, size: int, dropout_ratio: float | None) -> Any:
         """A layer: linear, ReLU, dropout; `name` names its mask stream; None: no dropout."""

@@ -23,8 +23,8 @@ class Fast:
         self.masks, self.kernels = masks, cpu
         self.fallbacks: tuple[str, ...] = ()
 
-    def conv_block(self, channels: list[int]) -> Any:
-        return layers.ConvBlock(self.kernels, channels)
+    def conv_block(self, channels: list[int], kernel_size: int = 3) -> Any:
+        return layers.ConvBlock(self.kernels, channels, kernel_size)
 
     def hidden(self, name: str, size: int, dropout_ratio: float | None) -> Any:
         return layers.Hidden(self.kernels, name, size, dropout_ratio, self.masks)

@@ -8,12 +8,12 @@ from runner.seeding import Masks
 
 
 class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
-    """[3x3 convolution, stride 1, pad 1, ReLU] per channel count, then a 2x2 max-pool."""
+    """[Convolution, stride 1, same size, ReLU] per channel count, then a 2x2 max-pool."""
 
-    def __init__(self, kernels: Any, channels: list[int]) -> None:
+    def __init__(self, kernels: Any, channels: list[int], kernel_size: int) -> None:
         super().__init__()
         self.kernels = kernels
-        self.convs = [L.Conv2d(n, kernel_size=3, stride=1, pad=1) for n in channels]
+        self.convs = [L.Conv2d(n, kernel_size, stride=1, pad=kernel_size // 2) for n in channels]
         for i, conv in enumerate(self.convs, start=1):
             setattr(self, f"conv{i}", conv)
 

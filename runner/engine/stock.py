@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
-    """[3x3 convolution, stride 1, pad 1, ReLU] per channel count, then a 2x2 max-pool."""
+    """[Convolution, stride 1, same size, ReLU] per channel count, then a 2x2 max-pool."""
 
-    def __init__(self, channels: list[int]) -> None:
+    def __init__(self, channels: list[int], kernel_size: int) -> None:
         super().__init__()
-        self.convs = [L.Conv2d(n, kernel_size=3, stride=1, pad=1) for n in channels]
+        self.convs = [L.Conv2d(n, kernel_size, stride=1, pad=kernel_size // 2) for n in channels]
         for i, conv in enumerate(self.convs, start=1):
             setattr(self, f"conv{i}", conv)
 
@@ -53,8 +53,8 @@ class Stock:
     def __init__(self, masks: Masks, device: str) -> None:
         self.masks, self.device, self.xp = masks, device, array_module(device)
 
-    def conv_block(self, channels: list[int]) -> Any:
-        return ConvBlock(channels)
+    def conv_block(self, channels: list[int], kernel_size: int = 3) -> Any:
+        return ConvBlock(channels, kernel_size)
 
     def hidden(self, name: str, size: int, dropout_ratio: float | None) -> Any:
         return Hidden(name, size, dropout_ratio, self.masks)
