@@ -1,0 +1,180 @@
+"""When the fast engine compiles: all of it in `warm_up`, which changes nothing, and once for a machine."""
+
+import importlib
+import os
+import pkgutil
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import REPO
+from numba.core.dispatcher import Dispatcher
+
+from runner import engine as engines
+from runner import optimizers, training
+from runner.backend import named_parameters
+from runner.engine import cpu
+from runner.training import Position
+
+MODELS = {
+    "cnn": {},
+    "blocks": dict(blocks=[[2, 3], [2]], fc_depth=2),
+    "mlp": dict(kind="mlp", fc_depth=2),
+    "no dropout": dict(dropout=False),
+    "no hidden layer": dict(fc_depth=0),
+}
+each_model = pytest.mark.parametrize("model", MODELS)
+each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
+
+
+def train(run, data, batch_size=25, epochs=1):
+    return list(training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, batch_size, Position()))
+
+
+def everything(run):
+    """Weights and the optimizer's state, as bytes."""
+    arrays = {name: p.data for name, p in named_parameters(run.model).items()}
+    arrays |= optimizers.state(run.optimizer, run.model)
+    return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
+
+
+# =============================================================================
+# Warming up
+# =============================================================================
+@each_model
+@each_optimizer
+def test_warming_up_changes_no_weight_no_state_and_no_mask(model, optimizer, new_run, digits, few):
+    data = few(digits, 60, 30)
+    run, plain = (new_run(engine="fast", optimizer=optimizer, **MODELS[model]) for _ in range(2))
+    for n_epochs in (0, 1):  # before training, and with a state that is not zero
+        train(run, data, epochs=n_epochs)
+        run.masks.training(step=7)
+        before, global_state = everything(run), np.random.get_state()[1].tobytes()
+        training.warm_up(run.model, run.optimizer, run.engine, data)
+        assert everything(run) == before
+        assert (run.masks.purpose, run.masks.time, run.masks.first_row) == (0, 7, 0)
+        assert all(p.grad is None for p in run.model.params())
+        assert np.random.get_state()[1].tobytes() == global_state
+        assert run.engine.fallbacks == ()
+    train(plain, data)
+    one, other = train(run, data), train(plain, data)
+    assert one[0].train_loss == other[0].train_loss and everything(run) == everything(plain)
+
+
+def dispatchers():
+    modules = [importlib.import_module(f"{cpu.__name__}.{m.name}") for m in pkgutil.iter_modules(cpu.__path__)]
+    found = {f"{m.__name__}.{n}": d for m in modules for n, d in vars(m).items() if isinstance(d, Dispatcher)}
+    return {name: d for name, d in found.items() if name.rpartition(".")[0] == d.py_func.__module__}
+
+
+@pytest.fixture
+def compiled():
+    """Call for the argument types that each kernel has been asked for since the test began."""
+    kernels = dispatchers()
+    for dispatcher in kernels.values():
+        dispatcher._reset_overloads()  # other tests have asked too
+    return lambda: {name: list(map(str, d.signatures)) for name, d in kernels.items() if d.signatures}
+
+
+@each_model
+@each_optimizer
+def test_training_and_evaluating_ask_for_no_kernel_that_warming_up_has_not(
+    model, optimizer, new_run, digits, few, compiled, tmp_path
+):
+    # As in experiment.py: images and labels are files that are mapped read-only.
+    def resident(array):
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
+        np.save(path, array)
+        return run.engine.resident(np.load(path, mmap_mode="r"))
+
+    run = new_run(engine="fast", optimizer=optimizer, **MODELS[model])
+    # The last batch of training and of evaluation is a single image.
+    data = few(digits, 51, 101, resident=resident)
+    training.warm_up(run.model, run.optimizer, run.engine, data)
+    after_warm_up = compiled()
+    assert len(after_warm_up) >= 6 and all(len(types) == 1 for types in after_warm_up.values())
+    (record,) = train(run, data)
+    assert np.isfinite(record.test_masked_loss)
+    assert compiled() == after_warm_up
+
+
+def test_a_step_in_which_a_parameter_has_no_gradient_asks_for_no_other_kernel(new_run, digits, few, compiled):
+    for optimizer in ("adam", "momentum", "sgd"):
+        run, data = new_run(engine="fast", optimizer=optimizer), few(digits, 25, 10)
+        run.optimizer.add_hook(lambda parameters: parameters[0].cleargrad())
+        training.warm_up(run.model, run.optimizer, run.engine, data)
+        after_warm_up = compiled()
+        frozen = everything(run)
+        train(run, data)
+        assert compiled() == after_warm_up
+        changed = [name for name, content in everything(run).items() if content != frozen[name]]
+        assert "out/W" in changed and "block1/conv1/W" not in changed
+
+
+def test_the_stock_engine_has_nothing_to_compile():
+    assert engines.compiles("stock") is False
+
+
+# =============================================================================
+# What is kept
+# =============================================================================
+TINY_RUN = """
+import numpy as np
+from numba.core import event
+from runner import config, engine, models, seeding, training
+
+before, numbers = engine.compiles("fast"), np.random.default_rng(0)
+fast = engine.create("fast", seeding.Masks(0), "cpu")
+knobs = dict(kind="mlp", channels=1, blocks=None, hidden_size=4, fc_depth=1, dropout=True, dropout_ratio=0.5)
+net = models.build(config.ModelConfig(**knobs, options={}), fast, (1, 4, 4), 0)
+optimizer = fast.optimizer(config.OptimizerConfig(name="sgd", lr=0.1, weight_decay=0.0, momentum=0.9), net)
+images, labels = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8), np.arange(6, dtype=np.uint8)
+data = training.Data(images, labels, images, labels, 255.0)
+with event.install_recorder("numba:compile") as compiling:
+    (record,) = training.train(net, optimizer, fast, data, 0, 1, 2, training.Position())
+print(before, engine.compiles("fast"), len(compiling.buffer) > 0, record.train_loss, record.test_masked_loss)
+"""
+
+
+@pytest.fixture
+def tiny_run(tmp_path):
+    """Call with a home and a package folder for what a process that trains prints about its kernels."""
+
+    def call(cache, package=REPO):
+        environment = {n: v for n, v in os.environ.items() if not n.startswith("NUMBA_CACHE")}
+        environment |= {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", "-c", TINY_RUN],
+            env=environment,
+            cwd=package,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert ended.returncode == 0, ended.stderr
+        before, after, compiled, *losses = ended.stdout.split()
+        return [before == "True", after == "True", compiled == "True"], losses
+
+    return call
+
+
+def test_a_machine_compiles_once(tiny_run, tmp_path):
+    first, losses = tiny_run(tmp_path / "cache")
+    assert first == [True, False, True]
+    again, same_losses = tiny_run(tmp_path / "cache")
+    assert again == [False, False, False]
+    assert same_losses == losses
+
+
+def test_without_a_folder_to_keep_kernels_in_it_trains_and_keeps_them_nowhere_else(tiny_run, tmp_path):
+    # Below a file nobody can make a folder. Numba would go on to keep them beside the sources, by a rule that
+    # does not see a change in another kernel's file.
+    (tmp_path / "file").touch()
+    package = tmp_path / "package"
+    shutil.copytree(REPO / "runner", package / "runner", ignore=shutil.ignore_patterns("__pycache__"))
+    found, losses = tiny_run(tmp_path / "file" / "cache", package)
+    assert losses == tiny_run(tmp_path / "cache")[1]
+    assert [path.name for path in package.rglob("*.nb?")] == []
+    assert found == [True, True, True]

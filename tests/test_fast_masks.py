@@ -1,0 +1,158 @@
+"""The fast engine's random numbers and pixels are the stock engine's, bit for bit."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from runner import engine as engines
+from runner.backend import dezero
+from runner.engine.cpu import philox as kernel
+from runner.seeding import WORD, Masks, philox
+
+WORDS = st.integers(0, WORD)
+SEEDS = st.integers(0, 2**63 - 1)
+
+
+# =============================================================================
+# Philox
+# =============================================================================
+def filled(n_quads, counter, key):
+    words = np.empty(4 * n_quads, dtype=np.uint32)
+    kernel.fill(words, *(np.uint64(w) for w in (*counter, *key)))
+    return words
+
+
+# kat_vectors of Random123 1.14, the lines "philox4x32 10".
+@pytest.mark.parametrize(
+    "counter, key, expected",
+    [
+        ([0] * 4, (0, 0), "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        ([0xFFFFFFFF] * 4, (0xFFFFFFFF, 0xFFFFFFFF), "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        (
+            [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344],
+            (0xA4093822, 0x299F31D0),
+            "d16cfe09 94fdcceb 5001e420 24126ea1",
+        ),
+    ],
+    ids=["zeros", "ones", "pi"],
+)
+def test_the_kernel_gives_the_known_answers_of_random123(counter, key, expected):
+    assert " ".join(f"{w:08x}" for w in filled(1, counter, key)) == expected
+
+
+@given(st.integers(0, 20), st.integers(0, WORD - 20), st.tuples(WORDS, WORDS, WORDS), st.tuples(WORDS, WORDS))
+def test_the_kernel_gives_the_words_of_seeding(n_quads, first, others, key):
+    quads = np.arange(first, first + n_quads, dtype=np.uint64)
+    expected = np.stack(philox((quads, *others), key), axis=1).ravel()
+    assert filled(n_quads, (first, *others), key).tolist() == expected.tolist()
+
+
+# =============================================================================
+# Dropout
+# =============================================================================
+def hidden(engine, n_units, ratio, seed, n_in=3):
+    """A hidden layer of an engine, with the same weights in both: (masks, layer)."""
+    masks = Masks(seed)
+    layer = engines.create(engine, masks, "cpu").hidden("fc1", n_units, ratio)
+    rng = np.random.default_rng(n_units)
+    layer.linear.W.data = rng.standard_normal((n_in, n_units), dtype=np.float32)
+    layer.linear.b.data = rng.standard_normal(n_units, dtype=np.float32)
+    return masks, layer
+
+
+@given(
+    seed=SEEDS,
+    n_rows=st.integers(1, 9),
+    n_units=st.sampled_from([1, 2, 3, 4, 7, 10, 16, 1000]),
+    ratio=st.sampled_from([0.0, 0.1, 0.5, 0.999]) | st.floats(0, 0.999),
+    time=st.integers(0, WORD),
+    first_row=st.none() | st.integers(0, 10_000),
+)
+@example(seed=2**63 - 1, n_rows=3, n_units=7, ratio=0.5, time=WORD, first_row=9_999)
+@example(seed=2**32 + 5, n_rows=5, n_units=3, ratio=0.999, time=1, first_row=None)
+def test_dropout_keeps_the_units_that_the_stock_engine_keeps(seed, n_rows, n_units, ratio, time, first_row):
+    x = np.random.default_rng(n_rows).standard_normal((n_rows, 3), dtype=np.float32)
+    found = []
+    for engine in ("fast", "stock"):
+        masks, layer = hidden(engine, n_units, ratio, seed)
+        if first_row is None:
+            masks.training(step=time)
+        else:
+            masks.evaluation(epoch=time, first_row=first_row)
+        y = layer(x)
+        y.backward()
+        found.append((y.data, layer.linear.W.grad.data, layer.linear.b.grad.data))
+        assert masks.n_asked == 1
+    (y, gW, gb), (stock_y, stock_gW, stock_gb) = found
+    # As numbers: DeZero's zeros have a sign.
+    assert y.dtype == np.float32 and np.array_equal(y, stock_y)
+    np.testing.assert_allclose(gW, stock_gW, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gb, stock_gb, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("n_units", [1, 3, 7, 10, 1000])
+def test_the_units_that_dropout_keeps_are_those_of_masks_keep(n_units, ratio):
+    masks, layer = hidden("fast", n_units, ratio, seed=2**40 + 1, n_in=1)
+    layer.linear.W.data[...], layer.linear.b.data[...] = 0, 1  # every ReLU gives 1
+    n_kept = 0
+    for first_row in (0, 1, 2, 3, 101):
+        masks.evaluation(epoch=2, first_row=first_row)
+        kept = masks.keep("fc1", (50, n_units), ratio)
+        y = layer(np.ones((50, 1), np.float32)).data
+        assert np.array_equal(y, kept / np.float32(1 - ratio))
+        n_kept += kept.sum()
+    assert n_kept > 0 or (ratio == 0.999 and n_units < 1000)
+
+
+@pytest.mark.parametrize("ratio", [None, 0.5])
+def test_there_is_no_dropout_in_test_mode_or_without_a_ratio(ratio):
+    masks, layer = hidden("fast", 7, ratio, seed=1)
+    _, plain = hidden("stock", 7, None, seed=1)
+    x = np.random.default_rng(0).standard_normal((5, 3), dtype=np.float32)
+    with dezero.test_mode():
+        y = layer(x).data
+    assert masks.n_asked == 0
+    assert np.array_equal(y, plain(x).data)
+    layer(x)
+    assert masks.n_asked == (ratio is not None)
+
+
+# =============================================================================
+# Pixels
+# =============================================================================
+@given(
+    shape=st.tuples(*[st.integers(1, 6)] * 4),
+    scale=st.sampled_from([1.0, 16.0, 255.0]) | st.floats(1, 1000),
+    data=st.data(),
+)
+def test_pixels_are_the_images_of_the_rows_divided_by_the_scale(shape, scale, data):
+    rows = np.array(data.draw(st.lists(st.integers(0, shape[0] - 1), min_size=1, max_size=8)), dtype=np.int64)
+    images = np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(np.uint8)
+    engine = engines.create("fast", Masks(0), "cpu")
+    found = engine.pixels(images, rows, scale)
+    expected = images[rows].astype(np.float32) / np.float32(scale)
+    assert found.dtype == np.float32 and found.shape == expected.shape
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_every_value_of_a_pixel_is_divided_as_numpy_does():
+    images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    fast, stock = (engines.create(name, Masks(0), "cpu") for name in ("fast", "stock"))
+    for scale in (1.0, 16.0, 255.0, 3.0, 0.7):
+        assert fast.pixels(images, np.array([0]), scale).tobytes() == stock.pixels(images, [0], scale).tobytes()
+
+
+def test_pixels_of_a_file_that_is_mapped_read_only_are_the_same(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 1, 7, 5)).astype(np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    engine = engines.create("fast", Masks(0), "cpu")
+    mapped = engine.resident(np.load(tmp_path / "images.npy", mmap_mode="r"))
+    assert type(mapped) is np.ndarray and not mapped.flags.writeable and not mapped.flags.owndata
+    rows = np.array([19, 0, 3, 3])
+    for part in (slice(None), slice(4, None)):
+        found = engine.pixels(mapped[part], rows[1:], 255.0)
+        assert found.flags.writeable
+        assert found.tobytes() == engine.pixels(images[part], rows[1:], 255.0).tobytes()
+    assert np.array_equal(engine.pixels(mapped, rows, 1.0), images[rows])
