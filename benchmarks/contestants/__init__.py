@@ -1,0 +1,57 @@
+"""Who is timed. Each trains and evaluates the same networks on the same images, in its own users' way."""
+
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.nets import Net
+
+AS_SHIPPED, FLOAT32 = "dezero_as_shipped", "dezero_float32"
+EAGER, CHANNELS_LAST, COMPILED = "pytorch_eager", "pytorch_channels_last", "pytorch_compiled"
+OURS, FLOOR = "ours", "floor"
+
+PYTORCH = (EAGER, CHANNELS_LAST, COMPILED)
+
+#: What the tables call each of them.
+TITLES = {
+    AS_SHIPPED: "DeZero as shipped (float64)",
+    FLOAT32: "DeZero in float32",
+    EAGER: "PyTorch eager",
+    CHANNELS_LAST: "PyTorch eager, channels last",
+    COMPILED: "PyTorch torch.compile",
+    OURS: "engine=fast",
+    FLOOR: "floor",
+}
+
+
+class Contestant(Protocol):
+    """A network with its data and its optimizer, ready to be timed."""
+
+    def train(self, n_steps: int) -> list[float]:
+        """Train so many batches, going on where the last call ended; the loss of each (empty for the floor)."""
+
+    def evaluate(self, n_batches: int) -> float:
+        """Evaluate so many batches of test images; the share that was right (0 for the floor)."""
+
+
+def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
+    """The contestant of this name; `folder` holds the images (images.py). Raises whatever keeps it from running."""
+    # Imported here: each contestant lives in a process, and two of them in an environment, of its own.
+    if name == AS_SHIPPED:
+        from benchmarks.contestants import dezero_as_shipped
+
+        return dezero_as_shipped.build(net, folder)
+    if name == FLOAT32:
+        from benchmarks.contestants import dezero_float32
+
+        return dezero_float32.build(net, folder)
+    if name == OURS:
+        from benchmarks.contestants.ours import Ours
+
+        return Ours(net, folder)
+    if name == FLOOR:
+        from benchmarks.contestants.floor import Floor
+
+        return Floor(net)
+    from benchmarks.contestants.pytorch import PyTorch
+
+    return PyTorch(net, folder, threads, compiled=name == COMPILED, channels_last=name == CHANNELS_LAST)
