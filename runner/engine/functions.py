@@ -5,6 +5,7 @@ plain array, such as the images of a batch, gets no gradient: nobody could ask f
 the stock engine has higher ones.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from runner.backend import Function, Variable, dezero
@@ -23,12 +24,19 @@ class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
         self.want_gx = isinstance(x, Variable)
         return super().__call__(x, W, b)
 
+    def forward(self, x: Any, W: Any, b: Any) -> Any:
+        return self.compute(*_in_order(x, W, b))
+
+    def compute(self, x: Any, W: Any, b: Any) -> Any:
+        """The output for arrays in C order."""
+        raise NotImplementedError
+
     def backward(self, gy: Any) -> tuple[Any, Any, Any]:
-        if dezero.Config.enable_backprop:
-            raise NotImplementedError("the fast engine gives first derivatives only; train with engine=stock")
+        _refuse_second_derivatives()
         x, W, b = self.inputs
         gW, gb = _gradient_array(W), _gradient_array(b)
-        gx = self.gradients(x.data, W.data, gy.data, gW, gb)
+        x_data, W_data, gy_data = _in_order(x.data, W.data, gy.data)
+        gx = self.gradients(x_data, W_data, gy_data, gW, gb)
         return None if gx is None else Variable(gx), Variable(gW), Variable(gb)
 
     def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
@@ -39,7 +47,7 @@ class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
 class ConvReluPool(_Parametric):
     """max-pool(relu(convolution(x, W) + b)): odd kernel, stride 1, same size, 2x2 windows side by side."""
 
-    def forward(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Any, W: Any, b: Any) -> Any:
         y, self.winners = self.kernels.conv_relu_pool(x, W, b)
         return y
 
@@ -50,7 +58,7 @@ class ConvReluPool(_Parametric):
 class ConvRelu(_Parametric):
     """relu(convolution(x, W) + b): odd kernel, stride 1, same size."""
 
-    def forward(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Any, W: Any, b: Any) -> Any:
         self.y = self.kernels.conv_relu(x, W, b)
         return self.y
 
@@ -65,7 +73,7 @@ class LinearRelu(_Parametric):
         super().__init__(kernels)
         self.draw = draw
 
-    def forward(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Any, W: Any, b: Any) -> Any:
         self.y = self.kernels.linear_relu(x, W, b, self.draw)
         return self.y
 
@@ -77,7 +85,7 @@ class LinearRelu(_Parametric):
 class Linear(_Parametric):
     """x @ W + b."""
 
-    def forward(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Any, W: Any, b: Any) -> Any:
         return self.kernels.linear(x, W, b)
 
     def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
@@ -92,13 +100,25 @@ class SoftmaxCrossEntropy(Function):  # type: ignore[misc]
         self.kernels = kernels
 
     def forward(self, y: Any, t: Any) -> Any:
-        loss, self.correct, self.gradient = self.kernels.softmax_cross_entropy(y, t)
+        loss, self.correct, self.gradient = self.kernels.softmax_cross_entropy(*_in_order(y, t))
         return loss
 
     def backward(self, gy: Any) -> tuple[Any, None]:
+        _refuse_second_derivatives()
         gradient = self.gradient
         # Training starts with the gradient 1, and need not multiply by it.
         return Variable(gradient if gy.data == 1 else gradient * gy.data), None
+
+
+def _refuse_second_derivatives() -> None:
+    # DeZero leaves this on during `backward(create_graph=True)` alone.
+    if dezero.Config.enable_backprop:
+        raise NotImplementedError("the fast engine gives first derivatives only; train with engine=stock")
+
+
+def _in_order(*arrays: Any) -> Iterator[Any]:
+    """The arrays in C order, as the kernels want them: themselves, unless a user's model transposed or cut them."""
+    return (array if array.flags.c_contiguous else array.copy(order="C") for array in arrays)
 
 
 def _gradient_array(parameter: Any) -> Any:
@@ -109,4 +129,5 @@ def _gradient_array(parameter: Any) -> Any:
     place = getattr(parameter, "gradient_place", None)
     if place is not None and parameter.grad is None:
         return place
-    return dezero.cuda.get_array_module(parameter.data).empty_like(parameter.data)
+    data = parameter.data
+    return dezero.cuda.get_array_module(data).empty(data.shape, dtype=data.dtype)

@@ -36,7 +36,7 @@ def conv_relu_pool(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
 def conv_relu_pool_gradients(x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
     """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
     flat = (*gy.shape[:2], gy.shape[2] * gy.shape[3])
-    gy, winners = np.ascontiguousarray(gy).reshape(flat), winners.reshape(flat)
+    gy, winners = gy.reshape(flat), winners.reshape(flat)
     if _is_direct(W) and not want_gx:
         direct.backward(x, gy, winners, gW, gb)
         return None
@@ -54,7 +54,7 @@ def conv_relu(x: Any, W: Any, b: Any) -> Any:
 
 def conv_relu_gradients(x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
     """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
-    gz = activation.image_gradients(np.ascontiguousarray(gy), y, gb)
+    gz = activation.image_gradients(gy, y, gb)
     return general.gradients(x, W, gz, gW, want_gx)
 
 

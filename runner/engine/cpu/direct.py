@@ -82,9 +82,9 @@ def _forward(x, W, b, y, winners, phases, views):  # type: ignore[no-untyped-def
                         z2 += w[3 * i + j] * views[4 * i + j + 4, p]
                         z3 += w[3 * i + j] * views[4 * i + j + 5, p]
                 best, corner = z0, np.int8(0)
-                corner, best = (np.int8(1), z1) if z1 > best else (corner, best)
-                corner, best = (np.int8(2), z2) if z2 > best else (corner, best)
-                corner, best = (np.int8(3), z3) if z3 > best else (corner, best)
+                corner, best = (np.int8(1), z1) if (z1 > best) | (z1 != z1) else (corner, best)
+                corner, best = (np.int8(2), z2) if (z2 > best) | (z2 != z2) else (corner, best)
+                corner, best = (np.int8(3), z3) if (z3 > best) | (z3 != z3) else (corner, best)
                 closed = best <= zero
                 y_row[p] = zero if closed else best
                 winner_row[p] = CLOSED if closed else corner

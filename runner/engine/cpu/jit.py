@@ -35,7 +35,12 @@ def _keep_compiled_code() -> bool:
         return False
     sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(seeding.__file__)]
     contents = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    _CONFIG.CACHE_DIR = str(cache / f"kernels-{contents[:16]}")
+    folder = cache / f"kernels-{contents[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # Numba would look for another place, where its own rule holds
+        return False
+    _CONFIG.CACHE_DIR = str(folder)
     return True
 
 

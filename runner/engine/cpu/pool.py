@@ -1,4 +1,7 @@
-"""Bias, ReLU and 2x2 max-pool of a convolution's product in one pass, and the way back."""
+"""Bias, ReLU and 2x2 max-pool of a convolution's product in one pass, and the way back.
+
+What is not a number wins a window (`z != z`), as in DeZero: a maximum that passed over it would hide it.
+"""
 
 from typing import Any
 
@@ -45,9 +48,9 @@ def _bias_relu_pool(z, b, y, winners):  # type: ignore[no-untyped-def]
                     left, right = uint64(2) * j, uint64(2) * j + uint64(1)
                     z1, z2, z3 = upper[right], lower[left], lower[right]
                     best, corner = upper[left], np.int8(0)
-                    corner, best = (np.int8(1), z1) if z1 > best else (corner, best)
-                    corner, best = (np.int8(2), z2) if z2 > best else (corner, best)
-                    corner, best = (np.int8(3), z3) if z3 > best else (corner, best)
+                    corner, best = (np.int8(1), z1) if (z1 > best) | (z1 != z1) else (corner, best)
+                    corner, best = (np.int8(2), z2) if (z2 > best) | (z2 != z2) else (corner, best)
+                    corner, best = (np.int8(3), z3) if (z3 > best) | (z3 != z3) else (corner, best)
                     best += b[c]
                     closed = best <= zero
                     y_row[j] = zero if closed else best
