@@ -9,7 +9,7 @@ venv := .venv/bin/python
 job := $(if $(SWEEP),sweeps=$(SWEEP),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep smoke test lint format ui sync lock wheel all
+.PHONY: help install sweep smoke test bench lint format ui sync lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ sync: install ## bring MLflow in step with state/
 
 test: install ## every test
 	$(venv) -m pytest $(ARGS)
+
+bench: install ## time the fast engine beside DeZero, PyTorch (TORCH_PYTHON=its Python) and the machine's floor
+	$(venv) -m benchmarks $(ARGS)
 
 lint: install ## ruff, mypy strict, the import contracts, the lock file
 	$(venv) -m ruff check
