@@ -79,17 +79,22 @@ class _Flat:
 
     def update(self) -> None:
         parameters = [p for p in self.flat.parameters if p.grad is not None]
+        decay = self.decay
+        if self.hooks:
+            # A hook sees gradients that the decay is in, as in DeZero, where the decay is the first hook.
+            dezero.optimizers.WeightDecay(decay)(parameters)
+            decay = 0.0
         for hook in self.hooks:
             hook(parameters)
         for span in self.flat.ready():
-            self.apply(span)
+            self.apply(span, decay)
 
     def warm_up(self) -> None:
         """Compile what `update` will need, by updating no number."""
-        self.apply(slice(0, 0))
+        self.apply(slice(0, 0), self.decay)
 
-    def apply(self, span: slice) -> None:
-        """Update these numbers of the flat parameters."""
+    def apply(self, span: slice, decay: float) -> None:
+        """Update these numbers of the flat parameters; the decay is added to their gradients."""
         raise NotImplementedError
 
 
@@ -115,9 +120,9 @@ class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is un
         super().warm_up()
         self.t -= 1
 
-    def apply(self, span: slice) -> None:
+    def apply(self, span: slice, decay: float) -> None:
         p, g, m, v = (flat[span] for flat in (self.flat.data, self.flat.gradients, self.m, self.v))
-        self.kernels.adam(p, g, m, v, self.lr, self.beta1, self.beta2, self.eps, self.decay)
+        self.kernels.adam(p, g, m, v, self.lr, self.beta1, self.beta2, self.eps, decay)
 
 
 class MomentumSGD(_Flat, dezero.optimizers.MomentumSGD):  # type: ignore[misc]
@@ -132,9 +137,9 @@ class MomentumSGD(_Flat, dezero.optimizers.MomentumSGD):  # type: ignore[misc]
         self.v, self.vs = self.slot()
         return self
 
-    def apply(self, span: slice) -> None:
+    def apply(self, span: slice, decay: float) -> None:
         p, g, v = (flat[span] for flat in (self.flat.data, self.flat.gradients, self.v))
-        self.kernels.momentum(p, g, v, self.lr, self.momentum, self.decay)
+        self.kernels.momentum(p, g, v, self.lr, self.momentum, decay)
 
 
 class SGD(_Flat, dezero.optimizers.SGD):  # type: ignore[misc]
@@ -144,5 +149,5 @@ class SGD(_Flat, dezero.optimizers.SGD):  # type: ignore[misc]
         super().__init__(lr)
         self.kernels, self.decay = kernels, decay
 
-    def apply(self, span: slice) -> None:
-        self.kernels.sgd(self.flat.data[span], self.flat.gradients[span], self.lr, self.decay)
+    def apply(self, span: slice, decay: float) -> None:
+        self.kernels.sgd(self.flat.data[span], self.flat.gradients[span], self.lr, decay)
