@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import hashlib
 import math
 import os
@@ -25,6 +26,17 @@ N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
 N_QUESTIONS = EPOCHS * (N_STEPS + 2)
 
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
+
+
+@pytest.fixture(params=["stock", "fast"])
+def engine(request):
+    """What is held here is held by the loop, whichever engine computes."""
+    return request.param
+
+
+@pytest.fixture
+def new_run(new_run, engine):
+    return functools.partial(new_run, engine=engine)
 
 
 @pytest.fixture
@@ -200,11 +212,12 @@ def uninterrupted():
 
 
 def whole(kept, optimizer, new_run, data):
-    """What an uninterrupted run of the optimizer comes to."""
-    if optimizer not in kept:
-        run = new_run(optimizer=optimizer)
-        kept[optimizer] = without_times(go_on(run, data, Position())), everything(run)
-    return kept[optimizer]
+    """What an uninterrupted run of the optimizer comes to, by engine."""
+    run = new_run(optimizer=optimizer)
+    name = (run.engine.name, optimizer)
+    if name not in kept:
+        kept[name] = without_times(go_on(run, data, Position())), everything(run)
+    return kept[name]
 
 
 @each_optimizer
@@ -279,6 +292,7 @@ def test_optimizer_state_is_named_by_parameter_and_put_back_as_a_copy(new_run, d
     assert all(np.array_equal(arrays[n], kept[n]) for n in kept)
 
 
+@pytest.mark.parametrize("engine", ["stock"], indirect=True)  # the fast engine has all its state from the start
 def test_state_of_an_optimizer_that_has_not_stepped_yet_is_empty(new_run):
     for name, expected in (("adam", ["t"]), ("momentum", []), ("sgd", [])):
         run = new_run(optimizer=name)
