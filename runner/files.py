@@ -35,3 +35,11 @@ def cache_folder() -> Path | None:
     """The user's cache folder of this program, not created; None for an account without a home."""
     base = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     return Path(base) / "ablation-runner" if os.path.isabs(base) else None
+
+
+def root_of(configured: str | None) -> Path:
+    """The folder of state/, mlflow.db and mlartifacts/: as configured, else the checkout, else here."""
+    if configured is not None:
+        return Path(configured).expanduser().resolve()
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "conf").is_dir() and (checkout / "pyproject.toml").is_file() else Path.cwd()

@@ -15,16 +15,6 @@ from runner.overrides import COMMAND
 from runner.plan import PlannedRun
 from runner.tracking import Ledger
 
-HERE = Path(__file__).resolve().parent
-
-
-def root_of(configured: str | None) -> Path:
-    """The folder of state/, mlflow.db and mlartifacts/: as configured, else the checkout, else here."""
-    if configured is not None:
-        return Path(configured).expanduser().resolve()
-    checkout = HERE.parent
-    return checkout if (checkout / "conf").is_dir() and (checkout / "pyproject.toml").is_file() else Path.cwd()
-
 
 def check_writable(root: Path) -> None:
     """Refuse a root that nothing can be written to.

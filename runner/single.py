@@ -13,6 +13,7 @@ from runner import device as devices
 from runner import estimate, identity, launch, session, store
 from runner.config import Config, leaves
 from runner.errors import StateError
+from runner.files import root_of
 from runner.overrides import COMMAND
 from runner.plan import PlannedRun
 from runner.progress import duration, ending
@@ -30,7 +31,7 @@ def train(config: Config, typed: list[str]) -> int:
     typed
         The overrides as they were typed.
     """
-    root = session.root_of(config.runner.root)
+    root = root_of(config.runner.root)
     session.check_writable(root)
     session.check_size(config, config.data.name)
     device = devices.resolve(config.device, {config.engine.name})

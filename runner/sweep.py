@@ -9,6 +9,7 @@ from runner import device as devices
 from runner import estimate, grid, launch, provenance, session, store, summary
 from runner import plan as plans
 from runner.config import Config
+from runner.files import root_of
 from runner.overrides import COMMAND
 from runner.plan import Plan
 from runner.progress import Progress
@@ -30,7 +31,7 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
         Before anything is trained: no such device, no data, no store, a folder that cannot be written.
     """
     config = cells.cells[0].config
-    root = session.root_of(config.runner.root)
+    root = root_of(config.runner.root)
     session.check_writable(root)
     for cell in cells.cells:
         session.check_size(cell.config, cell.config.data.name)

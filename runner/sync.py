@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner import plan as plans
-from runner import session, store
+from runner import store
 from runner.errors import RunnerError, StoreBehindError, StoreError
+from runner.files import root_of
 from runner.plan import PlannedRun, config_from
 from runner.state import read_journal
 from runner.tracking import Ledger
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
     arguments = parser.parse_args()
     try:
-        n_runs = sync(session.root_of(arguments.root), arguments.uri, arguments.experiment)
+        n_runs = sync(root_of(arguments.root), arguments.uri, arguments.experiment)
     except RunnerError as error:
         print(f"runner.sync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 
-from runner import session, store
+from runner import store
 from runner.errors import RunnerError
+from runner.files import root_of
 
 # Sorted by anything but the time, MLflow's pages list runs side by side instead of folded under their sweep,
 # and only runs that are listed are drawn.
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
     arguments = parser.parse_args()
-    root = session.root_of(arguments.root)
+    root = root_of(arguments.root)
     try:
         experiment = store.local_experiment_id(arguments.experiment, root)
     except RunnerError as error:
