@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from runner.config import Config
-from runner.record import TRAINING_VERSION, Claim
+from runner.config import Config, leaves
+from runner.record import OWN_KINDS, TRAINING_VERSION, Claim, without_effect
 
 
 def identity(config: Config, data_name: str, data_sha256: str, device: str) -> dict[str, Any]:
@@ -19,18 +19,13 @@ def identity(config: Config, data_name: str, data_sha256: str, device: str) -> d
     device
         "cpu" or "gpu", after `auto`.
     """
-    model = asdict(config.model)
-    if model["kind"] in ("cnn", "mlp"):
+    model, optimizer = asdict(config.model), asdict(config.optimizer)
+    nothing = without_effect(dict(leaves(config)))
+    if model["kind"] in OWN_KINDS:
         # `channels=30` and `blocks=[[30]]` are the same network.
-        blocks = (model["blocks"] or [[model["channels"]]]) if model["kind"] == "cnn" else None
-        model |= {"blocks": blocks, "channels": None, "options": None}
-        if model["fc_depth"] == 0:
-            model |= {"hidden_size": None, "dropout": None}
-        if not model["dropout"]:
-            model["dropout_ratio"] = None
-    optimizer = asdict(config.optimizer)
-    if optimizer["name"] != "momentum":
-        optimizer["momentum"] = None
+        model |= {"blocks": model["blocks"] or [[model["channels"]]], "channels": None}
+    for name, part in (("model", model), ("optimizer", optimizer)):
+        part |= {key: None for key in part if f"{name}.{key}" in nothing}
     for part in (model, optimizer):  # -0.0 is 0.0
         part |= {name: value + 0.0 for name, value in part.items() if isinstance(value, float)}
     return {
