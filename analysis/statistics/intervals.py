@@ -1,0 +1,145 @@
+"""Intervals for a mean over seeds: from the seeds alone, with a pooled error, and for new test images."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A t interval, in the units of the values."""
+
+    estimate: float
+    low: float
+    high: float
+    #: Share of such intervals that contain the true mean, as 0.95.
+    level: float
+    #: Number of seeds.
+    n: int
+    df: float
+    #: Standard error of the estimate; 0 says that the values do not vary, and then no interval follows from them.
+    se: float
+
+
+def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Interval for the mean of one value per seed (Student 1908).
+
+    Parameters
+    ----------
+    values
+        Shape (n_seeds,), at least 2 seeds.
+    level
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If a value is nan or infinite, or there are fewer than 2.
+    """
+    numbers = checked(values)
+    n = len(numbers)
+    return _interval(float(numbers.mean()), standard_error(numbers), n - 1, n, level)
+
+
+def pooled_interval(table: ArrayLike, weights: ArrayLike, level: float = 0.95) -> Interval:
+    """Interval for a contrast of cells whose error is pooled over all cells, seeds being blocks.
+
+    The model is seed + cell + error (Fisher's randomised blocks), with one variance of the error for all cells. Where
+    the cells differ in their noise it is still right for main effects, and wrong for an effect in the noisier cells.
+
+    Parameters
+    ----------
+    table
+        Shape (n_seeds, n_cells), at least 2 of each, no value missing.
+    weights
+        Shape (n_cells,), summing to 0.
+    """
+    values = checked(table, n_axes=2)
+    contrast = np.asarray(weights, dtype=float)
+    n_seeds, n_cells = values.shape
+    if contrast.shape != (n_cells,) or abs(contrast.sum()) > 1e-9:
+        raise ValueError(f"weights are {contrast.tolist()}: {n_cells} numbers that sum to 0 are needed")
+    df = (n_seeds - 1) * (n_cells - 1)
+    variance = float((_interaction(values) ** 2).sum()) / df
+    estimate = float(values.mean(axis=0) @ contrast)
+    se = 0.0 if _constant(values @ contrast) else math.sqrt(variance * float(contrast @ contrast) / n_seeds)
+    return _interval(estimate, se, df, n_seeds, level)
+
+
+def new_images_interval(differences: ArrayLike, level: float = 0.95) -> Interval:
+    """Interval for the mean difference on other images than these, seeds and images both being random.
+
+    The model is seed + image + rest. With the mean squares of the two-way table, the variance of the mean is
+    (seeds + images - rest) / (n_seeds * n_images), and the degrees of freedom are Satterthwaite's (1946).
+
+    Parameters
+    ----------
+    differences
+        How much better each image is answered, shape (n_seeds, n_images), at least 2 of each: -1, 0 and 1 for the
+        correctness of two cells, any number for a weighted mean of cells.
+    """
+    values = checked(differences, n_axes=2)
+    n_seeds, n_images = values.shape
+    by_seed = n_images * float(values.mean(axis=1).var(ddof=1))
+    by_image = n_seeds * float(values.mean(axis=0).var(ddof=1))
+    df_rest = (n_seeds - 1) * (n_images - 1)
+    rest = float((_interaction(values) ** 2).sum()) / df_rest
+
+    square = by_seed + by_image - rest
+    one_way, one_way_df = max((by_seed, n_seeds - 1), (by_image, n_images - 1))
+    if square > one_way:
+        parts = by_seed**2 / (n_seeds - 1) + by_image**2 / (n_images - 1) + rest**2 / df_rest
+        df = square**2 / parts
+    else:
+        # Seeds or images came out with a variance below 0, which is chance. The sum may then be 0 or less, and close
+        # to 0 its degrees of freedom vanish and the interval has no end. The larger one-way variance is that of a
+        # mean with the other component at 0, and never expects more than the true variance.
+        square, df = one_way, one_way_df
+    return _interval(float(values.mean()), math.sqrt(square / values.size), df, n_seeds, level)
+
+
+def checked(values: ArrayLike, n_axes: int = 1) -> NDArray[np.float64]:
+    """The values as floats; ValueError unless they are finite, with `n_axes` axes of at least 2 each."""
+    numbers = np.asarray(values, dtype=float)
+    if numbers.ndim != n_axes or min(numbers.shape, default=0) < 2:
+        raise ValueError(f"values have shape {numbers.shape}: {n_axes} axes of at least 2 each are needed")
+    if not np.isfinite(numbers).all():
+        raise ValueError("a value is nan or infinite: leave the run out, by name, before it is averaged")
+    return numbers
+
+
+def standard_error(numbers: NDArray[np.float64]) -> float:
+    """Standard error of the mean, exactly 0 where the numbers differ by rounding alone."""
+    return 0.0 if _constant(numbers) else float(numbers.std(ddof=1)) / math.sqrt(len(numbers))
+
+
+def constant(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether the numbers are the same along the first axis up to rounding.
+
+    0.9 - 0.8 and 0.8 - 0.7 are not the same double; taken at its word, their spread makes any p value vanish.
+    """
+    # 1e-12 is the rounding of values up to some thousands whose difference is 0; a metric has no finer steps.
+    tolerance = np.maximum(1e-12, 1e-9 * np.abs(numbers).max(axis=0))
+    return np.asarray(np.ptp(numbers, axis=0) <= tolerance)
+
+
+def _constant(numbers: NDArray[np.float64]) -> bool:
+    return bool(constant(numbers))
+
+
+def _interaction(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What rows and columns leave: of the shape of `values`, summing to 0 over each axis."""
+    rows = values.mean(axis=1, keepdims=True)
+    columns = values.mean(axis=0, keepdims=True)
+    return np.asarray(values - rows - columns + values.mean())
+
+
+def _interval(estimate: float, se: float, df: float, n: int, level: float) -> Interval:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: it must lie between 0 and 1, as 0.95")
+    half: Any = stats.t.ppf((1 + level) / 2, df) * se
+    return Interval(estimate, float(estimate - half), float(estimate + half), level, n, float(df), se)

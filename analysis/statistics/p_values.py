@@ -1,0 +1,108 @@
+"""P values of a mean over seeds, and what several of them are worth together."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from analysis.statistics.intervals import checked, standard_error
+
+#: Up to this many seeds, every way of flipping their signs is tried.
+MAX_EXACT_SEEDS = 16
+N_DRAWN_PATTERNS = 2**16
+
+
+def t_p(values: ArrayLike) -> float:
+    """Two-sided p of the t test that the mean is 0.
+
+    Parameters
+    ----------
+    values
+        One number per seed, shape (n_seeds,).
+
+    Returns
+    -------
+    float, nan when the values do not vary: there is no error to measure the mean by
+    """
+    numbers = checked(values)
+    se = standard_error(numbers)
+    return float(2 * stats.t.sf(abs(numbers.mean()) / se, len(numbers) - 1)) if se > 0 else math.nan
+
+
+def tost_p(values: ArrayLike, margin: float) -> float:
+    """P of the two one-sided t tests that the mean is not within -margin and +margin: small says equivalent.
+
+    Schuirmann 1987, "A comparison of the two one-sided tests procedure". It is below alpha exactly where the
+    t interval at level 1 - 2 alpha lies within the margin.
+
+    Parameters
+    ----------
+    values
+        One number per seed, shape (n_seeds,).
+    margin
+        In the units of the values, above 0.
+
+    Returns
+    -------
+    float, nan when the values do not vary
+    """
+    numbers = checked(values)
+    if not margin > 0:
+        raise ValueError(f"margin is {margin}: it must be above 0")
+    se = standard_error(numbers)
+    return float(stats.t.sf((margin - abs(numbers.mean())) / se, len(numbers) - 1)) if se > 0 else math.nan
+
+
+def sign_patterns(n_seeds: int) -> NDArray[np.float64]:
+    """Ways of flipping the signs of `n_seeds` values: ndarray of shape (n_patterns, n_seeds), of -1 and +1.
+
+    A pattern and its opposite move a mean equally far from 0, so the last sign is always +1. Up to
+    `MAX_EXACT_SEEDS` seeds these are all the 2**(n_seeds - 1) patterns, the unflipped one first; above,
+    `N_DRAWN_PATTERNS` patterns drawn from a fixed seed.
+    """
+    if n_seeds <= MAX_EXACT_SEEDS:
+        bits = (np.arange(2 ** (n_seeds - 1))[:, None] >> np.arange(n_seeds)) & 1
+    else:
+        bits = np.random.default_rng(0).integers(0, 2, size=(N_DRAWN_PATTERNS, n_seeds))
+        bits[:, -1] = 0
+    return np.where(bits == 1, -1.0, 1.0)
+
+
+def sign_flip_p(values: ArrayLike) -> float:
+    """Two-sided p of the sign-flip test: the share of the sign patterns whose mean is at least as far from 0.
+
+    Exact up to 16 seeds, if the values lie symmetrically about 0 where there is no effect; its smallest value is
+    2**(1 - n_seeds). Above 16 seeds a share of 2**16 drawn patterns, the observed one counted among them.
+    Fisher 1935, "The Design of Experiments", section 21.
+
+    Parameters
+    ----------
+    values
+        One number per seed, shape (n_seeds,).
+    """
+    numbers = checked(values)
+    # Sums that are equal on paper differ in their last bits, by as much as the terms were rounded.
+    tie = 1e-9 * np.abs(numbers).sum()
+    far = np.abs(sign_patterns(len(numbers)) @ numbers) >= abs(numbers.sum()) - tie
+    if len(numbers) <= MAX_EXACT_SEEDS:
+        return float(far.mean())
+    return float((far.sum() + 1) / (len(far) + 1))
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """P values adjusted by Holm 1979, in the order given: those at most alpha hold together at alpha.
+
+    Parameters
+    ----------
+    p
+        Shape (n_claims,), each in [0, 1].
+    """
+    raw = np.asarray(p, dtype=float)
+    if raw.ndim != 1 or not np.all((raw >= 0) & (raw <= 1)):
+        raise ValueError(f"these are not p values in one row: {raw.tolist()}")
+    order = np.argsort(raw, kind="stable")
+    steps = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted

@@ -1,0 +1,100 @@
+"""How many seeds it takes, said before a sweep is paid for."""
+
+import math
+from collections.abc import Callable
+
+from scipy import optimize, stats
+
+#: A number of seeds above this is not worth printing.
+MAX_SEEDS = 10_000
+
+
+def power(d_z: float, n: int, alpha: float = 0.05) -> float:
+    """Chance that the two-sided paired t test of `n` seeds finds a true difference of `d_z` standard deviations.
+
+    Parameters
+    ----------
+    d_z
+        The true mean of the paired differences over their standard deviation; its sign does not matter.
+    n
+        Number of seeds, at least 2.
+    """
+    return _chance(d_z, n, alpha)
+
+
+def seeds_for_power(d_z: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
+    """The fewest seeds that find a difference of `d_z` with this power; None above 10,000."""
+    return _fewest(lambda n: _chance(d_z, n, alpha) >= power, first=2)
+
+
+def smallest_detectable(n: int, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The difference, in standard deviations of the paired differences, that `n` seeds find with this power.
+
+    Raises
+    ------
+    ValueError
+        If the power is not between alpha, which no difference at all already has, and 1.
+    """
+    if not alpha < power < 1:
+        raise ValueError(f"power is {power}: it must lie between alpha, {alpha}, and 1")
+    high = 1.0
+    while _chance(high, n, alpha) < power:
+        high *= 2
+    return float(optimize.brentq(lambda d_z: _chance(d_z, n, alpha) - power, 0.0, high))
+
+
+def seeds_for_half_width(sd: float, half_width: float, level: float = 0.95, have: int = 2) -> int | None:
+    """The fewest seeds, at least `have`, whose t interval is this narrow; None above 10,000.
+
+    Planned from a width that one wants, not from the power that was observed: that is a function of p alone.
+
+    Parameters
+    ----------
+    sd
+        Standard deviation of the values over the seeds.
+    half_width
+        From the middle of the interval to its end, in the units of `sd`.
+    """
+    quantile = (1 + level) / 2
+    return _fewest(lambda n: stats.t.ppf(quantile, n - 1) * sd <= half_width * math.sqrt(n), first=max(have, 2))
+
+
+def sd_upper(sd: float, n: int, confidence: float = 0.8) -> float:
+    """A standard deviation that the true one stays below with this confidence, from the `sd` of `n` normal values.
+
+    A pilot of few seeds underestimates it more often than not, and a plan made from it comes out too small.
+    """
+    _check_seeds(n)
+    return float(sd * math.sqrt((n - 1) / stats.chi2.ppf(1 - confidence, n - 1)))
+
+
+def _check_seeds(n: int) -> None:
+    if n < 2:
+        raise ValueError(f"{n} seeds have no spread: at least 2 are needed")
+
+
+def _chance(d_z: float, n: int, alpha: float) -> float:
+    """Both tails of the noncentral t beyond the critical values."""
+    _check_seeds(n)
+    df, shift = n - 1, abs(d_z) * math.sqrt(n)
+    critical = float(stats.t.isf(alpha / 2, df))
+    beyond = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+    if math.isfinite(beyond):
+        return min(max(beyond, 0.0), 1.0)
+    # Far out the series of the noncentral t ends in nan; there its normal limit (Abramowitz and Stegun 26.7.10)
+    # is 0 or 1 to many digits.
+    spread = math.sqrt(1 + critical**2 / (2 * df))
+    return float(stats.norm.sf((critical * (1 - 1 / (4 * df)) - shift) / spread))
+
+
+def _fewest(enough: Callable[[int], bool], first: int) -> int | None:
+    """The smallest n from `first` to `MAX_SEEDS` that is enough, where more is always enough too."""
+    low, high = first - 1, max(first, 2)
+    while not enough(high):
+        if high >= MAX_SEEDS:
+            return None
+        low, high = high, min(2 * high, MAX_SEEDS)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
