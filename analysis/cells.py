@@ -1,0 +1,93 @@
+"""The cells of a sweep as a design: which knobs move between them, and which of those have an effect."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from runner.record import without_effect
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A sweep's cells.
+
+    `values` has one row a cell (index cell_key, in the plan's order) and one column a knob that moves; None stands
+    for a knob that has no effect in that cell. `names` says the cells in words.
+    """
+
+    values: pd.DataFrame
+    names: dict[str, str]
+    #: Knobs that are the same everywhere, with their value: what every conclusion is conditional on.
+    fixed: dict[str, Any]
+
+    @property
+    def moving(self) -> list[str]:
+        """The knobs that move."""
+        return list(self.values.columns)
+
+    def having(self, knob: str, level: Any, at: dict[str, Any] | None = None) -> list[str]:
+        """The cells where a knob has a level, and others have theirs."""
+        wanted = {knob: level} | (at or {})
+        return [
+            cell
+            for cell, row in zip(self.values.index, self.values.to_dict("records"), strict=True)
+            if all(same(row.get(name, self.fixed.get(name)), value) for name, value in wanted.items())
+        ]
+
+    def levels(self, knob: str) -> list[Any]:
+        """The levels of a knob that moves, each once, in the plan's order; without None."""
+        found: list[Any] = []
+        for value in self.values[knob]:
+            if value is not None and not any(same(value, one) for one in found):
+                found.append(value)
+        return found
+
+
+def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
+    """The cells of planned runs.
+
+    Parameters
+    ----------
+    runs
+        One row a run with `cell_key`, `cell` and a column a knob.
+    knobs
+        The result-bearing knobs, by dotted name.
+    """
+    first = runs.drop_duplicates("cell_key").set_index("cell_key")
+    names = {str(cell): str(name) or "all" for cell, name in first["cell"].items()}
+    given = dict(zip(map(str, first.index), first[list(knobs)].to_dict("records"), strict=True))
+    nothing = {cell: without_effect(row) for cell, row in given.items()}
+    moving, fixed = [], {}
+    for knob in knobs:
+        # One value where it has an effect, none elsewhere: it does not move, another knob switches it off.
+        levels = {as_key(row[knob]): row[knob] for cell, row in given.items() if knob not in nothing[cell]}
+        if len(levels) > 1:
+            moving.append(knob)
+        else:
+            fixed[knob] = next(iter(levels.values()), None)
+    rows = [[None if knob in nothing[cell] else row[knob] for knob in moving] for cell, row in given.items()]
+    table = pd.DataFrame(rows, index=list(given), columns=moving, dtype=object)
+    return Cells(table, names, fixed)
+
+
+def as_key(value: Any) -> str:
+    """A knob's value as a text that tells any two apart: `true` is not `1`."""
+    return json.dumps(value, sort_keys=True)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values of a knob are the same level: 1 and 1.0 are, 1 and true are not."""
+    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
+
+
+def short(knob: str) -> str:
+    """The last part of a dotted knob: `channels` for `model.channels`."""
+    return knob.rpartition(".")[2]
+
+
+def as_text(value: Any) -> str:
+    """A level as it is typed: `true`, `30`, `[[16,16]]`."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

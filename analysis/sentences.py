@@ -1,0 +1,124 @@
+"""What a decision says in plain words: the verdict, by how much, how sure, under what fixed values."""
+
+from analysis import metrics, verdicts
+from analysis.cells import Cells, as_text, short
+from analysis.claims import Decision
+from analysis.metrics import Metric
+from analysis.more import More
+from analysis.multiverse import Multiverse
+from analysis.statistics.intervals import Interval
+
+#: Knobs whose fixed value a reader has to know, in the order in which they are named.
+_CONDITIONS = (
+    "data.name", "data.normalize", "model.kind", "model.channels", "model.blocks", "model.hidden_size",
+    "model.fc_depth", "model.dropout", "model.dropout_ratio", "optimizer.name", "optimizer.lr",
+    "optimizer.weight_decay", "train.epochs", "train.batch_size", "engine.name",
+)  # fmt: skip
+
+
+def headline(decision: Decision) -> str:
+    """`SUPPORTED: Dropout slows learning`, with the knobs on which it depends."""
+    on = f" (depends on {' and '.join(decision.depends_on)})" if decision.depends_on else ""
+    return f"{decision.verdict}{on}: {decision.claim.says}"
+
+
+def finding(decision: Decision) -> str:
+    """One sentence with the difference, its interval and n; the reason where nothing could be tested."""
+    if decision.bounds is None or decision.contrast is None:
+        return decision.reason + "."
+    interval, metric = decision.bounds.interval, metrics.parse(decision.claim.metric)
+    of = f"{_measured(decision)}, {decision.contrast.label}"
+    censored = ""
+    if decision.n_censored:
+        censored = f"; {decision.n_censored} runs never got there and count as their last epoch"
+    return (
+        f"{of}: {amount(interval.estimate, metric, sign=True)} ({_percent(interval.level)} interval"
+        f" {amount(interval.low, metric, sign=True, unit=False)} to {amount(interval.high, metric, sign=True)},"
+        f" n = {interval.n} seeds; margin {amount(decision.claim.margin, metric)}{censored})."
+    )
+
+
+def details(decision: Decision, choices: Multiverse) -> list[str]:
+    """What a reader should know before trusting the sentence, a line each."""
+    if decision.bounds is None:
+        return []
+    metric, lines = metrics.parse(decision.claim.metric), []
+    for one in decision.interactions:
+        effects = ", ".join(
+            f"{amount(effect.estimate, metric, sign=True)} at {short(one.knob)}={as_text(level)}"
+            for level, effect in one.effects
+        )
+        lines.append(effects + "." if short(one.knob) not in decision.depends_on else f"It depends: {effects}.")
+    if decision.new_images is not None:
+        wide = decision.new_images
+        lines.append(
+            f"On new test images, not only these: {amount(wide.low, metric, sign=True, unit=False)} to"
+            f" {amount(wide.high, metric, sign=True)}."
+        )
+    lines.append(
+        f"p = {p_text(decision.p_t)} (t), {p_text(decision.p_exact)} (exact sign-flip; the smallest possible with"
+        f" {decision.bounds.interval.n} seeds is {p_text(2.0 ** (1 - decision.bounds.interval.n))}),"
+        f" {p_text(decision.p_holm)} (Holm over the claims)."
+    )
+    n = len(choices.verdicts)
+    flips = "; ".join(f"{choice}: {verdict}" for choice, verdict in choices.flips.items())
+    lines.append(f"{choices.n_agree} of {n} ways to compute it agree" + (f" (not: {flips})." if flips else "."))
+    return lines
+
+
+def wish(decision: Decision, more: More) -> str:
+    """What would decide an inconclusive claim."""
+    metric = metrics.parse(decision.claim.metric)
+    smallest = f"these seeds find a difference of {amount(more.smallest, metric)} in four of five sweeps"
+    if decision.n_censored:
+        return f"{decision.n_censored} runs never got there: more epochs, not more seeds, would decide it."
+    if more.n_seeds is None:
+        return f"No number of seeds that anybody would run makes it as sure as the margin asks; {smallest}."
+    if more.n_new == 0:
+        return f"The interval is as narrow as the margin already: the difference is near it; {smallest}."
+    return f"About {more.n_new} seeds more, {more.minutes:.1f} min at the measured speed, would; {smallest}."
+
+
+def conditions(cells: Cells) -> str:
+    """The fixed values under which everything holds."""
+    fixed = [(knob, cells.fixed[knob]) for knob in _CONDITIONS if cells.fixed.get(knob) is not None]
+    return ", ".join(f"{knob}={as_text(value)}" for knob, value in fixed)
+
+
+def amount(value: float, metric: Metric, sign: bool = False, unit: bool = True) -> str:
+    """A number in the unit that people use: points of accuracy, epochs, nats."""
+    plus = "+" if sign else ""
+    if metric.kind == "epochs_to":
+        text, name = f"{value:{plus}.2f}", "epochs"
+    elif metric.curve.endswith("/accuracy"):
+        text, name = f"{100 * value:{plus}.2f}", "points"
+    elif metric.curve.endswith("/loss"):
+        text, name = f"{value:{plus}.4f}", "nats"
+    else:
+        text, name = f"{value:{plus}.3g}", ""
+    # A minus of its own, and none on a rounded zero.
+    text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
+    return f"{text} {name}".rstrip() if unit else text
+
+
+def p_text(p: float) -> str:
+    """A p value: three decimals, or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def level_text(interval: Interval) -> str:
+    """`98.3 % interval`."""
+    return f"{_percent(interval.level)} interval"
+
+
+def legend() -> dict[str, str]:
+    """What each verdict means."""
+    return dict(verdicts.MEANINGS)
+
+
+def _measured(decision: Decision) -> str:
+    return decision.claim.metric + (f" less {decision.claim.minus}" if decision.claim.minus else "")
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:.3g} %"

@@ -1,0 +1,88 @@
+"""Sweeps made up for the tests of the analysis: frames as `analysis.runs` reads them, with numbers that are known."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+
+from analysis.cells import as_text, cells_of, short
+from runner.record import METRICS, Claim
+
+FIXED = {
+    "model.kind": "cnn",
+    "model.channels": 30,
+    "model.blocks": None,
+    "model.hidden_size": 100,
+    "model.fc_depth": 1,
+    "model.dropout": True,
+    "model.dropout_ratio": 0.5,
+    "model.options": {},
+    "data.name": "mnist",
+    "data.normalize": True,
+    "optimizer.name": "adam",
+    "optimizer.lr": 0.001,
+    "optimizer.weight_decay": 0.0001,
+    "optimizer.momentum": 0.9,
+    "engine.name": "fast",
+    "train.epochs": 3,
+    "train.batch_size": 100,
+    "device": "cpu",
+}
+RECORDED = {
+    "data.sha256": "d" * 64,
+    "engine": "fast",
+    "git.commit": "c" * 40,
+    "version.numpy": "2.4.6",
+    "first_batch_order.sha256": "",
+    "state": "done",
+}
+
+
+def claim(**fields):
+    """A claim about dropout's final test accuracy, unless told otherwise."""
+    given = dict(
+        says="Dropout helps", knob="model.dropout", metric="final(test/accuracy)", direction="greater", margin=0.002
+    )
+    if not fields.keys() & {"winner", "slope"}:
+        given["levels"] = [True, False]
+    return Claim(**(given | fields))
+
+
+def grid(seeds=range(5), **knobs):
+    """Rows of a full grid of cells x seeds; knobs are `model__channels=[1, 30]`."""
+    names = [name.replace("__", ".") for name in knobs]
+    return [
+        dict(zip(names, levels, strict=True)) | {"seed": s}
+        for s in seeds
+        for levels in itertools.product(*knobs.values())
+    ]
+
+
+def frame(rows):
+    """The runs frame of such rows: configuration, what was recorded, and keys."""
+    swept = [name for name in rows[0] if name in FIXED]
+    runs = []
+    for row in rows:
+        cell = " ".join(f"{short(name)}={as_text(row[name])}" for name in swept)
+        key = json.dumps([row.get("cell_key", cell), row["seed"]])
+        run = FIXED | RECORDED | {"cell": cell, "cell_key": cell, "name": f"{cell} seed={row['seed']}", "run_key": key}
+        run["first_batch_order.sha256"] = f"order of seed {row['seed']}"
+        run |= {"start_ms": 1000 * len(runs), "end_ms": 1000 * len(runs) + 1000}
+        runs.append(run | row)
+    return pd.DataFrame(runs).set_index("run_key", drop=False)
+
+
+def curves(runs, value, n_epochs=3):
+    """The epochs frame: `value(run, epoch)` for every metric, or one for each by a dictionary."""
+    rows = []
+    for run in runs.to_dict("records"):
+        for epoch in range(1, n_epochs + 1):
+            found = value(run, epoch)
+            each = found if isinstance(found, dict) else dict.fromkeys(METRICS, found)
+            rows.append({"run_key": run["run_key"], "epoch": epoch} | dict.fromkeys(METRICS, np.nan) | each)
+    return pd.DataFrame(rows)
+
+
+def cells(runs):
+    return cells_of(runs, FIXED)

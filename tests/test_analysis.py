@@ -1,0 +1,171 @@
+"""A real sweep from the store to its verdicts, as `python -m analysis` prints them; and stores that are not whole."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from commands import environment, lines, plan_of, run
+
+from analysis import runs
+from runner import store
+from runner.errors import StoreError
+from runner.record import METRICS
+
+pytest_plugins = "roots"
+
+
+def analyse(root, *words, code=0):
+    line = [sys.executable, "-m", "analysis", "--root", str(root), *words]
+    ended = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", env=environment(), timeout=60)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stdout if code in (0, 1) else ended.stderr
+
+
+@pytest.fixture
+def copy(main_job, tmp_path):
+    """The main job's store, to be changed."""
+    root = tmp_path / "root of 100 % #1?"
+    root.mkdir()
+    shutil.copy(store.database(main_job.root), store.database(root))
+    return root
+
+
+def change(root, statement, *values):
+    with sqlite3.connect(store.database(root)) as file:
+        assert file.execute(statement, values).rowcount > 0
+    file.close()
+
+
+def test_a_sweep_is_read_as_it_was_planned_and_journaled(main_job):
+    sweep = runs.read(runs.local_uri(main_job.root))
+    plan = plan_of(main_job.root)
+    assert list(sweep.runs.index) == [one["run_key"] for one in plan["runs"]]
+    assert (sweep.key, sweep.name, sweep.swept) == (plan["sweep_key"], plan["name"], plan["swept"])
+    assert set(sweep.runs["state"]) == {"done"} and set(sweep.runs["n_epochs"]) == {3}
+    for key, journaled in lines(main_job.root, "epoch").items():
+        stored = sweep.epochs[sweep.epochs["run_key"] == key]
+        assert stored["epoch"].tolist() == [line["epoch"] for line in journaled]
+        assert stored[list(METRICS)].to_dict("records") == [line["metrics"] for line in journaled]
+
+
+def test_the_bits_of_the_test_images_average_to_the_test_accuracy(main_job):
+    sweep = runs.read(runs.local_uri(main_job.root))
+    last = sweep.epochs.groupby("run_key")["test/accuracy"].last()
+    for key in sweep.runs.index:
+        right = runs.correct(sweep, key)
+        # 355 images: the last of 360 bits are padding.
+        assert right.sum() / 355 == pytest.approx(last[key], abs=1e-12)
+
+
+def test_the_main_job_ends_in_sentences_with_interval_and_n(main_job):
+    said = analyse(main_job.root)
+    assert "channels x dropout" in said and "8 of 8 runs done" in said
+    for claim in plan_of(main_job.root)["claims"].values():
+        assert claim["says"] in said
+    assert "interval" in said and "n = 2 seeds" in said and "[default]" in said
+    assert "Under: data.name=digits" in said and "train.epochs=3" in said
+    assert analyse(main_job.root) == said, "the same store says the same"
+
+
+def test_a_sweep_is_found_by_name_key_and_run_id(main_job):
+    uri, plan = runs.local_uri(main_job.root), plan_of(main_job.root)
+    latest = runs.read(uri)
+    for word in (plan["name"], plan["sweep_key"][:8], latest.run_id):
+        assert runs.read(uri, sweep=word).run_id == latest.run_id
+    with pytest.raises(StoreError, match=r"nosuch: names no sweep of the store; there are: channels x dropout \("):
+        runs.read(uri, sweep="nosuch")
+
+
+def test_a_deleted_run_is_missing_and_its_claims_are_not_testable(copy):
+    change(copy, "update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true seed=1'")
+    said = analyse(copy)
+    assert "7 of 8 runs done (1 missing)" in said
+    assert "1 of 8 runs are missing (channels=1 dropout=true seed=1): a mean over the others would hide them" in said
+    assert "SUPPORTED" not in said and "INCONCLUSIVE" not in said
+
+
+def test_a_run_that_failed_is_counted_and_the_exit_code_says_so(copy):
+    change(copy, "update tags set value = 'failed' where key = 'status' and value = 'done' and run_uuid in "
+           "(select run_uuid from runs where name = 'channels=3 dropout=true seed=0')")  # fmt: skip
+    assert "1 of 8 runs failed (channels=3 dropout=true seed=0)" in analyse(copy, code=1)
+
+
+def test_a_run_whose_last_write_has_not_arrived_is_not_done(copy):
+    change(copy, "delete from tags where key = 'complete' and run_uuid in "
+           "(select run_uuid from runs where name = 'channels=3 dropout=true seed=0')")  # fmt: skip
+    assert "7 of 8 runs done (1 running)" in analyse(copy)
+
+
+def test_a_value_that_is_not_a_number_is_named(copy):
+    change(copy, "update metrics set is_nan = 1 where key = 'test/accuracy' and step = 3 and run_uuid in "
+           "(select run_uuid from runs where name = 'channels=3 dropout=true seed=0')")  # fmt: skip
+    assert "final(test/accuracy) is not a finite number in channels=3 dropout=true seed=0" in analyse(copy)
+
+
+def test_a_foreign_run_changes_nothing(copy, main_job):
+    change(copy, "insert into runs (run_uuid, name, status, lifecycle_stage, experiment_id, artifact_uri, start_time) "
+           "select 'f00', 'foreign', 'RUNNING', 'active', experiment_id, '/nowhere', 1 from runs limit 1")  # fmt: skip
+    change(
+        copy,
+        "insert into metrics (key, value, timestamp, run_uuid, step, is_nan) values (?, 1, 1, 'f00', 1, 0)",
+        "test/accuracy",
+    )
+    assert analyse(copy) == analyse(main_job.root)
+
+
+def test_the_number_of_queries_does_not_depend_on_the_number_of_runs(main_job, monkeypatch):
+    asked, connected = [], runs._connected
+
+    def counted(uri):
+        class Counting:
+            def __enter__(self):
+                self.context = connected(uri)
+                connection = self.context.__enter__()
+                self.execute = lambda query, values: asked.append(str(query)) or connection.execute(query, values)
+                return self
+
+            def __exit__(self, *error):
+                return self.context.__exit__(*error)
+
+        return Counting()
+
+    monkeypatch.setattr(runs, "_connected", counted)
+    runs.read(runs.local_uri(main_job.root))
+    assert len(asked) == 4 and len([query for query in asked if "from metrics" in query]) == 1
+
+
+# Stores that have nothing to say.
+
+
+def test_no_store_an_empty_one_and_a_foreign_one_are_said_in_a_line(tmp_path, root, main_job):
+    assert analyse(tmp_path / "nowhere", code=2).endswith("train a sweep first, or give --root\n")
+    assert "there is no experiment ablations" in analyse(root, code=2)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "mlflow.db").write_bytes(b"not a database at all, but long enough to be looked at" * 20)
+    assert "not a usable MLflow store" in analyse(foreign, code=2)
+    assert "a server is not read" in analyse(root, "--uri", "http://me:secret@127.0.0.1:1", code=2)
+    assert "secret" not in analyse(root, "--uri", "http://me:secret@127.0.0.1:1", code=2)
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"{}", b"[1]", b'{"sweep_key": "other"}'])
+def test_a_plan_that_cannot_be_read_is_said_in_a_line(damage, copy, tmp_path):
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    if damage is not None:
+        (folder / "sweep.json").write_bytes(damage)
+    parent = "select run_uuid from tags where key = 'sweep_key'"
+    change(copy, f"update runs set artifact_uri = ? where run_uuid in ({parent})", str(folder))
+    assert "python -m runner.sync puts it back" in analyse(copy, code=2)
+
+
+def test_the_published_experiments_cannot_say_that_thirty_channels_win(new_root):
+    root = new_root()
+    run(root, "-m", "sweeps=published", "data=digits", "train.epochs=1", "seed=0,1")
+    said = analyse(root)
+    assert "NOT TESTABLE: 30 channels reach a higher final test accuracy than 1 channel, as published" in said
+    for moved in ("model.hidden_size 1000 -> 100", "model.fc_depth 2 -> 1"):
+        assert moved in said
