@@ -9,7 +9,7 @@ venv := .venv/bin/python
 job := $(if $(SWEEP),sweeps=$(SWEEP),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep smoke test bench lint format ui sync lock wheel all
+.PHONY: help install sweep smoke report test bench lint format ui sync lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -24,11 +24,15 @@ install: .venv/installed ## make .venv from the lock file (the other targets do 
 	$(venv) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch .venv/installed
 
-sweep: install ## train the main job (or SWEEP=name) and print the table of its cells
+sweep: install ## train the main job (or SWEEP=name), print the table of its cells and what its claims earned
 	$(venv) -m runner -m $(job) runner.workers=$(JOBS) $(ARGS)
+	$(venv) -m analysis
 
 smoke: install ## a sweep of seconds on embedded data
 	$(venv) -m runner -m sweeps=smoke $(ARGS)
+
+report: install ## what the claims of the latest sweep (or SWEEP=name) earned
+	$(venv) -m analysis $(SWEEP) $(ARGS)
 
 ui: install ## browse the curves in MLflow, on this machine's loopback address
 	$(venv) -m runner.ui --port $(PORT)
