@@ -1,0 +1,61 @@
+"""How often the verdicts are wrong, in sweeps made up without any effect and with a known one."""
+
+import numpy as np
+import pytest
+
+from analysis import verdicts
+from analysis.statistics.intervals import t_interval
+from analysis.statistics.power import power
+from analysis.verdicts import Bounds, verdict
+
+N_SWEEPS = 1500
+#: The share of 1,500 sweeps that is still 5 % by chance, three standard errors up.
+AT_MOST = 0.05 + 3 * np.sqrt(0.05 * 0.95 / N_SWEEPS)
+
+
+def verdicts_of(differences, direction, margin, n_claims):
+    """Of sweeps of shape (n_sweeps, n_claims, n_seeds): one verdict a claim, each with its share of 5 %."""
+    alpha = 0.05 / n_claims
+    return [
+        [
+            verdict(Bounds(t_interval(d, 1 - alpha), t_interval(d, 1 - 2 * alpha)), direction, margin)
+            for d in sweep
+        ]
+        for sweep in differences
+    ]  # fmt: skip
+
+
+def share(found, wanted):
+    return np.mean([any(one in wanted for one in sweep) for sweep in found])
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5, 8])
+@pytest.mark.parametrize("n_claims", [1, 6])
+@pytest.mark.parametrize("spread", [1.0, 10.0], ids=["equal variances", "a noisy arm"])
+def test_without_any_effect_one_sweep_in_twenty_at_most_says_that_there_is_one(n_seeds, n_claims, spread):
+    rng = np.random.default_rng([n_seeds, n_claims, int(spread)])
+    shape = (N_SWEEPS, n_claims, n_seeds)
+    found = verdicts_of(rng.normal(size=shape) - spread * rng.normal(size=shape), "either", 0.0, n_claims)
+    assert share(found, verdicts.DIRECTIONAL) <= AT_MOST
+
+
+def test_an_effect_as_large_as_the_margin_is_supported_in_one_sweep_of_forty():
+    rng = np.random.default_rng(1)
+    found = verdicts_of(0.5 + rng.normal(size=(N_SWEEPS, 1, 5)), "greater", 0.5, 1)
+    assert share(found, [verdicts.SUPPORTED]) == pytest.approx(0.025, abs=0.012)
+
+
+@pytest.mark.parametrize("margin, n_seeds", [(1.0, 5), (1.5, 5), (2.0, 5), (1.0, 10)])
+def test_equal_arms_are_called_equivalent_as_often_as_the_power_of_two_one_sided_tests(margin, n_seeds):
+    rng = np.random.default_rng(2)
+    found = verdicts_of(rng.normal(size=(N_SWEEPS, 1, n_seeds)), "either", margin, 1)
+    expected = {(1.0, 5): 0.29, (1.5, 5): 0.74, (2.0, 5): 0.95, (1.0, 10): 0.80}[margin, n_seeds]
+    # An interval that excludes 0 within the margin is called real but negligible; both say: no more than the margin.
+    assert share(found, [verdicts.EQUIVALENT, verdicts.NEGLIGIBLE]) == pytest.approx(expected, abs=0.04)
+
+
+@pytest.mark.parametrize("d_z, n_seeds", [(1.0, 10), (1.5, 6), (2.0, 5), (1.0, 5)])
+def test_a_planted_effect_is_found_as_often_as_its_power_says(d_z, n_seeds):
+    rng = np.random.default_rng(3)
+    found = verdicts_of(d_z + rng.normal(size=(N_SWEEPS, 1, n_seeds)), "either", 0.0, 1)
+    assert share(found, verdicts.DIRECTIONAL) == pytest.approx(power(d_z, n_seeds), abs=0.03)
