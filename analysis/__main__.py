@@ -41,7 +41,10 @@ def lines(found: Study) -> list[str]:
     rest = ", ".join(f"{n} {state}" for state, n in found.states.items() if state != "done")
     counted = f"{n_done} of {n_runs} runs done" + (f" ({rest})" if rest else "")
     text = [f"{found.sweep.name} ({found.sweep.key[:8]}): {counted}"]
-    if not found.decisions:
+    n_begun = int(found.sweep.runs["start_ms"].notna().sum())
+    if found.decisions:
+        text.append(f"Its claims were recorded before {found.n_declared_before} of {n_begun} runs began.")
+    else:
         text.append("No claim was declared for this sweep.")
     for decision in found.decisions:
         origin = found.sweep.claims_origin.get(decision.name, "declared")

@@ -20,10 +20,12 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from analysis.cells import as_text
 from runner.errors import StoreError
 from runner.record import (
     METRICS,
     TAG_CAUSE,
+    TAG_CLAIMS_SHA256,
     TAG_COMPLETE,
     TAG_LAST_USED,
     TAG_RUN_KEY,
@@ -52,6 +54,8 @@ class Sweep:
     swept: dict[str, list[Any]]
     claims: dict[str, Claim]
     claims_sha256: str
+    #: When a sweep with these very claims was first recorded, in ms since 1970; None where that was not.
+    declared_ms: int | None
     #: Where each claim comes from: declared, default, generated.
     claims_origin: dict[str, str]
     command: str
@@ -87,7 +91,8 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         row = found.fetchone()
         if row is None:
             raise StoreError(f"{_shown(uri)}: there is no experiment {experiment}; train a sweep first")
-        parent = _choose(_parents(store, row[0]), sweep)
+        parents = _parents(store, row[0])
+        parent = _choose(parents, sweep)
         plan = _plan(parent)
         stored = _stored(store, row[0])
         keys = {run["run_key"]: position for position, run in enumerate(plan["runs"])}
@@ -102,6 +107,9 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         swept=plan["swept"],
         claims={name: Claim(**claim) for name, claim in plan["claims"].items()},
         claims_sha256=plan["claims_sha256"],
+        declared_ms=min(
+            (p["start_ms"] for p in parents if p.get(TAG_CLAIMS_SHA256) == plan["claims_sha256"]), default=None
+        ),
         claims_origin=plan["claims_origin"],
         command=" ".join(plan["command"]),
         runs=pd.DataFrame(rows).set_index("run_key", drop=False).rename_axis(None),
@@ -151,12 +159,19 @@ def _parents(store: Connection, experiment_id: int) -> list[dict[str, Any]]:
     query = text(
         "select r.run_uuid, r.name, r.artifact_uri, r.start_time, t.key, t.value from runs r join tags t"
         " on t.run_uuid = r.run_uuid where r.experiment_id = :e and r.lifecycle_stage = 'active'"
-        f" and t.key in ('{TAG_SWEEP_KEY}', '{TAG_LAST_USED}')"
+        f" and t.key in ('{TAG_SWEEP_KEY}', '{TAG_CLAIMS_SHA256}', '{TAG_LAST_USED}')"
     )
     found: dict[str, dict[str, Any]] = {}
     for run_id, name, artifact_uri, start_ms, tag, value in store.execute(query, {"e": experiment_id}):
         one = found.setdefault(
-            run_id, {"run_id": run_id, "name": name, "artifact_uri": artifact_uri, TAG_LAST_USED: start_ms or 0}
+            run_id,
+            {
+                "run_id": run_id,
+                "name": name,
+                "artifact_uri": artifact_uri,
+                "start_ms": start_ms,
+                TAG_LAST_USED: start_ms or 0,
+            },
         )
         one[tag] = int(value) if tag == TAG_LAST_USED and value.isdigit() else value
     sweeps = [one for one in found.values() if TAG_SWEEP_KEY in one]
@@ -240,7 +255,7 @@ def _epochs(store: Connection, experiment_id: int, ids: dict[str, int], keys: li
 
 
 def _row(run: dict[str, Any], stored: dict[str, Any] | None, n_epochs: int) -> dict[str, Any]:
-    cell = " ".join(f"{knob.rpartition('.')[2]}={_as_text(value)}" for knob, value in run["knobs"].items())
+    cell = " ".join(f"{knob.rpartition('.')[2]}={as_text(value)}" for knob, value in run["knobs"].items())
     tags = stored["tags"] if stored else {}
     row: dict[str, Any] = {
         "run_key": run["run_key"],
@@ -270,10 +285,6 @@ def _leaves(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _local(uri: str) -> Path | None:

@@ -36,6 +36,12 @@ class Study:
         """How many of the planned runs are in each state."""
         return {str(state): int(n) for state, n in self.sweep.runs["state"].value_counts().sort_index().items()}
 
+    @property
+    def n_declared_before(self) -> int:
+        """How many of the runs there are began after the claims had been recorded."""
+        began, declared = self.sweep.runs["start_ms"].dropna(), self.sweep.declared_ms
+        return 0 if declared is None else int((began >= declared).sum())
+
 
 def study(sweep: Sweep, bits: Callable[[Sweep, str], Array | None]) -> Study:
     """Decide every claim of a sweep.

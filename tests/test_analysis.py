@@ -72,6 +72,7 @@ def test_the_main_job_ends_in_sentences_with_interval_and_n(main_job):
     assert "channels x dropout" in said and "8 of 8 runs done" in said
     for claim in plan_of(main_job.root)["claims"].values():
         assert claim["says"] in said
+    assert "Its claims were recorded before 8 of 8 runs began." in said
     assert "interval" in said and "n = 2 seeds" in said and "[default]" in said
     assert "Under: data.name=digits" in said and "train.epochs=3" in said
     line = [sys.executable, "-m", "analysis", "--root", str(main_job.root)]
@@ -112,6 +113,11 @@ def test_a_value_that_is_not_a_number_is_named(copy):
     change(copy, "update metrics set is_nan = 1 where key = 'test/accuracy' and step = 3 and run_uuid in "
            "(select run_uuid from runs where name = 'channels=3 dropout=true seed=0')")  # fmt: skip
     assert "final(test/accuracy) is not a finite number in channels=3 dropout=true seed=0" in analyse(copy)
+
+
+def test_claims_that_came_after_the_runs_are_told_from_those_before(copy):
+    change(copy, "update runs set start_time = 9000000000000 where name = 'channels x dropout'")
+    assert "Its claims were recorded before 0 of 8 runs began." in analyse(copy)
 
 
 def test_a_foreign_run_changes_nothing(copy, main_job):
