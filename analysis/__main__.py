@@ -1,6 +1,7 @@
 """`python -m analysis [SWEEP]`: what a sweep's claims earned, in sentences on the terminal."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -25,13 +26,16 @@ def main() -> None:
     except RunnerError as error:
         print(f"analysis: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # what reads it, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     sys.exit(code)
 
 
 def analyse(root: Path, uri: str | None, experiment: str, sweep: str | None) -> int:
     """Read a sweep, decide its claims and print them; the exit code: 1 when a run of it failed."""
     found = study(runs.read(uri or runs.local_uri(root), experiment, sweep), runs.correct)
-    print("\n".join(lines(found)))
+    print("\n".join(lines(found)), flush=True)
     return 1 if found.states.get("failed") else 0
 
 

@@ -80,6 +80,14 @@ def test_the_main_job_ends_in_sentences_with_interval_and_n(main_job):
     assert (again.returncode, again.stdout, again.stderr) == (0, said, ""), "the same store says the same"
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(main_job):
+    line = [sys.executable, "-m", "analysis", "--root", str(main_job.root)]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(timeout=60)) == (b"", 0)
+    process.stderr.close()
+
+
 def test_a_sweep_is_found_by_name_key_and_run_id(main_job):
     uri, plan = runs.local_uri(main_job.root), plan_of(main_job.root)
     latest = runs.read(uri)
