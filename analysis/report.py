@@ -1,0 +1,241 @@
+"""The report of a study: one HTML file, the same as Markdown, figures, and the frames; written whole or not at all."""
+
+import base64
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis import figures, sentences, verdicts
+from analysis.cells import as_text
+from analysis.claims import Decision
+from analysis.more import n_workers
+from analysis.study import Study
+from runner.errors import StoreError
+
+HTML, MARKDOWN = "report.html", "report.md"
+#: The curves that every report draws.
+_CURVES = ("test/accuracy", "train_eval/accuracy", "train/loss")
+#: What a run's provenance is made of, besides the versions.
+_PROVENANCE = ("git.commit", "git.dirty", "device", "card", "processor", "engine", "data.sha256")
+_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report."""
+
+    #: File name without its ending.
+    name: str
+    caption: str
+    svg: bytes
+    png: bytes
+
+    @property
+    def address(self) -> Markup:
+        """The SVG as a data URL: as an image it can neither run a script nor ask for anything."""
+        return Markup("data:image/svg+xml;base64," + base64.b64encode(self.svg).decode())
+
+
+def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> Path:
+    """Write a report into a folder and return the HTML file's path.
+
+    `report.html`, `report.md`, `figures/*.svg` and `*.png`, `runs.csv`, `epochs.csv`, `claims.csv` and the same as
+    Parquet. Whatever report was there is replaced once the new one is whole.
+
+    Parameters
+    ----------
+    published
+        The published curves (`figures.published`), for a sweep that repeats them.
+
+    Raises
+    ------
+    StoreError
+        When the folder holds something that is no report.
+    """
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / HTML).is_file())):
+        raise StoreError(f"{folder}: there is something that is no report; give another folder by --out")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        beside.chmod(0o755)
+        _fill(study, beside, published)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            folder.rename(old / "old")
+            beside.rename(folder)
+            shutil.rmtree(old)
+        else:
+            beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder / HTML
+
+
+def claims_frame(study: Study) -> pd.DataFrame:
+    """One row a claim: its verdict and every number that it rests on, in the metric's own units."""
+    return pd.DataFrame([_claim_row(study, one) for one in study.decisions], columns=_CLAIM_COLUMNS)
+
+
+_CLAIM_COLUMNS = [
+    "claim", "says", "origin", "verdict", "depends_on", "reason", "contrast", "metric", "margin", "estimate", "low",
+    "high", "level", "n_seeds", "p_t", "p_exact", "p_holm", "n_censored", "n_choices_agree", "n_choices",
+]  # fmt: skip
+
+
+def _claim_row(study: Study, one: Decision) -> dict[str, Any]:
+    choices = study.multiverses[one.name]
+    row = {
+        "claim": one.name,
+        "says": one.claim.says,
+        "origin": study.sweep.claims_origin.get(one.name, "declared"),
+        "verdict": one.verdict,
+        "depends_on": " ".join(one.depends_on),
+        "reason": one.reason,
+        "contrast": one.contrast.label if one.contrast else "",
+        "metric": one.claim.metric + (f" - {one.claim.minus}" if one.claim.minus else ""),
+        "margin": one.claim.margin,
+        "n_censored": one.n_censored,
+        "n_choices_agree": choices.n_agree,
+        "n_choices": len(choices.verdicts),
+    }
+    if one.bounds:
+        interval = one.bounds.interval
+        row |= {"estimate": interval.estimate, "low": interval.low, "high": interval.high, "level": interval.level}
+        row |= {"n_seeds": interval.n, "p_t": one.p_t, "p_exact": one.p_exact, "p_holm": one.p_holm}
+    return row
+
+
+def _fill(study: Study, folder: Path, published: pd.DataFrame | None) -> None:
+    drawings = _drawings(study, published)
+    (folder / "figures").mkdir()
+    for drawing in drawings.values():
+        (folder / "figures" / f"{drawing.name}.svg").write_bytes(drawing.svg)
+        (folder / "figures" / f"{drawing.name}.png").write_bytes(drawing.png)
+    frames = {"runs": study.sweep.runs, "epochs": study.sweep.epochs, "claims": claims_frame(study)}
+    for name, frame in frames.items():
+        plain = _plain(frame)
+        plain.to_parquet(folder / f"{name}.parquet", index=False)
+        plain.map(_inert).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    environment = Environment(
+        loader=PackageLoader("analysis"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["md"] = _markdown_text
+    content = _content(study, drawings)
+    for name in (HTML, MARKDOWN):
+        text = environment.get_template(f"{name}.j2").render(content)
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
+    """All that the two templates name."""
+    runs = study.sweep.runs
+    spent = study.sweep.epochs.assign(s=study.sweep.epochs["time/train_s"] + study.sweep.epochs["time/eval_s"])
+    by_run = spent.groupby("run_key")["s"].sum()
+    per_cell = by_run.reindex(runs.index).groupby(runs["cell_key"], sort=False).median()
+    began, ended = runs["start_ms"].min(), runs["end_ms"].max()
+    return {
+        "study": study,
+        "sweep": study.sweep,
+        "words": sentences,
+        "figures": drawings,
+        "legend": verdicts.MEANINGS,
+        "claims": [
+            {
+                "decision": one,
+                "origin": study.sweep.claims_origin.get(one.name, "declared"),
+                "headline": sentences.headline(one),
+                "finding": sentences.finding(one),
+                "details": sentences.details(one, study.multiverses[one.name]),
+                "wish": sentences.wish(one, study.more[one.name]) if one.name in study.more else "",
+            }
+            for one in study.decisions
+        ],
+        "counted": sentences.counted(study.states, len(runs)),
+        "declared": sentences.declared(
+            len(study.decisions), study.n_declared_before, int(runs["start_ms"].notna().sum())
+        ),
+        "conditions": sentences.conditions(study.cells),
+        "not_done": runs[runs["state"] != "done"][["name", "state", "cause", "n_epochs"]].to_dict("records"),
+        "cells": [
+            {"name": name, "n": int((runs.loc[runs["cell_key"] == cell, "state"] == "done").sum()),
+             "planned": int((runs["cell_key"] == cell).sum()), "seconds": float(per_cell.get(cell, float("nan")))}
+            for cell, name in study.cells.names.items()
+        ],
+        "cost": {
+            "training_min": float(by_run.sum()) / 60,
+            "wall_min": float(ended - began) / 60000 if pd.notna(began) and pd.notna(ended) else None,
+            "workers": n_workers(runs, by_run),
+        },
+        "provenance": _provenance(study),
+    }  # fmt: skip
+
+
+def _provenance(study: Study) -> list[tuple[str, str]]:
+    """What was trained with what, each with all the values it has among the runs."""
+    runs = study.sweep.runs
+    rows = [("sweep", f"{study.sweep.name}, key {study.sweep.key}"), ("command", study.sweep.command)]
+    rows.append(("claims", f"SHA-256 {study.sweep.claims_sha256}"))
+    for column in [c for c in (*_PROVENANCE, *sorted(c for c in runs if str(c).startswith("version."))) if c in runs]:
+        found = sorted({str(value) for value in runs[column].dropna()})
+        rows.append((column, ", ".join(found) or "not recorded"))
+    return rows
+
+
+def _drawings(study: Study, published: pd.DataFrame | None) -> dict[str, Drawing]:
+    drawn: dict[str, Drawing] = {}
+
+    def draw(name: str, caption: str, figure: Any) -> None:
+        if figure is not None:
+            drawn[name] = Drawing(name, caption, *figures.drawn(figure))
+
+    if len(study.sweep.epochs):
+        for curve in _CURVES:
+            caption = f"{curve}: mean over the seeds of each cell, and each epoch's 95 % t interval."
+            if len(study.cells.names) > figures.MAX_CURVES:
+                caption += f" The first {figures.MAX_CURVES} of {len(study.cells.names)} cells."
+            draw(f"curves-{curve.replace('/', '-')}", caption, figures.learning_curves(study, curve))
+    if published is not None:
+        draw("published", "The published test accuracy over the band of our runs.", figures.published(study, published))
+    draw("forest", "Every testable claim, in units of its margin (grey).", figures.forest(study))
+    for place, one in enumerate(study.decisions, 1):
+        told = f"{one.name[:_SHOWN]}: "
+        draw(f"claim-{place}-seeds", told + "every seed, joined, and the differences with their interval;"
+             " the margin in grey.", figures.estimation_plot(study, one))  # fmt: skip
+        draw(f"claim-{place}-epochs", told + "the contrast at every epoch; thin lines are seeds.",
+             figures.contrast_curve(study, one))  # fmt: skip
+        draw(f"claim-{place}-levels", told + "the effect at each level of the other knobs.",
+             figures.interaction_plot(one))  # fmt: skip
+    return drawn
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose columns have one type each: what is no number, text or truth value becomes its JSON."""
+    shown = frame.reset_index(drop=True)
+    for name in shown.columns[shown.dtypes == object]:
+        values = shown[name]
+        kinds = {type(value) for value in values.dropna()}
+        if not (kinds <= {str} or kinds <= {bool} or kinds <= {int, float}):
+            shown[name] = [None if value is None else as_text(value) for value in values]
+    return shown
+
+
+def _inert(value: Any) -> Any:
+    """A cell of a CSV that no spreadsheet takes for a formula."""
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _markdown_text(value: Any) -> str:
+    """A text that stays text in Markdown: one line, its marks escaped, cut where nobody reads on."""
+    line = " ".join(str(value).split())
+    line = line if len(line) <= _SHOWN * 5 else line[: _SHOWN * 5] + "\N{HORIZONTAL ELLIPSIS}"
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>#|$~" else letter for letter in line)
