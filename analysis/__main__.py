@@ -1,11 +1,13 @@
-"""`python -m analysis [SWEEP]`: what a sweep's claims earned, in sentences on the terminal."""
+"""`python -m analysis [SWEEP]`: what a sweep's claims earned, in sentences on the terminal and as a report."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from analysis import runs, sentences
+import pandas as pd
+
+from analysis import report, runs, sentences
 from analysis.study import Study, study
 from runner.errors import RunnerError
 from runner.files import root_of
@@ -17,12 +19,13 @@ def main() -> None:
     parser.add_argument(
         "sweep", nargs="?", help="a sweep's name, the start of its key, or its run id (default: the latest)"
     )
+    parser.add_argument("--out", type=Path, help="folder of the report (default: reports/<sweep key> under the root)")
     parser.add_argument("--root", help="folder that holds the local store (default: the checkout, else here)")
     parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
     parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
     arguments = parser.parse_args()
     try:
-        code = analyse(root_of(arguments.root), arguments.uri, arguments.experiment, arguments.sweep)
+        code = analyse(root_of(arguments.root), arguments.uri, arguments.experiment, arguments.sweep, arguments.out)
     except RunnerError as error:
         print(f"analysis: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -32,24 +35,22 @@ def main() -> None:
     sys.exit(code)
 
 
-def analyse(root: Path, uri: str | None, experiment: str, sweep: str | None) -> int:
-    """Read a sweep, decide its claims and print them; the exit code: 1 when a run of it failed."""
+def analyse(root: Path, uri: str | None, experiment: str, sweep: str | None, out: Path | None = None) -> int:
+    """Read a sweep, decide its claims, write the report and print them; the exit code: 1 when a run of it failed."""
     found = study(runs.read(uri or runs.local_uri(root), experiment, sweep), runs.correct)
-    print("\n".join(lines(found)), flush=True)
+    address = report.write(found, out or root / "reports" / found.sweep.key[:16], _published(found.sweep.name))
+    print("\n".join([*lines(found), "", f"Report: {address}"]), flush=True)
     return 1 if found.states.get("failed") else 0
 
 
 def lines(found: Study) -> list[str]:
     """The verdicts in sentences, each with its interval and n."""
-    n_done, n_runs = found.states.get("done", 0), len(found.sweep.runs)
-    rest = ", ".join(f"{n} {state}" for state, n in found.states.items() if state != "done")
-    counted = f"{n_done} of {n_runs} runs done" + (f" ({rest})" if rest else "")
-    text = [f"{found.sweep.name} ({found.sweep.key[:8]}): {counted}"]
+    counted = sentences.counted(found.states, len(found.sweep.runs))
     n_begun = int(found.sweep.runs["start_ms"].notna().sum())
-    if found.decisions:
-        text.append(f"Its claims were recorded before {found.n_declared_before} of {n_begun} runs began.")
-    else:
-        text.append("No claim was declared for this sweep.")
+    text = [
+        f"{found.sweep.name} ({found.sweep.key[:8]}): {counted}",
+        sentences.declared(len(found.decisions), found.n_declared_before, n_begun),
+    ]
     for decision in found.decisions:
         origin = found.sweep.claims_origin.get(decision.name, "declared")
         mark = "" if origin == "declared" else f" [{origin}]"
@@ -58,6 +59,12 @@ def lines(found: Study) -> list[str]:
         if decision.name in found.more:
             text.append("  " + sentences.wish(decision, found.more[decision.name]))
     return [*text, "", f"Under: {sentences.conditions(found.cells)}."]
+
+
+def _published(name: str) -> pd.DataFrame | None:
+    """The published curves, for the sweep that repeats them."""
+    path = Path(__file__).resolve().parent.parent / "sweeps" / "published_curves.csv"
+    return pd.read_csv(path) if name == "published" and path.is_file() else None
 
 
 if __name__ == "__main__":

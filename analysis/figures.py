@@ -22,7 +22,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _DASHES = ("-", "--", ":", "-.")
 #: More cells than this are not told apart by eye: the others are named under the figure.
 MAX_CURVES = 12
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -118,7 +118,9 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
 def interaction_plot(decision: Decision) -> Figure | None:
     """The contrast at each level of the other knobs, each with its interval; None where no other knob moved."""
     rows = [
-        (f"{short(one.knob)}={as_text(level)}", effect) for one in decision.interactions for level, effect in one.effects
+        (f"{short(one.knob)}={as_text(level)}", effect)
+        for one in decision.interactions
+        for level, effect in one.effects
     ]
     if not rows or decision.bounds is None:
         return None

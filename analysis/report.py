@@ -144,21 +144,20 @@ def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
     per_cell = by_run.reindex(runs.index).groupby(runs["cell_key"], sort=False).median()
     began, ended = runs["start_ms"].min(), runs["end_ms"].max()
     return {
-        "study": study,
         "sweep": study.sweep,
-        "words": sentences,
-        "figures": drawings,
+        "figures": [drawing for name, drawing in drawings.items() if not name.startswith("claim-")],
         "legend": verdicts.MEANINGS,
         "claims": [
             {
-                "decision": one,
+                "verdict": one.verdict,
                 "origin": study.sweep.claims_origin.get(one.name, "declared"),
                 "headline": sentences.headline(one),
                 "finding": sentences.finding(one),
                 "details": sentences.details(one, study.multiverses[one.name]),
                 "wish": sentences.wish(one, study.more[one.name]) if one.name in study.more else "",
+                "figures": [drawing for name, drawing in drawings.items() if name.startswith(f"claim-{place}-")],
             }
-            for one in study.decisions
+            for place, one in enumerate(study.decisions, 1)
         ],
         "counted": sentences.counted(study.states, len(runs)),
         "declared": sentences.declared(
@@ -221,7 +220,7 @@ def _drawings(study: Study, published: pd.DataFrame | None) -> dict[str, Drawing
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose columns have one type each: what is no number, text or truth value becomes its JSON."""
     shown = frame.reset_index(drop=True)
-    for name in shown.columns[shown.dtypes == object]:
+    for name in shown.columns[shown.dtypes.map(pd.api.types.is_object_dtype)]:
         values = shown[name]
         kinds = {type(value) for value in values.dropna()}
         if not (kinds <= {str} or kinds <= {bool} or kinds <= {int, float}):

@@ -85,6 +85,19 @@ def conditions(cells: Cells) -> str:
     return ", ".join(f"{knob}={as_text(value)}" for knob, value in fixed)
 
 
+def counted(states: dict[str, int], n_runs: int) -> str:
+    """How many of the planned runs are done, and what became of the others."""
+    rest = ", ".join(f"{n} {state}" for state, n in states.items() if state != "done")
+    return f"{states.get('done', 0)} of {n_runs} runs done" + (f" ({rest})" if rest else "")
+
+
+def declared(n_claims: int, n_before: int, n_begun: int) -> str:
+    """Whether the claims were recorded before the runs."""
+    if not n_claims:
+        return "No claim was declared for this sweep."
+    return f"Its claims were recorded before {n_before} of {n_begun} runs began."
+
+
 def amount(value: float, metric: Metric, sign: bool = False, unit: bool = True) -> str:
     """A number in the unit that people use: points of accuracy, epochs, nats."""
     plus = "+" if sign else ""
