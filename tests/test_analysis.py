@@ -128,7 +128,7 @@ def test_claims_that_came_after_the_runs_are_told_from_those_before(copy):
     assert "Its claims were recorded before 0 of 8 runs began." in analyse(copy)
 
 
-def test_a_foreign_run_changes_nothing(copy, main_job):
+def test_a_foreign_run_changes_nothing(copy, main_job, tmp_path):
     change(copy, "insert into runs (run_uuid, name, status, lifecycle_stage, experiment_id, artifact_uri, start_time) "
            "select 'f00', 'foreign', 'RUNNING', 'active', experiment_id, '/nowhere', 1 from runs limit 1")  # fmt: skip
     change(
@@ -136,7 +136,8 @@ def test_a_foreign_run_changes_nothing(copy, main_job):
         "insert into metrics (key, value, timestamp, run_uuid, step, is_nan) values (?, 1, 1, 'f00', 1, 0)",
         "test/accuracy",
     )
-    assert analyse(copy) == analyse(main_job.root)
+    out = ("--out", str(tmp_path / "report"))
+    assert analyse(copy, *out) == analyse(main_job.root, *out)
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_runs(main_job, monkeypatch):
