@@ -9,7 +9,7 @@ venv := .venv/bin/python
 job := $(if $(SWEEP),sweeps=$(SWEEP),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep smoke report test bench lint format ui sync lock wheel all
+.PHONY: help install sweep smoke report notebook test bench lint format ui sync lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -31,8 +31,12 @@ sweep: install ## train the main job (or SWEEP=name), print the table of its cel
 smoke: install ## a sweep of seconds on embedded data
 	$(venv) -m runner -m sweeps=smoke $(ARGS)
 
-report: install ## what the claims of the latest sweep (or SWEEP=name) earned
+report: install ## what the claims of the latest sweep (or SWEEP=name) earned: in sentences, and as a page under reports/
 	$(venv) -m analysis $(SWEEP) $(ARGS)
+
+notebook: install ## run analysis/report.ipynb on the latest sweep (or SWEEP=name), into reports/notebook.ipynb
+	mkdir -p reports
+	SWEEP=$(SWEEP) .venv/bin/jupyter-execute --output=reports/notebook analysis/report.ipynb
 
 ui: install ## browse the curves in MLflow, on this machine's loopback address
 	$(venv) -m runner.ui --port $(PORT)

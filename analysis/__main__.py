@@ -55,16 +55,20 @@ def lines(found: Study) -> list[str]:
         origin = found.sweep.claims_origin.get(decision.name, "declared")
         mark = "" if origin == "declared" else f" [{origin}]"
         text += ["", sentences.headline(decision) + mark, "  " + sentences.finding(decision)]
-        text += ["  " + line for line in sentences.details(decision, found.multiverses[decision.name])]
+        text += ["  " + line for line in found.details(decision)]
         if decision.name in found.more:
             text.append("  " + sentences.wish(decision, found.more[decision.name]))
     return [*text, "", f"Under: {sentences.conditions(found.cells)}."]
 
 
 def _published(name: str) -> pd.DataFrame | None:
-    """The published curves, for the sweep that repeats them."""
-    path = Path(__file__).resolve().parent.parent / "sweeps" / "published_curves.csv"
-    return pd.read_csv(path) if name == "published" and path.is_file() else None
+    """The published curves, for the sweep that repeats them; beside the packages, in a wheel inside the runner's."""
+    checkout = Path(__file__).resolve().parent.parent
+    for folder in (checkout, checkout / "runner"):
+        path = folder / "sweeps" / "published_curves.csv"
+        if name == "published" and path.is_file():
+            return pd.read_csv(path)
+    return None
 
 
 if __name__ == "__main__":

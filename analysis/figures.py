@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from analysis import metrics, sentences
+from analysis import metrics, pairing, sentences
 from analysis.cells import as_text, short
 from analysis.claims import Decision
-from analysis.contrasts import Contrast, per_seed, table
+from analysis.contrasts import Contrast
 from analysis.statistics.bands import Band, pointwise_band, simultaneous_band
 from analysis.study import Study
 
@@ -43,10 +44,13 @@ def drawn(figure: Figure) -> tuple[bytes, bytes]:
     salt = hashlib.sha256(title.encode()).hexdigest()
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": salt}):
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        # The layout found for one is that of both; to find it takes as long as to draw.
+        figure.set_layout_engine("none")
         figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
     return svg.getvalue(), png.getvalue()
 
 
+@matplotlib.rc_context(_STYLE)
 def learning_curves(study: Study, curve: str) -> Figure:
     """The mean of a curve over the seeds, a line a cell, with each epoch's 95 % t interval.
 
@@ -68,6 +72,7 @@ def learning_curves(study: Study, curve: str) -> Figure:
     return figure
 
 
+@matplotlib.rc_context(_STYLE)
 def contrast_curve(study: Study, decision: Decision) -> Figure | None:
     """A contrast at every epoch, with a band that holds the whole curve at once; None where there is none."""
     if decision.contrast is None or decision.bounds is None:
@@ -83,11 +88,14 @@ def contrast_curve(study: Study, decision: Decision) -> Figure | None:
     x, band = values.columns.to_numpy(float), simultaneous_band(values.to_numpy())
     for seed in values.to_numpy():
         axes.plot(x, seed, color="#999999", linewidth=0.6)
-    _draw_band(axes, x, band, f"{_cut(decision.contrast.label)}, 95 % over all epochs ({band.method})", 0)
-    axes.legend()
+    _draw_band(axes, x, band, "", 0)
+    axes.set_title(
+        f"{_cut(decision.contrast.label)}: 95 % over all epochs ({band.method}), n = {len(values)}", fontsize=9
+    )
     return figure
 
 
+@matplotlib.rc_context(_STYLE)
 def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     """Every seed a dot in both arms, joined; beside them the differences with their interval."""
     if decision.contrast is None or decision.bounds is None:
@@ -96,8 +104,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     scale = _scale(metric)
     figure = Figure(figsize=_SIZE, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    arms = _arms(study, decision)
-    for pair in arms:
+    for pair in pairing.arms(decision, study.sweep.runs, _done(study)):
         left.plot((0, 1), scale * pair, "o-", color=_COLOURS[0], markersize=4, linewidth=0.8, alpha=0.75)
     ours, _, theirs = decision.contrast.label.partition(" minus ")
     left.set_xticks((0, 1), (_cut(theirs, 22), _cut(ours, 22)) if theirs else ("lower levels", "upper levels"))
@@ -115,6 +122,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     return figure
 
 
+@matplotlib.rc_context(_STYLE)
 def interaction_plot(decision: Decision) -> Figure | None:
     """The contrast at each level of the other knobs, each with its interval; None where no other knob moved."""
     rows = [
@@ -127,6 +135,7 @@ def interaction_plot(decision: Decision) -> Figure | None:
     return _rows(rows, decision, _measured(decision, "difference in "))
 
 
+@matplotlib.rc_context(_STYLE)
 def forest(study: Study) -> Figure | None:
     """All testable contrasts in one picture, each in units of its claim's margin."""
     tested = [one for one in study.decisions if one.bounds is not None and one.claim.margin > 0]
@@ -142,6 +151,7 @@ def forest(study: Study) -> Figure | None:
     return figure
 
 
+@matplotlib.rc_context(_STYLE)
 def published(study: Study, curves: pd.DataFrame) -> Figure:
     """The published test accuracy over the band of our runs, a panel an experiment.
 
@@ -172,10 +182,11 @@ def published(study: Study, curves: pd.DataFrame) -> Figure:
 
 
 def _figure(height: float = _SIZE[1], **labels: str) -> tuple[Figure, Axes]:
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_SIZE[0], height), layout="constrained")
-        axes = figure.subplots()
-        axes.set(**labels)
+    figure = Figure(figsize=(_SIZE[0], height), layout="constrained")
+    axes = figure.subplots()
+    axes.set(**labels)
+    if labels.get("xlabel") == "epoch":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure, axes
 
 
@@ -233,18 +244,6 @@ def _contrast_by_epoch(study: Study, contrast: Contrast, curve: str) -> pd.DataF
         total = total + weight * _by_seed(epochs[epochs["cell_key"] == cell], curve)
     assert isinstance(total, pd.DataFrame)
     return total.dropna(axis=1, how="any")
-
-
-def _arms(study: Study, decision: Decision) -> Any:
-    """What is subtracted and what it is subtracted from, within each seed: shape (n_seeds, 2)."""
-    assert decision.contrast
-    reduced = metrics.reduce(_done(study), metrics.parse(decision.claim.metric))["value"]
-    if decision.claim.minus:
-        reduced = reduced - metrics.reduce(_done(study), metrics.parse(decision.claim.minus))["value"]
-    ours = study.sweep.runs[study.sweep.runs["cell_key"].isin(decision.contrast.cells)]
-    numbers, weights = table(ours, reduced), decision.contrast.weights
-    sides = [{c: abs(w) for c, w in weights.items() if w * sign > 0} for sign in (-1, 1)]
-    return np.stack([per_seed(numbers, side) / sum(side.values()) for side in sides], axis=1)
 
 
 def _measured(decision: Decision, prefix: str = "") -> str:

@@ -150,10 +150,13 @@ def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
         "claims": [
             {
                 "verdict": one.verdict,
+                "kind": one.verdict.lower().replace(" ", "-"),
+                "says": one.claim.says,
+                "depends_on": one.depends_on,
                 "origin": study.sweep.claims_origin.get(one.name, "declared"),
                 "headline": sentences.headline(one),
                 "finding": sentences.finding(one),
-                "details": sentences.details(one, study.multiverses[one.name]),
+                "details": study.details(one),
                 "wish": sentences.wish(one, study.more[one.name]) if one.name in study.more else "",
                 "figures": [drawing for name, drawing in drawings.items() if name.startswith(f"claim-{place}-")],
             }
@@ -164,6 +167,7 @@ def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
             len(study.decisions), study.n_declared_before, int(runs["start_ms"].notna().sum())
         ),
         "conditions": sentences.conditions(study.cells),
+        "runs": _run_rows(runs, study.sweep.epochs, by_run),
         "not_done": runs[runs["state"] != "done"][["name", "state", "cause", "n_epochs"]].to_dict("records"),
         "cells": [
             {"name": name, "n": int((runs.loc[runs["cell_key"] == cell, "state"] == "done").sum()),
@@ -177,6 +181,13 @@ def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
         },
         "provenance": _provenance(study),
     }  # fmt: skip
+
+
+def _run_rows(runs: pd.DataFrame, epochs: pd.DataFrame, seconds: pd.Series) -> list[dict[str, Any]]:
+    """Every planned run, with where MLflow holds it."""
+    last = epochs.groupby("run_key")["test/accuracy"].last().reindex(runs.index)
+    shown = runs[["name", "state", "run_id"]].assign(accuracy=last, seconds=seconds.reindex(runs.index))
+    return list(shown.to_dict("records"))
 
 
 def _provenance(study: Study) -> list[tuple[str, str]]:

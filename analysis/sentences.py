@@ -1,11 +1,14 @@
 """What a decision says in plain words: the verdict, by how much, how sure, under what fixed values."""
 
-from analysis import metrics, verdicts
+import math
+
+from analysis import metrics
 from analysis.cells import Cells, as_text, short
 from analysis.claims import Decision
 from analysis.metrics import Metric
 from analysis.more import More
 from analysis.multiverse import Multiverse
+from analysis.pairing import Pairing
 from analysis.statistics.intervals import Interval
 
 #: Knobs whose fixed value a reader has to know, in the order in which they are named.
@@ -38,7 +41,7 @@ def finding(decision: Decision) -> str:
     )
 
 
-def details(decision: Decision, choices: Multiverse) -> list[str]:
+def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None) -> list[str]:
     """What a reader should know before trusting the sentence, a line each."""
     if decision.bounds is None:
         return []
@@ -56,10 +59,14 @@ def details(decision: Decision, choices: Multiverse) -> list[str]:
             f" {amount(wide.high, metric, sign=True)}."
         )
     lines.append(
-        f"p = {p_text(decision.p_t)} (t), {p_text(decision.p_exact)} (exact sign-flip; the smallest possible with"
-        f" {decision.bounds.interval.n} seeds is {p_text(2.0 ** (1 - decision.bounds.interval.n))}),"
+        f"{p_text(decision.p_t)} (t), {p_text(decision.p_exact)} (exact sign-flip; the least that"
+        f" {decision.bounds.interval.n} seeds can give is {2.0 ** (1 - decision.bounds.interval.n):.3g}),"
         f" {p_text(decision.p_holm)} (Holm over the claims)."
     )
+    if pair is not None:
+        rho = f"{pair.rho:.2f}".replace("-", "\N{MINUS SIGN}")
+        alike = "" if math.isnan(pair.rho) else f" (correlation of the two sides {rho})"
+        lines.append(f"Comparing within seeds was worth {pair.worth:.1f} times the seeds{alike}.")
     n = len(choices.verdicts)
     flips = "; ".join(f"{choice}: {verdict}" for choice, verdict in choices.flips.items())
     lines.append(f"{choices.n_agree} of {n} ways to compute it agree" + (f" (not: {flips})." if flips else "."))
@@ -115,18 +122,13 @@ def amount(value: float, metric: Metric, sign: bool = False, unit: bool = True) 
 
 
 def p_text(p: float) -> str:
-    """A p value: three decimals, or `< 0.001`."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """`p = 0.031`, three decimals, or `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def level_text(interval: Interval) -> str:
     """`98.3 % interval`."""
     return f"{_percent(interval.level)} interval"
-
-
-def legend() -> dict[str, str]:
-    """What each verdict means."""
-    return dict(verdicts.MEANINGS)
 
 
 def _measured(decision: Decision) -> str:

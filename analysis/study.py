@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis import metrics
+from analysis import metrics, sentences
 from analysis.cells import Cells, cells_of
 from analysis.claims import Decision, decide_all
 from analysis.contrasts import Array
 from analysis.more import More, more_seeds
 from analysis.multiverse import Multiverse, multiverse
+from analysis.pairing import Pairing, pairing
 from analysis.runs import Sweep
 from analysis.statistics.intervals import Interval, new_images_interval
 
@@ -30,11 +31,17 @@ class Study:
     multiverses: dict[str, Multiverse]
     #: By claim, for the inconclusive ones.
     more: dict[str, More]
+    #: By claim, for the tested ones.
+    pairings: dict[str, Pairing]
 
     @property
     def states(self) -> dict[str, int]:
         """How many of the planned runs are in each state."""
         return {str(state): int(n) for state, n in self.sweep.runs["state"].value_counts().sort_index().items()}
+
+    def details(self, decision: Decision) -> list[str]:
+        """What to know before trusting a decision's sentence, a line each."""
+        return sentences.details(decision, self.multiverses[decision.name], self.pairings.get(decision.name))
 
     @property
     def n_declared_before(self) -> int:
@@ -65,6 +72,7 @@ def study(sweep: Sweep, bits: Callable[[Sweep, str], Array | None]) -> Study:
         decisions,
         {one.name: multiverse(one, sweep.runs, epochs) for one in decisions},
         {one.name: more for one in decisions for more in [more_seeds(one, sweep.runs, sweep.epochs)] if more},
+        {one.name: pair for one in decisions for pair in [pairing(one, sweep.runs, epochs)] if pair},
     )
 
 

@@ -68,6 +68,7 @@ def frame(rows):
         key = json.dumps([row.get("cell_key", cell), row["seed"]])
         run = FIXED | RECORDED | {"cell": cell, "cell_key": cell, "name": f"{cell} seed={row['seed']}", "run_key": key}
         run["first_batch_order.sha256"] = f"order of seed {row['seed']}"
+        run["run_id"] = f"run {len(runs)}"
         run |= {"start_ms": 1000 * len(runs), "end_ms": 1000 * len(runs) + 1000}
         runs.append(run | row)
     return pd.DataFrame(runs).set_index("run_key", drop=False)

@@ -18,14 +18,15 @@ HOSTILE = "=cmd|' /C calc'!A1 <script>document.title='gone'</script> \u202egnol 
 
 
 def made_up(name="made up", seeds=range(4), claims=None, states=None):
-    """A study of channels x dropout whose numbers are known: dropout costs seed s 0.02 + 0.001 s, 30 channels bring 0.05."""
+    """A study whose numbers are known: dropout costs seed s 0.02 + 0.001 s, 30 channels bring 0.05."""
     frame = studies.frame(studies.grid(seeds, model__channels=[1, 30], model__dropout=[True, False]))
     frame["state"] = states or "done"
     frame["cause"], frame["n_epochs"], frame["artifact_uri"] = "", 3, None
 
     def value(run, epoch):
         noise = np.random.default_rng([run["seed"], epoch, run["model.channels"]]).normal(0, 0.001)
-        return 0.8 + 0.02 * epoch - (0.02 + 0.001 * run["seed"]) * run["model.dropout"] + 0.05 * (run["model.channels"] == 30) + noise
+        dropout = (0.02 + 0.001 * run["seed"]) * run["model.dropout"]
+        return 0.8 + 0.02 * epoch - dropout + 0.05 * (run["model.channels"] == 30) + noise
 
     claims = claims or {
         "dropout_slows": studies.claim(says="Dropout slows", metric="auc(test/accuracy)", direction="less")
