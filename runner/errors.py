@@ -1,5 +1,7 @@
 """Every error the runner raises on purpose, each with the exit code it ends in."""
 
+import re
+
 
 class RunnerError(Exception):
     """One line for the user: what came, what is allowed, what was kept, what to do next."""
@@ -37,3 +39,8 @@ class StoreBehindError(RunnerError):
 
 class StateError(RunnerError):
     """A file of `state/` says something that cannot be true; it is left as it is."""
+
+
+def without_password(text: str) -> str:
+    """A URI, or a text with URIs in it, without users and passwords: for messages and files."""
+    return re.sub(r"//[^/\s]*@", "//***@", text)

@@ -61,6 +61,11 @@ def without_effect(knobs: Mapping[str, Any]) -> set[str]:
     return nothing
 
 
+def sha256_tag(file: str) -> str:
+    """The tag that holds the hash of a file that a run logged, such as `test_correct.npy`."""
+    return f"{file}.sha256"
+
+
 def sweep_tag(sweep_key: str) -> str:
     """The tag that a run carries for every sweep that it serves."""
     return f"sweep.{sweep_key[:8]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from runner import data, size, store
 from runner.config import Config
 from runner.data import Dataset
-from runner.errors import ConfigError, DataError
+from runner.errors import ConfigError, DataError, without_password
 from runner.overrides import COMMAND
 from runner.plan import PlannedRun
 from runner.tracking import Ledger
@@ -102,10 +102,10 @@ def sync_command(config: Config, root: Path) -> str:
     """What to type when a store that went away is back."""
     words = ["--root", str(root), "--experiment", config.tracking.experiment]
     if config.tracking.uri:
-        words += ["--uri", store.shown(config.tracking.uri)]
+        words += ["--uri", without_password(config.tracking.uri)]
     return f"{COMMAND}.sync {shlex.join(words)}"
 
 
 def shown_uri(config: Config, root: Path) -> str:
     """Where the store is, without secrets."""
-    return store.shown(config.tracking.uri) if config.tracking.uri else str(store.database(root))
+    return without_password(config.tracking.uri) if config.tracking.uri else str(store.database(root))

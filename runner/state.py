@@ -37,6 +37,9 @@ class RunFolder:
         except Timeout:
             yield False
             return
+        # Only the holder writes here: what is half written was left by one that was killed.
+        for left in self.path.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
         try:
             yield True
         finally:

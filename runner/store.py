@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from runner.errors import StoreError
+from runner.errors import StoreError, without_password
 from runner.files import sync_folder
 
 if TYPE_CHECKING:
@@ -65,11 +65,6 @@ def sqlite_uri(path: Path) -> str:
     from sqlalchemy.engine import URL
 
     return URL.create("sqlite+pysqlite", database=str(path)).render_as_string(hide_password=False)
-
-
-def shown(uri: str) -> str:
-    """A URI without its user and password, for messages."""
-    return re.sub(r"//[^/\s]*@", "//***@", uri)
 
 
 def check(uri: str | None, root: Path) -> None:
@@ -169,7 +164,7 @@ def _client(uri: str) -> "MlflowClient":
             gc.freeze()
         client.search_experiments(max_results=1)
     except Exception as error:
-        raise StoreError(f"tracking store {shown(uri)}: {' '.join(str(error).split())[:400]}") from error
+        raise StoreError(f"tracking store {without_password(uri)}: {' '.join(str(error).split())[:400]}") from error
     return client
 
 
@@ -223,6 +218,6 @@ def _probe(uri: str) -> None:
         return  # it answers; whether it lets this user in is for the client to say
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"tracking.uri={shown(uri)} cannot be reached ({error}); start the server, or leave tracking.uri out"
-            " for the local store"
+            f"tracking.uri={without_password(uri)} cannot be reached ({error}); start the server, or leave"
+            " tracking.uri out for the local store"
         ) from error

@@ -9,6 +9,7 @@ from runner import device as devices
 from runner import estimate, grid, launch, provenance, session, store, summary
 from runner import plan as plans
 from runner.config import Config
+from runner.errors import without_password
 from runner.files import root_of
 from runner.overrides import COMMAND
 from runner.plan import Plan
@@ -44,7 +45,7 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
         dataset = sources.of(of)
         return dataset.name, dataset.sha256
 
-    plan, n_duplicates = grid.plan(cells, data_of, device, [store.shown(word) for word in command])
+    plan, n_duplicates = grid.plan(cells, data_of, device, [without_password(word) for word in command])
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     n_workers = _n_workers(config, device)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner import plan as plans
 from runner import store
-from runner.errors import RunnerError, StoreBehindError, StoreError
+from runner.errors import RunnerError, StoreBehindError, StoreError, without_password
 from runner.files import root_of
 from runner.plan import PlannedRun, config_from
 from runner.state import read_journal
@@ -43,7 +43,7 @@ def sync(root: Path, uri: str | None, experiment: str) -> int:
     except RunnerError:
         raise
     except Exception as error:
-        why = " ".join(store.shown(str(error)).split())[:200]
+        why = " ".join(without_password(str(error)).split())[:200]
         raise StoreBehindError(f"the store went away ({why}); nothing is lost, run it again") from error
     return len(planned) + len(alone)
 

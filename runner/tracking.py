@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from runner import plan as plans
-from runner import store
 from runner.config import leaves
+from runner.errors import without_password
 from runner.plan import Plan, PlannedRun
 from runner.record import (
     DONE,
@@ -24,6 +24,7 @@ from runner.record import (
     TAG_RUN_KEY,
     TAG_STATUS,
     TAG_SWEEP_KEY,
+    sha256_tag,
     sweep_tag,
 )
 from runner.state import Journal, JournalReader, RunFolder
@@ -111,6 +112,7 @@ class Mirror:
         tags = [
             RunTag(TAG_STATUS, end["status"] if end else "running"),
             RunTag(TAG_CAUSE, (end or {}).get("cause") or ""),
+            *(RunTag(sha256_tag(name), value) for name, value in (end or {}).get("sha256", {}).items()),
         ]
         if rows or params or is_news:
             client.log_batch(self.run_id, metrics=rows[:_ROWS_A_CALL], params=params, tags=tags)
@@ -228,7 +230,7 @@ class Tracker(threading.Thread):
         try:
             self.ledger.update()
         except Exception as error:
-            self.trouble = " ".join(store.shown(str(error)).split())[:200]
+            self.trouble = " ".join(without_password(str(error)).split())[:200]
             return False
         self.trouble = None
         return True
@@ -242,7 +244,7 @@ class Tracker(threading.Thread):
             try:
                 self.ledger.close_sweep(status)
             except Exception as error:
-                self.trouble = " ".join(store.shown(str(error)).split())[:200]
+                self.trouble = " ".join(without_password(str(error)).split())[:200]
         return self.ledger.n_behind
 
 

@@ -45,6 +45,18 @@ def append(journal, kind, **content):
     writer.close()
 
 
+def test_what_a_killed_holder_left_half_written_is_gone_for_the_next(folder):
+    left = folder.path / ".checkpoint.123.0f0f0f0f.tmp"
+    left.write_bytes(b"half")
+    (folder.path / "checkpoint").write_bytes(b"whole")
+    with folder.locked() as ours:
+        assert ours and not left.exists()
+        assert (folder.path / "checkpoint").read_bytes() == b"whole"
+        left.write_bytes(b"being written by the holder")
+        with RunFolder(folder.path.parent, KEY).locked() as another:
+            assert not another and left.exists()
+
+
 # The journal.
 
 

@@ -30,10 +30,11 @@ from commands import (
     until,
 )
 
+from analysis import runs
 from runner import plan as plans
 from runner import store
 from runner import sync as syncing
-from runner.errors import StoreBehindError, StoreError
+from runner.errors import StoreBehindError, StoreError, without_password
 from runner.record import METRICS
 from runner.tracking import Ledger, Tracker
 
@@ -183,7 +184,7 @@ def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(root):
 
 
 def test_a_password_is_not_shown():
-    assert store.shown("http://me:secret@host:5000/x") == "http://***@host:5000/x"
+    assert without_password("http://me:secret@host:5000/x") == "http://***@host:5000/x"
 
 
 # Replay.
@@ -396,3 +397,14 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
     assert parent.status == "FINISHED"
     (kept_plan,) = (server.folder / "artifacts").glob(f"*/{parent.id}/artifacts/sweep.json")
     assert json.loads(kept_plan.read_bytes()) == plan_of(root)
+
+    sweep = runs.read(server.uri)
+    assert list(sweep.runs.index) == [one["run_key"] for one in plan_of(root)["runs"]]
+    for key, journaled in epochs.items():
+        read = sweep.epochs[sweep.epochs["run_key"] == key]
+        assert read[list(METRICS)].to_dict("records") == [line["metrics"] for line in journaled]
+    last = sweep.epochs.groupby("run_key")["test/accuracy"].last()
+    right = {key: bits.mean() for key, bits in runs.correct(sweep).items()}
+    assert right == pytest.approx(dict(last), abs=1e-12)
+    with pytest.raises(StoreError, match="there is no experiment nosuch"):
+        runs.read(server.uri, "nosuch")
