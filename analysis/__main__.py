@@ -46,10 +46,9 @@ def analyse(root: Path, uri: str | None, experiment: str, sweep: str | None, out
 def lines(found: Study) -> list[str]:
     """The verdicts in sentences, each with its interval and n."""
     counted = sentences.counted(found.states, len(found.sweep.runs))
-    n_begun = int(found.sweep.runs["start_ms"].notna().sum())
     text = [
         f"{found.sweep.name} ({found.sweep.key[:8]}): {counted}",
-        sentences.declared(len(found.decisions), found.n_declared_before, n_begun),
+        found.declared,
     ]
     for decision in found.decisions:
         origin = found.sweep.claims_origin.get(decision.name, "declared")

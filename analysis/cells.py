@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,11 @@ class Cells:
     #: Knobs that are the same everywhere, with their value: what every conclusion is conditional on.
     fixed: dict[str, Any]
 
+    @cached_property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """`values` by cell key and knob."""
+        return dict(zip(map(str, self.values.index), self.values.to_dict("records"), strict=True))
+
     @property
     def moving(self) -> list[str]:
         """The knobs that move."""
@@ -33,7 +39,7 @@ class Cells:
         wanted = {knob: level} | (at or {})
         return [
             cell
-            for cell, row in zip(self.values.index, self.values.to_dict("records"), strict=True)
+            for cell, row in self.rows.items()
             if all(same(row.get(name, self.fixed.get(name)), value) for name, value in wanted.items())
         ]
 

@@ -51,6 +51,8 @@ class Decision:
     #: Adjusted over all claims of the sweep that could be tested.
     p_holm: float = float("nan")
     interactions: list[Interaction] = field(default_factory=list)
+    #: Of a slope over three levels or more: how far each level lies off the line, all levels sharing the claim's alpha.
+    misfits: list[tuple[Any, Interval]] = field(default_factory=list)
     #: The knobs on which the answer depends.
     depends_on: list[str] = field(default_factory=list)
     #: The other contrasts of a winner, the closest rival left out.
@@ -88,6 +90,8 @@ def decide(name: str, claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, ce
                 raise NotTestable(reason)
         numbers, n_censored = numbers_of(claim, runs, epochs, compared)
         each = [_decide(name, claim, contrast, numbers, alpha) for contrast in compared]
+        if claim.slope:
+            each = [replace(one, misfits=_misfits(one, cells.levels(claim.knob), numbers, alpha)) for one in each]
     except NotTestable as error:
         return Decision(name, claim, verdicts.NOT_TESTABLE, reason=str(error))
     # A winner's claim stands or falls with the closest rival.
@@ -159,6 +163,15 @@ def _interactions(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> li
             )
         )
     return found
+
+
+def _misfits(decision: Decision, levels: list[Any], numbers: pd.DataFrame, alpha: float) -> list[tuple[Any, Interval]]:
+    assert decision.contrast
+    off = contrasts.off_the_line(decision.contrast, levels)
+    return [
+        (level, intervals.t_interval(contrasts.per_seed(numbers, weights), 1 - alpha / len(off)))
+        for level, weights in off
+    ]
 
 
 def depends(interaction: Interaction, verdict: str, margin: float) -> bool:

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from analysis.cells import short
+from analysis.cells import as_key, short
 
 #: What has to be the same in all runs of a seed, and the knob that may change it when it is the claimed one.
 _SAME_WITHIN_A_SEED = {
@@ -76,13 +76,26 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
+def moved_together(values: pd.DataFrame) -> list[str]:
+    """The knobs whose effects the cells cannot tell from those of the other knobs.
+
+    Parameters
+    ----------
+    values
+        `Cells.values`: one row a cell, one column a knob that moves.
+    """
+    knobs = [str(name) for name in values]
+    return [knob for knob in knobs if (knob,) in not_estimable(values, [*((o,) for o in knobs if o != knob), (knob,)])]
+
+
 def not_estimable(factors: pd.DataFrame, terms: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The terms that the design cannot tell from those before them.
 
     Parameters
     ----------
     factors
-        One row an observation (a cell, a run), one column a factor; every column counts as categories.
+        One row an observation (a cell, a run), one column a factor; every column counts as categories. None stands for
+        a factor that has no effect there.
     terms
         Main effects `("N",)` and interactions `("N", "P")`, in the order in which they may claim the variation.
 
@@ -105,6 +118,6 @@ def not_estimable(factors: pd.DataFrame, terms: list[tuple[str, ...]]) -> list[t
 
 def _coded(values: pd.Series) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """Sum-to-zero columns of a factor: one fewer than it has levels."""
-    codes = pd.factorize(values.map(str))[0]
+    codes = pd.factorize(values.map(as_key).where(values.notna()))[0]
     last = codes.max()
     return [np.where(codes == level, 1.0, np.where(codes == last, -1.0, 0.0)) for level in range(last)]

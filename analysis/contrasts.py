@@ -160,13 +160,29 @@ def _slope(claim: Claim, cells: Cells) -> Contrast:
     return Contrast(f"change of the metric a doubling of {short(claim.knob)}", simples)
 
 
+def off_the_line(slope: Contrast, levels: list[Any]) -> list[tuple[Any, dict[str, float]]]:
+    """How far the metric lies from a slope's straight line at each level, as weights by cell key.
+
+    Empty for two levels, through which a line always goes.
+    """
+    x = np.log2(np.array(levels, float))
+    x -= x.mean()
+    residuals = np.eye(len(x)) - 1 / len(x) - np.outer(x, x) / (x @ x)
+    found: list[tuple[Any, dict[str, float]]] = []
+    for level, row in zip(levels, residuals, strict=True):
+        # The cells of a simple slope are in the order of the levels.
+        each = [Simple(one.at, dict(zip(one.weights, map(float, row), strict=True))) for one in slope.simples]
+        found.append((level, Contrast(f"off the line at {as_text(level)}", each).weights))
+    return found if len(levels) > 2 else []
+
+
 def _setting(knob: str, cells: Cells, members: list[str]) -> dict[str, Any] | None:
     """The other knobs' values that all members share; None where one differs. A knob without effect fits any."""
     setting: dict[str, Any] = {}
     for other in cells.moving:
         if other == knob:
             continue
-        given = [value for value in cells.values.loc[members, other] if value is not None]
+        given = [value for value in (cells.rows[cell][other] for cell in members) if value is not None]
         if any(not same(value, given[0]) for value in given):
             return None
         setting[other] = given[0] if given else None
@@ -178,7 +194,7 @@ def _moved_along(knob: str, cells: Cells, a: Any, b: Any, one: str, other: str) 
         f"{name} {as_text(there)} -> {as_text(here)}"
         for name in cells.moving
         if name != knob
-        for here, there in [(cells.values.at[one, name], cells.values.at[other, name])]
+        for here, there in [(cells.rows[one][name], cells.rows[other][name])]
         if here is not None and there is not None and not same(here, there)
     ]
     return (

@@ -8,6 +8,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -15,6 +17,7 @@ from analysis import metrics, pairing, sentences
 from analysis.cells import as_text, short
 from analysis.claims import Decision
 from analysis.contrasts import Contrast
+from analysis.explore import MAIN, METRICS
 from analysis.statistics.bands import Band, pointwise_band, simultaneous_band
 from analysis.study import Study
 
@@ -23,6 +26,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _DASHES = ("-", "--", ":", "-.")
 #: More cells than this are not told apart by eye: the others are named under the figure.
 MAX_CURVES = 12
+_MAX_ROWS = 24
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -32,8 +36,11 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     # A `$` in a cell's name is a `$`.
     "text.parse_math": False,
+    # Letters are a little wider in the PNG than in the SVG, whose layout both have.
+    "figure.constrained_layout.w_pad": 0.1,
 }
 _SIZE = (6.4, 3.8)
+_DPI = 110
 
 
 def drawn(figure: Figure) -> tuple[bytes, bytes]:
@@ -43,10 +50,16 @@ def drawn(figure: Figure) -> tuple[bytes, bytes]:
     # Ids within an SVG: of its own, for several figures share a page, and the same every time.
     salt = hashlib.sha256(title.encode()).hexdigest()
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": salt}):
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        # By the canvases themselves, for `savefig` draws everything twice.
+        FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
+            svg, metadata={"Date": None, "Creator": None}
+        )
         # The layout found for one is that of both; to find it takes as long as to draw.
         figure.set_layout_engine("none")
-        figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
+        figure.set_dpi(_DPI)
+        FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
+            png, metadata={"Software": None}
+        )
     return svg.getvalue(), png.getvalue()
 
 
@@ -114,8 +127,8 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     d = scale * decision.per_seed.to_numpy()
     right.axhline(0, color="#777777", linewidth=0.8)
     right.plot(np.linspace(-0.12, 0.12, len(d)), np.sort(d), "o", color=_COLOURS[0], markersize=4, alpha=0.75)
-    _interval(right, 0.4, interval, scale)
-    _margin(right.axhspan, decision, scale)
+    _interval(right, 0.4, *interval.ends, scale)
+    _margin(right.axhspan, scale * decision.claim.margin)
     right.set_xlim(-0.4, 0.7)
     right.set_xticks((0, 0.4), ("seeds", "mean"))
     right.set_title(f"difference, {sentences.level_text(interval)}, n = {interval.n}", fontsize=9)
@@ -126,29 +139,25 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
 def interaction_plot(decision: Decision) -> Figure | None:
     """The contrast at each level of the other knobs, each with its interval; None where no other knob moved."""
     rows = [
-        (f"{short(one.knob)}={as_text(level)}", effect)
+        (f"{short(one.knob)}={as_text(level)}", *effect.ends)
         for one in decision.interactions
         for level, effect in one.effects
     ]
     if not rows or decision.bounds is None:
         return None
-    return _rows(rows, decision, _measured(decision, "difference in "))
+    scale = _scale(metrics.parse(decision.claim.metric))
+    return _rows(rows, _measured(decision, "difference in "), scale, scale * decision.claim.margin)
 
 
 @matplotlib.rc_context(_STYLE)
 def forest(study: Study) -> Figure | None:
     """All testable contrasts in one picture, each in units of its claim's margin."""
-    tested = [one for one in study.decisions if one.bounds is not None and one.claim.margin > 0]
-    if not tested:
-        return None
-    figure, axes = _figure(height=1.2 + 0.5 * len(tested), xlabel="difference / the claim's margin")
-    for place, one in enumerate(tested[::-1]):
-        assert one.bounds
-        _interval(axes, place, one.bounds.interval, 1 / one.claim.margin, across=True)
-    axes.axvline(0, color="#777777", linewidth=0.8)
-    axes.axvspan(-1, 1, color="#777777", alpha=0.15)
-    axes.set_yticks(range(len(tested)), [f"{_cut(one.name, 30)}\n{one.verdict}" for one in tested[::-1]])
-    return figure
+    rows = []
+    for one in study.decisions:
+        if one.bounds is not None and one.claim.margin > 0:
+            low, middle, high = (x / one.claim.margin for x in one.bounds.interval.ends)
+            rows.append((f"{_cut(one.name, 30)}\n{one.verdict}", low, middle, high))
+    return _rows(rows, "difference / the claim's margin", 1.0, 1.0) if rows else None
 
 
 @matplotlib.rc_context(_STYLE)
@@ -166,19 +175,37 @@ def published(study: Study, curves: pd.DataFrame) -> Figure:
         for cell, name in study.cells.names.items()
         if str(experiment).startswith(name.rpartition("=")[2] + "_")
     ]
-    figure = Figure(figsize=(_SIZE[0], 2.6 * max(1, len(matched))), layout="constrained")
+    figure = Figure(figsize=(_SIZE[0], 2.8 * max(1, len(matched))), layout="constrained")
     epochs = _done(study)
     panels = figure.subplots(max(1, len(matched)), 1, squeeze=False)[:, 0]
     for axes, (experiment, group, cell) in zip(panels, matched, strict=False):
-        planned = study.sweep.runs[study.sweep.runs["cell_key"] == cell]
-        values = _by_seed(epochs[epochs["run_key"].isin(planned.index)], "test/accuracy")
-        if len(values) > 1 and np.isfinite(values.to_numpy()).all():
-            label = f"{study.cells.names[cell]} (n = {len(values)})"
-            _draw_band(axes, values.columns.to_numpy(float), pointwise_band(values.to_numpy()), label, 0)
+        ours = epochs[epochs["cell_key"] == cell]
+        modes = {"in test mode": "test/accuracy", "masks on": "test_masked/accuracy"}
+        if ours["test/accuracy"].equals(ours["test_masked/accuracy"]):
+            modes = {"": "test/accuracy"}
+        for place, (mode, curve) in enumerate(modes.items()):
+            values = _by_seed(ours, curve)
+            if len(values) > 1 and np.isfinite(values.to_numpy()).all():
+                label = f"{study.cells.names[cell]} {mode}".strip() + f" (n = {len(values)})"
+                _draw_band(axes, values.columns.to_numpy(float), pointwise_band(values.to_numpy()), label, 2 * place)
         axes.plot(group["epoch"], group["test_accuracy"], label=f"published: {experiment}", **_line(1))
-        axes.set(xlabel="epoch", ylabel=_axis("test/accuracy"))
+        axes.set(xlabel="epoch", ylabel="test accuracy")
+        # A t interval knows no bound; an accuracy does.
+        axes.set_ylim(top=min(1.0, axes.get_ylim()[1]))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
     return figure
+
+
+@matplotlib.rc_context(_STYLE)
+def contrasts(study: Study) -> Figure | None:
+    """Every main effect on the final test accuracy, in points; None where there is none."""
+    found = study.explored
+    rows = found[(found["kind"] == MAIN) & (found["metric"] == METRICS[0])].head(_MAX_ROWS)
+    if not len(rows):
+        return None
+    told = list(rows[["contrast", "low", "estimate", "high"]].itertuples(index=False, name=None))
+    return _rows(told, f"difference in {METRICS[0]} [points], 95 % interval", 100.0, 0.0)
 
 
 def _figure(height: float = _SIZE[1], **labels: str) -> tuple[Figure, Axes]:
@@ -190,28 +217,30 @@ def _figure(height: float = _SIZE[1], **labels: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _rows(rows: list[tuple[str, Any]], decision: Decision, xlabel: str) -> Figure:
-    figure, axes = _figure(height=1.2 + 0.4 * len(rows), xlabel=xlabel)
-    scale = _scale(metrics.parse(decision.claim.metric))
-    for place, (_, interval) in enumerate(rows[::-1]):
-        _interval(axes, place, interval, scale, across=True)
+def _rows(rows: list[tuple[str, float, float, float]], xlabel: str, scale: float, margin: float) -> Figure:
+    """Intervals below each other, from the top: name, low end, middle and high end, drawn `scale` times as large."""
+    figure, axes = _figure(height=1.2 + 0.45 * len(rows), xlabel=xlabel)
+    for place, (_, low, middle, high) in enumerate(rows[::-1]):
+        _interval(axes, place, low, middle, high, scale, across=True)
     axes.axvline(0, color="#777777", linewidth=0.8)
-    _margin(axes.axvspan, decision, scale)
-    axes.set_yticks(range(len(rows)), [_cut(name) for name, _ in rows[::-1]])
+    _margin(axes.axvspan, margin)
+    axes.set_yticks(range(len(rows)), [_cut(name) for name, *_ in rows[::-1]])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     return figure
 
 
-def _interval(axes: Axes, place: float, interval: Any, scale: float, across: bool = False) -> None:
-    ends, middle = (scale * interval.low, scale * interval.high), scale * interval.estimate
+def _interval(
+    axes: Axes, place: float, low: float, estimate: float, high: float, scale: float, across: bool = False
+) -> None:
+    ends, middle = (scale * low, scale * high), scale * estimate
     ours: dict[str, Any] = {"color": _COLOURS[1]}
     axes.plot(*((ends, (place, place)) if across else ((place, place), ends)), linewidth=2, **ours)
     axes.plot(*((middle, place) if across else (place, middle)), "o", markersize=6, **ours)
 
 
-def _margin(span: Any, decision: Decision, scale: float) -> None:
-    if decision.claim.margin > 0:
-        span(-scale * decision.claim.margin, scale * decision.claim.margin, color="#777777", alpha=0.15)
+def _margin(span: Any, margin: float) -> None:
+    if margin > 0:
+        span(-margin, margin, color="#777777", alpha=0.15)
 
 
 def _draw_band(axes: Axes, x: Any, band: Band, label: str, place: int) -> None:
@@ -263,5 +292,5 @@ def _axis(curve: str, prefix: str = "") -> str:
 
 def _cut(text: str, most: int = 60) -> str:
     """A name as a figure has room for it; control and direction marks, which no font draws, as `?`."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    shown = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
     return shown if len(shown) <= most else shown[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.cells import as_text, short
 from analysis.claims import Decision
 from analysis.statistics import power
 from analysis.verdicts import INCONCLUSIVE
+
+#: One setting is worth naming where it needs this many times fewer seeds than the mean over all settings.
+_QUIETER = 3
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,10 @@ class More:
     n_new: int
     #: Wall-clock minutes for all cells of the contrast, at the speed and with the workers of the runs there are.
     minutes: float
+    #: The level of another knob at which far fewer seeds would do, as `normalize=true`; empty where there is none.
+    alone: str
+    #: How many new seeds would do there.
+    n_alone: int
     #: The smallest difference that the seeds there are would find in four of five sweeps, in the metric's units.
     smallest: float
 
@@ -40,7 +48,23 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
     a_seed = float(spent.reindex(ours.index).groupby(ours["cell_key"]).median().sum())
     minutes = n_new * a_seed / n_workers(runs, spent) / 60
     detectable = float(sd * power.smallest_detectable(interval.n, 1 - interval.level, 0.8))
-    return More(n_seeds, n_new, minutes, detectable)
+    alone, n_alone = _alone(decision, n_seeds)
+    return More(n_seeds, n_new, minutes, alone, n_alone, detectable)
+
+
+def _alone(decision: Decision, n_seeds: int | None) -> tuple[str, int]:
+    """Where one setting of another knob is much quieter than the mean over all of them."""
+    assert decision.bounds
+    have, margin = decision.bounds.interval.n, decision.claim.margin
+    found: list[tuple[int, str]] = []
+    for one in decision.interactions:
+        for level, effect in one.effects:
+            sd = effect.se * np.sqrt(have)
+            needed = power.seeds_for_half_width(sd, margin, effect.level, have) if margin > 0 else None
+            if needed is not None and needed - have > 0:
+                found.append((needed - have, f"{short(one.knob)}={as_text(level)} alone"))
+    n_new, name = min(found, default=(0, ""))
+    return (name, n_new) if n_seeds is not None and n_seeds - have > _QUIETER * n_new > 0 else ("", 0)
 
 
 def n_workers(runs: pd.DataFrame, spent_s: pd.Series) -> int:

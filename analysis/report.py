@@ -1,8 +1,6 @@
 """The report of a study: one HTML file, the same as Markdown, figures, and the frames; written whole or not at all."""
 
 import base64
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis import figures, sentences, verdicts
+from analysis import confounds, figures, folders, metrics, sentences, verdicts
 from analysis.cells import as_text
 from analysis.claims import Decision
 from analysis.more import n_workers
@@ -24,6 +22,8 @@ _CURVES = ("test/accuracy", "train_eval/accuracy", "train/loss")
 #: What a run's provenance is made of, besides the versions.
 _PROVENANCE = ("git.commit", "git.dirty", "device", "card", "processor", "engine", "data.sha256")
 _SHOWN = 200
+#: Levels of a knob that the table of the design names.
+_LEVELS = 12
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Drawing:
 def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> Path:
     """Write a report into a folder and return the HTML file's path.
 
-    `report.html`, `report.md`, `figures/*.svg` and `*.png`, `runs.csv`, `epochs.csv`, `claims.csv` and the same as
-    Parquet. Whatever report was there is replaced once the new one is whole.
+    `report.html`, `report.md`, `figures/*.svg` and `*.png`, `runs.csv`, `epochs.csv`, `claims.csv`, `contrasts.csv` and
+    the same as Parquet. Whatever report was there is replaced once the new one is whole.
 
     Parameters
     ----------
@@ -60,20 +60,8 @@ def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> 
     """
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / HTML).is_file())):
         raise StoreError(f"{folder}: there is something that is no report; give another folder by --out")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        beside.chmod(0o755)
+    with folders.replaced(folder) as beside:
         _fill(study, beside, published)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-            folder.rename(old / "old")
-            beside.rename(folder)
-            shutil.rmtree(old)
-        else:
-            beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return folder / HTML
 
 
@@ -118,6 +106,7 @@ def _fill(study: Study, folder: Path, published: pd.DataFrame | None) -> None:
         (folder / "figures" / f"{drawing.name}.svg").write_bytes(drawing.svg)
         (folder / "figures" / f"{drawing.name}.png").write_bytes(drawing.png)
     frames = {"runs": study.sweep.runs, "epochs": study.sweep.epochs, "claims": claims_frame(study)}
+    frames["contrasts"] = study.explored
     for name, frame in frames.items():
         plain = _plain(frame)
         plain.to_parquet(folder / f"{name}.parquet", index=False)
@@ -163,12 +152,17 @@ def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
             for place, one in enumerate(study.decisions, 1)
         ],
         "counted": sentences.counted(study.states, len(runs)),
-        "declared": sentences.declared(
-            len(study.decisions), study.n_declared_before, int(runs["start_ms"].notna().sum())
-        ),
+        "declared": study.declared,
         "conditions": sentences.conditions(study.cells),
         "runs": _run_rows(runs, study.sweep.epochs, by_run),
         "not_done": runs[runs["state"] != "done"][["name", "state", "cause", "n_epochs"]].to_dict("records"),
+        "design": [
+            {"knob": knob, "levels": ", ".join(as_text(level)[:_SHOWN] for level in study.cells.levels(knob)[:_LEVELS]),
+             "together": knob in together, "more": max(0, len(study.cells.levels(knob)) - _LEVELS)}
+            for together in [confounds.moved_together(study.cells.values)] for knob in study.cells.moving
+        ],
+        "explored": _explored_rows(study.explored),
+        "n_explored": len(study.explored),
         "cells": [
             {"name": name, "n": int((runs.loc[runs["cell_key"] == cell, "state"] == "done").sum()),
              "planned": int((runs["cell_key"] == cell).sum()), "seconds": float(per_cell.get(cell, float("nan")))}
@@ -188,6 +182,25 @@ def _run_rows(runs: pd.DataFrame, epochs: pd.DataFrame, seconds: pd.Series) -> l
     last = epochs.groupby("run_key")["test/accuracy"].last().reindex(runs.index)
     shown = runs[["name", "state", "run_id"]].assign(accuracy=last, seconds=seconds.reindex(runs.index))
     return list(shown.to_dict("records"))
+
+
+def _explored_rows(explored: pd.DataFrame) -> list[dict[str, str]]:
+    """The exploratory contrasts in words, in units that people use."""
+    return [
+        {
+            "contrast": str(row["contrast"]),
+            "metric": str(row["metric"]),
+            "estimate": sentences.amount(row["estimate"], metric, sign=True),
+            "interval": " to ".join(
+                sentences.amount(row[end], metric, sign=True, unit=False) for end in ("low", "high")
+            ),
+            "n": str(row["n_seeds"]),
+            "p": sentences.p_text(row["p_t"]),
+            "p_bh": sentences.p_text(row["p_bh"]),
+        }
+        for row in explored.head(_SHOWN).to_dict("records")
+        for metric in [metrics.parse(row["metric"])]
+    ]
 
 
 def _provenance(study: Study) -> list[tuple[str, str]]:
@@ -215,8 +228,12 @@ def _drawings(study: Study, published: pd.DataFrame | None) -> dict[str, Drawing
                 caption += f" The first {figures.MAX_CURVES} of {len(study.cells.names)} cells."
             draw(f"curves-{curve.replace('/', '-')}", caption, figures.learning_curves(study, curve))
     if published is not None:
-        draw("published", "The published test accuracy over the band of our runs.", figures.published(study, published))
+        draw("published", "The published test accuracy over the band of our runs, ours in test mode and, for a network"
+             " with dropout, as the published script measured it: with the masks on.",
+             figures.published(study, published))  # fmt: skip
     draw("forest", "Every testable claim, in units of its margin (grey).", figures.forest(study))
+    draw("contrasts", "Every main effect on the final test accuracy, declared or not, each with its own 95 % interval:"
+         " for finding the next question.", figures.contrasts(study))  # fmt: skip
     for place, one in enumerate(study.decisions, 1):
         told = f"{one.name[:_SHOWN]}: "
         draw(f"claim-{place}-seeds", told + "every seed, joined, and the differences with their interval;"

@@ -1,6 +1,6 @@
 """A sweep read and every claim decided: what the report, the notebook and the terminal all show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from analysis import metrics, sentences
 from analysis.cells import Cells, cells_of
 from analysis.claims import Decision, decide_all
 from analysis.contrasts import Array
+from analysis.explore import explore
 from analysis.more import More, more_seeds
 from analysis.multiverse import Multiverse, multiverse
 from analysis.pairing import Pairing, pairing
@@ -33,11 +34,19 @@ class Study:
     more: dict[str, More]
     #: By claim, for the tested ones.
     pairings: dict[str, Pairing]
+    #: Every contrast of the sweep, declared or not (`explore.COLUMNS`): to look at, not to conclude from.
+    explored: pd.DataFrame
 
     @property
     def states(self) -> dict[str, int]:
         """How many of the planned runs are in each state."""
         return {str(state): int(n) for state, n in self.sweep.runs["state"].value_counts().sort_index().items()}
+
+    @property
+    def declared(self) -> str:
+        """Whether the claims were there before the runs, in a sentence."""
+        n_begun = int(self.sweep.runs["start_ms"].notna().sum())
+        return sentences.declared(len(self.decisions), self.n_declared_before, n_begun, self.sweep.looks)
 
     def details(self, decision: Decision) -> list[str]:
         """What to know before trusting a decision's sentence, a line each."""
@@ -50,22 +59,23 @@ class Study:
         return 0 if declared is None else int((began >= declared).sum())
 
 
-def study(sweep: Sweep, bits: Callable[[Sweep, str], Array | None]) -> Study:
+def study(sweep: Sweep, bits: Callable[[Sweep], Mapping[str, Array]]) -> Study:
     """Decide every claim of a sweep.
 
     Parameters
     ----------
     bits
-        Gives a run's right and wrong answers, bool (n_test_images,), by run key; None where they are not known.
+        Gives the runs' right and wrong answers (`runs.correct`), bool (n_test_images,) by run key; asked for where a
+        claim is about them.
     """
     knobs = [str(name) for name in sweep.runs.columns if str(name).startswith(_KNOBS) and str(name) != "data.sha256"]
     cells = cells_of(sweep.runs, knobs)
     ended = sweep.runs.index[sweep.runs["state"] == "done"]
     epochs = sweep.epochs[sweep.epochs["run_key"].isin(ended)]
-    decisions = [
-        replace(one, new_images=_on_new_images(one, sweep, bits))
-        for one in decide_all(sweep.claims, sweep.runs, epochs, cells)
-    ]
+    decisions = decide_all(sweep.claims, sweep.runs, epochs, cells)
+    if any(_about_images(one) for one in decisions):
+        answers = bits(sweep)
+        decisions = [replace(one, new_images=_on_new_images(one, sweep.runs, answers)) for one in decisions]
     return Study(
         sweep,
         cells,
@@ -73,29 +83,32 @@ def study(sweep: Sweep, bits: Callable[[Sweep, str], Array | None]) -> Study:
         {one.name: multiverse(one, sweep.runs, epochs) for one in decisions},
         {one.name: more for one in decisions for more in [more_seeds(one, sweep.runs, sweep.epochs)] if more},
         {one.name: pair for one in decisions for pair in [pairing(one, sweep.runs, epochs)] if pair},
+        explore(sweep.runs, epochs, cells),
     )
 
 
-def _on_new_images(decision: Decision, sweep: Sweep, bits: Callable[[Sweep, str], Array | None]) -> Interval | None:
-    """The interval where the test images, too, are a sample: for the last epoch's test accuracy."""
+def _about_images(decision: Decision) -> bool:
+    """Whether the bits of the test images are what a claim is decided by: the last epoch's test accuracy."""
     metric = metrics.parse(decision.claim.metric)
-    if decision.contrast is None or decision.bounds is None or decision.claim.minus:
+    tested = decision.contrast is not None and decision.bounds is not None
+    return tested and not decision.claim.minus and (metric.kind, metric.curve) == ("final", "test/accuracy")
+
+
+def _on_new_images(decision: Decision, runs: pd.DataFrame, answers: Mapping[str, Array]) -> Interval | None:
+    """The interval where the test images, too, are a sample."""
+    if not _about_images(decision):
         return None
-    if (metric.kind, metric.curve) != ("final", "test/accuracy"):
-        return None
+    assert decision.contrast and decision.bounds
     differences: dict[int, Array] = {}
-    for key, run in sweep.runs[sweep.runs["cell_key"].isin(decision.contrast.cells)].iterrows():
-        right = bits(sweep, str(key))
-        if right is None:
+    for key, run in runs[runs["cell_key"].isin(decision.contrast.cells)].iterrows():
+        if key not in answers:
             return None
-        weighted = decision.contrast.weights[str(run["cell_key"])] * right.astype(np.float32)
+        weighted = decision.contrast.weights[str(run["cell_key"])] * answers[str(key)].astype(np.float32)
         seed = int(run["seed"])
         differences[seed] = differences[seed] + weighted if seed in differences else weighted
     if len({len(one) for one in differences.values()}) > 1:
         return None
-    return new_images_interval(np.stack(list(differences.values())), decision.bounds.interval.level)
-
-
-def finished(runs: pd.DataFrame) -> bool:
-    """Whether every planned run is trained."""
-    return set(runs["state"]) <= {"done", "diverged"}
+    these = decision.bounds.interval
+    new = new_images_interval(np.stack(list(differences.values())), these.level)
+    # Its variance is a sum of estimates and may come out the smaller of the two by chance, which it never is.
+    return new if new.high - new.low > these.high - these.low else replace(new, low=these.low, high=these.high)

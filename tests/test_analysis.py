@@ -6,12 +6,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from unittest import mock
+from urllib.parse import urlsplit
 
 import pytest
-from commands import environment, lines, plan_of, run
+from commands import MAIN, environment, lines, plan_of, run
 
-from analysis import runs
+from analysis import database, runs
 from analysis.__main__ import main
 from runner import store
 from runner.errors import StoreError
@@ -61,8 +63,9 @@ def test_a_sweep_is_read_as_it_was_planned_and_journaled(main_job):
 def test_the_bits_of_the_test_images_average_to_the_test_accuracy(main_job):
     sweep = runs.read(runs.local_uri(main_job.root))
     last = sweep.epochs.groupby("run_key")["test/accuracy"].last()
-    for key in sweep.runs.index:
-        right = runs.correct(sweep, key)
+    answers = runs.correct(sweep)
+    assert list(answers) == list(sweep.runs.index)
+    for key, right in answers.items():
         # 355 images: the last of 360 bits are padding.
         assert right.sum() / 355 == pytest.approx(last[key], abs=1e-12)
 
@@ -128,6 +131,30 @@ def test_claims_that_came_after_the_runs_are_told_from_those_before(copy):
     assert "Its claims were recorded before 0 of 8 runs began." in analyse(copy)
 
 
+def test_the_bits_of_the_images_are_those_that_the_run_wrote_or_the_file_is_named(copy, tmp_path):
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    with contextlib.closing(sqlite3.connect(store.database(copy))) as file:
+        ((uri,),) = file.execute("select artifact_uri from runs where name = 'channels=3 dropout=true seed=0'")
+    content = bytearray((Path(urlsplit(uri).path) / "test_correct.npy").read_bytes())
+    content[-1] ^= 1
+    (folder / "test_correct.npy").write_bytes(content)
+    change(copy, "update runs set artifact_uri = ? where name = 'channels=3 dropout=true seed=0'", str(folder))
+    line = [sys.executable, "-m", "analysis", "--root", str(copy)]
+    found = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", env=environment(), timeout=60)
+    assert found.returncode == 1 and "Traceback" not in found.stderr
+    assert f"{folder}/test_correct.npy: it is not what channels=3 dropout=true seed=0 wrote" in found.stderr
+
+
+def test_a_sweep_that_was_decided_before_with_fewer_seeds_says_so(new_root, main_job):
+    root = new_root(state=main_job.root)
+    run(root, "-m", *MAIN, "seed=0,1")
+    run(root, "-m", *MAIN, "seed=0,1,2")
+    latest = analyse(root)
+    assert "12 of 12 runs done" in latest and "They were decided before with 2 seeds" in latest
+    assert "decided before" not in analyse(root, plan_of(main_job.root)["sweep_key"][:8]), "the first is none"
+
+
 def test_a_foreign_run_changes_nothing(copy, main_job, tmp_path):
     change(copy, "insert into runs (run_uuid, name, status, lifecycle_stage, experiment_id, artifact_uri, start_time) "
            "select 'f00', 'foreign', 'RUNNING', 'active', experiment_id, '/nowhere', 1 from runs limit 1")  # fmt: skip
@@ -141,7 +168,7 @@ def test_a_foreign_run_changes_nothing(copy, main_job, tmp_path):
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_runs(main_job, monkeypatch):
-    asked, connected = [], runs._connected
+    asked, connected = [], database._connected
 
     def counted(uri):
         class Counting:
@@ -156,7 +183,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_runs(main_job, m
 
         return Counting()
 
-    monkeypatch.setattr(runs, "_connected", counted)
+    monkeypatch.setattr(database, "_connected", counted)
     runs.read(runs.local_uri(main_job.root))
     assert len(asked) == 4 and len([query for query in asked if "from metrics" in query]) == 1
 
@@ -171,7 +198,7 @@ def test_no_store_an_empty_one_and_a_foreign_one_are_said_in_a_line(tmp_path, ro
     foreign.mkdir()
     (foreign / "mlflow.db").write_bytes(b"not a database at all, but long enough to be looked at" * 20)
     assert "not a usable MLflow store" in analyse(foreign, code=2)
-    assert "a server is not read" in analyse(root, "--uri", "http://me:secret@127.0.0.1:1", code=2)
+    assert "cannot be reached" in analyse(root, "--uri", "http://me:secret@127.0.0.1:1", code=2)
     assert "secret" not in analyse(root, "--uri", "http://me:secret@127.0.0.1:1", code=2)
 
 

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from studies import cells, claim, curves, frame, grid
 
 from analysis import verdicts
+from analysis.claims import decide_all
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.power import power
 from analysis.verdicts import Bounds, verdict
+from benchmarks import calibration
 
 N_SWEEPS = 1500
 #: The share of 1,500 sweeps that is still 5 % by chance, three standard errors up.
@@ -59,3 +62,36 @@ def test_a_planted_effect_is_found_as_often_as_its_power_says(d_z, n_seeds):
     rng = np.random.default_rng(3)
     found = verdicts_of(d_z + rng.normal(size=(N_SWEEPS, 1, n_seeds)), "either", 0.0, 1)
     assert share(found, verdicts.DIRECTIONAL) == pytest.approx(power(d_z, n_seeds), abs=0.03)
+
+
+def test_the_made_up_sweeps_of_the_benchmark_are_decided_as_real_ones_are():
+    claims = {
+        "a": claim(knob="model.channels", levels=[30, 1], direction="either", margin=0.5),
+        "b": claim(knob="model.dropout", levels=[True, False], direction="either", margin=0.5),
+        "a at b=0": claim(
+            knob="model.channels", levels=[30, 1], at={"model.dropout": False}, direction="either", margin=0.5
+        ),
+    }
+    runs = frame(grid(range(4), model__channels=[1, 30], model__dropout=[False, True]))
+    rng = np.random.default_rng(4)
+    seen = set()
+    for values in calibration.sweeps(rng, 40, 4, calibration.SPREADS["equal"]):
+        values = values + 2 * np.array([0, 0, 1, 1])
+
+        def value(run, epoch, values=values):
+            return values[
+                run["seed"], calibration.CELLS.index((int(run["model.channels"] == 30), run["model.dropout"]))
+            ]
+
+        decisions = decide_all(claims, runs, curves(runs, value, n_epochs=1), cells(runs))
+        expected = [calibration.decided(values @ calibration.CONTRASTS[name], 3, 0.5)[0] for name in claims]
+        assert [one.verdict for one in decisions] == expected
+        seen |= set(expected)
+    assert {verdicts.INCONCLUSIVE, verdicts.DIRECTION} <= seen
+
+
+@pytest.mark.parametrize("spread", calibration.SPREADS)
+def test_claims_that_share_their_runs_are_wrong_together_in_one_sweep_of_twenty_at_most(spread):
+    row = calibration.without_effect("normal", spread, 5, 6, N_SWEEPS)
+    assert row.false_direction <= AT_MOST and row.all_hold == pytest.approx(1 - row.false_direction)
+    assert row.coverage == pytest.approx(0.95, abs=0.01)

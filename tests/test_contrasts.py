@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from oracles import npk
 from studies import cells, claim, frame, grid
 
 from analysis.cells import same
-from analysis.confounds import not_estimable, refusal
+from analysis.confounds import moved_together, not_estimable, refusal
 from analysis.contrasts import NotTestable, contrasts_of, per_seed, table
 from analysis.metrics import parse, reduce
 
@@ -209,17 +210,9 @@ def test_one_seed_says_nothing_about_the_next():
     assert "one seed (4)" in (refusal(runs, AB, "model.dropout") or "")
 
 
-def npk():
-    """MASS's npk: six blocks of four plots, 2 x 2 x 2 with N:P:K the same within each block."""
-    even = [(n, p, k) for n in (0, 1) for p in (0, 1) for k in (0, 1) if (n + p + k) % 2 == 0]
-    odd = [(n, p, k) for n in (0, 1) for p in (0, 1) for k in (0, 1) if (n + p + k) % 2 == 1]
-    blocks = [odd, odd, even, odd, even, even]
-    return pd.DataFrame([(b, *plot) for b, plots in enumerate(blocks) for plot in plots], columns=["block", *"NPK"])
-
-
 def test_the_npk_design_gives_away_its_threefold_interaction():
     terms = [("block",), ("N",), ("P",), ("K",), ("N", "P"), ("N", "K"), ("P", "K"), ("N", "P", "K")]
-    assert not_estimable(npk(), terms) == [("N", "P", "K")]
+    assert not_estimable(npk()[["block", *"NPK"]], terms) == [("N", "P", "K")]
 
 
 def test_a_full_grid_tells_every_term_apart_and_the_published_experiments_tell_none():
@@ -228,3 +221,9 @@ def test_a_full_grid_tells_every_term_apart_and_the_published_experiments_tell_n
     published = pd.DataFrame(PUBLISHED).T
     terms = [(name,) for name in published]
     assert not_estimable(published, terms) == terms[1:]
+
+
+def test_a_knob_that_has_no_effect_in_some_cells_is_still_told_apart():
+    rows = [("true", 0.3), ("true", 0.5), ("false", None)]
+    assert moved_together(pd.DataFrame(rows, columns=["dropout", "ratio"], dtype=object)) == []
+    assert moved_together(pd.DataFrame(PUBLISHED).T.astype(object)) == list(PUBLISHED["conv1"])

@@ -1,14 +1,16 @@
 """The report: whole or not at all, the same bytes, text that stays text, and as a browser shows it."""
 
 import csv
+import multiprocessing
 import shutil
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 import studies
 
-from analysis import report
+from analysis import figures, folders, report
 from analysis.runs import Sweep
 from analysis.study import study
 from runner.errors import StoreError
@@ -34,7 +36,7 @@ def made_up(name="made up", seeds=range(4), claims=None, states=None):
     sweep = Sweep(
         "k" * 64, name, "id", {}, claims, "h" * 64, 0, {}, "python -m runner", frame, studies.curves(frame, value)
     )
-    return study(sweep, lambda sweep, key: None)
+    return study(sweep, lambda sweep: {})
 
 
 def contents(folder):
@@ -76,6 +78,44 @@ def test_what_goes_wrong_leaves_the_report_before_as_it_was(tmp_path, monkeypatc
     assert contents(folder) == before and list(tmp_path.iterdir()) == [folder]
 
 
+def test_a_report_that_is_killed_at_any_moment_leaves_the_old_one_or_the_new_one(tmp_path):
+    old, new = made_up(seeds=[0]), made_up(seeds=[0, 1], states="failed")
+    folder = tmp_path / "out"
+    begun = time.monotonic()
+    first = contents(report.write(old, folder).parent)
+    took = time.monotonic() - begun
+    second = contents(report.write(new, tmp_path / "other").parent)
+    shutil.rmtree(tmp_path / "other")
+    forked, seen = multiprocessing.get_context("fork"), []
+    for place in range(10):
+        process = forked.Process(target=report.write, args=(new if place % 2 else old, folder))
+        process.start()
+        process.join(took * (place + 1) / 8)
+        process.kill()
+        process.join()
+        seen.append(process.exitcode)
+        assert contents(folder) in (first, second)
+    assert -9 in seen, "none was killed while it wrote"
+    report.write(new, folder)
+    assert contents(folder) == second
+    assert list(tmp_path.iterdir()) == [folder], "what the killed ones left is gone"
+
+
+def test_two_processes_that_write_one_report_do_not_disturb_each_other(tmp_path):
+    with folders.replaced(tmp_path / "out") as one, folders.replaced(tmp_path / "out") as other:
+        (one / "page").write_text("one")
+        (other / "page").write_text("other")
+    assert contents(tmp_path) == {"out/page": b"one"}, "the one that ends last"
+
+
+def test_a_system_that_cannot_exchange_two_names_renames_them_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "_SWAPS", {})
+    for text in ("old", "new"):
+        with folders.replaced(tmp_path / "out") as beside:
+            (beside / "page").write_text(text)
+    assert contents(tmp_path) == {"out/page": b"new"}
+
+
 def test_a_folder_that_is_no_report_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(StoreError, match="there is something that is no report; give another folder by --out"):
@@ -106,8 +146,49 @@ def test_only_runs_that_are_not_done_make_a_report_that_says_so(state, tmp_path)
 def test_one_seed_and_no_claim_make_a_report(tmp_path):
     assert "one seed (0) says nothing about the next" in report.write(made_up(seeds=[0]), tmp_path / "one").read_text()
     whole = made_up()
-    bare = study(Sweep(**(vars(whole.sweep) | {"claims": {}})), lambda sweep, key: None)
+    bare = study(Sweep(**(vars(whole.sweep) | {"claims": {}})), lambda sweep: {})
     assert "No claim was declared" in report.write(bare, tmp_path / "none").read_text()
+
+
+def test_the_published_curve_is_drawn_beside_ours_in_test_mode_and_with_the_masks_on(tmp_path):
+    frame = studies.frame(studies.grid(range(3), model__dropout=[True, False]))
+    frame["cell"] = ["preset=conv1" if dropout else "preset=book_mlp" for dropout in frame["model.dropout"]]
+    frame["cause"], frame["n_epochs"], frame["artifact_uri"] = "", 3, None
+
+    def value(run, epoch):
+        accuracy = 0.95 + 0.01 * epoch + 0.001 * run["seed"]
+        masked = accuracy - 0.1 * run["model.dropout"]
+        return {"test/accuracy": accuracy, "test_masked/accuracy": masked, "train_eval/accuracy": 0.9, "train/loss": 1}
+
+    sweep = Sweep("k" * 64, "published", "id", {}, {}, "h" * 64, 0, {}, "", frame, studies.curves(frame, value))
+    curves = pd.DataFrame({"experiment": ["conv1_fc1000x2_dropout"] * 3 + ["book_mlp_1000x2"] * 3,
+                           "epoch": [1, 2, 3] * 2, "test_accuracy": [0.8, 0.85, 0.87] * 2})  # fmt: skip
+    found = study(sweep, lambda sweep: {})
+    conv1, book = figures.published(found, curves).axes
+    drawn = {line.get_label(): line.get_ydata() for line in conv1.get_lines()}
+    assert list(drawn) == ["preset=conv1 in test mode (n = 3)", "preset=conv1 masks on (n = 3)",
+                           "published: conv1_fc1000x2_dropout"]  # fmt: skip
+    assert drawn["preset=conv1 masks on (n = 3)"] == pytest.approx([0.861, 0.871, 0.881])
+    assert drawn["published: conv1_fc1000x2_dropout"] == pytest.approx([0.8, 0.85, 0.87])
+    assert [line.get_label() for line in book.get_lines()] == ["preset=book_mlp (n = 3)", "published: book_mlp_1000x2"]
+    assert conv1.get_ylim()[1] <= 1
+    page = report.write(found, tmp_path / "out", curves).read_text()
+    assert "published test accuracy" in page and "No claim was declared" in page
+
+
+def test_knobs_that_moved_together_and_every_contrast_are_on_the_page(tmp_path):
+    whole = report.write(made_up(), tmp_path / "whole").read_text()
+    assert "can be told from that of the others" in whole and "cannot be told" not in whole
+    assert "channels=30 minus channels=1" in whole and "None of these is a verdict" in whole
+    contrasts = pd.read_csv(tmp_path / "whole" / "contrasts.csv")
+    row = contrasts[(contrasts["contrast"] == "channels=30 minus channels=1") & (contrasts["kind"] == "main effect")]
+    assert row["estimate"].to_numpy() == pytest.approx([0.05, 0.05], abs=0.002)
+    moved = studies.frame([{"model.channels": c, "optimizer.lr": lr, "seed": s} for s in range(2)
+                           for c, lr in ((1, 0.1), (30, 0.2))])  # fmt: skip
+    moved["cause"], moved["n_epochs"], moved["artifact_uri"] = "", 3, None
+    sweep = Sweep("k" * 64, "moved", "id", {}, {}, "h" * 64, 0, {}, "", moved, studies.curves(moved, lambda *_: 0.5))
+    page = report.write(study(sweep, lambda sweep: {}), tmp_path / "moved").read_text()
+    assert page.count("cannot be told from that of the others: they moved together") == 2
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +225,7 @@ def test_a_browser_shows_the_report_and_asks_nobody(width, name, browser, tmp_pa
     shown = browser.find_element("tag name", "body").text
     assert found.decisions[0].verdict in shown and "points" in shown and "n = 4 seeds" in shown
     sizes = browser.execute_script("return [...document.images].map(i => [i.naturalWidth, i.clientWidth])")
-    assert len(sizes) == len(list((page.parent / "figures").glob("*.svg"))) == 7
+    assert len(sizes) == len(list((page.parent / "figures").glob("*.svg"))) == 8
     assert all(natural > 0 and 0 < client <= width for natural, client in sizes)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert "gone" != browser.title

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from analysis.statistics.bands import BONFERRONI, POINTWISE, SIGN_FLIPS, pointwise_band, simultaneous_band
 from analysis.statistics.intervals import new_images_interval, pooled_interval, t_interval
-from analysis.statistics.p_values import holm, sign_flip_p, t_p, tost_p
+from analysis.statistics.p_values import benjamini_hochberg, holm, sign_flip_p, t_p, tost_p
 from analysis.statistics.power import power, sd_upper, seeds_for_half_width, seeds_for_power, smallest_detectable
 
 #: Darwin's Zea mays, differences in eighths of an inch (Fisher 1935).
@@ -74,6 +75,18 @@ def test_holm_raises_p_values_keeps_their_order_and_stops_at_one(p):
 
 def test_holm_in_a_case_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_benjamini_and_hochberg_in_a_case_by_hand():
+    assert benjamini_hochberg([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
+    assert len(benjamini_hochberg([])) == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_benjamini_and_hochberg_lie_between_the_p_values_and_holms(p):
+    adjusted = benjamini_hochberg(p)
+    assert (adjusted >= np.array(p)).all() and (adjusted <= holm(p) + 1e-15).all()
+    assert adjusted == pytest.approx(stats.false_discovery_control(p), abs=1e-15)
 
 
 @pytest.mark.parametrize("broken", [[1.0], [1.0, np.nan], [1.0, np.inf], [[1.0, 2.0]]])

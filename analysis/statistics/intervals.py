@@ -24,6 +24,11 @@ class Interval:
     #: Standard error of the estimate; 0 says that the values do not vary, and then no interval follows from them.
     se: float
 
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """The low end, the estimate and the high end."""
+        return self.low, self.estimate, self.high
+
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """Interval for the mean of one value per seed (Student 1908).

@@ -98,11 +98,35 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     p
         Shape (n_claims,), each in [0, 1].
     """
-    raw = np.asarray(p, dtype=float)
-    if raw.ndim != 1 or not np.all((raw >= 0) & (raw <= 1)):
-        raise ValueError(f"these are not p values in one row: {raw.tolist()}")
+    raw = _p_values(p)
     order = np.argsort(raw, kind="stable")
     steps = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
     adjusted = np.empty_like(raw)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted
+
+
+def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
+    """P values adjusted by Benjamini and Hochberg 1995, in the order given.
+
+    Of those at most q, a share of q is expected to be false alarms: for looking around, where Holm's promise of none
+    at all is not asked for.
+
+    Parameters
+    ----------
+    p
+        Shape (n_contrasts,), each in [0, 1].
+    """
+    raw = _p_values(p)
+    order = np.argsort(raw, kind="stable")
+    steps = raw[order] * (len(raw) / np.arange(1, len(raw) + 1))
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
+    return adjusted
+
+
+def _p_values(p: ArrayLike) -> NDArray[np.float64]:
+    raw = np.asarray(p, dtype=float)
+    if raw.ndim != 1 or not np.all((raw >= 0) & (raw <= 1)):
+        raise ValueError(f"these are not p values in one row: {raw.tolist()}")
+    return raw

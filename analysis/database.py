@@ -1,0 +1,92 @@
+"""A tracking store in a SQL database: read by a few queries, however many runs it holds, and never written to."""
+
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from analysis.stored import Row, StoredRun
+from runner.errors import StoreError, without_password
+
+
+class Database:
+    """An experiment of a database of MLflow's."""
+
+    def __init__(self, connection: Connection, experiment_id: int) -> None:
+        self._connection, self._experiment_id = connection, experiment_id
+
+    def tagged(self, tag: str) -> list[StoredRun]:
+        """As `Store.tagged`."""
+        query = text(
+            "select r.run_uuid, r.name, r.artifact_uri, r.start_time, r.end_time, t.key, t.value"
+            " from runs r join tags t on t.run_uuid = r.run_uuid"
+            " where r.experiment_id = :experiment and r.lifecycle_stage = 'active'"
+            " and t.run_uuid in (select run_uuid from tags where key = :tag)"
+        )
+        found: dict[str, StoredRun] = {}
+        for *run, key, value in self._connection.execute(query, {"experiment": self._experiment_id, "tag": tag}):
+            found.setdefault(run[0], StoredRun(*run)).tags[key] = value
+        return list(found.values())
+
+    def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
+        """As `Store.rows`: all rows of the experiment, for to name the runs would take as many queries."""
+        query = text(
+            "select m.run_uuid, m.key, m.step, m.timestamp, m.value, m.is_nan from metrics m join runs r"
+            " on r.run_uuid = m.run_uuid where r.experiment_id = :experiment and r.lifecycle_stage = 'active'"
+        )
+        for *row, value, is_nan in self._connection.execute(query, {"experiment": self._experiment_id}):
+            yield (*row, np.nan if is_nan else value)
+
+    def artifact(self, run: StoredRun, name: str) -> bytes:
+        """As `Store.artifact`; of this machine's folders alone."""
+        return local_artifact(run.artifact_uri, name).read_bytes()
+
+
+def local_artifact(artifact_uri: str, name: str) -> Path:
+    """The path of an artifact on this machine; OSError for one elsewhere."""
+    parts = urlsplit(artifact_uri)
+    if parts.scheme not in ("", "file"):
+        raise FileNotFoundError(f"{artifact_uri} is on another machine")
+    return Path(unquote(parts.path) if parts.scheme else artifact_uri) / name
+
+
+@contextlib.contextmanager
+def opened(uri: str, experiment: str) -> Iterator[Database]:
+    """An experiment by name, for as long as the block lasts.
+
+    Raises
+    ------
+    StoreError
+        Where there is no database of MLflow's, or no such experiment; an error of the database within the block, too.
+    """
+    try:
+        with _connected(uri) as connection:
+            query = text("select experiment_id from experiments where name = :name")
+            row = connection.execute(query, {"name": experiment}).fetchone()
+            if row is None:
+                raise StoreError(f"{without_password(uri)}: there is no experiment {experiment}; train a sweep first")
+            yield Database(connection, row[0])
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        why = " ".join(str(error).split())[:200]
+        raise StoreError(f"not a usable MLflow store: {without_password(uri)} ({why}); it is left as it is") from error
+
+
+@contextlib.contextmanager
+def _connected(uri: str) -> Iterator[Connection]:
+    if make_url(uri).get_backend_name() == "sqlite":
+        path = Path(make_url(uri).database or "").resolve()
+        if not path.is_file():
+            raise StoreError(f"{path}: there is no tracking store yet; train a sweep first, or give --root")
+        address = f"{path.as_uri()}?mode=ro"
+        engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True, timeout=30))
+    else:
+        engine = create_engine(uri)
+    with contextlib.closing(engine.connect()) as connection:
+        yield connection
+    engine.dispose()
