@@ -36,7 +36,7 @@ report: install ## what the claims of the latest sweep (or SWEEP=name) earned: i
 
 notebook: install ## run analysis/report.ipynb on the latest sweep (or SWEEP=name), into reports/notebook.ipynb
 	mkdir -p reports
-	SWEEP=$(SWEEP) .venv/bin/jupyter-execute --output=reports/notebook analysis/report.ipynb
+	SWEEP=$(SWEEP) .venv/bin/jupyter-execute --output="$(CURDIR)/reports/notebook" analysis/report.ipynb
 
 ui: install ## browse the curves in MLflow, on this machine's loopback address
 	$(venv) -m runner.ui --port $(PORT)
