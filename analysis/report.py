@@ -14,6 +14,7 @@ from analysis.cells import as_text
 from analysis.claims import Decision
 from analysis.more import n_workers
 from analysis.study import Study
+from runner.crash import crash_point
 from runner.errors import StoreError
 
 HTML, MARKDOWN = "report.html", "report.md"
@@ -105,6 +106,7 @@ def _fill(study: Study, folder: Path, published: pd.DataFrame | None) -> None:
     for drawing in drawings.values():
         (folder / "figures" / f"{drawing.name}.svg").write_bytes(drawing.svg)
         (folder / "figures" / f"{drawing.name}.png").write_bytes(drawing.png)
+    crash_point("report_half")
     frames = {"runs": study.sweep.runs, "epochs": study.sweep.epochs, "claims": claims_frame(study)}
     frames["contrasts"] = study.explored
     for name, frame in frames.items():

@@ -75,6 +75,8 @@ class RunnerConfig:
     root: str | None
     workers: int
     checkpoint_every_s: float
+    time_limit_s: float
+    fail_fast: Any
 
 
 @dataclass
@@ -190,6 +192,8 @@ ALLOWED: dict[str, Allowed] = {
     "runner.root": _TEXT_OR_NULL,
     "runner.workers": _integer(1, 1024, also=(-1,)),
     "runner.checkpoint_every_s": _number("a number of seconds from 0 to 86400", lambda v: 0 <= v <= 86400),
+    "runner.time_limit_s": _number("a number of seconds up to 1e9, or 0 for no limit", lambda v: 0 <= v <= 1e9),
+    "runner.fail_fast": _BOOLEAN,
     "claims": Allowed("a dictionary", lambda v: isinstance(v, dict)),
     "worker.plan": _TEXT_OR_NULL,
     "worker.launch": _TEXT_OR_NULL,

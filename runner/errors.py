@@ -37,6 +37,10 @@ class StoreBehindError(RunnerError):
     exit_code = 4
 
 
+class TimedOut(RunnerError):
+    """A run was not at its end within `runner.time_limit_s`."""
+
+
 class StateError(RunnerError):
     """A file of `state/` says something that cannot be true; it is left as it is."""
 

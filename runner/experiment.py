@@ -21,7 +21,8 @@ from runner import engine as engines
 from runner import models, optimizers, provenance, seeding, training
 from runner.backend import named_parameters
 from runner.checkpoint import Checkpoints
-from runner.errors import StateError
+from runner.crash import crash_point
+from runner.errors import StateError, TimedOut
 from runner.files import write_whole
 from runner.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
@@ -122,7 +123,10 @@ def _train(
         return
     if correct is None:  # the last epoch had been trained before an interruption
         _, correct = training.evaluate(model, engine, images.test_images, images.test_labels, images.scale)
-    journal.write("end", status=DONE, cause=None, **_write_results(planned, folder, model, correct))
+    written = _write_results(planned, folder, model, correct)
+    crash_point("before_end")
+    journal.write("end", status=DONE, cause=None, **written)
+    crash_point("after_end")
     checkpoints.delete()
 
 
@@ -176,6 +180,7 @@ def _keep(record: EpochRecord, journal: JournalWriter) -> None:
     metrics = record.metrics()
     if before is None:
         journal.write("epoch", epoch=record.epoch, metrics=metrics)
+        crash_point("after_journal")
         return
     differ = [m for m in metrics if m not in TIMES and metrics[m] != before["metrics"][m]]
     if differ:
@@ -211,6 +216,8 @@ def _npy(array: Any) -> bytes:
 def _cause(error: BaseException) -> str:
     """One line for the journal, MLflow and the display."""
     text = " ".join(str(error).split())[:500]
+    if isinstance(error, TimedOut):
+        return text
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return f"out of memory ({text})" if text else "out of memory"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -4,16 +4,23 @@ import os
 import uuid
 from pathlib import Path
 
+from runner.crash import crash_point
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write beside, flush to disk, rename: a reader or a crash sees the old file or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with open(beside, "wb") as file:
-            file.write(content)
+            half = len(content) // 2
+            file.write(memoryview(content)[:half])
+            crash_point(f"{path.name}_half")
+            file.write(memoryview(content)[half:])
             file.flush()
             os.fsync(file.fileno())
+        crash_point(f"{path.name}_before_rename")
         os.replace(beside, path)
+        crash_point(f"{path.name}_after_rename")
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)

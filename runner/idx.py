@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.crash import crash_point
 from runner.errors import DataError
 from runner.files import cache_folder, write_whole
 
@@ -238,6 +239,7 @@ def _fetch(url: str, limit: int) -> bytes:
             while limit >= 0 and (part := response.read1(65536)):
                 parts.append(part)
                 limit -= len(part)
+                crash_point("download_half")
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"not done within {FILE_S:.0f} s")
     except urllib.error.HTTPError as error:

@@ -12,8 +12,9 @@ from runner.deaths import DeathWatch
 from runner.errors import RunnerError
 from runner.plan import Plan, PlannedRun
 from runner.record import FAILED
-from runner.state import JournalReader, JournalWriter, RunFolder, read_journal
+from runner.state import JournalWriter, RunFolder, read_journal
 from runner.stop import Stop
+from runner.timelimit import Hung, told
 from runner.worker import settled
 
 #: How often in a row workers may end without having finished anything before this gives up.
@@ -49,15 +50,19 @@ def until_settled(
             return
         watch = DeathWatch(functools.partial(_pids, todo, root, launch))
         watch.start()
+        hung = Hung(functools.partial(_limits, todo, root, launch))
+        if any(run.config.runner.time_limit_s for run in todo):
+            hung.start()
         errors: list[str] = []
         try:
             errors = start_workers(min(n_workers, len(todo)))
         except Exception as error:  # loky's TerminatedWorkerError, submitit's UncompletedJobError, ...
             errors = [" ".join(str(error).split())]
         first_dead = watch.stop()
+        timed_out = hung.stop() if hung.is_alive() else set()
         if stop():
             return
-        _blame(todo, root, launch, first_dead, suspects, errors)
+        _blame(todo, root, launch, first_dead, suspects, errors, timed_out)
         n_idle = 0 if len(_unsettled(plan, root, launch)) < len(todo) else n_idle + 1
         if n_idle >= _MAX_IDLE_LAUNCHES:
             raise RunnerError(f"workers end without training anything: {errors[0] if errors else 'no reason given'}")
@@ -68,32 +73,50 @@ def _unsettled(plan: Plan, root: Path, launch: str) -> list[PlannedRun]:
     return [r for r in plan.runs if not settled(read_journal(RunFolder(state, r.run_key).journal), launch)]
 
 
-def _pids(runs: list[PlannedRun], root: Path, launch: str) -> set[int]:
-    """The processes that hold runs of this launch now."""
-    found = set()
+def _held(runs: list[PlannedRun], root: Path, launch: str) -> list[tuple[PlannedRun, int]]:
+    """The runs of this launch that are under way now, each with its process."""
+    found = []
     for run in runs:
-        journal = JournalReader(RunFolder(root / "state", run.run_key).journal).poll()
-        if journal.start and not journal.end and journal.start["launch"] == launch:
-            found.add(int(journal.start["pid"]))
+        start = _start(run, root, launch)
+        if start:
+            found.append((run, int(start["pid"])))
     return found
 
 
+def _start(run: PlannedRun, root: Path, launch: str) -> dict[str, Any] | None:
+    """The start line of a run that this launch began and that has not ended."""
+    journal = read_journal(RunFolder(root / "state", run.run_key).journal)
+    ours = journal.start and not journal.end and journal.start["launch"] == launch
+    return journal.start if ours else None
+
+
+def _pids(runs: list[PlannedRun], root: Path, launch: str) -> set[int]:
+    return {pid for _, pid in _held(runs, root, launch)}
+
+
+def _limits(runs: list[PlannedRun], root: Path, launch: str) -> dict[str, tuple[int, float]]:
+    return {run.run_key: (pid, run.config.runner.time_limit_s) for run, pid in _held(runs, root, launch)}
+
+
 def _blame(
-    runs: list[PlannedRun], root: Path, launch: str, first_dead: set[int], suspects: set[str], errors: list[str]
+    runs: list[PlannedRun],
+    root: Path,
+    launch: str,
+    first_dead: set[int],
+    suspects: set[str],
+    errors: list[str],
+    timed_out: set[str],
 ) -> None:
     """Record as failed the run whose worker died, and let those that went down with it try again.
 
     When it cannot be told which worker was first, all are tried again, and one that loses its worker a
     second time is the culprit.
     """
-    held: list[tuple[PlannedRun, dict[str, Any]]] = []
-    for run in runs:
-        folder = RunFolder(root / "state", run.run_key)
-        journal = read_journal(folder.journal)
-        if journal.start and not journal.end and journal.start["launch"] == launch:
-            held.append((run, journal.start))
-    culprits = [run for run, start in held if start["pid"] in first_dead] if len(first_dead) == 1 else []
-    for run, start in held:
+    held = _held(runs, root, launch)
+    culprits = [run for run, pid in held if pid in first_dead] if len(first_dead) == 1 else []
+    if timed_out:
+        culprits = [run for run, _ in held if run.run_key in timed_out]
+    for run, pid in held:
         guilty = run in culprits or len(held) == 1 or (not culprits and run.run_key in suspects)
         suspects.add(run.run_key)
         if not guilty:
@@ -103,7 +126,8 @@ def _blame(
             if not mine or settled(read_journal(folder.journal), launch):
                 continue
             writer = JournalWriter(folder.journal)
-            writer.write("end", status=FAILED, cause=_cause(int(start["pid"]), errors))
+            late = told(run.config.runner.time_limit_s) if run.run_key in timed_out else None
+            writer.write("end", status=FAILED, cause=late or _cause(pid, errors))
             writer.close()
 
 

@@ -51,6 +51,8 @@ class Stop:
             outer.signal = number
 
     def tell_workers(self) -> None:
+        """Ask everybody who looks at the stop file to stop, and this one."""
+        self._seen = True
         if self.file is not None:
             try:
                 self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from runner.crash import crash_point
 from runner.errors import StoreError, without_password
 from runner.files import sync_folder
 
@@ -183,6 +184,7 @@ def _create(path: Path) -> None:
         beside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
         try:
             client = _client(sqlite_uri(beside))
+            crash_point("store_init_half")
             # SQLite's connections must be closed before the file gets its name.
             client._tracking_client.store.engine.dispose()
             with open(beside, "rb+") as file:

@@ -108,10 +108,10 @@ def _exit_code(plan: Plan, root: Path, interrupted: int | None, failed: list[str
         )
         return interrupted
     if failed:
-        print(
-            f"runner: {len(failed)} of {len(plan.runs)} runs failed, the others are stored; try again with: {again}",
-            file=sys.stderr,
-        )
+        others = "the others are stored; try again with"
+        if n_trained + len(failed) < len(plan.runs):
+            others = f"which stopped the sweep (runner.fail_fast); {n_trained} are trained; go on with"
+        print(f"runner: {len(failed)} of {len(plan.runs)} runs failed, {others}: {again}", file=sys.stderr)
         return 1
     if n_behind:
         return 4

@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from runner import plan as plans
 from runner.config import leaves
+from runner.crash import crash_point
 from runner.errors import without_password
 from runner.plan import Plan, PlannedRun
 from runner.record import (
@@ -85,12 +86,14 @@ class Mirror:
             self._parameters = {n: v for n, v in _parameters(self.run).items() if n not in kept.data.params}
             self.stored = kept.data.tags.get(TAG_COMPLETE) == "1" and not self._parameters
         else:
+            crash_point("before_create_run")
             kept = client.create_run(
                 ledger.experiment_id,
                 start_time=_first_time_ms(journal),
                 tags=_tags(self.run, journal) | ledger.link,
                 run_name=self.run.name,
             )
+            crash_point("after_create_run")
             self._parameters = _parameters(self.run)
         self.run_id = str(kept.info.run_id)
 
@@ -115,9 +118,11 @@ class Mirror:
             *(RunTag(sha256_tag(name), value) for name, value in (end or {}).get("sha256", {}).items()),
         ]
         if rows or params or is_news:
+            crash_point("before_log_batch")
             client.log_batch(self.run_id, metrics=rows[:_ROWS_A_CALL], params=params, tags=tags)
         for first in range(_ROWS_A_CALL, len(rows), _ROWS_A_CALL):
             client.log_batch(self.run_id, metrics=rows[first : first + _ROWS_A_CALL])
+        crash_point("after_log_batch")
         self._epochs_sent.update(new)
         self._parameters = {}
         if is_news:
@@ -133,9 +138,13 @@ class Mirror:
             if journal.trained and path.exists():
                 client.log_artifact(self.run_id, str(path))
         status = {DONE: "FINISHED", KILLED: "KILLED"}.get(end["status"], "FAILED")
+        crash_point("before_terminate")
         client.set_terminated(self.run_id, status, end_time=end["time_ms"])
+        crash_point("after_terminate")
         if journal.trained:
+            crash_point("before_complete_tag")
             client.set_tag(self.run_id, TAG_COMPLETE, "1")  # the last write: what it marks is whole
+            crash_point("after_complete_tag")
             self.stored = True
 
 

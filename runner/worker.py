@@ -13,6 +13,7 @@ from runner import stop as stopping
 from runner.plan import PlannedRun
 from runner.record import FAILED
 from runner.state import Journal, RunFolder, read_journal
+from runner.timelimit import time_limit
 
 _WAIT_S = 0.5
 
@@ -73,12 +74,15 @@ def _try(run: PlannedRun, root: Path, launch: str, stop: stopping.Stop) -> bool:
             # Not only by environment variables: a launcher on another machine may not pass them on. And not
             # before NumPy is imported, which there would be nothing to limit. A loss that overflows ends its
             # run as diverged; NumPy's warnings on the way there would say it in riddles.
-            with threadpool_limits(limits=1), np.errstate(all="ignore"):
+            limit = time_limit(run.config.runner.time_limit_s)
+            with limit, threadpool_limits(limits=1), np.errstate(all="ignore"):
                 for _ in experiment.run(run, root, launch, stop):
                     pass
         except KeyboardInterrupt:
             raise
         except BaseException:  # recorded in the journal; the other runs go on
+            if run.config.runner.fail_fast:
+                stop.tell_workers()
             return True
     return True
 

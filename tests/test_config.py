@@ -163,6 +163,7 @@ NUMBERS = {
     "optimizer.weight_decay": (0.0, 1.0, "a number from 0 to 1"),
     "optimizer.momentum": (0.0, BELOW_1, "a number from 0 to below 1"),
     "runner.checkpoint_every_s": (0.0, 86400.0, "a number of seconds from 0 to 86400"),
+    "runner.time_limit_s": (0.0, 1e9, "a number of seconds up to 1e9, or 0 for no limit"),
 }
 BOOLEANS = ("plan", "progress", "model.dropout", "data.normalize", "data.allow_fallback")
 few_examples = hypothesis.settings(max_examples=15)

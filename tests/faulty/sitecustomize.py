@@ -1,0 +1,60 @@
+"""On the path of a command under test: makes training misbehave, by seed, as FAULTS says (`1:hang 2:os._exit`)."""
+
+import importlib.abc
+import importlib.machinery
+import os
+import signal
+import sys
+import time
+
+FAULTS = dict(word.split(":") for word in os.environ.get("FAULTS", "").split())
+
+
+class OutOfMemoryError(Exception):
+    """Named as CuPy names its own."""
+
+
+def misbehave(fault):
+    if fault == "hang":
+        time.sleep(1e6)
+    elif fault == "hang_in_C":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        time.sleep(1e6)
+    elif fault.startswith("sys.exit"):
+        sys.exit(int(fault.removeprefix("sys.exit=")))
+    elif fault == "os._exit":
+        os._exit(0)
+    elif fault == "MemoryError":
+        raise MemoryError("asked for 5 TB")
+    elif fault == "OutOfMemoryError":
+        raise OutOfMemoryError("asked for 80 GB of 78")
+    elif fault == "exception":
+        raise ValueError("the model's own fault")
+
+
+class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports runner.training and wraps its loop."""
+
+    def find_spec(self, name, path, target=None):
+        if name != "runner.training":
+            return None
+        self.real = importlib.machinery.PathFinder.find_spec(name, path)
+        return importlib.machinery.ModuleSpec(name, self, origin=self.real.origin)
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        self.real.loader.exec_module(module)
+        train = module.train
+
+        def faulty(model, optimizer, engine, data, seed, *more):
+            if str(seed) in FAULTS:
+                misbehave(FAULTS[str(seed)])
+            return train(model, optimizer, engine, data, seed, *more)
+
+        module.train = faulty
+
+
+if FAULTS:
+    sys.meta_path.insert(0, Patched())
