@@ -34,6 +34,17 @@ def test_the_main_effects_of_npk_are_those_that_r_prints(factor, effect, p):
     assert 2 * stats.t.sf(abs(t), 12) == pytest.approx(p, abs=5e-6)
 
 
+def test_the_standard_error_of_npk_in_the_model_of_blocks_n_and_k_is_the_printed_one():
+    plots = npk()
+    design = np.column_stack([plots["block"] == b for b in range(1, 7)] + [plots["N"], plots["K"]]).astype(float)
+    fitted, *_ = np.linalg.lstsq(design, plots["yield"], rcond=None)
+    square = ((plots["yield"] - design @ fitted) ** 2).sum() / (24 - 8)
+    assert np.sqrt(square * np.linalg.inv(design.T @ design)[6, 6]) == pytest.approx(1.609, abs=5e-4)
+    for place, factor in ((6, "N"), (7, "K")):
+        means = plots.pivot_table(index="block", columns=factor, values="yield")
+        assert per_seed(means, {1: 1.0, 0: -1.0}).mean() == pytest.approx(fitted[place], abs=1e-9)
+
+
 def test_the_contrasts_of_tooth_growth_give_its_sums_of_squares():
     rows = [
         {"model.kind": supplement, "optimizer.lr": dose, "seed": animal}
