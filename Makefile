@@ -3,17 +3,18 @@ SWEEP ?=
 JOBS ?= -1
 ARGS ?=
 PORT ?= 5000
+KILLS ?= 60
 
 venv := .venv/bin/python
 # The main job, or the sweep of sweeps/ that SWEEP names.
 job := $(if $(SWEEP),sweeps=$(SWEEP),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep smoke report notebook test bench lint format ui sync lock wheel all
+.PHONY: help install sweep smoke report notebook test chaos bench lint format ui sync lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
-	@echo "  SWEEP=name of sweeps/   JOBS=worker processes   ARGS=more overrides   PORT=of the UI   PYTHON=3.11 or newer"
+	@echo "  SWEEP=name of sweeps/   JOBS=worker processes   KILLS=of make chaos   ARGS=more overrides   PORT=of the UI   PYTHON=3.11 or newer"
 
 install: .venv/installed ## make .venv from the lock file (the other targets do it when needed)
 
@@ -46,6 +47,9 @@ sync: install ## bring MLflow in step with state/
 
 test: install ## every test
 	$(venv) -m pytest $(ARGS)
+
+chaos: install ## kill sweeps KILLS times and count what was lost (ARGS=--peer: a plain Hydra and MLflow script beside it)
+	PYTHONPATH=tests $(venv) -m chaos --kills $(KILLS) $(ARGS)
 
 bench: install ## time the fast engine beside DeZero, PyTorch (TORCH_PYTHON=its Python) and the machine's floor
 	$(venv) -m benchmarks $(ARGS)

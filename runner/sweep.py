@@ -8,11 +8,12 @@ from pathlib import Path
 from runner import device as devices
 from runner import estimate, grid, launch, provenance, session, store, summary
 from runner import plan as plans
+from runner.checkpoint import Checkpoints
 from runner.config import Config
 from runner.errors import without_password
 from runner.files import root_of
 from runner.overrides import COMMAND
-from runner.plan import Plan
+from runner.plan import Plan, PlannedRun
 from runner.progress import Progress
 from runner.state import RunFolder, read_journal
 from runner.stop import Stop
@@ -50,6 +51,8 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     n_workers = _n_workers(config, device)
     todo = [r for r in plan.runs if not read_journal(RunFolder(root / "state", r.run_key).journal).trained]
+    if not config.plan:
+        _tidy(plan, todo, root)
     used = sorted({f"{run.data_name} ({run.data_sha256[:8]})" for run in plan.runs})
     where = {"data": ", ".join(used), "root": root, "uri": session.shown_uri(config, root)}
     summary.announce(plan, n_duplicates, len(plan.runs) - len(todo), n_workers, where)
@@ -58,6 +61,14 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
     if config.plan:
         return 0
     return _train(plan, config, root, n_workers, bool(todo), start_workers)
+
+
+def _tidy(plan: Plan, todo: list[PlannedRun], root: Path) -> None:
+    """Remove the checkpoints of trained runs: one that was killed right after its end could not do so itself."""
+    missing = {run.run_key for run in todo}
+    for run in plan.runs:
+        if run.run_key not in missing:
+            Checkpoints(RunFolder(root / "state", run.run_key).path, run.run_key).delete()
 
 
 def _train(

@@ -1,4 +1,8 @@
-"""On the path of a command under test: makes training misbehave, by seed, as FAULTS says (`1:hang 2:os._exit`)."""
+"""On the path of a command under test: runs misbehave by seed, as FAULTS says (`1:hang 2:os._exit`), or are counted.
+
+With EPOCHS_LOG=FILE each epoch that is computed adds a line with its seed and number, whatever becomes of it;
+EPOCH_SLEEP=SECONDS makes each longer, so that there is a middle to be killed in.
+"""
 
 import importlib.abc
 import importlib.machinery
@@ -8,6 +12,8 @@ import sys
 import time
 
 FAULTS = dict(word.split(":") for word in os.environ.get("FAULTS", "").split())
+EPOCHS_LOG = os.environ.get("EPOCHS_LOG")
+EPOCH_SLEEP = float(os.environ.get("EPOCH_SLEEP", "0"))
 
 
 class OutOfMemoryError(Exception):
@@ -49,12 +55,23 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         train = module.train
 
         def faulty(model, optimizer, engine, data, seed, *more):
+            # The estimate of a sweep's time trains a little, too: no run of anybody's.
+            if sys._getframe(1).f_globals["__name__"] == "runner.estimate":
+                return train(model, optimizer, engine, data, seed, *more)
+            return watched(model, optimizer, engine, data, seed, *more)
+
+        def watched(model, optimizer, engine, data, seed, *more):
             if str(seed) in FAULTS:
                 misbehave(FAULTS[str(seed)])
-            return train(model, optimizer, engine, data, seed, *more)
+            for record in train(model, optimizer, engine, data, seed, *more):
+                time.sleep(EPOCH_SLEEP)
+                if EPOCHS_LOG:
+                    with open(EPOCHS_LOG, "ab") as log:
+                        log.write(f"{seed} {record.epoch}\n".encode("ascii"))
+                yield record
 
         module.train = faulty
 
 
-if FAULTS:
+if FAULTS or EPOCHS_LOG:
     sys.meta_path.insert(0, Patched())

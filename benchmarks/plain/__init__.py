@@ -1,0 +1,1 @@
+"""The peer of the chaos harness: the same training in a plain Hydra and MLflow script."""
