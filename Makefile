@@ -10,7 +10,7 @@ venv := .venv/bin/python
 job := $(if $(SWEEP),sweeps=$(SWEEP),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep smoke report notebook test chaos bench lint format ui sync lock wheel all
+.PHONY: help install sweep smoke report notebook test test-long chaos bench lint format ui sync lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -45,8 +45,11 @@ ui: install ## browse the curves in MLflow, on this machine's loopback address
 sync: install ## bring MLflow in step with state/
 	$(venv) -m runner.sync
 
-test: install ## every test
+test: install ## every test but the long ones
 	$(venv) -m pytest $(ARGS)
+
+test-long: install ## faults that take their time: hanging runs, full disks, locked stores, a server that fails
+	$(venv) -m pytest -m long $(ARGS)
 
 chaos: install ## kill sweeps KILLS times and count what was lost (ARGS=--peer: a plain Hydra and MLflow script beside it)
 	PYTHONPATH=tests $(venv) -m chaos --kills $(KILLS) $(ARGS)

@@ -1,14 +1,23 @@
 """Files that appear whole or not at all, and where those of the user's cache are."""
 
+import errno
 import os
+import shutil
 import uuid
 from pathlib import Path
+from typing import IO
 
 from runner.crash import crash_point
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename: a reader or a crash sees the old file or the new one."""
+    """Write beside, flush to disk, rename: a reader or a crash sees the old file or the new one.
+
+    Raises
+    ------
+    OSError
+        Naming the file and, where the disk is full, how much room it has left; the old file is as it was.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with open(beside, "wb") as file:
@@ -21,9 +30,29 @@ def write_whole(path: Path, content: bytes) -> None:
         crash_point(f"{path.name}_before_rename")
         os.replace(beside, path)
         crash_point(f"{path.name}_after_rename")
+    except OSError as error:
+        raise no_room(error, path) from error
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write every byte to an unbuffered file; a disk that is nearly full takes a part and says nothing."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
+def no_room(error: OSError, path: Path) -> OSError:
+    """The error with the file's name, and the room that is left where there was too little."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return error
+    try:
+        room = f", {shutil.disk_usage(path.parent).free:,} bytes free"
+    except OSError:
+        room = ""
+    return OSError(error.errno, f"{os.strerror(error.errno)}{room}", str(path))
 
 
 def sync_folder(folder: Path) -> None:

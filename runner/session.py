@@ -94,7 +94,8 @@ def open_ledger(config: Config, root: Path, runs: list[PlannedRun]) -> Ledger:
         _, warning = data.prepare(name, root / "state" / "data", root=folder)
         if warning:
             print(f"runner: {warning}", file=sys.stderr, flush=True)
-    experiment = store.experiment_id(client, config.tracking.experiment, config.tracking.uri, root)
+    of = (client, config.tracking.experiment, config.tracking.uri, root)
+    experiment = store.insist(lambda: store.experiment_id(*of), shown_uri(config, root))
     return Ledger(client, experiment, root, runs)
 
 

@@ -1,5 +1,6 @@
 """The folder of one run: its lock and its journal. What is here is true; MLflow is filled from it."""
 
+import contextlib
 import json
 import os
 import time
@@ -12,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from runner.errors import StateError
+from runner.files import no_room, write_all
 from runner.record import FAILED, TRAINED
 
 
@@ -146,15 +148,24 @@ class JournalWriter:
         self.before = reader.poll()
         if self.before.damage:
             raise StateError(self.before.damage)
-        self._file = open(path, "ab")
+        # Unbuffered: what could not be written is not tried again behind one's back.
+        self._file = open(path, "ab", buffering=0)
+        self._n_bytes = reader.n_bytes
         # What follows the last whole line was torn by a crash.
-        self._file.truncate(reader.n_bytes)
+        self._file.truncate(self._n_bytes)
 
     def write(self, kind: str, **content: Any) -> None:
         line = {"kind": kind, "time_ms": time.time_ns() // 1_000_000, **content}
-        self._file.write(json.dumps(line, allow_nan=False).encode("ascii") + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        text = json.dumps(line, allow_nan=False).encode("ascii") + b"\n"
+        try:
+            write_all(self._file, text)
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            # Half a line would make the next one unreadable.
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._n_bytes)
+            raise no_room(error, Path(self._file.name)) from error
+        self._n_bytes += len(text)
 
     def close(self) -> None:
         self._file.close()

@@ -6,22 +6,26 @@ import logging
 import os
 import re
 import sqlite3
+import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock
 
 from runner.crash import crash_point
-from runner.errors import StoreError, without_password
+from runner.errors import RunnerError, StoreError, without_password
 from runner.files import sync_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _PROBE_S = 5.0
+_WAITS_S = (0.5, 2.0)
+T = TypeVar("T")
 
 # Set before MLflow is imported. The journal keeps everything, so a call may give up early; what is too long
 # is an error and not silently cut; nothing is sent anywhere.
@@ -149,8 +153,31 @@ def local_experiment_id(name: str, root: Path) -> int:
     return int(found[0])
 
 
+def insist(call: Callable[[], T], uri: str) -> T:
+    """Do something that the store is needed for, and that may be done twice: up to three times within seconds.
+
+    Raises
+    ------
+    StoreError
+        When it will not, in one line and without the password that is in MLflow's own.
+    """
+    for wait_s in (*_WAITS_S, None):
+        try:
+            return call()
+        except RunnerError:
+            raise
+        except Exception as error:
+            if wait_s is None:
+                why = " ".join(without_password(str(error)).split())[:300]
+                raise StoreError(f"tracking store {without_password(uri)}: {why}") from error
+            time.sleep(wait_s)
+    raise AssertionError
+
+
 def _client(uri: str) -> "MlflowClient":
-    for noisy in ("alembic", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store"):
+    # What MLflow would log of a store that is away, many lines a time, the display says in one.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    for noisy in ("alembic", "mlflow.store.tracking.sqlalchemy_store"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         # MLflow brings hundreds of thousands of objects that stay to the end: looking through them for garbage

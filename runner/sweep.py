@@ -12,6 +12,7 @@ from runner.checkpoint import Checkpoints
 from runner.config import Config
 from runner.errors import without_password
 from runner.files import root_of
+from runner.guard import guarded
 from runner.overrides import COMMAND
 from runner.plan import Plan, PlannedRun
 from runner.progress import Progress
@@ -77,7 +78,7 @@ def _train(
     # The store first: one that turns out to be unusable leaves no plan behind.
     ledger = session.open_ledger(config, root, plan.runs)
     path = plans.write(plan, root)
-    ledger.open_sweep(plan)
+    store.insist(lambda: ledger.open_sweep(plan), session.shown_uri(config, root))
     tracker = Tracker(ledger)
     name = launch.new_launch()
     with Stop(stop_file(path, name)) as stop:
@@ -87,7 +88,8 @@ def _train(
             if config.progress:
                 progress.start()
             try:
-                launch.until_settled(plan, root, name, stop, lambda n: start_workers(path, name, n), n_workers)
+                with guarded():
+                    launch.until_settled(plan, root, name, stop, lambda n: start_workers(path, name, n), n_workers)
             finally:
                 if config.progress:
                     progress.stop()

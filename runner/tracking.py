@@ -186,10 +186,10 @@ class Ledger:
         }
         return str(self.client.create_run(self.experiment_id, tags=tags, run_name=plan.name).info.run_id)
 
-    def update(self) -> None:
+    def update(self, patience: int = 2) -> None:
         """One pass over all runs.
 
-        A run that the store refuses does not keep the others from it; a second refusal is taken for a store
+        A run that the store refuses does not keep the others from it; the `patience`th refusal is taken for a store
         that is away, and the pass ends. Raises the first.
         """
         refused: list[Exception] = []
@@ -198,7 +198,7 @@ class Ledger:
                 mirror.update()
             except Exception as error:
                 refused.append(error)
-                if len(refused) == 2:
+                if len(refused) >= patience:
                     break
         if refused:
             raise refused[0]
@@ -237,7 +237,8 @@ class Tracker(threading.Thread):
 
     def _pass(self) -> bool:
         try:
-            self.ledger.update()
+            # At the end a person waits: of a locked file each refusal takes MLflow twenty seconds.
+            self.ledger.update(patience=1 if self.trouble and self._finish.is_set() else 2)
         except Exception as error:
             self.trouble = " ".join(without_password(str(error)).split())[:200]
             return False

@@ -81,6 +81,8 @@ def _try(run: PlannedRun, root: Path, launch: str, stop: stopping.Stop) -> bool:
         except KeyboardInterrupt:
             raise
         except BaseException:  # recorded in the journal; the other runs go on
+            if not settled(read_journal(folder.journal), launch):
+                raise  # not even that could be written
             if run.config.runner.fail_fast:
                 stop.tell_workers()
             return True

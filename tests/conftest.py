@@ -18,7 +18,7 @@ from runner import config, data, device, models, seeding, training  # noqa: E402
 from runner import engine as engines  # noqa: E402
 
 REPO = Path(__file__).resolve().parent.parent
-N_DESELECTED = pytest.StashKey[int]()
+N_DESELECTED, N_LONG = pytest.StashKey[int](), pytest.StashKey[int]()
 
 # The same examples on every machine, no file left behind; two busy cores make a deadline a coin toss.
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
@@ -26,6 +26,12 @@ hypothesis.settings.load_profile("ours")
 
 
 def pytest_collection_modifyitems(config, items):
+    # The whole suite leaves them to a tier of their own; whoever names a file, a test or a mark gets what was named.
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        long = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        config.stash[N_LONG] = len(long)
     if device.gpu_is_available():
         return
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
@@ -37,6 +43,8 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter, config):
     if n := config.stash.get(N_DESELECTED, 0):
         terminalreporter.write_line(f"{n} tests marked gpu were deselected: CuPy finds no usable GPU here")
+    if n := config.stash.get(N_LONG, 0):
+        terminalreporter.write_line(f"{n} tests marked long were left to their own tier: make test-long")
 
 
 def is_loopback(family, address):

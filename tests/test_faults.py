@@ -1,18 +1,47 @@
 """Runs that hang, exit, or run out of memory; disks that are full; stores that are locked: each costs itself alone."""
 
+import contextlib
+import http.client
+import os
+import socket
+import sqlite3
+import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from commands import environment, lines, run, stored
+from commands import (
+    MAIN,
+    end,
+    environment,
+    journals,
+    lines,
+    listing,
+    query,
+    results,
+    run,
+    start,
+    stored,
+    stored_by_key,
+    sync,
+    until,
+)
 
 from runner import store
+from runner.record import METRICS
 
 pytest_plugins = "roots"
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and /proc as Linux has them")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and /proc as Linux has them"),
+]
 
-SMALL = ("data=digits", "model.channels=2", "model.hidden_size=16", "train.epochs=2")
+TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
+SMALL = (*TINY, "train.epochs=2")
 FAULTY = str(Path(__file__).with_name("faulty"))
 
 
@@ -67,3 +96,224 @@ def test_the_first_failure_stops_a_sweep_that_is_told_to_fail_fast(root):
     assert "1 of 4 runs failed, which stopped the sweep (runner.fail_fast); 1 are trained; go on with" in ended.err
     assert set(causes(root)) == {0, 1} and causes(root)[1] == ("failed", "ValueError: the model's own fault")
     assert "4 of 4 runs trained" in run(root, *words).out
+
+
+# Storage.
+
+#: A quarter of a second an epoch, by sleeping: long enough for a store to go and come.
+SLOW = {"PYTHONPATH": FAULTY, "EPOCH_SLEEP": "0.25"}
+
+
+def n_epochs(root):
+    return sum(map(len, lines(root, "epoch").values()))
+
+
+@contextlib.contextmanager
+def locked(database):
+    """Nobody else reads or writes the store."""
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as file:
+        file.execute("begin exclusive")
+        yield
+        file.execute("rollback")
+
+
+def test_a_store_that_is_locked_for_seconds_is_not_noticed(root):
+    process = start(root, "-m", *TINY, "seed=0,1,2,3", "train.epochs=6", env=environment(**SLOW))
+    until(lambda: n_epochs(root) or process.poll() is not None)
+    with locked(store.database(root)):
+        time.sleep(2)
+    ended = end(process, 0)
+    assert "4 of 4 runs trained and stored" in ended.out and "behind" not in ended.out
+    assert all(len(one.rows) == 6 * len(METRICS) for one in stored(store.database(root)))
+
+
+DISK = """
+mount -t tmpfs -o size=3m tmpfs "$1" && cp "$2" "$1"/mlflow.db && shift 2
+"$@"; first=$?
+ls "$0"/state > /dev/null; find "$0"/state -name '.*.tmp' | wc -l
+mount -o remount,size=64m "$0"
+"$@"; echo "codes $first $?"
+"""
+
+
+def test_a_full_disk_costs_the_run_and_says_where_and_the_next_start_goes_on(tmp_path, empty_store):
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+        pytest.skip("needs user namespaces to mount a small disk: unshare -rm")
+    root = tmp_path / "root"
+    root.mkdir()
+    words = ("-m", "data=digits", "model.channels=8", "model.hidden_size=8,8192", "train.epochs=2", "seed=0",
+             "hydra/launcher=basic", f"runner.root={root}")  # fmt: skip
+    line = ["unshare", "-rm", "sh", "-c", DISK.replace("$0", str(root)), "sh", str(root), str(empty_store)]
+    line += [sys.executable, "-m", "runner", *words]
+    ended = subprocess.run(line, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=90)
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert "failed: hidden_size=8192" in ended.stderr, ended.stdout + ended.stderr
+    (told,) = [one for one in ended.stderr.splitlines() if "failed: hidden_size=8192" in one]
+    assert "No space left on device" in told and "bytes free" in told and str(root / "state") in told
+    assert "2 of 2 runs trained and stored" in ended.stdout and "codes 1 0" in ended.stdout
+    assert "\n0\ncodes" in ended.stdout or "\n0\n" in ended.stdout, "half-written files are removed at once"
+
+
+def test_a_journal_that_could_not_take_a_line_takes_the_next_one(tmp_path):
+    code = """
+import resource, sys
+from pathlib import Path
+from runner.state import JournalWriter, read_journal
+path = Path(sys.argv[1])
+writer = JournalWriter(path)
+writer.write("start", launch="1-a", pid=1)
+size = path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))
+try:
+    writer.write("epoch", epoch=1, metrics={})
+except OSError as error:
+    print(error)
+assert path.stat().st_size == size
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+writer.write("end", status="failed", cause="no room")
+print(read_journal(path).status, read_journal(path).damage)
+"""
+    line = [sys.executable, "-c", code, str(tmp_path / "journal.jsonl")]
+    ended = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert "File too large" in ended.stdout and "journal.jsonl" in ended.stdout
+    assert ended.stdout.endswith("failed None\n")
+
+
+def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_trained(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir(mode=0o555)
+    as_nobody = {}
+    if os.getuid() == 0:
+        # Root may write anywhere; nobody may not. It has to be let in as far as here.
+        for folder in (root, *root.parents):
+            if folder.stat().st_uid == 0 and folder != Path("/"):
+                folder.chmod(folder.stat().st_mode | 0o055)
+        as_nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        try:
+            subprocess.run([sys.executable, "-c", "import runner"], check=True, capture_output=True, **as_nobody)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("another user may not read this checkout or its Python")
+    before = listing(tmp_path)
+    ended = run(root, "-m", *SMALL, "seed=0", code=2, **as_nobody)
+    assert str(root) in ended.err and ended.err.count("\n") == 1
+    assert listing(tmp_path) == before
+
+
+# The time of day.
+
+
+def test_a_clock_that_jumps_changes_nothing_but_time_stamps(root, main_job):
+    words = ("-m", *MAIN, "seed=0,1", "runner.workers=2")
+    ended = run(root, *words, env=environment(PYTHONPATH=FAULTY, CLOCK="jumps"))
+    assert "8 of 8 runs trained and stored" in ended.out
+    assert results(root) == results(main_job.root)
+    for key, one in stored_by_key(store.database(root)).items():
+        journaled = journals(root)[key]
+        times = [line["time_ms"] for line in journaled]
+        assert times != sorted(times), "the clock did jump"
+        steps = [step for metric, step, *_ in one.rows if metric == "test/accuracy"]
+        assert steps == [1, 2, 3] and len(one.rows) == 3 * len(METRICS)
+    assert all(line["metrics"]["time/train_s"] > 0 for found in lines(root, "epoch").values() for line in found)
+    before = journals(root)
+    assert "8 of 8 already trained" in run(root, *words).out
+    assert journals(root) == before
+
+
+# A server that fails in every way a network can.
+
+
+class Proxy(ThreadingHTTPServer):
+    """Passes requests on to a server: loses replies, answers 503, is slow, as its plan says."""
+
+    daemon_threads = True
+
+    def __init__(self, port):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.port_behind = port
+        #: Requests still to be treated so: path's end -> how many replies are lost after the server has acted.
+        self.lose = {}
+        self.refuse = 0
+        self.slow = 0
+        self.seen = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def pass_on(self):
+        proxy = self.server
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        name = self.path.partition("?")[0].rpartition("/mlflow/")[2]
+        proxy.seen.append(name)
+        if proxy.slow > 0:
+            proxy.slow -= 1
+            time.sleep(3)
+        if proxy.refuse > 0 and name != "health":
+            proxy.refuse -= 1
+            self.answer(503, b"{}")
+            return
+        try:
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", proxy.port_behind, timeout=30)) as behind:
+                headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+                behind.request(self.command, self.path, body, headers)
+                reply = behind.getresponse()
+                content = reply.read()
+        except OSError:
+            self.answer(502, b"{}")
+            return
+        if proxy.lose.get(name, 0) > 0:
+            proxy.lose[name] -= 1
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self.answer(reply.status, content, reply.getheader("Content-Type", "application/json"))
+
+    def answer(self, status, content, kind="application/json"):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = pass_on
+
+
+def test_lost_replies_refusals_and_an_outage_leave_every_run_once_and_the_password_nowhere(root, server, new_root):
+    proxy = Proxy(int(server.uri.rpartition(":")[2]))
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    proxy.lose = {"runs/create": 2, "runs/log-batch": 2, "runs/set-tag": 1, "runs/update": 2}
+    uri = f"http://somebody:hunter2-secret@127.0.0.1:{proxy.server_port}"
+    words = ("-m", *TINY, "train.epochs=8", "seed=0,1,2,3", "runner.workers=2")
+    env = environment(**SLOW, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    process = start(root, *words, f"tracking.uri={uri}", env=env)
+    until(lambda: query(server.database, "select 1 from metrics") or process.poll() is not None)
+    proxy.refuse, proxy.slow = 3, 1
+    server.kill()
+    time.sleep(2)
+    server.begin()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode in (0, 4) and "Traceback" not in err, err
+    if process.returncode == 4:
+        sync(root, "--uri", f"http://127.0.0.1:{proxy.server_port}")
+    proxy.shutdown()
+    proxy.server_close()
+    assert not any(proxy.lose.values()), "each reply that was to be lost was"
+    assert proxy.seen.count("runs/create") == 5, "what was made though its reply was lost is found, not made again"
+    by_key = stored_by_key(server.database)
+    assert len(by_key) == 4
+    epochs = lines(root, "epoch")
+    for key, one in by_key.items():
+        assert (one.status, one.tags["complete"]) == ("FINISHED", "1")
+        assert one.rows == sorted(
+            (metric, line["epoch"], line["metrics"][metric], line["time_ms"])
+            for metric in METRICS
+            for line in epochs[key]
+        )
+    assert len(stored(server.database, "sweep")) == 1
+    assert "hunter2-secret" not in out + err
+    written = [path for folder in (root, server.folder) for path in folder.rglob("*") if path.is_file()]
+    assert written and not [path for path in written if b"hunter2-secret" in path.read_bytes()]

@@ -140,6 +140,16 @@ def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undis
     goes_on_to(undisturbed, root)
 
 
+def test_workers_that_have_only_just_been_started_end_with_a_sweep_that_is_killed(root):
+    process = start(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+    # The guard, two trackers of shared memory and two workers, which have run no line of ours yet.
+    until(lambda: len(descendants(process.pid)) >= 5)
+    pids = descendants(process.pid)
+    process.kill()
+    process.communicate()
+    all_gone(pids)
+
+
 def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undisturbed, root):
     begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
     pid, key = next(iter(until(lambda: workers_of(root)).items()))

@@ -2,19 +2,15 @@
 
 import contextlib
 import json
-import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from commands import (
     end,
     environment,
-    free_port,
     image,
     journals,
     lines,
@@ -23,7 +19,6 @@ from commands import (
     query,
     run,
     start,
-    status_of,
     stored,
     stored_by_key,
     sync,
@@ -333,35 +328,6 @@ def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(main_job, ne
     monkeypatch.setattr(store, "experiment_id", lambda *_: "1")
     with pytest.raises(StoreBehindError, match="the store went away .*; nothing is lost, run it again"):
         in_process(root)
-
-
-@pytest.fixture
-def server(tmp_path, empty_store):
-    """A loopback MLflow server that can be started, killed and started again."""
-    folder = tmp_path / "server"
-    folder.mkdir()
-    shutil.copy(empty_store, folder / "mlflow.db")
-    port = free_port()
-    found = SimpleNamespace(database=folder / "mlflow.db", uri=f"http://127.0.0.1:{port}", process=None, folder=folder)
-    line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    line += ["--backend-store-uri", store.sqlite_uri(found.database), "--artifacts-destination", folder / "artifacts"]
-    quiet = environment(
-        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true"
-    )
-
-    def begin():
-        with open(folder / "log", "ab") as log:
-            found.process = subprocess.Popen(line, env=quiet, stdout=log, stderr=log, start_new_session=True)
-        until(lambda: status_of(found.uri + "/health") == 200)
-
-    def kill():
-        os.killpg(found.process.pid, signal.SIGKILL)
-        found.process.wait()
-
-    found.begin, found.kill = begin, kill
-    begin()
-    yield found
-    kill()
 
 
 def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is_back(root, server):

@@ -1,7 +1,8 @@
 """On the path of a command under test: runs misbehave by seed, as FAULTS says (`1:hang 2:os._exit`), or are counted.
 
 With EPOCHS_LOG=FILE each epoch that is computed adds a line with its seed and number, whatever becomes of it;
-EPOCH_SLEEP=SECONDS makes each longer, so that there is a middle to be killed in.
+EPOCH_SLEEP=SECONDS makes each longer, so that there is a middle to be killed in. CLOCK=jumps sets the time of day back
+an hour and on a day, in turn, at every look.
 """
 
 import importlib.abc
@@ -73,5 +74,14 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.train = faulty
 
 
-if FAULTS or EPOCHS_LOG:
+if os.environ.get("CLOCK") == "jumps":
+    time_ns, looks = time.time_ns, []
+
+    def jumping():
+        looks.append(None)
+        return time_ns() + (-3600, 86400)[len(looks) % 2] * 10**9
+
+    time.time_ns, time.time = jumping, lambda: jumping() / 1e9
+
+if FAULTS or EPOCHS_LOG or EPOCH_SLEEP:
     sys.meta_path.insert(0, Patched())
