@@ -18,7 +18,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from runner.errors import ConfigError
+from runner.errors import ConfigError, short_text
 from runner.record import METRICS, Claim
 
 HERE = Path(__file__).resolve().parent
@@ -226,7 +226,7 @@ def checked(composed: DictConfig) -> Config:
     assert isinstance(config, Config)
     for key, value in leaves(config):
         if not ALLOWED[key].test(value):
-            raise ConfigError(f"{key}={_short(value)}: allowed is {ALLOWED[key].text}")
+            raise ConfigError(f"{key}={short_text(value)}: allowed is {ALLOWED[key].text}")
     for name, claim in config.claims.items():
         _check_claim(name, claim)
     return config
@@ -255,7 +255,7 @@ def unknown_key(key: str) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     near = near or [by_last_part[m] for m in difflib.get_close_matches(key.rpartition(".")[2], by_last_part, n=1)]
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{_short(key)}: there is no such knob{hint} (python -m runner --help lists them)"
+    return f"{short_text(key)}: there is no such knob{hint} (python -m runner --help lists them)"
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -269,25 +269,25 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _check_claim(name: str, claim: Claim) -> None:
-    where = f"claims.{_short(name)}"
+    where = f"claims.{short_text(name)}"
     if not _is_text(name) or not _is_text(claim.says):
-        raise ConfigError(f"{where}.says={_short(claim.says)}: allowed, for it and its name, is {_TEXT.text}")
+        raise ConfigError(f"{where}.says={short_text(claim.says)}: allowed, for it and its name, is {_TEXT.text}")
     contrasts = [claim.levels is not None, claim.winner is not None, claim.slope]
     if sum(contrasts) != 1:
         raise ConfigError(f"{where}: give exactly one of levels, winner and slope")
     if claim.levels is not None and (len(claim.levels) != 2 or claim.levels[0] == claim.levels[1]):
-        raise ConfigError(f"{where}.levels={_short(claim.levels)}: allowed is a pair [a, b] of different levels")
+        raise ConfigError(f"{where}.levels={short_text(claim.levels)}: allowed is a pair [a, b] of different levels")
     for knob in (claim.knob, *claim.at):
         if knob not in ALLOWED and knob not in GROUPS and not knob.startswith(OPEN_PREFIXES):
             raise ConfigError(f"{where}: {unknown_key(knob)}")
     for field, metric in (("metric", claim.metric), ("minus", claim.minus)):
         if metric is not None and not _is_claim_metric(metric):
             raise ConfigError(
-                f"{where}.{field}={_short(metric)}: allowed is final(M), last(K, M), auc(M) or epochs_to(M, T)"
+                f"{where}.{field}={short_text(metric)}: allowed is final(M), last(K, M), auc(M) or epochs_to(M, T)"
                 f" with M one of {', '.join(METRICS)}"
             )
     if claim.direction not in ("less", "greater", "either"):
-        raise ConfigError(f"{where}.direction={_short(claim.direction)}: allowed is less, greater or either")
+        raise ConfigError(f"{where}.direction={short_text(claim.direction)}: allowed is less, greater or either")
     if not (math.isfinite(claim.margin) and claim.margin >= 0):
         raise ConfigError(f"{where}.margin={claim.margin}: allowed is a finite number from 0 on")
 
@@ -296,9 +296,3 @@ def _is_claim_metric(text: str) -> bool:
     metric, number = f"(?:{'|'.join(METRICS)})", r"\d+(?:\.\d+)?"
     forms = (rf"(?:final|auc)\({metric}\)", rf"last\([1-9]\d*, *{metric}\)", rf"epochs_to\({metric}, *{number}\)")
     return re.fullmatch("|".join(forms), text) is not None
-
-
-def _short(value: Any) -> str:
-    """A value for a message: on one line, without control characters, cut after 80 characters."""
-    text = "".join(c if c.isprintable() else "?" for c in str(value))
-    return text if len(text) <= 80 else text[:77] + "..."

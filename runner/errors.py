@@ -48,3 +48,9 @@ class StateError(RunnerError):
 def without_password(text: str) -> str:
     """A URI, or a text with URIs in it, without users and passwords: for messages and files."""
     return re.sub(r"//[^/\s]*@", "//***@", text)
+
+
+def short_text(value: object) -> str:
+    """A value for a message: on one line, without control characters, cut after 80 characters."""
+    text = "".join(c if c.isprintable() else "?" for c in str(value))
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -215,7 +215,8 @@ def _npy(array: Any) -> bytes:
 
 def _cause(error: BaseException) -> str:
     """One line for the journal, MLflow and the display."""
-    text = " ".join(str(error).split())[:500]
+    # What a terminal would take for a command of its own stays text.
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(error).split())[:500])
     if isinstance(error, TimedOut):
         return text
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -94,7 +94,8 @@ def test_the_first_failure_stops_a_sweep_that_is_told_to_fail_fast(root):
     words = ("-m", *SMALL, "seed=0,1,2,3", "hydra/launcher=basic", "runner.fail_fast=true")
     ended = run(root, *words, code=1, env=faulty(seed1="exception"))
     assert "1 of 4 runs failed, which stopped the sweep (runner.fail_fast); 1 are trained; go on with" in ended.err
-    assert set(causes(root)) == {0, 1} and causes(root)[1] == ("failed", "ValueError: the model's own fault")
+    assert set(causes(root)) == {0, 1} and causes(root)[1] == ("failed", "ValueError: the model's own ?[31mfault?")
+    assert "\x1b" not in ended.err + ended.out
     assert "4 of 4 runs trained" in run(root, *words).out
 
 

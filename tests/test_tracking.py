@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -159,6 +160,19 @@ def test_a_file_that_is_no_mlflow_store_is_refused_and_left_as_it_is(tmp_path, c
     with pytest.raises(StoreError, match="not a usable MLflow store: .*; it is left as it is: move it away"):
         store.connect(None, tmp_path)
     assert store.database(tmp_path).read_bytes() == content and listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten"])
+def test_a_damaged_store_is_refused_before_anything_is_trained_and_left_as_it_is(damage, root):
+    content = bytearray(store.database(root).read_bytes())
+    if damage == "cut":
+        content = content[: len(content) * 2 // 3]
+    else:
+        content[len(content) // 2 : len(content) // 2 + 60_000] = os.urandom(60_000)
+    store.database(root).write_bytes(content)
+    ended = run(root, "-m", *SMALL, "seed=0", code=2)
+    assert "not a usable MLflow store" in ended.err and ended.err.count("\n") == 1
+    assert store.database(root).read_bytes() == content and not list((root / "state").glob("*/journal.jsonl"))
 
 
 def test_a_store_of_another_mlflow_is_refused_and_never_upgraded(root):

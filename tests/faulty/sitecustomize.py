@@ -36,7 +36,7 @@ def misbehave(fault):
     elif fault == "OutOfMemoryError":
         raise OutOfMemoryError("asked for 80 GB of 78")
     elif fault == "exception":
-        raise ValueError("the model's own fault")
+        raise ValueError("the model's\nown \x1b[31mfault\x07")
 
 
 class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
