@@ -198,7 +198,8 @@ class Ledger:
                 mirror.update()
             except Exception as error:
                 refused.append(error)
-                if len(refused) >= patience:
+                # Of a locked file MLflow takes twenty seconds to say so, each time.
+                if len(refused) >= patience or "database is locked" in str(error):
                     break
         if refused:
             raise refused[0]
@@ -237,10 +238,10 @@ class Tracker(threading.Thread):
 
     def _pass(self) -> bool:
         try:
-            # At the end a person waits: of a locked file each refusal takes MLflow twenty seconds.
+            # At the end a person waits.
             self.ledger.update(patience=1 if self.trouble and self._finish.is_set() else 2)
         except Exception as error:
-            self.trouble = " ".join(without_password(str(error)).split())[:200]
+            self.trouble = _in_short(error)
             return False
         self.trouble = None
         return True
@@ -254,8 +255,13 @@ class Tracker(threading.Thread):
             try:
                 self.ledger.close_sweep(status)
             except Exception as error:
-                self.trouble = " ".join(without_password(str(error)).split())[:200]
+                self.trouble = _in_short(error)
         return self.ledger.n_behind
+
+
+def _in_short(error: Exception) -> str:
+    """One line for the display, without passwords and without the statement that SQLAlchemy quotes."""
+    return " ".join(without_password(str(error)).split()).partition(" [SQL")[0][:200]
 
 
 def _parameters(run: PlannedRun) -> dict[str, str]:
