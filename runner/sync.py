@@ -1,13 +1,14 @@
 """`python -m runner.sync`: bring MLflow in step with everything that is in state/."""
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from runner import plan as plans
 from runner import store
-from runner.errors import RunnerError, StoreBehindError, StoreError, without_password
+from runner.errors import RunnerError, StateError, StoreBehindError, StoreError, without_password
 from runner.files import root_of
 from runner.plan import PlannedRun, config_from
 from runner.state import read_journal
@@ -48,6 +49,32 @@ def sync(root: Path, uri: str | None, experiment: str) -> int:
     return len(planned) + len(alone)
 
 
+def verify(root: Path) -> int:
+    """Hold every trained run's files against the hashes in its journal; how many runs were looked at.
+
+    Raises
+    ------
+    StateError
+        Naming the files that are missing or not what the run wrote.
+    """
+    n_runs, wrong = 0, []
+    for path in sorted((root / "state").glob("*/journal.jsonl")):
+        end = read_journal(path).end
+        if end is None or "sha256" not in end:
+            continue
+        n_runs += 1
+        for name, sha256 in end["sha256"].items():
+            file = path.parent / name
+            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
+                wrong.append(str(file))
+    if wrong:
+        raise StateError(
+            f"not what the run wrote: {', '.join(wrong)}; move the run's folder away and start its sweep again to"
+            " train it anew"
+        )
+    return n_runs
+
+
 def _started(root: Path) -> Iterator[PlannedRun]:
     """Every run that was ever started, as its journal describes it."""
     for path in sorted((root / "state").glob("*/journal.jsonl")):
@@ -70,8 +97,14 @@ def main() -> None:
     parser.add_argument("--root", help="folder that holds state/ (default: the checkout, else here)")
     parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
     parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
+    parser.add_argument(
+        "--verify", action="store_true", help="instead, hold all files in state/ against the journals' hashes"
+    )
     arguments = parser.parse_args()
     try:
+        if arguments.verify:
+            print(f"{verify(root_of(arguments.root))} runs looked at; every file is what its run wrote")
+            return
         n_runs = sync(root_of(arguments.root), arguments.uri, arguments.experiment)
     except RunnerError as error:
         print(f"runner.sync: {error}", file=sys.stderr)

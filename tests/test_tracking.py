@@ -312,6 +312,18 @@ def test_a_run_deleted_by_hand_comes_back(main_job, new_root):
     assert image(store.database(root)) == image(store.database(main_job.root))
 
 
+def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):
+    root = new_root(state=main_job.root)
+    assert "8 runs looked at; every file is what its run wrote" in sync(root, "--verify").stdout
+    changed, missing = sorted((root / "state").glob("*/weights.npz"))[:2]
+    content = bytearray(changed.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed.write_bytes(content)
+    missing.unlink()
+    told = sync(root, "--verify", code=1).stderr
+    assert f"not what the run wrote: {changed}, {missing}; move the run's folder away" in told and told.count("\n") == 1
+
+
 def test_there_is_nothing_to_replay_where_nothing_was_trained(tmp_path):
     with pytest.raises(StoreError, match="there is no such folder; train something first, or give --root"):
         in_process(tmp_path / "nowhere")
