@@ -34,15 +34,16 @@ def epochs(net: str, folder: Path, n_epochs: int, scale: float) -> list[dict[str
     from benchmarks.contestants.floor import Floor
     from benchmarks.contestants.ours import run_parts
     from runner import training
+    from runner.engine import loop
 
     floor = Floor(NETS[net])
     floor.train(_FLOOR_STEPS)
-    data = training.Data(**vars(images.read(folder, mmap_mode="r")), scale=scale)
+    data = loop.Data(**vars(images.read(folder, mmap_mode="r")), scale=scale)
     engine, model, optimizer = run_parts(NETS[net])
     training.warm_up(model, optimizer, engine, data)
     n_steps = -(-len(data.train_images) // BATCH)
     lines = []
-    for record in training.train(model, optimizer, engine, data, 0, n_epochs, BATCH, training.Position()):
+    for record in filter(None, training.train(model, optimizer, engine, data, 0, n_epochs, BATCH, loop.Position())):
         started = time.perf_counter()
         floor.train(_FLOOR_STEPS)
         floor_s = time.perf_counter() - started

@@ -63,18 +63,19 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float:
 
     from runner import engine as engines
     from runner import models, seeding, training
+    from runner.engine import loop
 
     config = run.config
     if engines.compiles(config.engine.name):
         print(COMPILING, flush=True)
     engine = engines.create(config.engine.name, seeding.Masks(config.seed), run.device)
     n_steps = math.ceil(len(dataset.train_images) / config.train.batch_size)
-    n_evaluated = min(len(dataset.train_images), training.N_TRAIN_EVAL) + 2 * len(dataset.test_images)
+    n_evaluated = min(len(dataset.train_images), loop.N_TRAIN_EVAL) + 2 * len(dataset.test_images)
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
         model = models.build(config.model, engine, dataset.train_images.shape[1:], config.seed)
         optimizer = engine.optimizer(config.optimizer, model)
-        few = 3 * config.train.batch_size, training.EVAL_BATCH
-        sample = training.Data(
+        few = 3 * config.train.batch_size, loop.EVAL_BATCH
+        sample = loop.Data(
             engine.resident(dataset.train_images[: few[0]]),
             engine.resident(dataset.train_labels[: few[0]]),
             engine.resident(dataset.test_images[: few[1]]),
@@ -85,11 +86,11 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float:
         size = min(config.train.batch_size, len(sample.train_images))
         records = []
         try:
-            for record in training.train(model, optimizer, engine, sample, 0, 2, size, training.Position()):
+            for record in filter(None, training.train(model, optimizer, engine, sample, 0, 2, size, loop.Position())):
                 records.append(record)
-        except training.Diverged:
+        except loop.Diverged:
             return 0.0
     last = records[-1]  # the second epoch: the first one warms up
     n_sampled = len(sample.train_images) / size
-    n_evaluated_here = min(len(sample.train_images), training.N_TRAIN_EVAL) + 2 * len(sample.test_images)
+    n_evaluated_here = min(len(sample.train_images), loop.N_TRAIN_EVAL) + 2 * len(sample.test_images)
     return last.train_s / n_sampled * n_steps + last.eval_s / n_evaluated_here * n_evaluated

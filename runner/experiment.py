@@ -22,6 +22,7 @@ from runner import models, optimizers, provenance, seeding, training
 from runner.backend import named_parameters
 from runner.checkpoint import Checkpoints
 from runner.crash import crash_point
+from runner.engine import loop
 from runner.errors import StateError, TimedOut
 from runner.files import write_whole
 from runner.plan import PlannedRun
@@ -31,10 +32,11 @@ from runner.state import JournalWriter, RunFolder
 
 def run(
     planned: PlannedRun, root: Path, launch: str, should_stop: Callable[[], bool] = lambda: False
-) -> Iterator[EpochRecord]:
+) -> Iterator[EpochRecord | None]:
     """Train one run to its end, or go on where it was interrupted; its caller holds the run's lock.
 
-    Yields each epoch's record once it is in the journal. Whatever happens, the journal's `end` line says
+    Yields each epoch's record once it is in the journal, and None where another run of this process could be gone on
+    with meanwhile. Whatever happens, the journal's `end` line says
     it: done, diverged, failed (recorded, then raised) or killed.
     """
     folder = RunFolder(root / "state", planned.run_key)
@@ -42,7 +44,7 @@ def run(
     try:
         journal.write("start", **_start_line(planned, launch))
         yield from _train(planned, root, folder, journal, should_stop)
-    except training.Diverged as diverged:
+    except loop.Diverged as diverged:
         journal.write("end", status=DIVERGED, cause=str(diverged))
         Checkpoints(folder.path, planned.run_key).delete()
     except (GeneratorExit, KeyboardInterrupt) as error:
@@ -66,7 +68,7 @@ def _train(
     folder: RunFolder,
     journal: JournalWriter,
     should_stop: Callable[[], bool],
-) -> Iterator[EpochRecord]:
+) -> Iterator[EpochRecord | None]:
     config = planned.config
     dataset = datasets.load(planned.data_name, planned.data_sha256, root / "state" / "data")
     if config.train.batch_size > len(dataset.train_images):
@@ -74,7 +76,7 @@ def _train(
     engine = engines.create(config.engine.name, seeding.Masks(config.seed), planned.device)
     model = models.build(config.model, engine, dataset.train_images.shape[1:], config.seed)
     optimizer = engine.optimizer(config.optimizer, model)
-    images = training.Data(
+    images = loop.Data(
         train_images=engine.resident(dataset.train_images),
         train_labels=engine.resident(dataset.train_labels),
         test_images=engine.resident(dataset.test_images),
@@ -110,6 +112,9 @@ def _train(
         position,
         should_stop,
     ):
+        if record is None:
+            yield None
+            continue
         _keep(record, journal)
         correct = record.test_correct
         yield record
@@ -122,7 +127,7 @@ def _train(
         journal.write("end", status=KILLED, cause="asked to stop")
         return
     if correct is None:  # the last epoch had been trained before an interruption
-        _, correct = training.evaluate(model, engine, images.test_images, images.test_labels, images.scale)
+        _, correct = engine.loop(model, optimizer, images, config.train.batch_size).test()
     written = _write_results(planned, folder, model, correct)
     crash_point("before_end")
     journal.write("end", status=DONE, cause=None, **written)
@@ -150,18 +155,18 @@ def _start_line(planned: PlannedRun, launch: str) -> dict[str, Any]:
     }
 
 
-def _resume(checkpoints: Checkpoints, model: Any, optimizer: Any) -> training.Position:
+def _resume(checkpoints: Checkpoints, model: Any, optimizer: Any) -> loop.Position:
     """The position to go on from, with the weights and the optimizer as they were there."""
     found = checkpoints.load()
     if not found:
-        return training.Position()
+        return loop.Position()
     arrays, position = found
     for name, parameter in named_parameters(model).items():
         parameter.data[...] = _like(parameter.data, arrays[f"weights/{name}"])
     prefix = "optimizer/"
     own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
     optimizers.restore(optimizer, model, own)
-    return training.Position(**position)
+    return loop.Position(**position)
 
 
 def _like(array: Any, values: Any) -> Any:

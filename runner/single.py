@@ -106,7 +106,7 @@ def _train(run: PlannedRun, root: Path, stop: Stop, tell: bool, told: set[int]) 
         print(estimate.COMPILING, flush=True)
     try:
         with np.errstate(all="ignore"):  # an overflow ends the run as diverged
-            for record in experiment.run(run, root, launch.new_launch(), stop):
+            for record in filter(None, experiment.run(run, root, launch.new_launch(), stop)):
                 if tell and record.epoch not in told:
                     _tell(record.epoch, record.metrics())
     except KeyboardInterrupt:

@@ -14,8 +14,9 @@ from types import SimpleNamespace  # noqa: E402
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
-from runner import config, data, device, models, seeding, training  # noqa: E402
+from runner import config, data, device, models, seeding  # noqa: E402
 from runner import engine as engines  # noqa: E402
+from runner.engine import loop  # noqa: E402
 
 REPO = Path(__file__).resolve().parent.parent
 N_DESELECTED, N_LONG = pytest.StashKey[int](), pytest.StashKey[int]()
@@ -108,7 +109,7 @@ def few():
     """Call with a data set for its first images, as the training loop takes them."""
 
     def take(dataset, n_train, n_test, scale=None, resident=lambda array: array):
-        return training.Data(
+        return loop.Data(
             train_images=resident(dataset.train_images[:n_train]),
             train_labels=resident(dataset.train_labels[:n_train]),
             test_images=resident(dataset.test_images[:n_test]),

@@ -16,7 +16,7 @@ from runner import engine as engines
 from runner import optimizers, training
 from runner.backend import named_parameters
 from runner.engine import cpu
-from runner.training import Position
+from runner.engine.loop import Position
 
 MODELS = {
     "cnn": {},
@@ -124,6 +124,7 @@ TINY_RUN = """
 import numpy as np
 from numba.core import event
 from runner import config, engine, models, seeding, training
+from runner.engine import loop
 
 before, numbers = engine.compiles("fast"), np.random.default_rng(0)
 fast = engine.create("fast", seeding.Masks(0), "cpu")
@@ -131,9 +132,9 @@ knobs = dict(kind="mlp", channels=1, blocks=None, hidden_size=4, fc_depth=1, dro
 net = models.build(config.ModelConfig(**knobs, options={}), fast, (1, 4, 4), 0)
 optimizer = fast.optimizer(config.OptimizerConfig(name="sgd", lr=0.1, weight_decay=0.0, momentum=0.9), net)
 images, labels = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8), np.arange(6, dtype=np.uint8)
-data = training.Data(images, labels, images, labels, 255.0)
+data = loop.Data(images, labels, images, labels, 255.0)
 with event.install_recorder("numba:compile") as compiling:
-    (record,) = training.train(net, optimizer, fast, data, 0, 1, 2, training.Position())
+    (record,) = training.train(net, optimizer, fast, data, 0, 1, 2, loop.Position())
 print(before, engine.compiles("fast"), len(compiling.buffer) > 0, record.train_loss, record.test_masked_loss)
 """
 

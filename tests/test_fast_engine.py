@@ -9,8 +9,9 @@ from runner import experiment, optimizers, training
 from runner.backend import F, L, Model, named_parameters
 from runner.checkpoint import Checkpoints
 from runner.config import OptimizerConfig
+from runner.engine import loop
+from runner.engine.loop import Position
 from runner.record import TIMES
-from runner.training import Position
 
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
 
@@ -85,7 +86,7 @@ def test_a_model_starts_with_the_weights_of_the_stock_engines(network, new_run):
 def test_an_epoch_has_the_losses_of_the_stock_engine_at_every_step(
     network, optimizer, n_images, new_run, mnist, few, watched, monkeypatch
 ):
-    monkeypatch.setattr(training, "N_TRAIN_EVAL", 300)
+    monkeypatch.setattr(loop, "N_TRAIN_EVAL", 300)
     model, scale = NETWORKS[network]
     seen, records, after = {}, {}, {}
     for engine in ("fast", "stock"):
@@ -178,7 +179,7 @@ def test_evaluating_more_often_changes_no_bit_of_training(small, new_run, data):
 
     def evaluate_and_go_on():
         for masked_epoch in (None, 1):
-            training.evaluate(often.model, often.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
+            loop.evaluate(often.model, often.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
         return False
 
     records = train(plain, data, EPOCHS, BATCH)
@@ -192,10 +193,10 @@ def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(small, new_r
     train(run, data, 1, BATCH)
     for masked_epoch in (None, 1):
         args = (run.model, run.engine, data.test_images, data.test_labels, data.scale, masked_epoch)
-        loss, correct = training.evaluate(*args)
+        loss, correct = loop.evaluate(*args)
         with monkeypatch.context() as patch:
-            patch.setattr(training, "EVAL_BATCH", 7)
-            other_loss, other_correct = training.evaluate(*args)
+            patch.setattr(loop, "EVAL_BATCH", 7)
+            other_loss, other_correct = loop.evaluate(*args)
         assert np.array_equal(correct, other_correct) and 0 < correct.sum() < 130
         assert other_loss == pytest.approx(loss, rel=1e-6)
 

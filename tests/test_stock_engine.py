@@ -11,9 +11,9 @@ import pytest
 from runner import experiment, training
 from runner.backend import F, L, Model, dezero, named_parameters
 from runner.checkpoint import Checkpoints
+from runner.engine.loop import Position
 from runner.optimizers import state
 from runner.seeding import Masks, batch_order
-from runner.training import Position
 
 REFERENCE = Path(__file__).with_name("reference")
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from runner import optimizers, training
 from runner.backend import dezero, named_parameters
 from runner.checkpoint import Checkpoints
+from runner.engine import loop
+from runner.engine.loop import Diverged, Position
 from runner.record import METRICS, TIMES, EpochRecord
 from runner.seeding import batch_order
-from runner.training import Diverged, Position
 
 # 60 images in batches of 25 are three steps, the last of 10 images; then two questions while evaluating.
 N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
@@ -130,7 +131,7 @@ def softmax_loss(scores, labels):
 
 
 def test_eval_metrics_are_those_of_one_forward_pass_over_all_images_in_test_mode(new_run, data, monkeypatch):
-    monkeypatch.setattr(training, "N_TRAIN_EVAL", 30)
+    monkeypatch.setattr(loop, "N_TRAIN_EVAL", 30)
     run = new_run()
     (record,) = go_on(run, data, Position(), epochs=1)
     for images, labels, loss, accuracy in (
@@ -164,7 +165,7 @@ def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(mask
     run = new_run()
     go_on(run, data, Position(), epochs=1)
     images, labels = data.test_images, data.test_labels
-    _, correct = training.evaluate(run.model, run.engine, images, labels, data.scale, masked_epoch)
+    _, correct = loop.evaluate(run.model, run.engine, images, labels, data.scale, masked_epoch)
     run.masks.evaluation(epoch=1, first_row=0)
     with dezero.using_config("train", masked_epoch is not None):
         scores = run.model(images.astype(np.float32) / np.float32(16)).data
@@ -177,9 +178,9 @@ def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(mask
 def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(masked_epoch, new_run, data, monkeypatch):
     run = new_run()
     args = (run.model, run.engine, data.test_images, data.test_labels, data.scale, masked_epoch)
-    loss, correct = training.evaluate(*args)
-    monkeypatch.setattr(training, "EVAL_BATCH", 7)
-    other_loss, other_correct = training.evaluate(*args)
+    loss, correct = loop.evaluate(*args)
+    monkeypatch.setattr(loop, "EVAL_BATCH", 7)
+    other_loss, other_correct = loop.evaluate(*args)
     assert np.array_equal(correct, other_correct)
     assert other_loss == pytest.approx(loss, rel=1e-6)
 
@@ -189,7 +190,7 @@ def test_evaluating_more_often_changes_no_bit_of_training(masked_epoch, new_run,
     plain, watched = new_run(), new_run()
 
     def evaluate_and_go_on():
-        training.evaluate(watched.model, watched.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
+        loop.evaluate(watched.model, watched.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
         return False
 
     records = go_on(plain, data, Position())
@@ -367,11 +368,12 @@ import conftest, numpy as np
 from pathlib import Path
 from runner import data, training
 from runner.backend import named_parameters
+from runner.engine.loop import Position
 run = conftest.new_run.__wrapped__()(fc_depth=2, blocks=[[2, 2], [2]])
 few = conftest.few.__wrapped__()
 digits = data.prepare("digits", Path("nowhere"), write=False)[0]
 images = few(digits, 60, 30)
-args = (run.model, run.optimizer, run.engine, images, 0, 2, 25, training.Position())
+args = (run.model, run.optimizer, run.engine, images, 0, 2, 25, Position())
 for record in training.train(*args):
     print({m: v for m, v in record.metrics().items() if m not in training_times})
 print([(n, hashlib.sha256(p.data.tobytes()).hexdigest()) for n, p in named_parameters(run.model).items()])

@@ -12,6 +12,7 @@ from runner import engine as engines
 from runner import models, training
 from runner.backend import no_grad, test_mode
 from runner.config import ModelConfig, OptimizerConfig
+from runner.engine.loop import Data
 from runner.seeding import Masks, batch_order
 
 _SEED = 0
@@ -23,7 +24,7 @@ class Ours:
     def __init__(self, net: Net, folder: Path) -> None:
         # Memory-mapped, as the runner's workers have them.
         data = images.read(folder, mmap_mode="r")
-        self.data = training.Data(**vars(data), scale=FULL_SCALE)
+        self.data = Data(**vars(data), scale=FULL_SCALE)
         self.engine, self.model, self.optimizer = run_parts(net)
         training.warm_up(self.model, self.optimizer, self.engine, self.data)
         if self.engine.fallbacks:

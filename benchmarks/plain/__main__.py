@@ -14,6 +14,7 @@ from runner import data as datasets
 from runner import engine as engines
 from runner import models, seeding, training
 from runner.config import ModelConfig, OptimizerConfig
+from runner.engine import loop
 from runner.record import TIMES, EpochRecord
 
 
@@ -35,7 +36,7 @@ def _train(config: DictConfig) -> Iterator[EpochRecord]:
     network = ModelConfig("cnn", config.channels, None, 16, 1, True, 0.5, {})
     model = models.build(network, engine, dataset.train_images.shape[1:], config.seed)
     optimizer = engine.optimizer(OptimizerConfig("adam", 0.001, 0.0001, 0.9), model)
-    images = training.Data(
+    images = loop.Data(
         engine.resident(dataset.train_images),
         engine.resident(dataset.train_labels),
         engine.resident(dataset.test_images),
@@ -43,9 +44,8 @@ def _train(config: DictConfig) -> Iterator[EpochRecord]:
         dataset.full_scale,
     )
     training.warm_up(model, optimizer, engine, images)
-    yield from training.train(
-        model, optimizer, engine, images, config.seed, config.epochs, 100, training.Position(), lambda: False
-    )
+    records = training.train(model, optimizer, engine, images, config.seed, config.epochs, 100, loop.Position())
+    yield from filter(None, records)
 
 
 if __name__ == "__main__":

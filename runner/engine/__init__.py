@@ -10,6 +10,7 @@ from runner.seeding import Masks
 
 if TYPE_CHECKING:
     from runner.config import OptimizerConfig
+    from runner.engine.loop import Data, Loop
 
 
 class Engine(Protocol):
@@ -45,6 +46,9 @@ class Engine(Protocol):
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:
         """The images of these rows (int64) as float32, divided by `scale`: a batch."""
+
+    def loop(self, model: Any, optimizer: Any, data: "Data", batch_size: int) -> "Loop":
+        """How the run goes through its epochs."""
 
     def to_device(self, model: Any) -> None:
         """Move a model that was initialised on the CPU to where the engine computes."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from runner.backend import no_grad, test_mode
 from runner.engine import flat, functions, layers
+from runner.engine.loop import Data, Eager, Loop
 from runner.seeding import Masks
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class Fast:
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:
         return self.kernels.pixels(images, rows, scale)
+
+    def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
+        return Eager(model, optimizer, self, data, batch_size)
 
     def to_device(self, model: Any) -> None:
         pass

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from runner import optimizers
 from runner.backend import F, L, dezero
 from runner.device import array_module
+from runner.engine.loop import Data, Eager, Loop
 from runner.seeding import Masks
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class Stock:
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:
         return images[rows].astype(self.xp.float32) / self.xp.float32(scale)
+
+    def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
+        return Eager(model, optimizer, self, data, batch_size)
 
     def to_device(self, model: Any) -> None:
         if self.device == "gpu":
