@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from analysis.stored import Row, StoredRun
+from runner import sqlite
 from runner.errors import StoreError, without_password
 
 
@@ -83,8 +84,7 @@ def _connected(uri: str) -> Iterator[Connection]:
         path = Path(make_url(uri).database or "").resolve()
         if not path.is_file():
             raise StoreError(f"{path}: there is no tracking store yet; train a sweep first, or give --root")
-        address = f"{path.as_uri()}?mode=ro"
-        engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True, timeout=30))
+        engine = create_engine("sqlite://", creator=lambda: sqlite.to_read(path))
     else:
         engine = create_engine(uri)
     with contextlib.closing(engine.connect()) as connection:

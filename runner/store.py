@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock
 
+from runner import sqlite
 from runner.crash import crash_point
 from runner.errors import RunnerError, StoreError, without_password
 from runner.files import sync_folder
@@ -147,7 +148,7 @@ def local_experiment_id(name: str, root: Path) -> int:
     if not path.exists():
         raise StoreError(f"{path}: there is no tracking store yet; train something first")
     _check_sqlite(path)
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as file:
+    with contextlib.closing(sqlite.to_read(path)) as file:
         found = file.execute("select experiment_id from experiments where name = ?", (name,)).fetchone()
     if found is None:
         raise StoreError(f"{path}: there is no experiment {name}; train something first, or give --experiment")
@@ -234,7 +235,7 @@ def _check_sqlite(path: Path) -> None:
     whole = False
     # Read-only: MLflow itself would put its tables into whatever database it is given.
     with contextlib.suppress(sqlite3.Error):
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as file:
+        with contextlib.closing(sqlite.to_read(path)) as file:
             tables = {name for (name,) in file.execute("select name from sqlite_master")}
             n_bytes = file.execute("pragma page_count").fetchone()[0] * file.execute("pragma page_size").fetchone()[0]
             whole = path.stat().st_size >= n_bytes

@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
+from runner import sqlite
 from runner.record import TIMES
 
 #: The main job in small: 8x8 images, tenths of a second a run.
@@ -136,7 +136,7 @@ def listing(folder):
 
 
 def query(database, sql):
-    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with contextlib.closing(sqlite.to_read(database)) as connection:
         return connection.execute(sql).fetchall()
 
 

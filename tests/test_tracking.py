@@ -27,6 +27,7 @@ from commands import (
 )
 
 from analysis import runs
+from analysis.database import opened
 from runner import plan as plans
 from runner import store
 from runner import sync as syncing
@@ -310,6 +311,33 @@ def test_a_run_deleted_by_hand_comes_back(main_job, new_root):
     store.connect(None, root).delete_run(one.id)
     in_process(root)
     assert image(store.database(root)) == image(store.database(main_job.root))
+
+
+HALF = """
+import os, sqlite3, sys
+writer = sqlite3.connect(sys.argv[1])
+writer.execute("pragma cache_size=1")  # so that the file itself is written to before the transaction is at its end
+writer.execute("update metrics set value = -1, step = step + 1000")
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("reader", ["sync", "report"])
+def test_a_store_whose_writer_was_killed_in_the_middle_is_read_as_it_was_before(reader, main_job, new_root):
+    root = new_root(state=main_job.root)
+    in_process(root)
+    database = store.database(root)
+    before = image(database)
+    subprocess.run([sys.executable, "-c", HALF, database], env=environment(), check=False)
+    with pytest.raises(sqlite3.OperationalError) as told:
+        sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True).execute("select * from metrics")
+    assert told.value.sqlite_errorname == "SQLITE_READONLY_ROLLBACK"
+    if reader == "sync":
+        in_process(root)
+    else:
+        with opened(runs.local_uri(root), "ablations") as read:
+            assert len(read.tagged("run_key")) == 8
+    assert image(database) == before
 
 
 def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):

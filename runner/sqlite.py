@@ -1,0 +1,40 @@
+"""SQLite files, to be read and never written: as their last whole transaction left them."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+#: Seconds for which somebody else's writing is waited for.
+_WAIT_S = 30
+
+
+def to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write.
+
+    A writer that was killed in the middle of a transaction leaves half of it in the file, and beside it the journal to
+    take it back with. SQLite does so for the next one who may write, and tells one who may not that the file is
+    read-only; so that is done first.
+
+    Raises
+    ------
+    sqlite3.Error
+        For what is no such file, or cannot be put right because it may not be written.
+    """
+    connection = _connect(path, "ro")
+    try:
+        connection.execute("select 1 from sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+            raise
+        with contextlib.closing(_connect(path, "rw")) as writer:
+            writer.execute("select 1 from sqlite_master").fetchone()
+        return _connect(path, "ro")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_WAIT_S)
