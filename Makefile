@@ -10,7 +10,7 @@ venv := .venv/bin/python
 job := $(if $(SWEEP),sweeps=$(SWEEP),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep smoke report notebook test test-long chaos bench lint format ui sync lock wheel all
+.PHONY: help install sweep smoke report notebook test test-long test-card chaos bench lint format ui sync lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,11 @@ test: install ## every test but the long ones
 
 test-long: install ## faults that take their time: hanging runs, full disks, locked stores, a server that fails
 	$(venv) -m pytest -m long $(ARGS)
+
+test-card: install ## the GPU engine's tests on a card that is emulated; needs g++ (with a GPU, make test runs them on it)
+	@if command -v g++ >/dev/null; \
+	then PYTHONPATH=$(CURDIR)/tests/emulated $(venv) -m pytest -m gpu $(ARGS) tests/test_gpu_engine.py tests/test_gpu_sweep.py; \
+	else echo "skipped: g++, which compiles the kernels for the CPU, is not installed"; fi
 
 chaos: install ## kill sweeps KILLS times and count what was lost (ARGS=--peer: a plain Hydra and MLflow script beside it)
 	PYTHONPATH=tests $(venv) -m chaos --kills $(KILLS) $(ARGS)

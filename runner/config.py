@@ -56,6 +56,9 @@ class OptimizerConfig:
 @dataclass
 class EngineConfig:
     name: str
+    graph: Any
+    tf32: Any
+    streams: int
 
 
 @dataclass
@@ -133,10 +136,6 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 500 and value.isprintable()
 
 
-def _is_store(value: Any) -> bool:
-    return value is None or (_is_text(value) and _SCHEMES.match(value) is not None)
-
-
 def _is_blocks(value: Any) -> bool:
     return value is None or (
         isinstance(value, list)
@@ -157,7 +156,10 @@ _BOOLEAN = Allowed("true or false", lambda v: type(v) is bool)
 _TEXT = Allowed("a printable text of 1 to 500 characters", _is_text)
 _TEXT_OR_NULL = Allowed("null or " + _TEXT.text, lambda v: v is None or _is_text(v))
 _SCHEMES = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?://|https?://")
-_STORE = Allowed("null, sqlite:///FILE, another database, or http(s)://HOST:PORT of a server", _is_store)
+_STORE = Allowed(
+    "null, sqlite:///FILE, another database, or http(s)://HOST:PORT of a server",
+    lambda v: v is None or (_is_text(v) and _SCHEMES.match(v) is not None),
+)
 _KINDS = _one_of(*sorted(m.name for m in pkgutil.iter_modules([str(HERE / "models")])))
 
 #: Every knob by its dotted name. A test holds it against the schema and against conf/.
@@ -185,6 +187,9 @@ ALLOWED: dict[str, Allowed] = {
     "optimizer.weight_decay": _number("a number from 0 to 1", lambda v: 0 <= v <= 1),
     "optimizer.momentum": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
     "engine.name": _one_of("fast", "stock"),
+    "engine.graph": _BOOLEAN,
+    "engine.tf32": _BOOLEAN,
+    "engine.streams": _integer(1, 64, also=(0,)),
     "train.epochs": _integer(1, 10_000),
     "train.batch_size": _integer(1, 1_000_000, shown="an integer from 1 to the number of training images"),
     "tracking.uri": _STORE,
@@ -201,7 +206,7 @@ ALLOWED: dict[str, Allowed] = {
 
 
 def register() -> None:
-    """Make the schema known to Hydra, as the first entry of conf/config.yaml's defaults list."""
+    """Make the schema known to Hydra, the first entry of conf/config.yaml's defaults list."""
     ConfigStore.instance().store(name="schema", node=Config, provider="runner")
 
 
@@ -243,9 +248,8 @@ def from_omegaconf(error: OmegaConfBaseException) -> ConfigError:
         return ConfigError(unknown_key(key))
     if isinstance(error, MissingMandatoryValue):
         return ConfigError(f"{key}: has no value; allowed is {ALLOWED[key].text if key in ALLOWED else 'a value'}")
-    if key in ALLOWED:
-        return ConfigError(f"{key}: {first_line}; allowed is {ALLOWED[key].text}")
-    return ConfigError(f"{key}: {first_line}" if key else first_line)
+    allowed = f"; allowed is {ALLOWED[key].text}" if key in ALLOWED else ""
+    return ConfigError(f"{key}: {first_line}{allowed}" if key else first_line)
 
 
 def unknown_key(key: str) -> str:
@@ -293,6 +297,6 @@ def _check_claim(name: str, claim: Claim) -> None:
 
 
 def _is_claim_metric(text: str) -> bool:
-    metric, number = f"(?:{'|'.join(METRICS)})", r"\d+(?:\.\d+)?"
-    forms = (rf"(?:final|auc)\({metric}\)", rf"last\([1-9]\d*, *{metric}\)", rf"epochs_to\({metric}, *{number}\)")
-    return re.fullmatch("|".join(forms), text) is not None
+    metric = f"(?:{'|'.join(METRICS)})"
+    form = rf"(final|auc)\({metric}\)|last\([1-9]\d*, *{metric}\)|epochs_to\({metric}, *\d+(\.\d+)?\)"
+    return re.fullmatch(form, text) is not None

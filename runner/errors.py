@@ -41,6 +41,10 @@ class TimedOut(RunnerError):
     """A run was not at its end within `runner.time_limit_s`."""
 
 
+class GaveWay(RunnerError):
+    """A run did not fit on the card beside others; it can be gone on with beside fewer."""
+
+
 class StateError(RunnerError):
     """A file of `state/` says something that cannot be true; it is left as it is."""
 

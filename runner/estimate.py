@@ -19,7 +19,7 @@ COMPILING = "compiling the kernels of engine=fast, once on this machine"
 def seconds(
     plan: Plan, todo: list[PlannedRun], root: Path, dataset_of: Callable[[str], Dataset], n_workers: int
 ) -> tuple[float, int]:
-    """Wall-clock seconds for the runs to do, and how many cells could not be measured (they are not counted).
+    """Wall-clock seconds for the runs to do, and how many cells were not measured (they are not counted).
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def seconds(
     return total / max(1, min(n_workers, len(todo))), n_unknown
 
 
-def seconds_an_epoch(cell: list[PlannedRun], root: Path, dataset: Dataset) -> float:
-    """Seconds an epoch of a cell takes, recorded or measured."""
+def seconds_an_epoch(cell: list[PlannedRun], root: Path, dataset: Dataset) -> float | None:
+    """Seconds an epoch of a cell takes, recorded or measured; None where neither could be."""
     recorded = _recorded(cell, root)
     return _measured(cell[0], dataset) if recorded is None else recorded
 
@@ -55,8 +55,13 @@ def _recorded(cell: list[PlannedRun], root: Path) -> float | None:
     return statistics.median(epochs) if epochs else None
 
 
-def _measured(run: PlannedRun, dataset: Dataset) -> float:
-    """Seconds an epoch, from a few steps on this machine while nothing else runs."""
+def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
+    """Seconds an epoch, from a few steps on this machine while nothing else runs; None on a GPU.
+
+    There this process would keep memory that the workers could use, and a few steps say nothing about many graphs.
+    """
+    if run.device == "gpu":
+        return None
     # Imported here: when every cell has been trained before, nobody waits for DeZero.
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -66,7 +71,7 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float:
     from runner.engine import loop
 
     config = run.config
-    if engines.compiles(config.engine.name):
+    if engines.compiles(config.engine.name, run.device):
         print(COMPILING, flush=True)
     engine = engines.create(config.engine.name, seeding.Masks(config.seed), run.device)
     n_steps = math.ceil(len(dataset.train_images) / config.train.batch_size)

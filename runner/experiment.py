@@ -23,7 +23,7 @@ from runner.backend import named_parameters
 from runner.checkpoint import Checkpoints
 from runner.crash import crash_point
 from runner.engine import loop
-from runner.errors import StateError, TimedOut
+from runner.errors import GaveWay, StateError, TimedOut
 from runner.files import write_whole
 from runner.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
@@ -31,13 +31,23 @@ from runner.state import JournalWriter, RunFolder
 
 
 def run(
-    planned: PlannedRun, root: Path, launch: str, should_stop: Callable[[], bool] = lambda: False
+    planned: PlannedRun,
+    root: Path,
+    launch: str,
+    should_stop: Callable[[], bool] = lambda: False,
+    is_alone: Callable[[], bool] = lambda: True,
 ) -> Iterator[EpochRecord | None]:
     """Train one run to its end, or go on where it was interrupted; its caller holds the run's lock.
 
     Yields each epoch's record once it is in the journal, and None where another run of this process could be gone on
     with meanwhile. Whatever happens, the journal's `end` line says
     it: done, diverged, failed (recorded, then raised) or killed.
+
+    Parameters
+    ----------
+    is_alone
+        Whether no other run of this process has memory on the card. One that does not fit beside others has not
+        failed: it is killed, GaveWay is raised, and it can be gone on with.
     """
     folder = RunFolder(root / "state", planned.run_key)
     journal = JournalWriter(folder.journal)
@@ -47,14 +57,18 @@ def run(
     except loop.Diverged as diverged:
         journal.write("end", status=DIVERGED, cause=str(diverged))
         Checkpoints(folder.path, planned.run_key).delete()
+    except MemoryError as error:
+        if is_alone():
+            _fail(journal, folder, error)
+            raise
+        journal.write("end", status=KILLED, cause="out of memory beside other runs; it goes on beside fewer")
+        raise GaveWay from None
     except (GeneratorExit, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         journal.write("end", status=KILLED, cause="interrupted at once" if interrupted else "its caller let go of it")
         raise
     except BaseException as error:  # SystemExit of a user's model included: no run may end unrecorded
-        cause = _cause(error)
-        journal.write("end", status=FAILED, cause=cause)
-        write_whole(folder.error, traceback.format_exc().encode("utf-8", "backslashreplace"))
+        _fail(journal, folder, error)
         raise
     finally:
         journal.close()
@@ -73,7 +87,8 @@ def _train(
     dataset = datasets.load(planned.data_name, planned.data_sha256, root / "state" / "data")
     if config.train.batch_size > len(dataset.train_images):
         raise StateError(f"train.batch_size={config.train.batch_size} exceeds the training images")
-    engine = engines.create(config.engine.name, seeding.Masks(config.seed), planned.device)
+    how = config.engine
+    engine = engines.create(how.name, seeding.Masks(config.seed), planned.device, how.graph, how.tf32)
     model = models.build(config.model, engine, dataset.train_images.shape[1:], config.seed)
     optimizer = engine.optimizer(config.optimizer, model)
     images = loop.Data(
@@ -83,7 +98,7 @@ def _train(
         test_labels=engine.resident(dataset.test_labels),
         scale=dataset.full_scale if config.data.normalize else 1.0,
     )
-    if engines.compiles(engine.name):
+    if engines.compiles(engine.name, planned.device):
         journal.write("compiling")
     training.warm_up(model, optimizer, engine, images)
     threadpool_limits(limits=1)  # for the libraries, too, that were loaded only now
@@ -135,6 +150,11 @@ def _train(
     checkpoints.delete()
 
 
+def _fail(journal: JournalWriter, folder: RunFolder, error: BaseException) -> None:
+    journal.write("end", status=FAILED, cause=_cause(error))
+    write_whole(folder.error, traceback.format_exc().encode("utf-8", "backslashreplace"))
+
+
 def _start_line(planned: PlannedRun, launch: str) -> dict[str, Any]:
     return {
         "run_key": planned.run_key,
@@ -171,7 +191,7 @@ def _resume(checkpoints: Checkpoints, model: Any, optimizer: Any) -> loop.Positi
 
 def _like(array: Any, values: Any) -> Any:
     """NumPy values on the device of `array`."""
-    return values if isinstance(array, np.ndarray) else devices.array_module("gpu").asarray(values)
+    return values if devices.is_on_cpu(array) else devices.array_module("gpu").asarray(values)
 
 
 def _snapshot(model: Any, optimizer: Any) -> dict[str, Any]:

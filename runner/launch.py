@@ -12,10 +12,9 @@ from runner.deaths import DeathWatch
 from runner.errors import RunnerError
 from runner.plan import Plan, PlannedRun
 from runner.record import FAILED
-from runner.state import JournalWriter, RunFolder, read_journal
+from runner.state import JournalWriter, RunFolder, read_journal, settled
 from runner.stop import Stop
 from runner.timelimit import Hung, told
-from runner.worker import settled
 
 #: How often in a row workers may end without having finished anything before this gives up.
 _MAX_IDLE_LAUNCHES = 3

@@ -109,11 +109,18 @@ def read(path: Path) -> Plan:
         raise StateError(f"{path}: not a plan that this version can read ({error})") from error
 
 
+#: Knobs that came later, with the values at which everything before them was trained.
+_LATER: dict[str, dict[str, Any]] = {
+    "engine": {"graph": True, "tf32": False, "streams": 0},
+    "runner": {"time_limit_s": 0.0, "fail_fast": False},
+}
+
+
 def config_from(values: dict[str, Any]) -> Config:
     """The inverse of `dataclasses.asdict`, for a configuration that was checked before it was kept."""
     parts: dict[str, Any] = {f.name: f.type for f in fields(Config)}
     built = {
-        name: parts[name](**value) if is_dataclass(parts[name]) else value
+        name: parts[name](**(_LATER.get(name, {}) | value)) if is_dataclass(parts[name]) else value
         for name, value in values.items()
         if name != "claims"
     }

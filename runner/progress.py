@@ -24,7 +24,7 @@ class Progress(threading.Thread):
         self.runs, self.n_workers, self.trouble, self.launch = runs, n_workers, trouble, launch
         self.readers = [JournalReader(RunFolder(root / "state", run.run_key).journal) for run in runs]
         self._done = threading.Event()
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str | None]] = set()
         self._told_trouble = False
 
     def run(self) -> None:
@@ -57,8 +57,9 @@ class Progress(threading.Thread):
             journal = reader.poll()
             # A run that failed in an earlier launch is not news.
             of_this_launch = journal.start is not None and journal.start["launch"] == self.launch
-            if journal.end and of_this_launch and run.run_key not in self._told:
-                self._told.add(run.run_key)
+            # One that gave way on a full card ends a second time.
+            if journal.end and of_this_launch and (run.run_key, journal.status) not in self._told:
+                self._told.add((run.run_key, journal.status))
                 n = sum(1 for r in self.readers if r.journal.end)
                 print(f"[{n}/{len(self.runs)}] {run.name}: {ending(journal)}", flush=True)
 

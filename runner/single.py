@@ -61,7 +61,8 @@ def train(config: Config, typed: list[str]) -> int:
     )
     if config.plan:
         pace = estimate.seconds_an_epoch([run], root, dataset)
-        print(f"{config.train.epochs} epochs, about {duration(pace * config.train.epochs)}")
+        time = "" if pace is None else f", about {duration(pace * config.train.epochs)}"
+        print(f"{config.train.epochs} epochs{time}")
         return 0
     ledger = session.open_ledger(config, root, [run])
     tracker = Tracker(ledger)
@@ -102,7 +103,7 @@ def _train(run: PlannedRun, root: Path, stop: Stop, tell: bool, told: set[int]) 
     # Imported here: a run that is trained already does not wait for DeZero.
     from runner import engine, experiment
 
-    if tell and engine.compiles(run.config.engine.name):
+    if tell and engine.compiles(run.config.engine.name, run.device):
         print(estimate.COMPILING, flush=True)
     try:
         with np.errstate(all="ignore"):  # an overflow ends the run as diverged

@@ -91,6 +91,13 @@ class Journal:
             raise ValueError(f"unknown kind of line {line['kind']!r}")
 
 
+def settled(journal: Journal, launch: str) -> bool:
+    """Whether this launch has nothing more to do for a run: it is trained, has failed in it, or is damaged."""
+    if journal.trained or journal.damage:
+        return True
+    return journal.status == FAILED and journal.start is not None and journal.start["launch"] == launch
+
+
 class JournalReader:
     """Follows a journal while somebody else writes it, reading each byte once."""
 

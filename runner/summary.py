@@ -78,7 +78,8 @@ def announce(plan: Plan, n_duplicates: int, n_trained: int, n_workers: int, wher
 def announce_time(seconds: float, n_unknown: int) -> None:
     """The estimate, and what it leaves out."""
     less = f" (without {count(n_unknown, 'cell')} that could not be measured in time)" if n_unknown else ""
-    print(f"  about {duration(seconds)} of training{less}", flush=True)
+    told = f"about {duration(seconds)} of training{less}" if seconds or not n_unknown else "its time shows as it trains"
+    print(f"  {told}", flush=True)
 
 
 def failures(plan: Plan, root: Path) -> list[str]:

@@ -10,9 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from runner import plan as plans
 from runner import stop as stopping
+from runner.lanes import side_by_side
 from runner.plan import PlannedRun
-from runner.record import FAILED
-from runner.state import Journal, RunFolder, read_journal
+from runner.state import RunFolder, read_journal, settled
 from runner.timelimit import time_limit
 
 _WAIT_S = 0.5
@@ -28,13 +28,6 @@ def parent_pid(launch: str) -> int:
     return int(launch.partition("-")[0])
 
 
-def settled(journal: Journal, launch: str) -> bool:
-    """Whether this launch has nothing more to do for a run: it is trained, has failed in it, or is damaged."""
-    if journal.trained or journal.damage:
-        return True
-    return journal.status == FAILED and journal.start is not None and journal.start["launch"] == launch
-
-
 def work(plan_path: Path, launch: str) -> None:
     """Train every run of the plan that nobody else holds, until all are settled or a stop is asked for."""
     stopping.die_with_parent(parent_pid(launch))
@@ -44,6 +37,9 @@ def work(plan_path: Path, launch: str) -> None:
         stopping.Stop(stop_file(plan_path, launch)) as stop,
         _card(root, plan.runs[0].device),
     ):
+        if plan.runs[0].device == "gpu":
+            side_by_side(plan.runs, root, launch, stop)
+            return
         while not stop():
             n_held_elsewhere = 0
             for run in plan.runs:

@@ -44,6 +44,7 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter, config):
     if n := config.stash.get(N_DESELECTED, 0):
         terminalreporter.write_line(f"{n} tests marked gpu were deselected: CuPy finds no usable GPU here")
+        terminalreporter.write_line("  those of the fast engine run on an emulated one: make test-card")
     if n := config.stash.get(N_LONG, 0):
         terminalreporter.write_line(f"{n} tests marked long were left to their own tier: make test-long")
 

@@ -114,7 +114,7 @@ def test_a_step_in_which_a_parameter_has_no_gradient_asks_for_no_other_kernel(ne
 
 
 def test_the_stock_engine_has_nothing_to_compile():
-    assert engines.compiles("stock") is False
+    assert engines.compiles("stock", "cpu") is False and engines.compiles("fast", "gpu") is False
 
 
 # =============================================================================
@@ -126,7 +126,7 @@ from numba.core import event
 from runner import config, engine, models, seeding, training
 from runner.engine import loop
 
-before, numbers = engine.compiles("fast"), np.random.default_rng(0)
+before, numbers = engine.compiles("fast", "cpu"), np.random.default_rng(0)
 fast = engine.create("fast", seeding.Masks(0), "cpu")
 knobs = dict(kind="mlp", channels=1, blocks=None, hidden_size=4, fc_depth=1, dropout=True, dropout_ratio=0.5)
 net = models.build(config.ModelConfig(**knobs, options={}), fast, (1, 4, 4), 0)
@@ -135,7 +135,7 @@ images, labels = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8), np.ara
 data = loop.Data(images, labels, images, labels, 255.0)
 with event.install_recorder("numba:compile") as compiling:
     (record,) = training.train(net, optimizer, fast, data, 0, 1, 2, loop.Position())
-print(before, engine.compiles("fast"), len(compiling.buffer) > 0, record.train_loss, record.test_masked_loss)
+print(before, engine.compiles("fast", "cpu"), len(compiling.buffer) > 0, record.train_loss, record.test_masked_loss)
 """
 
 

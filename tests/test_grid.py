@@ -212,6 +212,15 @@ def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["sweep.json"]
 
 
+def test_a_configuration_of_before_a_knob_existed_comes_back_with_what_it_was_trained_with():
+    values = dataclasses.asdict(planned("seed=0")[0].runs[0].config)
+    now = plan.config_from(values)
+    for part, names in (("engine", ("graph", "tf32", "streams")), ("runner", ("time_limit_s", "fail_fast"))):
+        for name in names:
+            del values[part][name]
+    assert plan.config_from(values) == now
+
+
 def test_a_plan_that_is_kept_already_stays_as_it_is(tmp_path):
     made, _ = planned("seed=0")
     path = plan.write(made, tmp_path)

@@ -85,12 +85,14 @@ INDIFFERENT = {
     "runner__fail_fast": st.booleans(),
     "worker__plan": st.none() | st.text(),
     "worker__launch": st.none() | st.text(),
+    "engine__graph": st.booleans(),
+    "engine__streams": st.integers(0, 64),
 }
 
 
 def test_every_knob_either_bears_on_results_or_does_not():
     sorted_here = {name.replace("__", ".") for name in (*EFFECTIVE, *INDIFFERENT)}
-    assert sorted_here | {"model.options", "engine.name"} == set(config.ALLOWED)
+    assert sorted_here | {"model.options", "engine.name", "engine.tf32"} == set(config.ALLOWED)
 
 
 @hypothesis.given(values=st.fixed_dictionaries(EFFECTIVE), others=st.fixed_dictionaries(INDIFFERENT))
@@ -147,6 +149,13 @@ def test_each_knob_alone_makes_another_run(name, value, plain):
 def test_other_data_and_another_kind_of_device_make_another_run(plain):
     keys = {key(plain), key(plain, device="gpu"), key(plain, data=("mnist", DATA[1])), key(plain, data=("digits", "0"))}
     assert len(keys) == 4
+
+
+def test_rounded_products_make_another_run_where_there_are_any(plain):
+    assert key(changed(plain, engine__tf32=True), device="gpu") != key(plain, device="gpu")
+    assert key(changed(plain, engine__tf32=True)) == key(plain)
+    stock = changed(plain, engine__name="stock")
+    assert key(changed(stock, engine__tf32=True), device="gpu") == key(stock, device="gpu")
 
 
 def test_another_training_version_makes_another_run(plain, monkeypatch):

@@ -132,11 +132,11 @@ def test_a_second_ctrl_c_ends_a_sweep_at_once_though_a_worker_hangs(root):
 
 def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undisturbed, root):
     begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2", "runner.checkpoint_every_s=0")
+    until(lambda: list((root / "state").glob("*/checkpoint")))  # written a moment after the epoch's line
     os.kill(begun.process.pid, signal.SIGKILL)
     begun.process.communicate()
     all_gone(begun.pids)
     assert workers_of(root), "nobody was there to write an end"
-    assert list((root / "state").glob("*/checkpoint"))
     goes_on_to(undisturbed, root)
 
 

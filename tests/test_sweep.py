@@ -133,6 +133,9 @@ def test_parameters_have_their_hydra_names_and_are_json(main_job, from_mlflow):
             "optimizer.weight_decay": 1e-4,
             "optimizer.momentum": 0.9,
             "engine.name": "fast",
+            "engine.graph": True,
+            "engine.tf32": False,
+            "engine.streams": 0,
             "train.epochs": EPOCHS,
             "train.batch_size": 100,
         }

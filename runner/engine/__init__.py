@@ -57,21 +57,27 @@ class Engine(Protocol):
         """Compile whatever training with batches such as x and t will need; changes no weight and no state."""
 
 
-def create(name: str, masks: Masks, device: str) -> Engine:
-    """The engine of a run. `name` is checked by config.py; `device` is "cpu" or "gpu"."""
+def create(name: str, masks: Masks, device: str, graph: bool = True, tf32: bool = False) -> Engine:
+    """The engine of a run. `name` is checked by config.py; `device` is "cpu" or "gpu", where the rest has its meaning:
+    whether steps are captured as CUDA graphs, and whether products may be rounded to TF32."""
     # Imported here so that a command that trains nothing does not wait for DeZero, nor stock for Numba.
     if name == "stock":
         from runner.engine.stock import Stock
 
         return Stock(masks, device)
+    if device == "gpu":
+        from runner.engine.fast_gpu import FastOnGpu
+
+        return FastOnGpu(masks, graph, tf32)
+    from runner.engine import cpu
     from runner.engine.fast import Fast
 
-    return Fast(masks, device)
+    return Fast(masks, cpu)
 
 
-def compiles(name: str) -> bool:
+def compiles(name: str, device: str) -> bool:
     """Whether the engine of this name has kernels that this machine must compile first, which takes seconds."""
-    if name == "stock":
+    if name == "stock" or device == "gpu":
         return False
     from runner.engine.cpu import jit
 

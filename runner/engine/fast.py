@@ -14,14 +14,18 @@ if TYPE_CHECKING:
 
 
 class Fast:
-    """Fused forward and backward, one pass an optimizer step, on the CPU."""
+    """Fused forward and backward, one pass an optimizer step, on the CPU.
+
+    Parameters
+    ----------
+    kernels
+        How the parts are computed: `runner.engine.cpu`, or what has the same names.
+    """
 
     name = "fast"
 
-    def __init__(self, masks: Masks, device: str) -> None:
-        from runner.engine import cpu
-
-        self.masks, self.kernels = masks, cpu
+    def __init__(self, masks: Masks, kernels: Any) -> None:
+        self.masks, self.kernels = masks, kernels
         self.fallbacks: tuple[str, ...] = ()
 
     def conv_block(self, channels: list[int], kernel_size: int = 3) -> Any:

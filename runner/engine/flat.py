@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from runner.backend import dezero, named_parameters
 
 #: Each parameter starts on a multiple of so many numbers: 64 bytes of float32, a cache line.
@@ -64,6 +67,7 @@ class _Flat:
 
     kernels: Any
     decay: float
+    lr: float
     hooks: list[Any]
 
     def setup(self, target: Any) -> Any:
@@ -93,6 +97,13 @@ class _Flat:
         """Compile what `update` will need, by updating no number."""
         self.apply(slice(0, 0), self.decay)
 
+    def rates(self, n: int) -> NDArray[np.float64]:
+        """The learning rate of each of the next n steps, ndarray of shape (n,)."""
+        return np.full(n, self.lr)
+
+    def count(self, n: int) -> None:
+        """Count n steps that were taken without `update`."""
+
     def apply(self, span: slice, decay: float) -> None:
         """Update these numbers of the flat parameters; the decay is added to their gradients."""
         raise NotImplementedError
@@ -119,6 +130,17 @@ class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is un
         self.t += 1  # DeZero's rate of step 0 divides by 0
         super().warm_up()
         self.t -= 1
+
+    def rates(self, n: int) -> NDArray[np.float64]:
+        rates = np.empty(n)
+        for i in range(n):
+            self.t += 1
+            rates[i] = self.lr  # DeZero's corrected rate, of the step that it counts
+        self.t -= n
+        return rates
+
+    def count(self, n: int) -> None:
+        self.t += n
 
     def apply(self, span: slice, decay: float) -> None:
         p, g, m, v = (flat[span] for flat in (self.flat.data, self.flat.gradients, self.m, self.v))

@@ -107,7 +107,7 @@ class SoftmaxCrossEntropy(Function):  # type: ignore[misc]
         _refuse_second_derivatives()
         gradient = self.gradient
         # Training starts with the gradient 1, and need not multiply by it.
-        return Variable(gradient if gy.data == 1 else gradient * gy.data), None
+        return Variable(gradient if self.kernels.is_one(gy.data) else gradient * gy.data), None
 
 
 def _refuse_second_derivatives() -> None:

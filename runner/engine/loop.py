@@ -139,7 +139,7 @@ class Eager:
     def __init__(self, model: Any, optimizer: Any, engine: "Engine", data: Data, batch_size: int) -> None:
         self.model, self.optimizer, self.engine, self.data = model, optimizer, engine, data
         self.batch_size = batch_size
-        self.has_dropout = _has_dropout(model, engine, data)
+        self.has_dropout = has_dropout(model, engine, data)
 
     def epoch(
         self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]
@@ -177,7 +177,7 @@ class Eager:
         return evaluate(self.model, self.engine, images, labels, self.data.scale, masked_epoch)
 
 
-def _has_dropout(model: Any, engine: "Engine", data: Data) -> bool:
+def has_dropout(model: Any, engine: "Engine", data: Data) -> bool:
     """Whether a forward pass asks for masks: without, `test_masked` is `test` and is not measured again."""
     before = engine.masks.n_asked
     with no_grad():

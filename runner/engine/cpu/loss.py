@@ -20,6 +20,11 @@ def softmax_cross_entropy(y: Any, t: Any) -> tuple[Any, Any, Any]:
     return y.dtype.type(loss), correct, gradient
 
 
+def is_one(gradient: Any) -> bool:
+    """Whether it is 1, the gradient that a loss begins with."""
+    return bool(gradient == 1)
+
+
 @as_numpy
 def _softmax_cross_entropy(y, t, share, tiny, gradient, correct):  # type: ignore[no-untyped-def]
     zero, one = y.dtype.type(0), y.dtype.type(1)

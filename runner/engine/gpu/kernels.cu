@@ -1,0 +1,526 @@
+// The fast engine's kernels for a card: what runner/engine/cpu computes, and the same names where there is one.
+//
+// All arrays are in C order and float32 unless it is said. No sum is taken in an order that could differ from launch
+// to launch: partial sums are written down and added in the order of their blocks, never by float atomics, so that a
+// run on one card has the same bits however often it is trained. ReLU is `x <= 0 ? 0 : x`, which lets a value that is
+// not a number pass, as DeZero's does.
+
+#ifndef DYNAMIC_SHARED
+#define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
+#endif
+
+// Where a pass over some images stands and what has come out of it (runner/engine/gpu/passes.py).
+struct State {
+    long long row;        // images that are behind
+    long long time;       // step or epoch: second word of a mask's counter
+    long long steps;      // batches that are behind
+    long long n_correct;
+    long long first_bad;  // the batch, counted from 1, whose loss was the first that is not finite; 0: none was
+    double bad_loss;
+    double loss_sum;      // mean loss of each batch, times its images
+};
+
+// Threads of every block that adds something up: 8 warps.
+#define THREADS 256
+
+// Adds each of N numbers over a block of THREADS threads; totals[] is then right in every thread.
+template <int N>
+__device__ void block_sums(float (&numbers)[N], float* totals) {
+    __shared__ float of_warps[N][THREADS / 32];
+    for (int i = 0; i < N; ++i) {
+        float sum = numbers[i];
+        for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffu, sum, offset);
+        if (threadIdx.x % 32 == 0) of_warps[i][threadIdx.x / 32] = sum;
+    }
+    __syncthreads();
+    if (threadIdx.x < N) {
+        float sum = 0.f;
+        for (int w = 0; w < THREADS / 32; ++w) sum += of_warps[threadIdx.x][w];
+        totals[threadIdx.x] = sum;
+    }
+    __syncthreads();
+}
+
+// ====================================================================================================================
+// A batch
+// ====================================================================================================================
+
+// x (n, n_pixels) = images[order[row of the pass ...]] / scale, and the labels of the same images.
+// images uint8 (n_images, n_pixels), labels int32 (n_images,), order int32 (n_images,). Grid (n, pixels / THREADS).
+extern "C" __global__ void gather(const unsigned char* images, const int* labels, const int* order, const State* state,
+                                  int n_pixels, float scale, float* x, int* t) {
+    const int r = blockIdx.x, p = blockIdx.y * blockDim.x + threadIdx.x;
+    const long long image = order[state->row + r];
+    if (p < n_pixels) x[(long long)r * n_pixels + p] = (float)images[image * n_pixels + p] / scale;
+    if (p == 0) t[r] = labels[image];
+}
+
+// ====================================================================================================================
+// 3x3 convolution of one-channel images, ReLU, 2x2 max-pool: no columns, one read of each pixel
+// ====================================================================================================================
+
+// In the place of a winning corner: ReLU gives 0 there, and no gradient passes.
+#define CLOSED 4
+// Output channels that one block computes from its image.
+#define CHANNELS 8
+// Parts in which the gradient of a channel is added up.
+#define SLICES 16
+
+__device__ void take(float z, signed char at, float& best, signed char& corner) {
+    if (z > best || z != z) {
+        best = z;
+        corner = at;
+    }
+}
+
+// x (n, height, width), W (n_channels, 9), b (n_channels,) -> y (n, n_channels, pooled pixels), winners int8 of that
+// shape. Grid (n, channels / CHANNELS); shared: a padded image.
+extern "C" __global__ void conv3x3_relu_pool(const float* x, const float* W, const float* b, int n_channels, int height,
+                                             int width, float* y, signed char* winners) {
+    DYNAMIC_SHARED(float, padded);
+    __shared__ float weights[CHANNELS][10];
+    const int pitch = width + 2, pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
+    const int first = blockIdx.y * CHANNELS;
+    const int n_here = n_channels - first < CHANNELS ? n_channels - first : CHANNELS;
+    const float* image = x + (long long)blockIdx.x * height * width;
+    for (int i = threadIdx.x; i < (height + 2) * pitch; i += blockDim.x) {
+        const int r = i / pitch - 1, c = i % pitch - 1;
+        padded[i] = r >= 0 && r < height && c >= 0 && c < width ? image[r * width + c] : 0.f;
+    }
+    for (int i = threadIdx.x; i < n_here * 10; i += blockDim.x)
+        weights[i / 10][i % 10] = i % 10 < 9 ? W[(first + i / 10) * 9 + i % 10] : b[first + i / 10];
+    __syncthreads();
+    for (int p = threadIdx.x; p < n_pooled; p += blockDim.x) {
+        const float* corner_of = padded + 2 * (p / pooled_width) * pitch + 2 * (p % pooled_width);
+        float v[4][4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+#pragma unroll
+            for (int j = 0; j < 4; ++j) v[i][j] = corner_of[i * pitch + j];
+        for (int c = 0; c < n_here; ++c) {
+            const float bias = weights[c][9];
+            float z0 = bias, z1 = bias, z2 = bias, z3 = bias;
+#pragma unroll
+            for (int i = 0; i < 3; ++i)
+#pragma unroll
+                for (int j = 0; j < 3; ++j) {
+                    const float w = weights[c][3 * i + j];
+                    z0 += w * v[i][j];
+                    z1 += w * v[i][j + 1];
+                    z2 += w * v[i + 1][j];
+                    z3 += w * v[i + 1][j + 1];
+                }
+            float best = z0;
+            signed char corner = 0;
+            take(z1, 1, best, corner);
+            take(z2, 2, best, corner);
+            take(z3, 3, best, corner);
+            const bool closed = best <= 0.f;
+            const long long at = ((long long)blockIdx.x * n_channels + first + c) * n_pooled + p;
+            y[at] = closed ? 0.f : best;
+            winners[at] = closed ? CLOSED : corner;
+        }
+    }
+}
+
+// gW (n_channels, 9) and gb (n_channels,) of conv3x3_relu_pool. Grid (n_channels, SLICES), THREADS a block.
+// partials (n_channels, SLICES, 10); tickets (n_channels,) int32 are 0 before and after.
+extern "C" __global__ void conv3x3_gradients(const float* x, const float* gy, const signed char* winners, int n_images,
+                                             int height, int width, float* partials, int* tickets, float* gW,
+                                             float* gb) {
+    __shared__ float totals[10];
+    __shared__ bool is_last;
+    const int c = blockIdx.x, slice = blockIdx.y, n_channels = gridDim.x;
+    const int pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
+    const int first = (int)((long long)n_images * slice / SLICES);
+    const int stop = (int)((long long)n_images * (slice + 1) / SLICES);
+    float sums[10] = {0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f};
+    for (long long i = threadIdx.x; i < (long long)(stop - first) * n_pooled; i += blockDim.x) {
+        const int n = first + (int)(i / n_pooled), p = (int)(i % n_pooled);
+        const long long at = ((long long)n * n_channels + c) * n_pooled + p;
+        const int corner = winners[at];
+        if (corner == CLOSED) continue;
+        const float g = gy[at];
+        const int r = 2 * (p / pooled_width) + corner / 2, column = 2 * (p % pooled_width) + corner % 2;
+        const float* image = x + (long long)n * height * width;
+#pragma unroll
+        for (int k = 0; k < 9; ++k) {
+            const int rr = r + k / 3 - 1, cc = column + k % 3 - 1;
+            if (rr >= 0 && rr < height && cc >= 0 && cc < width) sums[k] += g * image[rr * width + cc];
+        }
+        sums[9] += g;
+    }
+    block_sums(sums, totals);
+    if (threadIdx.x < 10) partials[((long long)c * SLICES + slice) * 10 + threadIdx.x] = totals[threadIdx.x];
+    // The block that is done last adds up what all have written, in the order of the slices.
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) is_last = atomicAdd(&tickets[c], 1) == SLICES - 1;
+    __syncthreads();
+    if (is_last && threadIdx.x < 10) {
+        const volatile float* written = partials + (long long)c * SLICES * 10 + threadIdx.x;
+        float sum = 0.f;
+        for (int s = 0; s < SLICES; ++s) sum += written[s * 10];
+        if (threadIdx.x < 9)
+            gW[c * 9 + threadIdx.x] = sum;
+        else
+            gb[c] = sum;
+        if (threadIdx.x == 0) tickets[c] = 0;
+    }
+}
+
+// ====================================================================================================================
+// Any convolution: columns, whose products cuBLAS computes, and what follows those
+// ====================================================================================================================
+
+// x (n, channels, height, width) -> columns (n, channels * k * k, height * width). One thread a number.
+extern "C" __global__ void image_columns(const float* x, long long n_numbers, int channels, int height, int width, int k,
+                                         float* columns) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n_numbers) return;
+    const int n_pixels = height * width, p = (int)(i % n_pixels);
+    const long long row = i / n_pixels;
+    const int tap = (int)(row % (k * k));
+    const long long plane = row / (k * k);
+    const int r = p / width + tap / k - k / 2, c = p % width + tap % k - k / 2;
+    columns[i] = r >= 0 && r < height && c >= 0 && c < width ? x[plane * n_pixels + r * width + c] : 0.f;
+}
+
+// The way back: gx (n, channels, height, width), each pixel the sum of the columns that hold it. One thread a pixel.
+extern "C" __global__ void columns_image(const float* columns, long long n_numbers, int height, int width, int k,
+                                         float* gx) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n_numbers) return;
+    const int n_pixels = height * width, p = (int)(i % n_pixels);
+    const long long plane = i / n_pixels;
+    float sum = 0.f;
+    for (int tap = 0; tap < k * k; ++tap) {
+        const int r = p / width - tap / k + k / 2, c = p % width - tap % k + k / 2;
+        if (r >= 0 && r < height && c >= 0 && c < width) sum += columns[(plane * k * k + tap) * n_pixels + r * width + c];
+    }
+    gx[i] = sum;
+}
+
+// total (size,) = (begin ? 0 : total) + the sum of parts (n, size) in their order.
+extern "C" __global__ void add_parts(const float* parts, int n, int size, int begin, float* total) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= size) return;
+    float sum = begin ? 0.f : total[i];
+    for (int part = 0; part < n; ++part) sum += parts[(long long)part * size + i];
+    total[i] = sum;
+}
+
+// In place on z (n, n_channels, n_pixels): relu(z + b), one b a channel. One thread a number.
+extern "C" __global__ void bias_relu_images(float* z, const float* b, long long n_numbers, int n_channels, int n_pixels) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n_numbers) return;
+    const float v = z[i] + b[(i / n_pixels) % n_channels];
+    z[i] = v <= 0.f ? 0.f : v;
+}
+
+// gz = gy where y is above 0. One thread a number.
+extern "C" __global__ void open_gradients(const float* gy, const float* y, long long n_numbers, float* gz) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n_numbers) gz[i] = y[i] > 0.f ? gy[i] : 0.f;
+}
+
+// gb (n_channels,) = the sum of gz (n, n_channels, n_pixels) over images and pixels. Grid (n_channels,), THREADS.
+extern "C" __global__ void channel_sums(const float* gz, int n, int n_pixels, float* gb) {
+    __shared__ float total[1];
+    const int c = blockIdx.x, n_channels = gridDim.x;
+    float sums[1] = {0.f};
+    for (long long i = threadIdx.x; i < (long long)n * n_pixels; i += blockDim.x)
+        sums[0] += gz[((i / n_pixels) * n_channels + c) * n_pixels + i % n_pixels];
+    block_sums(sums, total);
+    if (threadIdx.x == 0) gb[c] = total[0];
+}
+
+// z (n, n_channels, height, width) -> y = max-pool(relu(z + b)) and winners. One thread a pooled pixel.
+extern "C" __global__ void bias_relu_pool(const float* z, const float* b, long long n_pooled_numbers, int n_channels,
+                                          int height, int width, float* y, signed char* winners) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n_pooled_numbers) return;
+    const int pooled_width = width / 2, n_pooled = (height / 2) * pooled_width, p = (int)(i % n_pooled);
+    const long long plane = i / n_pooled;
+    const float* window = z + plane * height * width + 2 * (p / pooled_width) * width + 2 * (p % pooled_width);
+    float best = window[0];
+    signed char corner = 0;
+    take(window[1], 1, best, corner);
+    take(window[width], 2, best, corner);
+    take(window[width + 1], 3, best, corner);
+    best += b[plane % n_channels];
+    const bool closed = best <= 0.f;
+    y[i] = closed ? 0.f : best;
+    winners[i] = closed ? CLOSED : corner;
+}
+
+// gz (n, n_channels, height, width): each pooled value's gradient at the corner it came from. One thread a number of gz.
+extern "C" __global__ void pool_gradients(const float* gy, const signed char* winners, long long n_numbers, int height,
+                                          int width, float* gz) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n_numbers) return;
+    const int pooled_width = width / 2, pooled_height = height / 2;
+    const int r = (int)(i % (height * width)) / width, c = (int)(i % width);
+    float g = 0.f;
+    if (r / 2 < pooled_height && c / 2 < pooled_width) {
+        const long long at = (i / (height * width)) * pooled_height * pooled_width + (r / 2) * pooled_width + c / 2;
+        if (winners[at] == 2 * (r % 2) + c % 2) g = gy[at];
+    }
+    gz[i] = g;
+}
+
+// ====================================================================================================================
+// Linear layers: what surrounds cuBLAS's products
+// ====================================================================================================================
+
+// Philox 4x32-10 (runner/seeding.py): the four words of a counter.
+__device__ void philox(unsigned int x0, unsigned int x1, unsigned int x2, unsigned int x3, unsigned int k0,
+                       unsigned int k1, unsigned int (&words)[4]) {
+#pragma unroll
+    for (int round = 0; round < 10; ++round) {
+        const unsigned int high0 = __umulhi(0xD2511F53u, x0), low0 = 0xD2511F53u * x0;
+        const unsigned int high1 = __umulhi(0xCD9E8D57u, x2), low1 = 0xCD9E8D57u * x2;
+        x0 = high1 ^ x1 ^ k0;
+        x1 = low1;
+        x2 = high0 ^ x3 ^ k1;
+        x3 = low0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    words[0] = x0;
+    words[1] = x1;
+    words[2] = x2;
+    words[3] = x3;
+}
+
+// In place on z (n_rows, n_units): z + b. One thread a number.
+extern "C" __global__ void add_bias(float* z, const float* b, long long n_numbers, int n_units) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n_numbers) z[i] = z[i] + b[i % n_units];
+}
+
+// In place on z (n_rows, n_units): relu(z + b). One thread a number.
+extern "C" __global__ void bias_relu(float* z, const float* b, long long n_numbers, int n_units) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n_numbers) return;
+    const float v = z[i] + b[i % n_units];
+    z[i] = v <= 0.f ? 0.f : v;
+}
+
+// The same with dropout: units whose word reaches the threshold stay and are divided by `kept`, their share. One thread
+// a counter, which is four units; a pass may stand within one, so one more thread than a quarter of the numbers.
+extern "C" __global__ void bias_relu_dropout(float* z, const float* b, int n_rows, int n_units, unsigned int threshold,
+                                             float kept, unsigned int layer, unsigned int purpose, unsigned int key0,
+                                             unsigned int key1, const State* state, int in_training) {
+    // In training a mask belongs to a step and begins with its batch; else to an epoch, and goes on over all images.
+    const long long start = in_training ? 0 : state->row * n_units, stop = start + (long long)n_rows * n_units;
+    const long long quad = start / 4 + (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (4 * quad >= stop) return;
+    unsigned int words[4];
+    philox((unsigned int)quad, (unsigned int)state->time, layer, purpose, key0, key1, words);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+        const long long i = 4 * quad + k - start;
+        if (i < 0 || i >= stop - start) continue;
+        float v = z[i] + b[i % n_units];
+        v = v <= 0.f ? 0.f : v;
+        z[i] = words[k] >= threshold ? v / kept : 0.f;
+    }
+}
+
+// gz = gy / kept where y is above 0 (the unit was kept and its ReLU open), and gb (n_units,) = its sum over the rows.
+// Grid (n_units / 32), THREADS: 32 units by 8 rows at a time.
+extern "C" __global__ void relu_gradients(const float* gy, const float* y, float kept, int n_rows, int n_units, float* gz,
+                                          float* gb) {
+    __shared__ float sums[THREADS / 32][32];
+    const int lane = threadIdx.x % 32, group = threadIdx.x / 32, unit = blockIdx.x * 32 + lane;
+    float sum = 0.f;
+    if (unit < n_units)
+        for (int r = group; r < n_rows; r += THREADS / 32) {
+            const long long at = (long long)r * n_units + unit;
+            const float g = y[at] > 0.f ? gy[at] / kept : 0.f;
+            gz[at] = g;
+            sum += g;
+        }
+    sums[group][lane] = sum;
+    __syncthreads();
+    if (group == 0 && unit < n_units) {
+        for (int w = 1; w < THREADS / 32; ++w) sum += sums[w][lane];
+        gb[unit] = sum;
+    }
+}
+
+// gb (n_units,) = the sum of gy (n_rows, n_units) over the rows; grid and threads as for relu_gradients.
+extern "C" __global__ void row_sums(const float* gy, int n_rows, int n_units, float* gb) {
+    __shared__ float sums[THREADS / 32][32];
+    const int lane = threadIdx.x % 32, group = threadIdx.x / 32, unit = blockIdx.x * 32 + lane;
+    float sum = 0.f;
+    if (unit < n_units)
+        for (int r = group; r < n_rows; r += THREADS / 32) sum += gy[(long long)r * n_units + unit];
+    sums[group][lane] = sum;
+    __syncthreads();
+    if (group == 0 && unit < n_units) {
+        for (int w = 1; w < THREADS / 32; ++w) sum += sums[w][lane];
+        gb[unit] = sum;
+    }
+}
+
+// The last layer has as many units as there are classes: too few for a matrix product to fill a card with.
+#define FEW 16
+
+// y (n_rows, n_out) = x (n_rows, n_in) @ W (n_in, n_out) + b, n_out <= FEW. A warp a row, THREADS / 32 rows a block.
+extern "C" __global__ void few_linear(const float* x, const float* W, const float* b, int n_rows, int n_in, int n_out,
+                                      float* y) {
+    const int lane = threadIdx.x % 32;
+    const long long r = (long long)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
+    if (r >= n_rows) return;  // whole warps: the others add among themselves
+    const float* row = x + r * n_in;
+    float sums[FEW];
+#pragma unroll
+    for (int j = 0; j < FEW; ++j) sums[j] = 0.f;
+    for (int k = lane; k < n_in; k += 32) {
+        const float v = row[k];
+#pragma unroll
+        for (int j = 0; j < FEW; ++j)
+            if (j < n_out) sums[j] += v * W[(long long)k * n_out + j];
+    }
+#pragma unroll
+    for (int j = 0; j < FEW; ++j)
+        if (j < n_out) {
+            float sum = sums[j];
+            for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffu, sum, offset);
+            if (lane == 0) y[r * n_out + j] = sum + b[j];
+        }
+}
+
+// gW (n_in, n_out), gb (n_out,) and gx (n_rows, n_in) of few_linear in one launch. Blocks: n_in / 32 for gW, one for gb,
+// n_rows * n_in / THREADS for gx (none when nobody wants it); THREADS a block.
+extern "C" __global__ void few_linear_gradients(const float* x, const float* W, const float* gy, int n_rows, int n_in,
+                                                int n_out, float* gW, float* gb, float* gx) {
+    __shared__ float sums[THREADS / 32][FEW][33];
+    const int lane = threadIdx.x % 32, group = threadIdx.x / 32, n_weight_blocks = (n_in + 31) / 32;
+    const int block = blockIdx.x;
+    if (block <= n_weight_blocks) {
+        // The block after those of gW takes a column of ones for x, which makes it the one of gb.
+        const bool of_bias = block == n_weight_blocks;
+        const int k = of_bias ? lane : block * 32 + lane;
+        const bool mine = of_bias ? lane == 0 : k < n_in;
+        float part[FEW];
+#pragma unroll
+        for (int j = 0; j < FEW; ++j) part[j] = 0.f;
+        if (mine)
+            for (int r = group; r < n_rows; r += THREADS / 32) {
+                const float v = of_bias ? 1.f : x[(long long)r * n_in + k];
+#pragma unroll
+                for (int j = 0; j < FEW; ++j)
+                    if (j < n_out) part[j] += v * gy[(long long)r * n_out + j];
+            }
+#pragma unroll
+        for (int j = 0; j < FEW; ++j) sums[group][j][lane] = part[j];
+        __syncthreads();
+        if (!mine) return;
+        for (int j = group; j < n_out; j += THREADS / 32) {
+            float sum = 0.f;
+            for (int w = 0; w < THREADS / 32; ++w) sum += sums[w][j][lane];
+            if (of_bias)
+                gb[j] = sum;
+            else
+                gW[(long long)k * n_out + j] = sum;
+        }
+        return;
+    }
+    const long long i = (long long)(block - n_weight_blocks - 1) * THREADS + threadIdx.x;
+    if (i >= (long long)n_rows * n_in) return;
+    const long long r = i / n_in, k = i % n_in;
+    float sum = 0.f;
+    for (int j = 0; j < n_out; ++j) sum += gy[r * n_out + j] * W[k * n_out + j];
+    gx[i] = sum;
+}
+
+// ====================================================================================================================
+// The loss
+// ====================================================================================================================
+
+// Mean softmax cross-entropy of y (n, n_classes) against t int32 (n,), its gradient by y, and which rows have the first
+// of their largest scores at their label: correct uint8, at the rows of the pass. One block of THREADS. Moves the pass
+// on by the batch: nothing that reads `state->row` or `state->time` may come after it in a step.
+extern "C" __global__ void softmax_cross_entropy(const float* y, const int* t, int n, int n_classes, float* gradient,
+                                                 unsigned char* correct, float* loss, State* state, int in_training) {
+    __shared__ double losses[THREADS];
+    __shared__ int rights[THREADS];
+    unsigned char* correct_here = correct + state->row;
+    const float share = (float)(1.0 / n);
+    double total = 0.0;
+    int n_right = 0;
+    for (int r = threadIdx.x; r < n; r += blockDim.x) {
+        const float* scores = y + (long long)r * n_classes;
+        float* g = gradient + (long long)r * n_classes;
+        int best = 0;
+        for (int j = 1; j < n_classes; ++j)
+            if (scores[j] > scores[best]) best = j;
+        const float largest = scores[best];
+        float sum = 0.f;
+        for (int j = 0; j < n_classes; ++j) {
+            g[j] = expf(scores[j] - largest);
+            sum += g[j];
+        }
+        const int label = t[r];
+        correct_here[r] = best == label;
+        n_right += best == label;
+        total += log((double)sum) + (double)(largest - scores[label]);
+        for (int j = 0; j < n_classes; ++j) g[j] = (g[j] / sum - (j == label ? 1.f : 0.f)) * share;
+    }
+    losses[threadIdx.x] = total;
+    rights[threadIdx.x] = n_right;
+    __syncthreads();
+    for (int offset = THREADS / 2; offset > 0; offset /= 2) {
+        if (threadIdx.x < offset) {
+            losses[threadIdx.x] += losses[threadIdx.x + offset];
+            rights[threadIdx.x] += rights[threadIdx.x + offset];
+        }
+        __syncthreads();
+    }
+    if (threadIdx.x == 0) {
+        const float mean = (float)(losses[0] / n);
+        *loss = mean;
+        state->steps += 1;
+        if (!isfinite(mean) && state->first_bad == 0) {
+            state->first_bad = state->steps;
+            state->bad_loss = mean;
+        }
+        state->loss_sum += (double)mean * n;
+        state->n_correct += rights[0];
+        state->row += n;
+        state->time += in_training;
+    }
+}
+
+// ====================================================================================================================
+// The optimizers, in DeZero's order of operations; one thread a number. rates: that of each step of the pass.
+// ====================================================================================================================
+
+extern "C" __global__ void adam(float* p, const float* g, float* m, float* v, long long n, const float* rates,
+                                const State* state, float rest1, float rest2, float eps, float decay) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const float lr = rates[state->steps - 1], x = g[i] + decay * p[i];
+    const float mi = m[i] + rest1 * (x - m[i]), vi = v[i] + rest2 * (x * x - v[i]);
+    m[i] = mi;
+    v[i] = vi;
+    p[i] = p[i] - lr * mi / (sqrtf(vi) + eps);
+}
+
+extern "C" __global__ void momentum(float* p, const float* g, float* v, long long n, const float* rates,
+                                    const State* state, float factor, float decay) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    const float x = g[i] + decay * p[i], vi = v[i] * factor - rates[state->steps - 1] * x;
+    v[i] = vi;
+    p[i] = p[i] + vi;
+}
+
+extern "C" __global__ void sgd(float* p, const float* g, long long n, const float* rates, const State* state,
+                               float decay) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) p[i] = p[i] - rates[state->steps - 1] * (g[i] + decay * p[i]);
+}

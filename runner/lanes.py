@@ -1,0 +1,180 @@
+"""Several runs on one card, advanced in turn by one process: while one is waited for, the others compute.
+
+Each run has a stream, graphs and memory of its own and reads nothing of the others', so its numbers are those it would
+have alone. A CPU has no use for this: there a process a core computes one run.
+"""
+
+import contextlib
+import gc
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner import device as devices
+from runner.errors import GaveWay, TimedOut
+from runner.plan import PlannedRun
+from runner.record import EpochRecord
+from runner.state import RunFolder, read_journal, settled
+from runner.stop import Stop
+from runner.timelimit import told
+
+_WAIT_S = 0.5
+
+
+def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) -> None:
+    """Train every run that nobody else holds, several at a time, until all are settled or a stop is asked for."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    number = Number(runs[0].config.engine.streams)
+    lanes: list[Lane] = []
+    with threadpool_limits(limits=1), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
+        stack.callback(_close, lanes)
+        while True:
+            n_held_elsewhere = 0 if stop() else _fill(lanes, number.runs, runs, root, launch, stop)
+            if not lanes:
+                if stop() or not n_held_elsewhere:
+                    return
+                # Another sweep is training what is left: if it dies, this one takes over.
+                time.sleep(_WAIT_S)
+            started, n_lanes, n_images = time.monotonic(), len(lanes), 0
+            for lane in list(lanes):
+                try:
+                    n_images += lane.advance()
+                except GaveWay:
+                    number.lower(len(lanes) - 1)
+                except (KeyboardInterrupt, SystemExit):
+                    raise
+                except BaseException:  # recorded in the journal; the other runs go on
+                    if not settled(read_journal(lane.folder.journal), launch):
+                        raise  # not even that could be written
+                    if lane.run.config.runner.fail_fast:
+                        stop.tell_workers()
+                if lane.ended:
+                    lanes.remove(lane)
+                    lane.close()
+                    # What it held is free only now that nothing refers to it.
+                    del lane
+                    gc.collect()
+                    devices.free_gpu_memory()
+            number.round(n_lanes, n_images, time.monotonic() - started)
+
+
+def _close(lanes: list["Lane"]) -> None:
+    for lane in lanes:
+        lane.close()
+
+
+def _fill(lanes: list["Lane"], n: int, runs: list[PlannedRun], root: Path, launch: str, stop: Stop) -> int:
+    """Open lanes for runs that nobody holds until there are n; how many runs others were found to hold."""
+    n_held_elsewhere = 0
+    mine = {lane.run.run_key for lane in lanes}
+    for run in runs if len(lanes) < n else []:
+        if len(lanes) >= n or stop():
+            break
+        if run.run_key in mine or settled(read_journal(RunFolder(root / "state", run.run_key).journal), launch):
+            continue
+        lane = Lane(run, root, launch, stop, lanes)
+        if lane.is_held:
+            lanes.append(lane)
+        else:
+            lane.close()
+            n_held_elsewhere += 1
+    return n_held_elsewhere
+
+
+class Lane:
+    """One run under way.
+
+    Parameters
+    ----------
+    lanes
+        All lanes of the process, this one among them once it is open.
+    """
+
+    def __init__(self, run: PlannedRun, root: Path, launch: str, stop: Stop, lanes: list["Lane"]) -> None:
+        from runner import experiment
+
+        self.run, self.folder, self.ended = run, RunFolder(root / "state", run.run_key), False
+        self._lock = contextlib.ExitStack()
+        self.is_held = self._lock.enter_context(self.folder.locked())
+        if self.is_held and settled(read_journal(self.folder.journal), launch):
+            self.is_held = False  # somebody has ended it just now
+        limit = run.config.runner.time_limit_s
+        self._deadline = time.monotonic() + limit if limit else None
+        self._records: Iterator[EpochRecord | None] = experiment.run(run, root, launch, stop, lambda: len(lanes) < 2)
+
+    def advance(self) -> int:
+        """Have the run take up what its card has done and give it more to do; how many images were trained meanwhile.
+
+        Raises
+        ------
+        GaveWay
+            When it does not fit beside the others.
+        Exception
+            Whatever it fails with; its journal says so.
+        """
+        n_images = 0
+        self.ended = True  # unless it says otherwise
+        if self._deadline and time.monotonic() > self._deadline:
+            self._records.throw(TimedOut(told(self.run.config.runner.time_limit_s)))  # type: ignore[attr-defined]
+        for record in self._records:
+            if record is None:
+                self.ended = False
+                break
+            n_images += round(record.images_per_s * record.train_s)
+        return n_images
+
+    def close(self) -> None:
+        """End the run where it is, if it is under way, and let go of it."""
+        self._records.close()  # type: ignore[attr-defined]
+        self._lock.close()
+
+
+class Number:
+    """How many runs a card is given at a time: as configured, or found out while they train.
+
+    One at first, then twice as many for as long as the images trained in a second grow by a tenth with it.
+
+    Parameters
+    ----------
+    configured
+        `engine.streams`; 0: find out.
+    """
+
+    _MOST = 16
+    _GAIN = 1.1
+    #: How long a number is tried before it is judged, in rounds and in seconds; the first round captures graphs.
+    _ROUNDS, _SECONDS = 3, 0.5
+
+    def __init__(self, configured: int) -> None:
+        self.runs = configured or 1
+        self._searching = not configured
+        self._before = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._n_rounds, self._n_images, self._seconds = 0, 0, 0.0
+
+    def round(self, n_lanes: int, n_images: int, seconds: float) -> None:
+        """So many lanes were each advanced once."""
+        if not self._searching or n_lanes != self.runs:
+            return
+        self._n_rounds += 1
+        if self._n_rounds == 1:
+            return
+        self._n_images, self._seconds = self._n_images + n_images, self._seconds + seconds
+        if self._n_rounds < self._ROUNDS or self._seconds < self._SECONDS:
+            return
+        rate = self._n_images / self._seconds
+        if self._before and rate < self._GAIN * self._before:
+            self.runs, self._searching = self.runs // 2, False
+        elif 2 * self.runs > self._MOST:
+            self._searching = False
+        else:
+            self._before, self.runs = rate, 2 * self.runs
+        self._begin()
+
+    def lower(self, n: int) -> None:
+        """The card has no room for more than so many."""
+        self.runs, self._searching = max(1, n), False

@@ -1,0 +1,324 @@
+"""A card that is not there: the part of CuPy that the project uses, on the CPU (runtime.h).
+
+Arrays are NumPy arrays in memory of our own. As on a card, what is launched on a stream is computed when somebody waits
+for the stream; nothing but kernels and products can be captured; memory that is given back is overwritten, or, within a
+pool, given to the next who asks. EMULATED_BYTES is the memory of the card, EMULATED_CARDS their number.
+"""
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+from numpy import bool_, float32, float64, int8, int32, int64, uint8, uint32, uint64  # noqa: F401
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import build  # noqa: E402
+
+from . import _source  # noqa: E402
+
+__version__ = "14.2.0+emulated"
+LIBRARY = build.load(_source.PATH)
+LIBRARY.emulated_launch.argtypes = [ctypes.c_long, ctypes.c_long]
+for _name in ("stream", "end", "nodes", "pending"):
+    getattr(LIBRARY, f"emulated_{_name}").restype = ctypes.c_long
+
+_BYTES = int(os.environ.get("EMULATED_BYTES") or 1 << 40)
+_libc = ctypes.CDLL(None)
+_libc.malloc.restype = ctypes.c_void_p
+_libc.malloc.argtypes = [ctypes.c_size_t]
+_libc.free.argtypes = [ctypes.c_void_p]
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class _Card:
+    used = peak = 0
+
+
+class _Memory:
+    """A block of a pool; what is left when the last array on it is gone goes back to it."""
+
+    def __init__(self, pool, n):
+        self.pool, self.n = pool, n
+        self.ptr = pool.take(n)
+        self.__array_interface__ = {"data": (self.ptr, False), "typestr": "|u1", "shape": (n,), "version": 3}
+
+    def __del__(self):
+        if hasattr(self, "ptr"):  # not where there was no memory left
+            self.pool.give(self.ptr, self.n)
+
+
+class MemoryPool:
+    """Memory that is given back stays in the pool for those who ask for as much; the card has it again at the end."""
+
+    def __init__(self, overwrites=False):
+        self._free, self._overwrites = {}, overwrites
+        weakref.finalize(self, _free_all, self._free)
+
+    def malloc(self, n):
+        return _Memory(self, -(-max(n, 1) // 512) * 512)
+
+    def take(self, n):
+        if self._free.get(n):
+            return self._free[n].pop()
+        if _Card.used + n > _BYTES:
+            raise OutOfMemoryError(f"Out of memory allocating {n:,} bytes (allocated so far: {_Card.used:,} bytes).")
+        _Card.used += n
+        _Card.peak = max(_Card.peak, _Card.used)
+        ptr = _libc.malloc(n + 64)
+        ctypes.memset(ptr, 0xFF, n)
+        return ptr
+
+    def give(self, ptr, n):
+        if self._overwrites:
+            ctypes.memset(ptr, 0xFF, n)
+        self._free.setdefault(n, []).append(ptr)
+
+    def free_all_blocks(self):
+        _free_all(self._free)
+
+    def used_bytes(self):
+        return _Card.used
+
+
+def _free_all(blocks):
+    for n, ptrs in blocks.items():
+        for ptr in ptrs:
+            ctypes.memset(ptr, 0xFF, n)
+            _libc.free(ptr)
+        _Card.used -= n * len(ptrs)
+    blocks.clear()
+
+
+_POOL = MemoryPool(overwrites=True)
+_here = threading.local()
+
+
+def get_default_memory_pool():
+    return _POOL
+
+
+get_default_pinned_memory_pool = get_default_memory_pool
+
+
+@contextlib.contextmanager
+def using_allocator(allocator):
+    before = getattr(_here, "allocator", None)
+    _here.allocator = allocator
+    try:
+        yield
+    finally:
+        _here.allocator = before
+
+
+def _stream():
+    return getattr(_here, "stream", None) or cuda.Stream.null
+
+
+def _now():
+    """Before anything that is no kernel: what is under way on the current stream is done first."""
+    if LIBRARY.emulated_wait(_stream().ptr):
+        raise RuntimeError("the current stream is capturing, so this is disallowed")
+
+
+class _Pointer:
+    def __init__(self, ptr):
+        self.ptr = ptr
+
+
+class ndarray(np.ndarray):
+    @property
+    def data(self):
+        return _Pointer(self.ctypes.data)
+
+    @property
+    def device(self):
+        return cuda.Device(0)
+
+    def get(self, stream=None, order="C", out=None, blocking=True):
+        if LIBRARY.emulated_wait((stream or _stream()).ptr):
+            raise RuntimeError("the current stream is capturing, so D2H transfers are disallowed")
+        return np.array(self.view(np.ndarray))
+
+    def set(self, array, stream=None):
+        assert array.dtype == self.dtype and array.shape == self.shape and self.flags.c_contiguous
+        on = (stream or _stream()).ptr
+        if LIBRARY.emulated_is_captured(on):
+            raise RuntimeError("the current stream is capturing, so H2D transfers are disallowed")
+        array = np.ascontiguousarray(array)
+        to, source = ctypes.c_void_p(self.ctypes.data), ctypes.c_void_p(array.ctypes.data)
+        LIBRARY.emulated_copy(ctypes.c_long(on), to, source, ctypes.c_long(self.nbytes))
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **more):
+        _now()
+        plain = [i.view(np.ndarray) if isinstance(i, ndarray) else i for i in inputs]
+        if out:
+            more["out"] = tuple(o.view(np.ndarray) if isinstance(o, ndarray) else o for o in out)
+        result = getattr(ufunc, method)(*plain, **more)
+        return out[0] if out else _on_card(np.asarray(result))
+
+    def __array_function__(self, function, types, arguments, keywords):
+        _now()
+        return super().__array_function__(function, types, arguments, keywords)
+
+    def __setitem__(self, key, value):
+        _now()
+        super().__setitem__(key, value)
+
+    def __getitem__(self, key):
+        found = super().__getitem__(key)
+        if not isinstance(found, np.ndarray) or not np.may_share_memory(found.view(np.ndarray), self.view(np.ndarray)):
+            _now()
+            found = _on_card(np.asarray(super().__getitem__(key)))
+        return found
+
+    def astype(self, dtype, copy=True, **more):
+        if not copy and self.dtype == np.dtype(dtype):
+            return self
+        _now()
+        return _on_card(self.view(np.ndarray).astype(dtype))
+
+    def copy(self, order="C"):
+        _now()
+        return _on_card(self.view(np.ndarray).copy())
+
+    def __float__(self):
+        _now()
+        return float(self.view(np.ndarray))
+
+    def __bool__(self):
+        _now()
+        return bool(self.view(np.ndarray))
+
+
+def _empty(shape, dtype):
+    dtype = np.dtype(dtype)
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    n = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    memory = (getattr(_here, "allocator", None) or _POOL.malloc)(n)
+    return np.asarray(memory)[:n].view(dtype).reshape(shape).view(ndarray)
+
+
+def _on_card(values):
+    array = _empty(values.shape, values.dtype)
+    np.copyto(array.view(np.ndarray), values)
+    return array
+
+
+def empty(shape, dtype=float64):
+    return _empty(shape, dtype)
+
+
+def full(shape, value, dtype=None):
+    _now()
+    return _on_card(np.full(shape, value, dtype))
+
+
+def zeros(shape, dtype=float64):
+    return full(shape, 0, dtype)
+
+
+def ones(shape, dtype=float64):
+    return full(shape, 1, dtype)
+
+
+def empty_like(a, dtype=None):
+    return _empty(a.shape, dtype or a.dtype)
+
+
+def zeros_like(a, dtype=None):
+    return zeros(a.shape, dtype or a.dtype)
+
+
+def ones_like(a, dtype=None):
+    return ones(a.shape, dtype or a.dtype)
+
+
+def arange(*args, dtype=None):
+    _now()
+    return _on_card(np.arange(*args, dtype=dtype))
+
+
+def asarray(a, dtype=None):
+    if isinstance(a, ndarray) and dtype in (None, a.dtype):
+        return a
+    return array(a, dtype)
+
+
+def array(a, dtype=None):
+    _now()
+    return _on_card(np.array(a, dtype=dtype))
+
+
+def asnumpy(a):
+    return a.get() if isinstance(a, ndarray) else np.asarray(a)
+
+
+def get_array_module(*arrays):
+    return sys.modules[__name__] if any(isinstance(a, ndarray) for a in arrays) else np
+
+
+def is_available():
+    return True
+
+
+def __getattr__(name):
+    found = getattr(np, name)
+    if not callable(found) or isinstance(found, type):
+        return found
+
+    def on_card(*args, **more):
+        _now()
+        result = found(*args, **more)
+        return _on_card(result) if isinstance(result, np.ndarray) and not isinstance(result, ndarray) else result
+
+    return on_card
+
+
+from . import cuda  # noqa: E402, F401
+
+# What the C types of kernels.cu are to NumPy; CuPy passes bytes on and would not notice another type.
+_TYPES = {
+    "float*": (float32,),
+    "unsigned char*": (uint8, bool_),
+    "signed char*": (int8,),
+    "int*": (int32,),
+    "State*": (uint8,),
+    "float": (float32,),
+    "int": (int32,),
+    "long long": (int64,),
+    "unsigned int": (uint32,),
+}
+
+
+class RawModule:
+    def __init__(self, code=None, options=()):
+        assert code == Path(_source.PATH).read_text()
+        self._kernels = build.kernels(code)
+
+    def get_function(self, name):
+        types, _ = self._kernels[name]
+        launcher = getattr(LIBRARY, f"launch_{name}")
+
+        def launch(grid, block, args, shared_mem=0):
+            assert len(args) == len(types), name
+            for type_, arg in zip(types, args, strict=True):
+                assert arg.dtype.type in _TYPES[type_], (name, type_, arg.dtype)
+                assert type_.endswith("*") == isinstance(arg, ndarray), (name, type_)
+                assert not isinstance(arg, ndarray) or arg.flags.c_contiguous, (name, type_)
+            assert shared_mem <= 48 << 10 and 0 < block[0] <= 1024
+            x, y, z = (*grid, 1, 1)[:3]
+            assert 0 < x < 2**31 and 0 < y < 65536 and 0 < z < 65536, (name, grid)
+            values = [ctypes.c_void_p(a.ctypes.data) if isinstance(a, ndarray) else np.array(a) for a in args]
+            places = [ctypes.addressof(v) if isinstance(v, ctypes.c_void_p) else v.ctypes.data for v in values]
+            launcher(ctypes.c_long(_stream().ptr), x, y, z, block[0], (ctypes.c_void_p * len(places))(*places))
+            cuda.n_launches += 1
+
+        return launch

@@ -1,0 +1,107 @@
+import ctypes
+import os
+import time
+import weakref
+
+import cupy
+from cupy import LIBRARY, MemoryPool, _here, using_allocator  # noqa: F401
+
+n_launches = 0
+
+
+class memory:
+    OutOfMemoryError = cupy.OutOfMemoryError
+
+
+class Stream:
+    def __init__(self, null=False, non_blocking=False):
+        self.ptr = 0 if null else LIBRARY.emulated_stream()
+        self._before = []
+
+    def __enter__(self):
+        self._before.append(getattr(_here, "stream", None))
+        _here.stream = self
+        return self
+
+    def __exit__(self, *_):
+        _here.stream = self._before.pop()
+
+    def synchronize(self):
+        if LIBRARY.emulated_wait(self.ptr):
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    def record(self, event=None):
+        event = event or Event()
+        event.stream, event.at = self, time.perf_counter()
+        return event
+
+    def begin_capture(self, mode=None):
+        assert self.ptr, "the null stream cannot be captured"
+        LIBRARY.emulated_begin(self.ptr)
+
+    def end_capture(self):
+        return Graph(LIBRARY.emulated_end(self.ptr))
+
+
+Stream.null = Stream(null=True)
+
+
+def get_current_stream():
+    return cupy._stream()
+
+
+class Graph:
+    n_launched = 0
+
+    def __init__(self, number):
+        self.number = number
+        weakref.finalize(self, LIBRARY.emulated_forget, ctypes.c_long(number)).atexit = False
+
+    @property
+    def n_nodes(self):
+        return LIBRARY.emulated_nodes(self.number)
+
+    def launch(self, stream=None):
+        LIBRARY.emulated_launch(self.number, (stream or cupy._stream()).ptr)
+        Graph.n_launched += 1
+
+    def upload(self, stream=None):
+        pass
+
+
+class Event:
+    stream = at = None
+
+
+def get_elapsed_time(first, last):
+    if LIBRARY.emulated_pending(last.stream.ptr):
+        raise RuntimeError("cudaErrorNotReady: device not ready")
+    return max(1e-3, 1e3 * (last.at - first.at))
+
+
+class Device:
+    def __init__(self, number=0):
+        self.id = number
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def synchronize(self):
+        LIBRARY.emulated_wait_all()
+
+    @property
+    def mem_info(self):
+        return cupy._BYTES - cupy._Card.used, cupy._BYTES
+
+
+class runtime:
+    @staticmethod
+    def getDeviceCount():
+        return int(os.environ.get("EMULATED_CARDS") or 1)
+
+    @staticmethod
+    def getDeviceProperties(_):
+        return {"name": b"emulated card"}

@@ -1,0 +1,353 @@
+"""The fast engine on a card gives the CPU's numbers, the same bits however its work is cut, and looks once an epoch.
+
+Without a card, `make test-card` runs these tests on one that is emulated (tests/emulated): kernels.cu compiled for the
+CPU, CuPy played by NumPy. That shows that kernels, graphs and loops compute what they should and in the right order. It
+cannot show what only a card does: how its cuBLAS and its compiler round, what overlaps, how long anything takes.
+"""
+
+import gc
+import math
+
+import numpy as np
+import pytest
+
+from runner import device, experiment, optimizers, training
+from runner.backend import F, Model, Variable, named_parameters
+from runner.checkpoint import Checkpoints
+from runner.engine import captured, cpu, functions, gpu, layers
+from runner.engine.loop import Diverged, Position
+from runner.record import TIMES
+from runner.seeding import Masks
+
+pytestmark = pytest.mark.gpu
+
+IMAGES, BATCH = 35, 10  # three batches and a tail of five
+SMALL = dict(channels=2, hidden_size=12)
+
+
+def to_card(array):
+    import cupy
+
+    return cupy.asarray(array)
+
+
+def on_both(compute, *arrays):
+    """What `compute(kernels, *arrays)` gives on the CPU and on the card, as NumPy arrays."""
+    kernels = gpu.Kernels()
+    there = [to_card(a) if isinstance(a, np.ndarray) else a for a in arrays]
+    with kernels.on_card():
+        found = compute(kernels, *there)
+        kernels.stream.synchronize()
+    return compute(cpu, *arrays), [device.to_numpy(a) for a in found]
+
+
+def function_results(make):
+    """Call for y, gx, gW and gb of a function of (x, W, b) whose outputs have these gradients."""
+
+    def results(kernels, x, W, b, weights, with_gx):
+        variables = [Variable(x) if with_gx else x, Variable(W), Variable(b)]
+        y = make(kernels)(*variables)
+        y.grad = Variable(weights)
+        y.backward()
+        return [y.data, *(v.grad.data for v in variables[not with_gx :])]
+
+    return results
+
+
+def draw(ratio, first_row):
+    masks = Masks(seed=2**40 + 3)
+    masks.evaluation(epoch=2, first_row=first_row)
+    return masks.draw("fc1", ratio)
+
+
+# What is compared, and the shapes of x, W, b and y.
+CASES = {
+    "conv pool direct": (functions.ConvReluPool, (5, 1, 8, 9), (11, 1, 3, 3), (5, 11, 4, 4)),
+    "conv pool direct, one channel, many images": (functions.ConvReluPool, (37, 1, 6, 6), (1, 1, 3, 3), (37, 1, 3, 3)),
+    "conv pool of columns": (functions.ConvReluPool, (3, 2, 7, 6), (5, 2, 5, 5), (3, 5, 3, 3)),
+    "conv of columns": (functions.ConvRelu, (3, 2, 5, 6), (4, 2, 3, 3), (3, 4, 5, 6)),
+    "last layer": (functions.Linear, (13, 70), (70, 10), (13, 10)),
+    "linear": (functions.Linear, (13, 7), (7, 40), (13, 40)),
+    "linear relu": (lambda kernels: functions.LinearRelu(kernels, None), (13, 7), (7, 40), (13, 40)),
+    "dropout 0.5": (lambda kernels: functions.LinearRelu(kernels, draw(0.5, 0)), (13, 7), (7, 40), (13, 40)),
+    "dropout 0.3": (lambda kernels: functions.LinearRelu(kernels, draw(0.3, 5)), (13, 7), (7, 33), (13, 33)),
+    "dropout 0": (lambda kernels: functions.LinearRelu(kernels, draw(0.0, 5)), (9, 7), (7, 33), (9, 33)),
+}
+
+
+def bias_shape(name):
+    W = CASES[name][2]
+    return (W[0],) if len(W) == 4 else (W[1],)
+
+
+def arrays_of(name, numbers):
+    _, x, W, y = CASES[name]
+    return [numbers(shape).astype(np.float32) for shape in (x, W, bias_shape(name), y)]
+
+
+# =============================================================================
+# Functions
+# =============================================================================
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("with_gx", [True, False])
+def test_a_function_and_its_gradients_are_the_cpus(name, with_gx):
+    rng = np.random.default_rng(1)
+    x, W, b, weights = arrays_of(name, rng.standard_normal)
+    for ours, cards in zip(*on_both(function_results(CASES[name][0]), x, W, b, weights, with_gx), strict=True):
+        assert ours.shape == cards.shape and cards.dtype == np.float32
+        np.testing.assert_allclose(cards, ours, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "dropout" not in name])
+def test_exact_ties_and_exact_zeros_go_where_the_cpu_takes_them(name):
+    # Sums of small integers are exact: not one bit may differ, whoever adds in which order.
+    rng = np.random.default_rng(2)
+    x, W, b, weights = arrays_of(name, lambda shape: rng.integers(-1, 2, shape))
+    for ours, cards in zip(*on_both(function_results(CASES[name][0]), x, W, b, weights, True), strict=True):
+        np.testing.assert_array_equal(cards, ours)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "conv" in name or name == "linear relu"])
+def test_what_is_not_a_number_passes(name):
+    x, W, b, weights = arrays_of(name, np.ones)
+    x[0].flat[0] = np.nan
+    ours, cards = on_both(function_results(CASES[name][0]), x, W, b, weights, True)
+    assert np.isnan(ours[0]).any()
+    np.testing.assert_array_equal(np.isnan(cards[0]), np.isnan(ours[0]))
+
+
+@pytest.mark.parametrize("n", [1, 10, 300])
+def test_the_loss_its_gradient_and_what_is_right_are_the_cpus(n):
+    rng = np.random.default_rng(3)
+    y, t = rng.standard_normal((n, 10)).astype(np.float32), rng.integers(0, 10, n).astype(np.uint8)
+    y[0] = 1  # a tie: the first of the largest is what is answered
+
+    def loss(kernels, y, t):
+        value, correct, gradient = kernels.softmax_cross_entropy(y, t)
+        return [value, correct, gradient]
+
+    ours, cards = on_both(loss, y, t)
+    assert float(cards[0]) == pytest.approx(float(ours[0]), rel=1e-6)
+    np.testing.assert_array_equal(cards[1], ours[1])
+    np.testing.assert_allclose(cards[2], ours[2], rtol=1e-5, atol=1e-7)
+
+
+def test_columns_are_worked_on_some_images_at_a_time(monkeypatch):
+    from runner.engine.gpu import convolution
+
+    name = "conv pool of columns"
+    case = [*arrays_of(name, np.random.default_rng(4).standard_normal), True]
+    ours, whole = on_both(function_results(CASES[name][0]), *case)
+    monkeypatch.setattr(convolution, "_N_NUMBERS", 1)  # one image at a time
+    _, parts = on_both(function_results(CASES[name][0]), *case)
+    for one, other, cpus in zip(whole, parts, ours, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(other, cpus, rtol=1e-5, atol=1e-5)
+
+
+# =============================================================================
+# Training
+# =============================================================================
+@pytest.fixture
+def card_run(new_run, digits, few):
+    """Call for a run on a device and its images, warm."""
+
+    def build(on="gpu", n_images=IMAGES, graph=True, **knobs):
+        run = new_run(engine="fast", device=on, **(SMALL | knobs))
+        if on == "gpu":
+            run.engine.graph = graph
+        run.data = few(digits, n_images, 30, resident=run.engine.resident)
+        training.warm_up(run.model, run.optimizer, run.engine, run.data)
+        return run
+
+    return build
+
+
+def going(run, epochs, batch_size=BATCH, position=None, should_stop=lambda: False):
+    parts = run.model, run.optimizer, run.engine, run.data, run.seed
+    return training.train(*parts, epochs, batch_size, position or Position(), should_stop)
+
+
+def records_of(*args, **more):
+    return list(filter(None, going(*args, **more)))
+
+
+def without_times(records):
+    return [{m: v for m, v in record.metrics().items() if m not in TIMES} for record in records]
+
+
+def bits(run):
+    arrays = {n: device.to_numpy(p.data) for n, p in named_parameters(run.model).items()}
+    arrays |= optimizers.state(run.optimizer, run.model)
+    return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
+
+
+def agree(cards, cpus, rel=1e-4):
+    for card, ours in zip(without_times(cards), without_times(cpus), strict=True):
+        for metric in ours:
+            # An image whose two largest scores are equal to 1e-4 may go either way.
+            tolerance = dict(abs=1.5 / 30) if metric.endswith("accuracy") else dict(rel=rel)
+            assert card[metric] == pytest.approx(ours[metric], **tolerance), metric
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        dict(optimizer="adam"),
+        dict(optimizer="momentum", fc_depth=2, dropout_ratio=0.3),
+        dict(optimizer="sgd", lr=0.01, dropout=False),
+        dict(blocks=[[2, 3], [4]], fc_depth=2),
+        dict(kind="mlp", fc_depth=2),
+        dict(fc_depth=0),
+    ],
+    ids=str,
+)
+def test_epochs_have_the_losses_and_accuracies_of_the_cpu(knobs, card_run):
+    found = {on: card_run(on, **knobs) for on in ("cpu", "gpu")}
+    records = {on: records_of(run, 2) for on, run in found.items()}
+    agree(records["gpu"], records["cpu"])
+    assert found["gpu"].engine.graph and found["gpu"].engine.fallbacks == ()
+
+
+def test_a_hundred_steps_have_the_losses_of_the_cpu(card_run):
+    records = {on: records_of(card_run(on, n_images=40), 25) for on in ("cpu", "gpu")}
+    losses = {on: [record.train_loss for record in of] for on, of in records.items()}
+    np.testing.assert_allclose(losses["gpu"], losses["cpu"], rtol=1e-4, atol=0)
+
+
+def test_long_graphs_short_ones_and_none_at_all_give_the_same_bits(card_run, monkeypatch):
+    found = []
+    for unroll, graph in ((20, True), (2, True), (1, True), (20, False)):
+        monkeypatch.setattr(captured, "UNROLL", unroll)
+        run = card_run(graph=graph)
+        found.append((without_times(records_of(run, 2)), bits(run)))
+    assert all(one == found[0] for one in found[1:])
+
+
+@pytest.mark.parametrize("optimizer, stops", [("adam", range(1, 30)), ("momentum", [4]), ("sgd", [7])])
+def test_a_run_that_was_stopped_anywhere_ends_with_the_same_bits(optimizer, stops, card_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(captured, "UNROLL", 2)
+    whole = card_run(optimizer=optimizer)
+    expected = without_times(records_of(whole, 2)), bits(whole)
+    n_stops = 0
+    for k in stops:
+        run, position, n_asked = card_run(optimizer=optimizer), Position(), 0
+
+        def should_stop():
+            nonlocal n_asked
+            n_asked += 1
+            return n_asked == k  # noqa: B023
+
+        records = records_of(run, 2, position=position, should_stop=should_stop)
+        if position.epoch > 2:
+            break
+        n_stops += 1
+        other = card_run(optimizer=optimizer)
+        checkpoints = Checkpoints(tmp_path / str(k), "key")
+        (tmp_path / str(k)).mkdir()
+        checkpoints.save(experiment._snapshot(run.model, run.optimizer), vars(position))
+        position = experiment._resume(checkpoints, other.model, other.optimizer)
+        records += records_of(other, 2, position=position)
+        assert (without_times(records), bits(other)) == expected, k
+    assert n_stops == min(len(stops), 8)
+
+
+def test_two_runs_in_turn_have_the_bits_that_each_has_alone(card_run):
+    knobs = [dict(), dict(channels=2, hidden_size=9, dropout_ratio=0.2)]
+    alone = []
+    for of in knobs:
+        run = card_run(**of)
+        alone.append((without_times(records_of(run, 2)), bits(run)))
+    runs = [card_run(**of) for of in knobs]
+    in_turn, records = [going(run, 2) for run in runs], [[], []]
+    for _ in range(4):
+        for i, one in enumerate(in_turn):
+            records[i] += filter(None, [next(one, None)])
+    together = [(without_times(of), bits(run)) for of, run in zip(records, runs, strict=True)]
+    assert together == alone
+
+
+def test_an_epoch_looks_at_the_card_once(card_run, monkeypatch):
+    run = card_run()
+    loop = run.engine.loop(run.model, run.optimizer, run.data, BATCH)
+    n_reads, read = 0, type(loop).read
+
+    def counted(self):
+        nonlocal n_reads
+        n_reads += 1
+        return read(self)
+
+    monkeypatch.setattr(type(loop), "read", counted)
+    epoch = loop.epoch(np.arange(IMAGES), Position(), lambda: False)
+    assert next(epoch) is None and n_reads == 0
+    with pytest.raises(StopIteration) as end:
+        next(epoch)
+    assert n_reads == 1 and math.isfinite(end.value.value.test[0])
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e12])
+def test_the_first_loss_that_is_not_finite_is_named_as_on_the_cpu(lr, card_run):
+    told = {}
+    for on in ("cpu", "gpu"):
+        position = Position()
+        with pytest.raises(Diverged) as error, np.errstate(all="ignore"):
+            records_of(card_run(on, optimizer="sgd", lr=lr), 5, position=position)
+        told[on] = str(error.value), position.epoch, position.step
+    assert told["gpu"] == told["cpu"] and told["gpu"][2] > 1
+
+
+def test_the_answers_of_a_run_whose_epochs_are_all_trained_are_those_of_its_last(card_run):
+    run = card_run()
+    last = records_of(run, 2)[-1]
+    loss, correct = run.engine.loop(run.model, run.optimizer, run.data, BATCH).test()
+    assert loss == last.test_loss and correct.tobytes() == last.test_correct.tobytes()
+
+
+class Copies(Model):
+    """A model with a function that asks the card for a number, which no graph can hold."""
+
+    def __init__(self, engine):
+        super().__init__()
+        self.fc = layers.Hidden(engine.kernels, "fc1", 8, None, engine.masks)
+        self.out = engine.output(10)
+
+    def forward(self, x):
+        h = self.fc(F.reshape(x, (len(x), -1)))
+        float(h.data.sum())
+        return self.out(h)
+
+
+def test_a_model_that_cannot_be_captured_is_trained_without_graphs_and_it_is_said(card_run, monkeypatch):
+    from runner.models import mlp
+
+    monkeypatch.setattr(mlp, "build", lambda config, engine: Copies(engine))
+    run, ours = card_run("gpu", kind="mlp"), card_run("cpu", kind="mlp")
+    assert not run.engine.graph and "no CUDA graph: " in run.engine.fallbacks[-1]
+    agree(records_of(run, 1), records_of(ours, 1))
+
+
+def test_a_step_is_twelve_kernels(card_run):
+    run = card_run(channels=30, hidden_size=100, n_images=BATCH)
+    loop = run.engine.loop(run.model, run.optimizer, run.data, BATCH)
+    next(loop.epoch(np.arange(BATCH), Position(), lambda: False))
+    graph = loop._graphs[captured.TRAIN, BATCH, 1]
+    # CuPy's graph draws its nodes, a line each; the emulated one counts them.
+    n_nodes = graph.n_nodes if hasattr(graph, "n_nodes") else graph.debug_dot_str().count("KERNEL")
+    # Batch, convolution, product, bias to dropout, last layer, loss; last layer's gradients, ReLU's, two products, the
+    # convolution's, Adam. A card's cuBLAS may take a second kernel for a product whose sum it splits.
+    assert 12 <= n_nodes <= 15
+
+
+def test_a_run_that_is_over_gives_its_memory_back(card_run):
+    import cupy
+
+    def train():
+        records_of(card_run(), 1)
+        gc.collect()
+        device.free_gpu_memory()
+        free, total = cupy.cuda.Device().mem_info
+        return total - free
+
+    train()  # what is loaded once stays
+    before = train()
+    assert train() <= before

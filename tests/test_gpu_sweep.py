@@ -1,0 +1,46 @@
+"""A sweep on a card: several runs at a time have the bits that each has alone, and give way when memory runs out."""
+
+import os
+
+import pytest
+from commands import environment, lines, results, run
+
+pytestmark = pytest.mark.gpu
+
+NETS = ("model.channels=1,2", "model.dropout=true,false", "model.hidden_size=8")
+SHORT = ("device=gpu", "data=digits", "seed=0", *NETS, "train.epochs=2", "train.batch_size=500")
+#: What the emulated card is told to have; a run takes 36 MB of it, most of it the workspace of its products.
+TWO_RUNS, NO_RUN = 90_000_000, 30_000_000
+emulated = pytest.mark.skipif(
+    "emulated" not in os.environ.get("PYTHONPATH", ""), reason="the memory of a real card is not ours to take away"
+)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    root = tmp_path_factory.mktemp("alone") / "root"
+    run(root, "-m", *SHORT, "engine.streams=1")
+    return results(root)
+
+
+@pytest.mark.parametrize("streams", ["engine.streams=3", "engine.graph=false"])
+def test_runs_side_by_side_have_the_bits_that_each_has_alone(streams, alone, tmp_path):
+    ended = run(tmp_path / "root", "-m", *SHORT, streams)
+    assert results(tmp_path / "root") == alone and len(alone) == 4
+    assert "4 of 4 runs trained and stored" in ended.out
+    for (start,) in lines(tmp_path / "root", "start").values():
+        assert (start["device"], start["engine"]) == ("gpu", "fast") and start["card"]
+
+
+@emulated
+def test_a_run_that_does_not_fit_beside_others_gives_way_and_is_trained_later(alone, tmp_path):
+    ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=4", env=environment(EMULATED_BYTES=str(TWO_RUNS)))
+    assert "killed (out of memory beside other runs; it goes on beside fewer)" in ended.out
+    assert results(tmp_path / "root") == alone
+
+
+@emulated
+def test_a_run_that_does_not_fit_alone_fails_and_says_so(tmp_path):
+    env = environment(EMULATED_BYTES=str(NO_RUN))
+    ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=2", code=1, env=env)
+    assert ended.out.count("failed (out of memory (Out of memory allocating") == 4
