@@ -160,7 +160,6 @@ _STORE = Allowed(
     "null, sqlite:///FILE, another database, or http(s)://HOST:PORT of a server",
     lambda v: v is None or (_is_text(v) and _SCHEMES.match(v) is not None),
 )
-_KINDS = _one_of(*sorted(m.name for m in pkgutil.iter_modules([str(HERE / "models")])))
 
 #: Every knob by its dotted name. A test holds it against the schema and against conf/.
 ALLOWED: dict[str, Allowed] = {
@@ -168,7 +167,7 @@ ALLOWED: dict[str, Allowed] = {
     "device": _one_of("auto", "cpu", "gpu"),
     "plan": _BOOLEAN,
     "progress": _BOOLEAN,
-    "model.kind": _KINDS,
+    "model.kind": _one_of(*sorted(m.name for m in pkgutil.iter_modules([str(HERE / "models")]))),
     "model.channels": _integer(1, 4096),
     "model.blocks": Allowed(
         "null, or 1 to 8 blocks of 1 to 16 channel counts from 1 to 4096, such as [[16,16],[32,32]]", _is_blocks

@@ -326,16 +326,27 @@ def test_a_model_that_cannot_be_captured_is_trained_without_graphs_and_it_is_sai
     agree(records_of(run, 1), records_of(ours, 1))
 
 
-def test_a_step_is_twelve_kernels(card_run):
-    run = card_run(channels=30, hidden_size=100, n_images=BATCH)
+@pytest.mark.parametrize(
+    "knobs, n_kernels",
+    [
+        # Batch, convolution, product, bias to dropout, last layer, loss; last layer's gradients, ReLU's, two products,
+        # the convolution's, Adam.
+        (dict(channels=30, hidden_size=100), 12),
+        (dict(fc_depth=2), 17),
+        (dict(kind="mlp", fc_depth=2), 14),
+    ],
+    ids=str,
+)
+def test_a_step_is_so_many_kernels_and_nothing_else(knobs, n_kernels, card_run):
+    run = card_run(n_images=BATCH, **knobs)
     loop = run.engine.loop(run.model, run.optimizer, run.data, BATCH)
     next(loop.epoch(np.arange(BATCH), Position(), lambda: False))
     graph = loop._graphs[captured.TRAIN, BATCH, 1]
-    # CuPy's graph draws its nodes, a line each; the emulated one counts them.
-    n_nodes = graph.n_nodes if hasattr(graph, "n_nodes") else graph.debug_dot_str().count("KERNEL")
-    # Batch, convolution, product, bias to dropout, last layer, loss; last layer's gradients, ReLU's, two products, the
-    # convolution's, Adam. A card's cuBLAS may take a second kernel for a product whose sum it splits.
-    assert 12 <= n_nodes <= 15
+    if hasattr(graph, "n_nodes"):
+        assert graph.n_nodes == n_kernels
+    else:
+        # CuPy draws a graph, a line a node; a card's cuBLAS may add up the parts of a product in a second kernel.
+        assert n_kernels <= graph.debug_dot_str().count("KERNEL") <= 2 * n_kernels
 
 
 def test_a_run_that_is_over_gives_its_memory_back(card_run):

@@ -11,6 +11,11 @@ OURS, FLOOR = "ours", "floor"
 
 PYTORCH = (EAGER, CHANNELS_LAST, COMPILED)
 
+# On a card (benchmarks/card.py).
+CARD_AS_SHIPPED, CARD_FLOAT32 = "dezero_as_shipped_gpu", "dezero_float32_gpu"
+CARD_EAGER, CARD_GRAPH = "pytorch_eager_gpu", "pytorch_graph_gpu"
+CARD_OURS, CARD_FLOOR = "ours_gpu", "floor_gpu"
+
 #: What the tables call each of them.
 TITLES = {
     AS_SHIPPED: "DeZero as shipped (float64)",
@@ -20,6 +25,12 @@ TITLES = {
     COMPILED: "PyTorch torch.compile",
     OURS: "engine=fast",
     FLOOR: "floor",
+    CARD_AS_SHIPPED: "DeZero as shipped (float64)",
+    CARD_FLOAT32: "DeZero in float32",
+    CARD_EAGER: "PyTorch eager",
+    CARD_GRAPH: "PyTorch, a captured CUDA graph",
+    CARD_OURS: "engine=fast device=gpu",
+    CARD_FLOOR: "the card's roofline",
 }
 
 
@@ -34,7 +45,10 @@ class Contestant(Protocol):
 
 
 def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
-    """The contestant of this name; `folder` holds the images (images.py). Raises whatever keeps it from running."""
+    """The contestant of this name; `folder` holds the images (images.py). Raises whatever keeps it from running.
+
+    `threads` are those of each process on the CPU; on a card, the runs that one process trains side by side.
+    """
     # Imported here: each contestant lives in a process, and two of them in an environment, of its own.
     if name == AS_SHIPPED:
         from benchmarks.contestants import dezero_as_shipped
@@ -44,6 +58,23 @@ def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
         from benchmarks.contestants import dezero_float32
 
         return dezero_float32.build(net, folder)
+    if name in (CARD_AS_SHIPPED, CARD_FLOAT32):
+        from benchmarks.contestants import dezero_as_shipped, dezero_float32
+
+        published = dezero_as_shipped.build if name == CARD_AS_SHIPPED else dezero_float32.build
+        return published(net, folder, gpu=True)
+    if name in (CARD_EAGER, CARD_GRAPH):
+        from benchmarks.contestants.pytorch_gpu import PyTorchOnCard
+
+        return PyTorchOnCard(net, folder, graph=name == CARD_GRAPH)
+    if name == CARD_OURS:
+        from benchmarks.contestants.ours_gpu import OursOnCard
+
+        return OursOnCard(net, folder, n_runs=threads)
+    if name == CARD_FLOOR:
+        from benchmarks.contestants.floor_gpu import Roofline
+
+        return Roofline(net)
     if name == OURS:
         from benchmarks.contestants.ours import Ours
 

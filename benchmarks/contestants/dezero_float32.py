@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from benchmarks.contestants.published_loop import PublishedLoop
 
 
-def build(net: Net, folder: Path) -> "PublishedLoop":
+def build(net: Net, folder: Path, gpu: bool = False) -> "PublishedLoop":
     """The published loop in float32."""
     # First of all: it repairs the package that the loop imports.
     import runner.backend  # noqa: F401
     from benchmarks.contestants.published_loop import PublishedLoop
 
-    return PublishedLoop(net, folder)
+    return PublishedLoop(net, folder, gpu)

@@ -77,7 +77,7 @@ class Ours:
                 yield self.engine.resident(np.arange(first, first + BATCH))
 
 
-def run_parts(net: Net) -> tuple[engines.Engine, Any, Any]:
+def run_parts(net: Net, device: str = "cpu") -> tuple[engines.Engine, Any, Any]:
     """The engine, model and optimizer of a run, as runner/experiment.py makes them."""
     config = ModelConfig(
         kind="cnn" if net.channels else "mlp",
@@ -89,7 +89,7 @@ def run_parts(net: Net) -> tuple[engines.Engine, Any, Any]:
         dropout_ratio=DROPOUT_RATIO,
         options={},
     )
-    engine = engines.create("fast", Masks(_SEED), "cpu")
+    engine = engines.create("fast", Masks(_SEED), device)
     model = models.build(config, engine, (1, SIDE, SIDE), _SEED)
     adam = OptimizerConfig(name="adam", lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, momentum=0.9)
     return engine, model, engine.optimizer(adam, model)

@@ -10,11 +10,12 @@ from typing import Any
 import dezero
 import dezero.functions as F
 import dezero.layers as L
+import numpy as np
 from dezero import DataLoader, optimizers
 from dezero.transforms import Compose, Flatten, Normalize, ToFloat
 
 from benchmarks import images
-from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, N_CLASSES, WEIGHT_DECAY, Net
+from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, N_CLASSES, SIDE, WEIGHT_DECAY, Net
 
 
 class Digits(dezero.datasets.Dataset):  # type: ignore[misc]  # DeZero is untyped
@@ -51,15 +52,22 @@ class Network(dezero.Model):  # type: ignore[misc]
 class PublishedLoop:
     """`examples/mnist.py` of the book, batch by batch."""
 
-    def __init__(self, net: Net, folder: Path) -> None:
+    def __init__(self, net: Net, folder: Path, gpu: bool = False) -> None:
         data = images.read(folder)
         to_pixels = [ToFloat(), Normalize(0.0, FULL_SCALE)]
         transform = Compose(to_pixels if net.channels else [Flatten(), *to_pixels])
-        self.train_batches = _endless(DataLoader(Digits(data.train_images, data.train_labels, transform), BATCH))
-        self.test_batches = _endless(
-            DataLoader(Digits(data.test_images, data.test_labels, transform), BATCH, shuffle=False)
+        train, test = (
+            Digits(data.train_images, data.train_labels, transform),
+            Digits(data.test_images, data.test_labels, transform),
         )
+        self.train_batches = _endless(DataLoader(train, BATCH, gpu=gpu))
+        self.test_batches = _endless(DataLoader(test, BATCH, shuffle=False, gpu=gpu))
         self.model = Network(net)
+        if gpu:
+            # A layer that learns its size on a card fails in DeZero 0.0.13: its bias is left on the CPU.
+            shape = (1, 1, SIDE, SIDE) if net.channels else (1, SIDE * SIDE)
+            self.model(np.zeros(shape, dtype=np.float32))
+            self.model.to_gpu()
         self.optimizer = optimizers.Adam(LEARNING_RATE).setup(self.model)
         self.optimizer.add_hook(optimizers.WeightDecay(WEIGHT_DECAY))
 

@@ -1,0 +1,155 @@
+"""`python -m benchmarks.card` (`make bench DEVICE=gpu`): everybody's training step on a card, side by side.
+
+Each contestant is a process of its own that waits without computing; they are asked in turn, round after round, so that
+a slow minute hits all of them. Written to benchmarks/results/, named after the card.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from benchmarks import contestants, images, machine
+from benchmarks.contestants import CARD_AS_SHIPPED, CARD_EAGER, CARD_FLOAT32, CARD_GRAPH, CARD_OURS, TITLES
+from benchmarks.nets import NETS
+from benchmarks.processes import Setting, Worker
+from runner import device
+from runner.files import write_whole
+
+RESULTS = Path(__file__).resolve().parent / "results"
+#: Steps of an epoch of MNIST: ours trains whole epochs.
+_EPOCH = 600
+#: Steps that each is asked for at a time: what takes a second or so.
+_STEPS = {
+    CARD_AS_SHIPPED: 300,
+    CARD_FLOAT32: 300,
+    CARD_EAGER: 2 * _EPOCH,
+    CARD_GRAPH: 5 * _EPOCH,
+    CARD_OURS: 20 * _EPOCH,
+}
+#: Runs that ours trains side by side on one card.
+_SIDE_BY_SIDE = (1, 2, 4, 8, 16)
+#: The job of the README's first command: 4 cells, 5 seeds, 5 epochs.
+_MAIN_JOB = ("model.channels=1,30", "model.dropout=true,false", "device=gpu", "progress=false")
+
+
+def main() -> None:
+    args = _arguments()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        images.write(Path(folder))
+        for net in args.nets:
+            rows += measured(net, Path(folder), args.torch_python, args.rounds)
+            for row in rows[-len(_SIDE_BY_SIDE) - len(_STEPS) :]:
+                print(line(row), flush=True)
+        job_s = main_job(Path(folder) / "root") if args.main_job else None
+    report = {
+        "date": datetime.date.today().isoformat(),
+        "card": device.gpu_name(),
+        "machine": machine.machine(),
+        "versions": machine.versions() | _versions(),
+        "rounds": args.rounds,
+        "rows": rows,
+        "main_job_s": job_s,
+    }
+    slug = "gpu-" + re.sub(r"[^a-z0-9]+", "-", device.gpu_name().lower()).strip("-")
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_whole(args.out / f"{slug}.json", (json.dumps(report, indent=1) + "\n").encode("ascii"))
+    write_whole(args.out / f"{slug}.md", markdown(report).encode("utf-8"))
+    print(markdown(report))
+
+
+def measured(net: str, folder: Path, torch_python: str, rounds: int) -> list[dict[str, Any]]:
+    """A row for each contestant: seconds a step of each round, or why it is missing."""
+    settings = [Setting(name, 1) for name in _STEPS] + [Setting(CARD_OURS, n) for n in _SIDE_BY_SIDE[1:]]
+    rows = {s: {"net": net, "contestant": s.contestant, "n_runs": s.threads, "step_s": []} for s in settings}
+    with ExitStack() as stack:
+        workers = {}
+        for setting in settings:
+            python = torch_python if setting.contestant.startswith("pytorch") else sys.executable
+            worker = stack.enter_context(closing(Worker(python, setting, net, folder)))
+            answer = worker.answer()  # one after the other: memory and clocks of the card are for all of them
+            if "failed" in answer:
+                rows[setting]["failed"] = answer["failed"]
+            else:
+                rows[setting]["first_loss"] = answer["first_loss"]
+                workers[setting] = worker
+        for _ in range(rounds):
+            for setting, worker in workers.items():
+                n_steps = _STEPS[setting.contestant]
+                worker.ask(f"train {n_steps}")
+                answer = worker.answer()
+                steps: Any = rows[setting]["step_s"]
+                steps.append(answer["seconds"] / n_steps / setting.threads)
+                rows[setting]["last_loss"] = answer["last_loss"]
+    return [*rows.values(), roofline(net)]
+
+
+def roofline(net: str) -> dict[str, Any]:
+    """The floor's row, measured in this process."""
+    from benchmarks.contestants.floor_gpu import Roofline
+
+    floor = Roofline(NETS[net])
+    measured = {name: getattr(floor, name) for name in ("bytes_per_s", "operations_per_s", "gap_s")}
+    device.free_gpu_memory()
+    return {"net": net, "contestant": contestants.CARD_FLOOR, "n_runs": 1, "step_s": [floor.step_s], **measured}
+
+
+def main_job(root: Path) -> float:
+    """Seconds of the README's first command on the card, from start to end."""
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-m", "runner", "-m", *_MAIN_JOB, f"runner.root={root}"], check=True)
+    return time.monotonic() - started
+
+
+def line(row: dict[str, Any]) -> str:
+    """A contestant's step: median and range of the rounds."""
+    name = TITLES[row["contestant"]] + (f", {row['n_runs']} runs side by side" if row["n_runs"] > 1 else "")
+    if not row["step_s"]:
+        return f"| {name} | not run: {row.get('failed', 'no round')} | |"
+    steps = [1e6 * s for s in row["step_s"]]
+    return f"| {name} | {statistics.median(steps):.1f} | {min(steps):.1f} to {max(steps):.1f} |"
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The tables of a report."""
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    lines = [f"# A training step on {report['card']}", "", f"{report['date']}; {versions}; {report['rounds']} rounds."]
+    for net in dict.fromkeys(row["net"] for row in report["rows"]):
+        lines += ["", f"## {net}", "", "| | µs a step and run, median | range |", "|---|---|---|"]
+        lines += [line(row) for row in report["rows"] if row["net"] == net]
+    if report["main_job_s"]:
+        lines += ["", f"The main job (4 cells, 5 seeds, 5 epochs) took {report['main_job_s']:.1f} s from start to end."]
+    return "\n".join(lines) + "\n"
+
+
+def _versions() -> dict[str, str]:
+    import cupy
+
+    return {"cupy": cupy.__version__, "cuda": str(cupy.cuda.runtime.runtimeGetVersion())}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.card", description=__doc__)
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), metavar="NET")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everybody is timed (default: %(default)s)")
+    parser.add_argument("--no-main-job", dest="main_job", action="store_false", help="leave the main job out")
+    parser.add_argument("--torch-python", default=os.environ.get("TORCH_PYTHON") or sys.executable, metavar="PYTHON")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the two files")
+    args = parser.parse_args()
+    if not device.gpu_is_available():
+        parser.exit(2, "benchmarks.card: CuPy finds no usable GPU here\n")
+    return args
+
+
+if __name__ == "__main__":
+    main()
