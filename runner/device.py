@@ -73,6 +73,13 @@ def to_numpy(array: Any) -> Any:
     return array if is_on_cpu(array) else array.get()
 
 
+def free_gpu_bytes() -> int:
+    """Memory of the current card that nobody holds."""
+    import cupy
+
+    return int(cupy.cuda.Device().mem_info[0])
+
+
 def free_gpu_memory() -> None:
     """Give the memory that a finished run held back to the card."""
     import cupy

@@ -7,7 +7,7 @@ have alone. A CPU has no use for this: there a process a core computes one run.
 import contextlib
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runner import device as devices
@@ -26,7 +26,7 @@ def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) ->
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    number = Number(runs[0].config.engine.streams)
+    number, free_before = Number(runs[0].config.engine.streams), devices.free_gpu_bytes()
     lanes: list[Lane] = []
     with threadpool_limits(limits=1), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         stack.callback(_close, lanes)
@@ -43,7 +43,7 @@ def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) ->
                     n_images += lane.advance()
                 except GaveWay:
                     number.lower(len(lanes) - 1)
-                except (KeyboardInterrupt, SystemExit):
+                except KeyboardInterrupt:
                     raise
                 except BaseException:  # recorded in the journal; the other runs go on
                     if not settled(read_journal(lane.folder.journal), launch):
@@ -57,7 +57,14 @@ def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) ->
                     del lane
                     gc.collect()
                     devices.free_gpu_memory()
-            number.round(n_lanes, n_images, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            number.round(n_lanes, n_images, seconds, lambda: _n_more(n_lanes, free_before))  # noqa: B023
+
+
+def _n_more(n_lanes: int, free_before: int) -> int:
+    """How many runs more the card has room for, by what those under way have taken of it."""
+    free = devices.free_gpu_bytes()
+    return int(free // max(1, (free_before - free) / n_lanes))
 
 
 def _close(lanes: list["Lane"]) -> None:
@@ -156,8 +163,8 @@ class Number:
     def _begin(self) -> None:
         self._n_rounds, self._n_images, self._seconds = 0, 0, 0.0
 
-    def round(self, n_lanes: int, n_images: int, seconds: float) -> None:
-        """So many lanes were each advanced once."""
+    def round(self, n_lanes: int, n_images: int, seconds: float, n_more: Callable[[], int]) -> None:
+        """So many lanes were each advanced once; `n_more` says how many more the card has room for."""
         if not self._searching or n_lanes != self.runs:
             return
         self._n_rounds += 1
@@ -169,7 +176,7 @@ class Number:
         rate = self._n_images / self._seconds
         if self._before and rate < self._GAIN * self._before:
             self.runs, self._searching = self.runs // 2, False
-        elif 2 * self.runs > self._MOST:
+        elif 2 * self.runs > self._MOST or n_more() < self.runs:
             self._searching = False
         else:
             self._before, self.runs = rate, 2 * self.runs

@@ -1,6 +1,7 @@
 """What Hydra's launcher starts: a process that takes runs from a plan until none is left."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +92,8 @@ def _card(root: Path, device: str) -> Iterator[None]:
     if device == "cpu":
         yield
         return
+    # Read when a card is first used: as many streams as this do not wait for each other's launches.
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
     import cupy
 
     folder = root / "state" / "cards"

@@ -5,11 +5,11 @@ import pytest
 from runner.lanes import Number
 
 
-def settle(number, images_per_s, rounds=200):
+def settle(number, images_per_s, rounds=200, n_more=lambda: 64):
     """Rounds of half a second, in which so many lanes train as many images a second as the card is said to."""
     seen = [number.runs]
     for _ in range(rounds):
-        number.round(number.runs, round(0.5 * images_per_s(number.runs)), 0.5)
+        number.round(number.runs, round(0.5 * images_per_s(number.runs)), 0.5, n_more)
         if number.runs != seen[-1]:
             seen.append(number.runs)
     return seen
@@ -29,18 +29,22 @@ def test_the_number_of_runs_doubles_while_it_pays(images_per_s, seen):
     assert settle(Number(0), images_per_s) == seen
 
 
+def test_a_number_that_the_card_has_no_room_for_is_not_tried():
+    assert settle(Number(0), lambda n: 1000 * n, n_more=lambda: 3) == [1, 2, 4]
+
+
 def test_a_number_that_is_configured_stays():
     assert settle(Number(3), lambda n: 1000 * n) == [3]
 
 
 def test_the_first_round_and_rounds_with_free_lanes_do_not_count():
     number = Number(0)
-    number.round(1, 10**9, 1.0)  # captures its graphs
+    number.round(1, 10**9, 1.0, lambda: 64)  # captures its graphs
     for _ in range(50):
-        number.round(0, 10**9, 1.0)
+        number.round(0, 10**9, 1.0, lambda: 64)
     assert number.runs == 1
     for _ in range(2):
-        number.round(1, 1000, 1.0)
+        number.round(1, 1000, 1.0, lambda: 64)
     assert number.runs == 2
 
 
