@@ -81,7 +81,12 @@ class Captured:
                 self.passes[which].place(time=position.epoch)
                 self.launch(which)
             evaluated = self.kernels.stream.record()
-        yield None  # the card computes; another run may be given work
+        try:
+            yield None  # the card computes; another run may be given work
+        except BaseException:
+            # Whoever lets go of the run here gives its memory to others: nothing may be under way on it any more.
+            self.kernels.stream.synchronize()
+            raise
         with self.kernels.on_card():
             results = self.read()
         if self.engine.graph:  # steps that a graph takes, the optimizer's own `update` does not see

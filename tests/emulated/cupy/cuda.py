@@ -30,6 +30,10 @@ class Stream:
         if LIBRARY.emulated_wait(self.ptr):
             raise RuntimeError("operation not permitted when stream is capturing")
 
+    @property
+    def done(self):
+        return not LIBRARY.emulated_pending(self.ptr)
+
     def record(self, event=None):
         event = event or Event()
         event.stream, event.at = self, time.perf_counter()
