@@ -44,3 +44,9 @@ def test_a_run_that_does_not_fit_alone_fails_and_says_so(tmp_path):
     env = environment(EMULATED_BYTES=str(NO_RUN))
     ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=2", code=1, env=env)
     assert ended.out.count("failed (out of memory (Out of memory allocating") == 4
+
+
+def test_a_run_that_is_not_at_its_end_in_time_fails_between_two_epochs(tmp_path):
+    one = ("device=gpu", "data=digits", "seed=0", "model.channels=1", "model.hidden_size=8", "train.batch_size=500")
+    ended = run(tmp_path / "root", "-m", *one, "train.epochs=10000", "runner.time_limit_s=1", code=1)
+    assert "failed (timed out: not at its end within 1 s (runner.time_limit_s))" in ended.out
