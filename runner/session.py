@@ -96,10 +96,19 @@ def open_ledger(config: Config, root: Path, runs: list[PlannedRun]) -> Ledger:
             print(f"runner: {warning}", file=sys.stderr, flush=True)
     of = (client, config.tracking.experiment, config.tracking.uri, root)
     experiment = store.insist(lambda: store.experiment_id(*of), shown_uri(config, root))
-    return Ledger(client, experiment, root, runs)
+    return Ledger(client, experiment, root, runs, lambda: store.probe(config.tracking.uri, root))
 
 
-def sync_command(config: Config, root: Path) -> str:
+def tell_behind(behind: str, where: Path, trouble: str | None, config: Config, root: Path) -> None:
+    """Say what MLflow lacks (`2 runs are`), why, and what to type when it is back."""
+    print(
+        f"runner: {behind} kept in {where} and not in MLflow yet ({trouble});"
+        f" when it is back: {_sync_command(config, root)}",
+        file=sys.stderr,
+    )
+
+
+def _sync_command(config: Config, root: Path) -> str:
     """What to type when a store that went away is back."""
     words = ["--root", str(root), "--experiment", config.tracking.experiment]
     if config.tracking.uri:

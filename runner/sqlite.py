@@ -1,4 +1,4 @@
-"""SQLite files, to be read and never written: as their last whole transaction left them."""
+"""SQLite files, without MLflow: read as their last whole transaction left them, never written."""
 
 import contextlib
 import sqlite3
@@ -36,5 +36,18 @@ def to_read(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_WAIT_S)
+def wait_to_write(path: Path, seconds: float) -> None:
+    """Return once nobody else is writing, within so many seconds.
+
+    Raises
+    ------
+    sqlite3.Error
+        When somebody still is, or it is no such file.
+    """
+    with contextlib.closing(_connect(path, "rw", seconds)) as connection:
+        connection.execute("begin immediate")
+        connection.execute("rollback")
+
+
+def _connect(path: Path, mode: str, seconds: float = _WAIT_S) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=seconds, isolation_level=None)

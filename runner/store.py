@@ -24,7 +24,10 @@ from runner.files import sync_folder
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_PROBE_S = 5.0
+#: So long a server may take to answer before anything is trained, and while a sweep is under way.
+_PROBE_S, _PATIENT_S = 5.0, 10.0
+#: So long somebody else may keep the file locked before the store counts as away.
+_LOCKED_S = 8.0
 _SMALL_BYTES = 64 * 2**20
 _WAITS_S = (0.5, 2.0)
 T = TypeVar("T")
@@ -87,8 +90,29 @@ def check(uri: str | None, root: Path) -> None:
         _check_path(file)
         if file.exists():
             _check_sqlite(file)
-    elif uri is not None and uri.startswith(("http://", "https://")):
-        _probe(uri)
+    elif _is_server(uri):
+        try:
+            _ask(str(uri), _PROBE_S)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"tracking.uri={without_password(str(uri))} cannot be reached ({error}); start the server, or leave"
+                " tracking.uri out for the local store"
+            ) from error
+
+
+def probe(uri: str | None, root: Path) -> None:
+    """Nothing when the store can be written to now; found out in seconds, where MLflow takes twenty and more.
+
+    Raises
+    ------
+    OSError, sqlite3.Error
+        A server that does not answer, a file that somebody else keeps locked.
+    """
+    file = sqlite_file(uri, root)
+    if file is not None:
+        sqlite.wait_to_write(file, _LOCKED_S)
+    elif _is_server(uri):
+        _ask(str(uri), _PATIENT_S)
 
 
 def connect(uri: str | None, root: Path) -> "MlflowClient":
@@ -246,15 +270,14 @@ def _check_sqlite(path: Path) -> None:
         raise StoreError(f"not a usable MLflow store: {path}; it is left as it is: move it away or give tracking.uri")
 
 
-def _probe(uri: str) -> None:
+def _is_server(uri: str | None) -> bool:
+    return uri is not None and uri.startswith(("http://", "https://"))
+
+
+def _ask(uri: str, seconds: float) -> None:
     # A server that is not there is noticed here in seconds; MLflow's own client would try for minutes.
     bare = re.sub(r"//[^/@]*@", "//", uri)
     try:
-        urllib.request.urlopen(bare.rstrip("/") + "/health", timeout=_PROBE_S).close()
+        urllib.request.urlopen(bare.rstrip("/") + "/health", timeout=seconds).close()
     except urllib.error.HTTPError:
-        return  # it answers; whether it lets this user in is for the client to say
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"tracking.uri={without_password(uri)} cannot be reached ({error}); start the server, or leave"
-            " tracking.uri out for the local store"
-        ) from error
+        pass  # it answers; whether it lets this user in is for the client to say

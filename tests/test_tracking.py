@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 
 import pytest
 from commands import (
@@ -25,11 +26,12 @@ from commands import (
     sync,
     until,
 )
+from mlflow.exceptions import MlflowException
 
 from analysis import runs
 from analysis.database import opened
 from runner import plan as plans
-from runner import store
+from runner import store, tracking
 from runner import sync as syncing
 from runner.errors import StoreBehindError, StoreError, without_password
 from runner.record import METRICS
@@ -371,9 +373,95 @@ def test_a_tracker_without_a_store_says_so_and_counts_what_is_behind(main_job):
     tracker = Tracker(Ledger(Away(), "1", main_job.root, plan.runs))
     tracker.start()
     until(lambda: tracker.trouble, seconds=5)
-    assert tracker.finish("FINISHED") == 8
+    assert tracker.finish("FINISHED") == "8 runs are"
     assert tracker.trouble == "http://***@host is away"
     assert not tracker.is_alive()
+
+
+@pytest.fixture
+def ledger(main_job, new_root):
+    """A sweep whose journals are all there and whose store is empty."""
+    root = new_root(state=main_job.root)
+    client = store.connect(None, root)
+    plan = only_plan(root)
+    ledger = Ledger(client, store.experiment_id(client, "ablations", None, root), root, plan.runs)
+    ledger.open_sweep(plan)
+    return ledger
+
+
+def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(ledger, main_job):
+    ends = [mirror.reader.poll().end for mirror in ledger.mirrors]
+    for mirror in ledger.mirrors:  # as if all were under way
+        mirror.reader.journal.end = None
+    ledger.update()
+    for mirror, ended in zip(ledger.mirrors, ends, strict=True):
+        ledger.client.delete_run(mirror.run_id)
+        mirror.reader.journal.end = ended
+    with pytest.raises(MlflowException, match="must be in the 'active' state"):
+        ledger.update(patience=99)
+    ledger.update()
+    ledger.close_as_recorded()
+    assert image(store.database(ledger.root)) == image(store.database(main_job.root))
+
+
+def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(ledger):
+    ledger.client.delete_run(ledger.parent_id)
+    tracker = Tracker(ledger)
+    assert tracker.finish("FINISHED") == "how it ended is"
+    assert "must be in the 'active' state" in tracker.trouble and not ledger.n_behind
+    in_process(ledger.root)
+    assert [one.status for one in stored(store.database(ledger.root), "sweep")] == ["FINISHED"]
+
+
+def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(ledger):
+    ledger.client.delete_experiment(ledger.experiment_id)
+    tracker = Tracker(ledger)
+    assert tracker.finish("FINISHED") == "8 runs are"
+    assert "must be in the 'active' state" in tracker.trouble
+    with pytest.raises(StoreError, match="was deleted in MLflow; restore it"):
+        in_process(ledger.root)
+    ledger.client.restore_experiment(ledger.experiment_id)
+    assert tracker.finish("FINISHED") is None
+
+
+def test_another_process_that_was_stopped_while_it_created_a_run_holds_nobody_up_for_ever(ledger, monkeypatch):
+    monkeypatch.setattr(tracking, "_ALONE_S", 0.1)
+    waiting = Ledger(ledger.client, ledger.experiment_id, ledger.root, only_plan(ledger.root).runs)
+    tracker = Tracker(waiting)
+    with ledger.alone:
+        assert tracker.finish("FINISHED") == "8 runs are"
+    assert "could not be acquired" in tracker.trouble
+    assert tracker.finish("FINISHED") is None
+
+
+def test_whoever_interrupts_a_sweep_does_not_wait_for_a_call_that_hangs(ledger, monkeypatch):
+    monkeypatch.setattr(tracking, "_INTERRUPTED_S", 0.1)
+    let_go, begun = threading.Event(), threading.Event()
+
+    def hangs(patience=2):
+        begun.set()
+        let_go.wait()
+
+    monkeypatch.setattr(ledger, "update", hangs)
+    tracker = Tracker(ledger)
+    tracker.start()
+    begun.wait()
+    assert tracker.finish("KILLED", interrupted=True) == "8 runs are"
+    assert tracker.trouble == "a call to it is still under way"
+    let_go.set()
+    tracker.join()
+
+
+def test_a_store_that_somebody_keeps_locked_is_noticed_in_seconds(root, monkeypatch):
+    monkeypatch.setattr(store, "_LOCKED_S", 0.1)
+    store.probe(None, root)
+    with contextlib.closing(sqlite3.connect(store.database(root), isolation_level=None)) as file:
+        file.execute("begin exclusive")
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            store.probe(None, root)
+    store.probe(None, root)
+    with pytest.raises(sqlite3.OperationalError, match="unable to open database file"):
+        store.probe(None, root / "nowhere")
 
 
 def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(main_job, new_root, monkeypatch):
