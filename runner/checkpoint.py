@@ -22,6 +22,8 @@ class Checkpoints:
         self.run_key = run_key
         self.newest, self.previous = folder / "checkpoint", folder / "checkpoint.previous"
         self._newest_serves = True
+        #: What `load` found and would not take: damaged, another run's, or with a pickled object in it.
+        self.refused: list[str] = []
 
     def save(self, arrays: dict[str, Any], position: dict[str, Any]) -> None:
         """Keep arrays (by name, on the CPU) and the position; the last checkpoint becomes the previous."""
@@ -42,6 +44,8 @@ class Checkpoints:
             if found:
                 self._newest_serves = path == self.newest
                 return found
+            if path.exists():
+                self.refused.append(path.name)
         return None
 
     def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

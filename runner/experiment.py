@@ -102,15 +102,16 @@ def _train(
         journal.write("compiling")
     training.warm_up(model, optimizer, engine, images)
     threadpool_limits(limits=1)  # for the libraries, too, that were loaded only now
+    checkpoints = Checkpoints(folder.path, planned.run_key)
+    position = _resume(checkpoints, model, optimizer)
     journal.write(
         "setup",
         fallbacks=list(engine.fallbacks),
         n_parameters=sum(parameter.data.size for parameter in named_parameters(model).values()),
         first_batch_order_sha256=seeding.batch_order_sha256(config.seed, len(dataset.train_images)),
+        goes_on_from_epoch=position.epoch,
+        refused_checkpoints=checkpoints.refused,
     )
-
-    checkpoints = Checkpoints(folder.path, planned.run_key)
-    position = _resume(checkpoints, model, optimizer)
 
     def save_checkpoint() -> None:
         checkpoints.save(_snapshot(model, optimizer), asdict(position))

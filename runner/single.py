@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from runner import device as devices
-from runner import estimate, identity, launch, session, store
+from runner import estimate, identity, launch, session, store, summary
 from runner.config import Config, leaves
 from runner.errors import StateError
 from runner.files import root_of
@@ -20,6 +20,7 @@ from runner.progress import duration, ending
 from runner.record import FAILED
 from runner.state import Journal, RunFolder, read_journal
 from runner.stop import Stop
+from runner.timelimit import time_limit
 from runner.tracking import Tracker
 
 
@@ -76,17 +77,15 @@ def train(config: Config, typed: list[str]) -> int:
                 _tell(epoch, before.epochs[epoch]["metrics"])
         if not before.trained:
             tracker.start()
-            _train(run, root, stop, config.progress, set(before.epochs))
+            name = launch.new_launch()
+            _train(run, root, name, stop, config.progress, set(before.epochs))
+            summary.tell_passed_over([run], root, name)
         journal = read_journal(folder.journal)
-    n_behind = tracker.finish("FINISHED")
-    if n_behind:
-        print(
-            f"runner: the run is kept in {folder.path} and not in MLflow yet ({tracker.trouble});"
-            f" when it is back: {session.sync_command(config, root)}",
-            file=sys.stderr,
-        )
+    behind = tracker.finish("FINISHED", interrupted=stop.signal is not None)
+    if behind:
+        session.tell_behind(behind, folder.path, tracker.trouble, config, root)
     again = f"{COMMAND} {shlex.join(typed)}".rstrip()
-    return _exit_code(run, folder, journal, before.trained, stop, again) or (4 if n_behind else 0)
+    return _exit_code(run, folder, journal, before.trained, stop, again) or (4 if behind else 0)
 
 
 def _typed_knobs(config: Config, typed: list[str]) -> dict[str, Any]:
@@ -99,21 +98,23 @@ def _typed_knobs(config: Config, typed: list[str]) -> dict[str, Any]:
     return groups | knobs
 
 
-def _train(run: PlannedRun, root: Path, stop: Stop, tell: bool, told: set[int]) -> None:
+def _train(run: PlannedRun, root: Path, name: str, stop: Stop, tell: bool, told: set[int]) -> None:
     # Imported here: a run that is trained already does not wait for DeZero.
     from runner import engine, experiment
 
     if tell and engine.compiles(run.config.engine.name, run.device):
         print(estimate.COMPILING, flush=True)
     try:
-        with np.errstate(all="ignore"):  # an overflow ends the run as diverged
-            for record in filter(None, experiment.run(run, root, launch.new_launch(), stop)):
+        # An overflow ends the run as diverged, without NumPy's warnings.
+        with time_limit(run.config.runner.time_limit_s), np.errstate(all="ignore"):
+            for record in filter(None, experiment.run(run, root, name, stop)):
                 if tell and record.epoch not in told:
                     _tell(record.epoch, record.metrics())
     except KeyboardInterrupt:
         raise
-    except BaseException:  # recorded in the journal, from which the exit code is made
-        pass
+    except BaseException as error:  # recorded in the journal, from which the exit code is made
+        if read_journal(RunFolder(root / "state", run.run_key).journal).end is None:  # not even that could be written
+            raise StateError(f"{run.name}: {error}; what was recorded is kept, the same command goes on") from error
 
 
 def _tell(epoch: int, metrics: dict[str, float]) -> None:
@@ -132,6 +133,9 @@ def _exit_code(run: PlannedRun, folder: RunFolder, journal: Journal, was_trained
         return stop.exit_code
     if journal.status == FAILED:
         print(f"runner: failed: {ending(journal)} ({folder.error}); try again with: {again}", file=sys.stderr)
+        return 1
+    if not journal.trained:
+        print(f"runner: {ending(journal)}; go on with: {again}", file=sys.stderr)
         return 1
     print(f"{'already trained: ' if was_trained else ''}{ending(journal)}. Browse it: {COMMAND}.ui")
     return 0

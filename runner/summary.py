@@ -1,10 +1,11 @@
 """What a sweep prints before and after: what will be trained, and the table of its cells."""
 
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
-from runner.plan import Plan, as_text, short
+from runner.plan import Plan, PlannedRun, as_text, short
 from runner.progress import count, duration
 from runner.record import DIVERGED, DONE, FAILED
 from runner.state import RunFolder, read_journal
@@ -51,8 +52,6 @@ def cells_table(plan: Plan, root: Path) -> Any:
 
 def print_table(plan: Plan, root: Path) -> None:
     """The cells' table on standard output, as wide as it needs to be where there is no terminal."""
-    import sys
-
     from rich.console import Console
 
     console = Console() if sys.stdout.isatty() else Console(width=160, no_color=True)
@@ -92,6 +91,19 @@ def failures(plan: Plan, root: Path) -> list[str]:
             trace = f" ({folder.error})" if folder.error.exists() else ""
             lines.append(f"failed: {run.name}: {journal.end['cause']}{trace}")
     return lines
+
+
+def tell_passed_over(runs: list[PlannedRun], root: Path, launch: str) -> None:
+    """Say which runs of a launch went on from an older checkpoint, or from none, as the newest could not be used."""
+    for run in runs:
+        journal = read_journal(RunFolder(root / "state", run.run_key).journal)
+        refused = (journal.setup or {}).get("refused_checkpoints")
+        if refused and journal.start and journal.setup and journal.start["launch"] == launch:
+            print(
+                f"runner: {run.name}: {' and '.join(refused)} could not be used (damaged, or another run's); it went on"
+                f" from epoch {journal.setup['goes_on_from_epoch']}",
+                file=sys.stderr,
+            )
 
 
 def _seconds(line: dict[str, Any]) -> float:

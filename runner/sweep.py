@@ -96,18 +96,15 @@ def _train(
                 stop_file(path, name).unlink(missing_ok=True)
         stopped = stop.signal is not None
         failed = summary.failures(plan, root)
-        n_behind = tracker.finish("KILLED" if stopped else "FAILED" if failed else "FINISHED")
+        behind = tracker.finish("KILLED" if stopped else "FAILED" if failed else "FINISHED", interrupted=stopped)
     summary.print_table(plan, root)
-    if n_behind:
-        print(
-            f"runner: {n_behind} runs are kept in {root / 'state'} and not in MLflow yet ({tracker.trouble});"
-            f" when it is back: {session.sync_command(config, root)}",
-            file=sys.stderr,
-        )
-    return _exit_code(plan, root, stop.exit_code if stopped else None, failed, n_behind)
+    summary.tell_passed_over(plan.runs, root, name)
+    if behind:
+        session.tell_behind(behind, root / "state", tracker.trouble, config, root)
+    return _exit_code(plan, root, stop.exit_code if stopped else None, failed, bool(behind))
 
 
-def _exit_code(plan: Plan, root: Path, interrupted: int | None, failed: list[str], n_behind: int) -> int:
+def _exit_code(plan: Plan, root: Path, interrupted: int | None, failed: list[str], is_behind: bool) -> int:
     """Say what is left to do and how; the first thing that went wrong decides the code."""
     again = shlex.join(plan.command)
     for line in failed:
@@ -126,7 +123,7 @@ def _exit_code(plan: Plan, root: Path, interrupted: int | None, failed: list[str
             others = f"which stopped the sweep (runner.fail_fast); {n_trained} are trained; go on with"
         print(f"runner: {len(failed)} of {len(plan.runs)} runs failed, {others}: {again}", file=sys.stderr)
         return 1
-    if n_behind:
+    if is_behind:
         return 4
     print(f"{n_trained} of {len(plan.runs)} runs trained and stored. Browse the curves: make ui")
     print(f"or {COMMAND}.ui; change a value and run again: only what is new is trained.")

@@ -90,6 +90,20 @@ def test_every_way_for_a_run_to_go_wrong_costs_that_run_alone_and_is_told_by_its
     assert "2 of 9 already trained" in again.out and "9 of 9 runs trained and stored" in again.out
 
 
+@pytest.mark.parametrize("fault", ["hang", "MemoryError", "sys.exit=0"])
+def test_a_single_run_that_goes_wrong_is_told_by_its_cause_too(fault, root):
+    cause = {
+        "hang": "timed out: not at its end within 2 s (runner.time_limit_s)",
+        "MemoryError": "out of memory (asked for 5 TB)",
+        "sys.exit=0": "SystemExit: 0",
+    }[fault]
+    ended = run(root, *SMALL, "seed=1", "runner.time_limit_s=2", code=1, env=faulty(seed1=fault))
+    assert f"failed ({cause})" in ended.err and "try again with: python -m runner" in ended.err
+    (one,) = stored(store.database(root))
+    assert (one.status, one.tags["cause"]) == ("FAILED", cause)
+    assert "test accuracy" in run(root, *SMALL, "seed=1").out
+
+
 def test_the_first_failure_stops_a_sweep_that_is_told_to_fail_fast(root):
     words = ("-m", *SMALL, "seed=0,1,2,3", "hydra/launcher=basic", "runner.fail_fast=true")
     ended = run(root, *words, code=1, env=faulty(seed1="exception"))
@@ -126,6 +140,32 @@ def test_a_store_that_is_locked_for_seconds_is_not_noticed(root):
     ended = end(process, 0)
     assert "4 of 4 runs trained and stored" in ended.out and "behind" not in ended.out
     assert all(len(one.rows) == 6 * len(METRICS) for one in stored(store.database(root)))
+
+
+def test_a_store_that_is_locked_for_long_holds_no_training_up_and_is_filled_as_soon_as_it_can_be(root):
+    words = ("-m", *TINY, "seed=0,1", "train.epochs=40", "runner.workers=2")
+    slow = environment(PYTHONPATH=FAULTY, EPOCH_SLEEP="1")
+    process = start(root, *words, env=slow)
+    until(lambda: n_epochs(root) or process.poll() is not None)
+    with locked(store.database(root)):
+        before = n_epochs(root)
+        time.sleep(25)
+        assert n_epochs(root) - before > 2 * 15, "an epoch a second in each of two workers"
+    ended = end(process, 0)
+    assert "MLflow is behind, results are safe in state/: " in ended.out and "database is locked" in ended.out
+    assert "2 of 2 runs trained and stored" in ended.out
+    assert all(len(one.rows) == 40 * len(METRICS) for one in stored(store.database(root)))
+
+
+def test_a_store_that_stays_locked_is_said_so_and_filled_later(root):
+    process = start(root, "-m", *TINY, "seed=0,1", "train.epochs=6", env=environment(**SLOW))
+    until(lambda: n_epochs(root) or process.poll() is not None)
+    with locked(store.database(root)):
+        ended = end(process, 4)
+    assert "2 runs are kept in" in ended.err and "database is locked" in ended.err
+    sync(root, *ended.err.partition("python -m runner.sync ")[2].split())
+    assert all(len(one.rows) == 6 * len(METRICS) for one in stored(store.database(root)))
+    assert [one.status for one in stored(store.database(root), "sweep")] == ["FINISHED"]
 
 
 DISK = """

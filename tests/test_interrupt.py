@@ -3,10 +3,24 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from commands import descendants, end, is_alive, journals, lines, results, run, start, stored, stored_by_key, until
+from commands import (
+    descendants,
+    end,
+    is_alive,
+    journals,
+    lines,
+    listing,
+    results,
+    run,
+    start,
+    stored,
+    stored_by_key,
+    until,
+)
 
 from runner import store
 
@@ -92,6 +106,21 @@ def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_
     goes_on_to(undisturbed, root)
 
 
+def test_a_command_that_is_terminated_before_it_trains_says_so_and_leaves_nothing(root):
+    """What it imports and composes takes a second or two, in which its handlers are not those of training yet."""
+    before = listing(root)
+    process = start(root, "-m", *SLOW, SEEDS)
+
+    def catches_sigterm():
+        found = [line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "SigCgt" in line]
+        return int(found[0].split()[1], 16) >> (signal.SIGTERM - 1) & 1
+
+    until(catches_sigterm)
+    process.terminate()
+    assert "interrupted; what is trained is kept, the same command goes on" in end(process, 143, timeout=10).err
+    assert listing(root) == before
+
+
 def test_a_worker_within_the_sweeps_own_process_is_interrupted_too(root):
     begun = mid_training(root, "-m", *SLOW, SEEDS, "hydra/launcher=basic")
     os.kill(begun.process.pid, signal.SIGTERM)
@@ -109,8 +138,14 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     assert ends(root) == {"killed"}
     (one,) = stored(store.database(root))
     assert one.status == "KILLED"
+    (checkpoint,) = (root / "state").glob("*/checkpoint")
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.write_bytes(content)
 
     ended = run(root, *SLOW, "seed=0")
+    told = "seed=0: checkpoint could not be used (damaged, or another run's); it went on from epoch 1\n"
+    assert ended.err.endswith(told) and ended.err.count("\n") == 1
     assert [line.partition(",")[0] for line in ended.out.splitlines()[1:-1]] == [f"epoch: {n}" for n in (1, 2, 3)]
     ((key, result),) = results(root).items()
     assert result == undisturbed[key]
