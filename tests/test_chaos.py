@@ -4,12 +4,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from chaos.figures import Figures, table
 from chaos.harness import Harness
-from chaos.subjects import Ours
-from commands import environment, results
+from chaos.subjects import FAULTY, Ours
+from commands import environment
 
 from runner import crash, store
 
@@ -40,7 +41,7 @@ def change(root, statement):
 
 
 def test_an_undisturbed_sweep_has_nothing_wrong(root):
-    figures, wrong = looked_at(root, results(root))
+    figures, wrong = looked_at(root, Ours(None).reference(root))
     assert (wrong, figures.runs_equal, figures.runs_compared, figures.missing_rows) == ([], 8, 8, 0)
 
 
@@ -55,17 +56,20 @@ def test_an_undisturbed_sweep_has_nothing_wrong(root):
         ("delete from metrics where step = 3 and key = 'test/loss'", "is marked complete with 32 rows"),
         ("update runs set status = 'RUNNING' where status = 'FINISHED'", "is RUNNING"),
         ("delete from tags where key = 'complete'", "complete=None"),
+        ("update metrics set value = value + 1e-12 where step = 2", "differs from the undisturbed run"),
+        ("update params set value = '2' where key = 'model.channels'", "differs from the undisturbed run"),
         ("update runs set lifecycle_stage = 'deleted' where name like '%seed=1'", "runs in the store"),
     ],
 )
 def test_what_must_never_be_in_a_store_is_seen(statement, told, root):
+    reference = Ours(None).reference(root)
     change(root, statement)
-    _, wrong = looked_at(root, results(root))
+    _, wrong = looked_at(root, reference)
     assert [one for one in wrong if told in one]
 
 
 def test_a_changed_weight_two_writers_and_files_left_are_seen(root):
-    reference = results(root)
+    reference = Ours(None).reference(root)
     first, second, *_ = sorted(reference)
     weights = root / "state" / first / "weights.npz"
     content = bytearray(weights.read_bytes())
@@ -82,16 +86,42 @@ def test_a_changed_weight_two_writers_and_files_left_are_seen(root):
     assert [path.name for path in Ours(None).left(root)] == [".checkpoint.1.a.tmp"]
 
 
+def test_a_second_process_at_a_run_is_seen_while_the_first_is_alive(tmp_path):
+    log = tmp_path / "epochs"
+    code = (
+        "import os, subprocess, sys, sitecustomize\n"
+        "other = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)\n"
+        "sitecustomize.write(f'+ run {other.pid}')\n"
+        "sitecustomize.note('+', 'run'); sitecustomize.note('-', 'run')\n"
+        "other.communicate()\n"
+        "sitecustomize.note('+', 'run'); sitecustomize.note('+', 'another')\n"
+    )
+    env = environment(PYTHONPATH=str(FAULTY), EPOCHS_LOG=str(log))
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert [line[0] for line in log.read_text().splitlines()] == ["+", "+", "!", "-", "+", "+"]
+
+
+def test_the_figures_of_two_harnesses_side_by_side_are_added():
+    one = Figures("us", 3, Counter(parent=2), epochs_needed=5, longest_stop_s=2.0, violations=["a"])
+    other = Figures("us", 3, Counter(parent=1, group=1), epochs_needed=7, longest_stop_s=1.0, violations=["b"])
+    both = Figures("us", 3, Counter(parent=3, group=1), epochs_needed=12, longest_stop_s=2.0, violations=["a", "b"])
+    assert one + other == both
+
+
 def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
     class Broken(Ours):
         def __init__(self):
             pass
 
-        def prepare(self, root):
+        server = None
+
+        def prepare(self, root, served):
             root.mkdir()
 
         def line(self, root):
             return ["true"]
+
+        report_line = line
 
         def check(self, root, figures, wrong):
             wrong("as it was made to be")
@@ -105,7 +135,10 @@ def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
         def reference(self, root):
             return {}
 
-    found = Harness(Broken(), tmp_path, seed=0, n_kills=5, points=False).run()
+        def report(self, root):
+            return {}
+
+    found = Harness(Broken(), tmp_path, seed=0, n_kills=5).run()
     assert found.violations and "as it was made to be" in found.violations[0]
     assert f"| violations | {len(found.violations)} |" in table([found])
 

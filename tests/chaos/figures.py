@@ -28,6 +28,8 @@ class Figures:
     duplicate_rows: int = 0
     runs_compared: int = 0
     runs_equal: int = 0
+    reports_compared: int = 0
+    reports_equal: int = 0
     two_writers: int = 0
     broken_stores: int = 0
     orphans: int = 0
@@ -42,6 +44,16 @@ class Figures:
     @property
     def n_kills(self):
         return sum(self.kills.values())
+
+    def __add__(self, other):
+        """Those of two harnesses that ran side by side."""
+        whole = Figures(self.subject, self.seed)
+        for name, mine in vars(self).items():
+            if name in ("subject", "seed"):
+                continue
+            theirs = getattr(other, name)
+            setattr(whole, name, max(mine, theirs) if name.endswith("_s") else mine + theirs)
+        return whole
 
     def rows(self):
         kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(self.kills.items()))
@@ -58,6 +70,7 @@ class Figures:
             "runs left RUNNING": self.left_running,
             "rows of metrics missing, twice": f"{self.missing_rows}, {self.duplicate_rows}",
             "runs equal bit for bit to undisturbed ones": f"{self.runs_equal} of {self.runs_compared}",
+            "reports equal byte for byte": f"{self.reports_equal} of {self.reports_compared}",
             "two writers on one run": self.two_writers,
             "stores that fail SQLite's integrity check": self.broken_stores,
             "processes left, longest stop": f"{self.orphans}, {self.longest_stop_s:.1f} s",

@@ -3,16 +3,32 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from commands import descendants, environment, journals, lines, query, quoted, results, stored
+from commands import (
+    descendants,
+    environment,
+    free_port,
+    journals,
+    lines,
+    query,
+    quoted,
+    results,
+    status_of,
+    stored,
+    until,
+)
 
 from runner import store
 from runner.crash import POINTS
-from runner.record import METRICS
+from runner.record import METRICS, TIMES
 
 FAULTY = Path(__file__).resolve().parent.parent / "faulty"
 REPO = Path(__file__).resolve().parent.parent.parent
@@ -32,20 +48,34 @@ class Ours:
 
     def __init__(self, empty_store):
         self.empty_store = empty_store
+        #: The MLflow server of the root at hand, where it has one.
+        self.server = None
 
-    def prepare(self, root):
+    def prepare(self, root, served):
         root.mkdir()
         shutil.copy(self.empty_store, store.database(root))
+        if served:
+            self.server = Server(root)
+
+    def leave(self):
+        """Nobody will start anything in the root at hand again."""
+        if self.server:
+            self.server.kill()
+            self.server = None
 
     def line(self, root):
-        every = ("runner.checkpoint_every_s=0", f"runner.workers={N_WORKERS}", f"runner.root={quoted(root)}")
+        every = ["runner.checkpoint_every_s=0", f"runner.workers={N_WORKERS}", f"runner.root={quoted(root)}"]
+        every += [f"tracking.uri={self.server.uri}"] if self.server else []
         return [sys.executable, "-m", "runner", "-m", *SMALL, *every]
 
     def report_line(self, root):
-        return [sys.executable, "-m", "analysis", "--root", str(root)]
+        return [sys.executable, "-m", "analysis", "--root", str(root), "--out", str(root.with_suffix(".report"))]
 
     def environment(self, root):
-        return environment(PYTHONPATH=str(FAULTY), EPOCHS_LOG=str(root.with_suffix(".epochs")), EPOCH_SLEEP="0.15")
+        # What MLflow's client does between its tries is not what is tested.
+        once = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+        log = root.with_suffix(".epochs")
+        return environment(PYTHONPATH=str(FAULTY), EPOCHS_LOG=str(log), EPOCH_SLEEP="0.15", **once)
 
     def n_recorded(self, root):
         """Epochs in the journals: a new one says that a sweep is in the middle of training."""
@@ -59,6 +89,14 @@ class Ours:
             if found and journals(root)[key][-1]["kind"] in ("start", "compiling", "setup", "epoch")
         }
 
+    def look(self, root, wrong):
+        """What must hold at any moment, while others are at work: what is marked complete is whole."""
+        database = store.database(root)
+        if database.exists():
+            for name, n in query(database, MARKED):
+                if n != self.n_epochs * len(METRICS):
+                    wrong(f"{name} is marked complete with {n} rows")
+
     def check(self, root, figures, wrong):
         """What must hold at any moment, with nobody at work."""
         database = store.database(root)
@@ -67,13 +105,11 @@ class Ours:
         if query(database, "pragma integrity_check") != [("ok",)]:
             figures.broken_stores += 1
             wrong("the store fails SQLite's integrity check")
-        by_key = Counter(one.tags["run_key"] for one in stored(database))
+        self.look(root, wrong)
         for one in stored(database):
             steps = Counter((metric, step) for metric, step, *_ in one.rows)
             twice = sum(n - 1 for n in steps.values())
             figures.duplicate_rows += twice
-            if one.tags.get("complete") == "1" and len(steps) != self.n_epochs * len(METRICS):
-                wrong(f"{one.name} is marked complete with {len(steps)} rows")
             if twice:
                 wrong(f"{one.name} has {twice} rows twice")
         for key, found in journals(root).items():
@@ -85,7 +121,6 @@ class Ours:
                         figures.two_writers += 1
                         wrong(f"two writers on {key[:8]}")
                     epochs.append(line["epoch"])
-        return by_key
 
     def check_end(self, root, reference, figures, wrong):
         """What must hold once a sweep has ended by itself with exit code 0."""
@@ -100,7 +135,7 @@ class Ours:
             figures.missing_rows += expected - len({row[:2] for row in one.rows})
             if (one.status, one.tags.get("complete")) != ("FINISHED", "1"):
                 wrong(f"{one.name} is {one.status}, complete={one.tags.get('complete')}")
-        found = results(root)
+        found = self.reference(root)
         for key, expected in reference.items():
             figures.runs_compared += 1
             figures.runs_equal += found.get(key) == expected
@@ -113,11 +148,62 @@ class Ours:
         return [path for path in root.rglob("*") if ".tmp" in path.name or path.name.startswith("checkpoint")]
 
     def reference(self, root):
-        return results(root)
+        """Run key -> its numbers and files in state/, and in MLflow: all that has to be equal bit for bit."""
+        in_state = results(root)
+        in_store = {}
+        for one in stored(store.database(root)):
+            artifacts = Path(url2pathname(urlsplit(one.uri).path))
+            rows = [(metric, step, value) for metric, step, value, _ in one.rows if metric not in TIMES]
+            # config.json names the root, too.
+            paths = [artifacts / name for name in ("weights.npz", "test_correct.npy")]
+            files = [path.read_bytes() for path in paths if path.exists()]
+            in_store[one.tags["run_key"]] = rows, files, one.params
+        return {key: (found, in_store.get(key)) for key, found in in_state.items()}
+
+    def report(self, root):
+        """The frames of a report that was written: each claim and each contrast, with every number."""
+        folder = root.with_suffix(".report")
+        return {name: (folder / name).read_bytes() for name in ("claims.csv", "contrasts.csv")}
+
+
+#: Every run that is marked complete, with how many metrics at how many steps it has.
+MARKED = """
+select runs.name, (select count(*) from (select distinct key, step from metrics where run_uuid = runs.run_uuid))
+from runs join tags on tags.run_uuid = runs.run_uuid and tags.key = 'complete' and tags.value = '1'
+join tags kind on kind.run_uuid = runs.run_uuid and kind.key = 'kind' and kind.value = 'run'
+where runs.lifecycle_stage = 'active'
+"""
+
+
+class Server:
+    """An MLflow server on the loopback address, over the very file that a sweep without one would write to."""
+
+    def __init__(self, root):
+        port = free_port()
+        self.uri = f"http://127.0.0.1:{port}"
+        self.log = root.with_suffix(".server")
+        where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+        what = ["--backend-store-uri", store.sqlite_uri(store.database(root))]
+        what += ["--default-artifact-root", store.artifacts(root).as_uri()]
+        self.line = [sys.executable, "-m", "mlflow", "server", *where, *what]
+        self.begin()
+
+    def begin(self):
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.line, env=environment(**quiet), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        until(lambda: status_of(self.uri + "/health") == 200)
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 class Plain:
-    """benchmarks/plain.py: the same training under Hydra's joblib launcher, logged by MLflow's fluent calls."""
+    """benchmarks/plain: the same training under Hydra's joblib launcher, logged by MLflow's fluent calls."""
 
     name = "plain Hydra and MLflow"
     points = ()
@@ -126,9 +212,17 @@ class Plain:
     def __init__(self, empty_store):
         self.empty_store = empty_store
 
-    def prepare(self, root):
+    server = None
+
+    def prepare(self, root, served):
         root.mkdir()
         shutil.copy(self.empty_store, root / "mlflow.db")
+
+    def leave(self):
+        pass
+
+    def look(self, root, wrong):
+        pass
 
     def line(self, root):
         words = [f"channels={','.join(map(str, CHANNELS))}", f"seed={','.join(map(str, SEEDS))}"]

@@ -1,6 +1,7 @@
 """On the path of a command under test: runs misbehave by seed, as FAULTS says (`1:hang 2:os._exit`), or are counted.
 
-With EPOCHS_LOG=FILE each epoch that is computed adds a line with its seed and number, whatever becomes of it;
+With EPOCHS_LOG=FILE each epoch that is computed adds a line with its seed and number, whatever becomes of it, and each
+process that begins or leaves a run one as well (`+ KEY PID`, `- KEY PID`), with `! KEY` where another was still at it.
 EPOCH_SLEEP=SECONDS makes each longer, so that there is a middle to be killed in. CLOCK=jumps sets the time of day back
 an hour and on a day, in turn, at every look.
 """
@@ -11,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 
 FAULTS = dict(word.split(":") for word in os.environ.get("FAULTS", "").split())
 EPOCHS_LOG = os.environ.get("EPOCHS_LOG")
@@ -39,6 +41,33 @@ def misbehave(fault):
         raise ValueError("the model's\nown \x1b[31mfault\x07")
 
 
+def write(line):
+    if EPOCHS_LOG:
+        with open(EPOCHS_LOG, "ab") as log:
+            log.write(f"{line}\n".encode("ascii"))
+
+
+def note(what, key):
+    """Who begins with a run and leaves it; who is killed says nothing, and is not alive any more for the next."""
+    if key is None or not EPOCHS_LOG:
+        return
+    write(f"{what} {key} {os.getpid()}")
+    with open(EPOCHS_LOG, encoding="ascii") as log:
+        lines = [line.split() for line in log if f" {key} " in line]
+    begun = Counter(line[2] for line in lines if line[0] == "+")
+    at_it = begun - Counter(line[2] for line in lines if line[0] == "-")
+    if what == "+" and any(pid != str(os.getpid()) and is_alive(pid) for pid in at_it):
+        write(f"! {key}")
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports runner.training and wraps its loop."""
 
@@ -64,12 +93,15 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         def watched(model, optimizer, engine, data, seed, *more):
             if str(seed) in FAULTS:
                 misbehave(FAULTS[str(seed)])
-            for record in train(model, optimizer, engine, data, seed, *more):
-                time.sleep(EPOCH_SLEEP)
-                if EPOCHS_LOG:
-                    with open(EPOCHS_LOG, "ab") as log:
-                        log.write(f"{seed} {record.epoch}\n".encode("ascii"))
-                yield record
+            key = getattr(sys._getframe(1).f_locals.get("planned"), "run_key", None)
+            note("+", key)
+            try:
+                for record in train(model, optimizer, engine, data, seed, *more):
+                    time.sleep(EPOCH_SLEEP)
+                    write(f"{seed} {record.epoch}")
+                    yield record
+            finally:
+                note("-", key)
 
         module.train = faulty
 
