@@ -74,6 +74,8 @@ def opened(uri: str, experiment: str) -> Iterator[Database]:
                 raise StoreError(f"{without_password(uri)}: there is no experiment {experiment}; train a sweep first")
             yield Database(connection, row[0])
     except (SQLAlchemyError, sqlite3.Error) as error:
+        if sqlite.is_locked(error):
+            raise StoreError(f"{without_password(uri)} {sqlite.LOCKED}") from error
         why = " ".join(str(error).split())[:200]
         raise StoreError(f"not a usable MLflow store: {without_password(uri)} ({why}); it is left as it is") from error
 

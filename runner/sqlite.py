@@ -5,7 +5,9 @@ import sqlite3
 from pathlib import Path
 
 #: Seconds for which somebody else's writing is waited for.
-_WAIT_S = 30
+_WAIT_S = 10
+#: What to say of a file that `is_locked`.
+LOCKED = "is kept locked by another process; wait for its end, or end it, and type the command again"
 
 
 def to_read(path: Path) -> sqlite3.Connection:
@@ -36,6 +38,15 @@ def to_read(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_locked(error: BaseException | None) -> bool:
+    """Whether somebody else kept the file locked, which is no fault of the file; also of an error that was wrapped."""
+    while error is not None:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return True
+        error = error.__cause__
+    return False
+
+
 def wait_to_write(path: Path, seconds: float) -> None:
     """Return once nobody else is writing, within so many seconds.
 
@@ -49,5 +60,6 @@ def wait_to_write(path: Path, seconds: float) -> None:
         connection.execute("rollback")
 
 
-def _connect(path: Path, mode: str, seconds: float = _WAIT_S) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=seconds, isolation_level=None)
+def _connect(path: Path, mode: str, seconds: float | None = None) -> sqlite3.Connection:
+    wait_s = _WAIT_S if seconds is None else seconds
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=wait_s, isolation_level=None)

@@ -258,7 +258,7 @@ def _check_sqlite(path: Path) -> None:
     tables: set[str] = set()
     whole = False
     # Read-only: MLflow itself would put its tables into whatever database it is given.
-    with contextlib.suppress(sqlite3.Error):
+    try:
         with contextlib.closing(sqlite.to_read(path)) as file:
             tables = {name for (name,) in file.execute("select name from sqlite_master")}
             n_bytes = file.execute("pragma page_count").fetchone()[0] * file.execute("pragma page_size").fetchone()[0]
@@ -266,6 +266,10 @@ def _check_sqlite(path: Path) -> None:
             # Looked through where that takes a fraction of a second.
             if whole and n_bytes <= _SMALL_BYTES:
                 whole = file.execute("pragma quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.Error as error:
+        if sqlite.is_locked(error):
+            raise StoreError(f"{path} {sqlite.LOCKED}") from error
+        whole = False
     if not whole or not {"alembic_version", "experiments", "runs"} <= tables:
         raise StoreError(f"not a usable MLflow store: {path}; it is left as it is: move it away or give tracking.uri")
 

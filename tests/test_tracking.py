@@ -31,7 +31,7 @@ from mlflow.exceptions import MlflowException
 from analysis import runs
 from analysis.database import opened
 from runner import plan as plans
-from runner import store, tracking
+from runner import sqlite, store, tracking
 from runner import sync as syncing
 from runner.errors import StoreBehindError, StoreError, without_password
 from runner.record import METRICS
@@ -176,6 +176,18 @@ def test_a_damaged_store_is_refused_before_anything_is_trained_and_left_as_it_is
     ended = run(root, "-m", *SMALL, "seed=0", code=2)
     assert "not a usable MLflow store" in ended.err and ended.err.count("\n") == 1
     assert store.database(root).read_bytes() == content and not list((root / "state").glob("*/journal.jsonl"))
+
+
+def test_a_store_that_is_locked_is_not_taken_for_a_damaged_one(root, monkeypatch):
+    monkeypatch.setattr(sqlite, "_WAIT_S", 0.1)
+    with contextlib.closing(sqlite3.connect(store.database(root), isolation_level=None)) as file:
+        file.execute("begin exclusive")
+        with pytest.raises(StoreError, match="mlflow.db is kept locked by another process; wait for its end, or end"):
+            store.check(None, root)
+        with pytest.raises(StoreError, match="mlflow.db is kept locked by another process"):
+            with opened(runs.local_uri(root), "ablations"):
+                pass
+    store.check(None, root)
 
 
 def test_a_store_of_another_mlflow_is_refused_and_never_upgraded(root):
