@@ -7,6 +7,7 @@ import gc
 gc.disable()
 
 import argparse  # noqa: E402
+import io  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -15,7 +16,7 @@ import pandas as pd  # noqa: E402
 
 from analysis import report, runs, sentences  # noqa: E402
 from analysis.study import Study, study  # noqa: E402
-from runner.errors import RunnerError  # noqa: E402
+from runner.errors import RunnerError, printable  # noqa: E402
 from runner.files import root_of  # noqa: E402
 
 gc.freeze()
@@ -33,10 +34,12 @@ def main() -> None:
     parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
     parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
     arguments = parser.parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a minus is no `?` where it cannot be spelled
+        sys.stdout.reconfigure(errors="namereplace")
     try:
         code = analyse(root_of(arguments.root), arguments.uri, arguments.experiment, arguments.sweep, arguments.out)
     except RunnerError as error:
-        print(f"analysis: {error}", file=sys.stderr)
+        print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # what reads it, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,7 +51,7 @@ def analyse(root: Path, uri: str | None, experiment: str, sweep: str | None, out
     """Read a sweep, decide its claims, write the report and print them; the exit code: 1 when a run of it failed."""
     found = study(runs.read(uri or runs.local_uri(root), experiment, sweep), runs.correct)
     address = report.write(found, out or root / "reports" / found.sweep.key[:16], _published(found.sweep.name))
-    print("\n".join([*lines(found), "", f"Report: {address}"]), flush=True)
+    print("\n".join([*lines(found), "", printable(f"Report: {address}")]), flush=True)
     return 1 if found.states.get("failed") else 0
 
 
@@ -66,7 +69,7 @@ def lines(found: Study) -> list[str]:
         text += ["  " + line for line in found.details(decision)]
         if decision.name in found.more:
             text.append("  " + sentences.wish(decision, found.more[decision.name]))
-    return [*text, "", f"Under: {sentences.conditions(found.cells)}."]
+    return [printable(line) for line in (*text, "", f"Under: {sentences.conditions(found.cells)}.")]
 
 
 def _published(name: str) -> pd.DataFrame | None:

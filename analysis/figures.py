@@ -20,6 +20,7 @@ from analysis.contrasts import Contrast
 from analysis.explore import MAIN, METRICS
 from analysis.statistics.bands import Band, pointwise_band, simultaneous_band
 from analysis.study import Study
+from runner.errors import printable
 
 #: Okabe and Ito's colours, which the colour-blind tell apart; repeated with other dashes.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -292,5 +293,5 @@ def _axis(curve: str, prefix: str = "") -> str:
 
 def _cut(text: str, most: int = 60) -> str:
     """A name as a figure has room for it; control and direction marks, which no font draws, as `?`."""
-    shown = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+    shown = "\n".join(map(printable, text.split("\n")))
     return shown if len(shown) <= most else shown[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,7 +1,9 @@
 """The report of a study: one HTML file, the same as Markdown, figures, and the frames; written whole or not at all."""
 
 import base64
+import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ _PROVENANCE = ("git.commit", "git.dirty", "device", "card", "processor", "engine
 _SHOWN = 200
 #: Levels of a knob that the table of the design names.
 _LEVELS = 12
+#: Control characters but for tab and line break: a terminal that shows a file would obey them.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -107,24 +111,38 @@ def _fill(study: Study, folder: Path, published: pd.DataFrame | None) -> None:
         (folder / "figures" / f"{drawing.name}.svg").write_bytes(drawing.svg)
         (folder / "figures" / f"{drawing.name}.png").write_bytes(drawing.png)
     crash_point("report_half")
-    frames = {"runs": study.sweep.runs, "epochs": study.sweep.epochs, "claims": claims_frame(study)}
-    frames["contrasts"] = study.explored
+    frames = _frames(study)
     for name, frame in frames.items():
-        plain = _plain(frame)
-        plain.to_parquet(folder / f"{name}.parquet", index=False)
-        plain.map(_inert).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    environment = Environment(
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+    for name, text in _texts(study, frames, drawings).items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _frames(study: Study) -> dict[str, pd.DataFrame]:
+    frames = {"runs": study.sweep.runs, "epochs": study.sweep.epochs, "claims": claims_frame(study)}
+    return {name: _plain(frame) for name, frame in (frames | {"contrasts": study.explored}).items()}
+
+
+def _texts(study: Study, frames: dict[str, pd.DataFrame], drawings: dict[str, Drawing]) -> dict[str, str]:
+    """The page, the Markdown and the CSV files by their names; whatever text is in the study, it is text in them."""
+    content = _content(study, drawings)
+    texts = {name: _environment().get_template(f"{name}.j2").render(content) for name in (HTML, MARKDOWN)}
+    for name, frame in frames.items():
+        texts[f"{name}.csv"] = frame.map(_inert).to_csv(index=False, lineterminator="\n")
+    return {name: _CONTROLS.sub("?", text) for name, text in texts.items()}
+
+
+@cache
+def _environment() -> Environment:
+    found = Environment(
         loader=PackageLoader("analysis"),
         autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["md"] = _markdown_text
-    content = _content(study, drawings)
-    for name in (HTML, MARKDOWN):
-        text = environment.get_template(f"{name}.j2").render(content)
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    found.filters["md"] = _markdown_text
+    return found
 
 
 def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
@@ -260,11 +278,11 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _inert(value: Any) -> Any:
     """A cell of a CSV that no spreadsheet takes for a formula."""
-    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
 def _markdown_text(value: Any) -> str:
     """A text that stays text in Markdown: one line, its marks escaped, cut where nobody reads on."""
     line = " ".join(str(value).split())
     line = line if len(line) <= _SHOWN * 5 else line[: _SHOWN * 5] + "\N{HORIZONTAL ELLIPSIS}"
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>#|$~" else letter for letter in line)
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>#|$~&" else letter for letter in line)

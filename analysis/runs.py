@@ -179,7 +179,9 @@ def _choose(parents: list[StoredRun], sweep: str | None) -> StoredRun:
 
 def _plan(store: Store, parent: StoredRun) -> dict[str, Any]:
     try:
-        plan = json.loads(store.artifact(parent, "sweep.json"))
+        # A lone surrogate, which JSON can spell, is no character: no frame and no file takes it.
+        whole = json.dumps(json.loads(store.artifact(parent, "sweep.json")), ensure_ascii=False)
+        plan = json.loads(whole.encode("utf-8", "replace"))
         if plan["sweep_key"] != parent.tags[TAG_SWEEP_KEY] or not plan["runs"]:
             raise ValueError("it is of another sweep")
         for part in ("name", "swept", "claims", "claims_sha256", "claims_origin", "command"):

@@ -54,7 +54,12 @@ def without_password(text: str) -> str:
     return re.sub(r"//[^/\s]*@", "//***@", text)
 
 
+def printable(text: str) -> str:
+    """A line for a terminal: what it would take for a command of its own, or cannot show, is a `?`."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def short_text(value: object) -> str:
     """A value for a message: on one line, without control characters, cut after 80 characters."""
-    text = "".join(c if c.isprintable() else "?" for c in str(value))
+    text = printable(str(value))
     return text if len(text) <= 80 else text[:77] + "..."

@@ -23,7 +23,7 @@ from runner.backend import named_parameters
 from runner.checkpoint import Checkpoints
 from runner.crash import crash_point
 from runner.engine import loop
-from runner.errors import GaveWay, StateError, TimedOut
+from runner.errors import GaveWay, StateError, TimedOut, printable
 from runner.files import write_whole
 from runner.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
@@ -241,8 +241,7 @@ def _npy(array: Any) -> bytes:
 
 def _cause(error: BaseException) -> str:
     """One line for the journal, MLflow and the display."""
-    # What a terminal would take for a command of its own stays text.
-    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(error).split())[:500])
+    text = printable(" ".join(str(error).split())[:500])
     if isinstance(error, TimedOut):
         return text
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -1,12 +1,17 @@
 """Sweeps made up for the tests of the analysis: frames as `analysis.runs` reads them, with numbers that are known."""
 
+import contextlib
 import itertools
 import json
+from dataclasses import asdict
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 
+from analysis import runs
 from analysis.cells import as_text, cells_of, short
+from analysis.stored import StoredRun
 from runner.record import METRICS, Claim
 
 FIXED = {
@@ -87,3 +92,59 @@ def curves(runs, value, n_epochs=3):
 
 def cells(runs):
     return cells_of(runs, FIXED)
+
+
+class Stored:
+    """A store that holds one made-up sweep, as `analysis.runs` asks for it."""
+
+    def __init__(self, rows, value, claims=None, name="made up"):
+        """Of `grid`'s rows, with `value` as in `curves`; a test may change `plan`, `stored` (the sweep's parent, then
+        its runs) and `sent` (their metrics)."""
+        swept = {knob: list({as_text(row[knob]): row[knob] for row in rows}.values()) for knob in rows[0]}
+        swept.pop("seed")
+        self.plan = {
+            "sweep_key": "5" * 64, "name": name, "swept": swept, "claims_sha256": "c" * 64, "claims_origin": {},
+            "claims": {name: asdict(one) for name, one in (claims or {}).items()}, "command": ["python -m runner"],
+            "runs": [],
+        }  # fmt: skip
+        tags = {"sweep_key": "5" * 64, "claims_sha256": "c" * 64, "last_used": "5"}
+        self.stored, self.sent = [StoredRun("parent", name, "", 0, None, tags)], []
+        for place, row in enumerate(rows):
+            knobs = {knob: level for knob, level in row.items() if knob != "seed"}
+            cell, key = f"cell {list(knobs.values())}", f"key {place}"
+            self.plan["runs"].append({
+                "run_key": key, "cell_key": cell, "knobs": knobs, "config": nested(FIXED | row), "device": "cpu",
+            })  # fmt: skip
+            recorded = {tag: value for tag, value in RECORDED.items() if tag != "state"}
+            recorded["first_batch_order.sha256"] = f"order of seed {row['seed']}"
+            tags = recorded | {"run_key": key, "status": "done", "complete": "1", "cause": "", "version.python": "3.11"}
+            self.stored.append(StoredRun(f"run {place}", key, "", 1000 * place, 1000 * place + 1000, tags))
+            for epoch in (1, 2, 3):
+                found = value(row, epoch)
+                each = found if isinstance(found, dict) else dict.fromkeys(METRICS, found)
+                self.sent += [(f"run {place}", metric, epoch, epoch, x) for metric, x in each.items()]
+
+    def tagged(self, tag):
+        return [one for one in self.stored if tag in one.tags]
+
+    def rows(self, run_ids, metrics):
+        return self.sent
+
+    def artifact(self, run, name):
+        if name != "sweep.json":
+            raise FileNotFoundError(name)
+        return json.dumps(self.plan).encode("ascii")
+
+    def read(self):
+        """The sweep, as from a real store."""
+        with mock.patch.object(runs, "_opened", lambda uri, experiment: contextlib.nullcontext(self)):
+            return runs.read("made up")
+
+
+def nested(knobs):
+    """A configuration of dotted knobs, as a plan holds it."""
+    found = {}
+    for knob, value in knobs.items():
+        part, _, name = knob.rpartition(".")
+        (found.setdefault(part, {}) if part else found)[name] = value
+    return found

@@ -167,6 +167,16 @@ def test_a_foreign_run_changes_nothing(copy, main_job, tmp_path):
     assert analyse(copy, *out) == analyse(main_job.root, *out)
 
 
+def test_a_terminal_that_cannot_spell_a_minus_is_told_its_name(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("analysis.__main__.analyse", lambda *_: print("\N{MINUS SIGN}2.15 points") or 0)
+    with mock.patch.object(sys, "argv", ["analysis"]), contextlib.redirect_stdout(terminal):
+        with pytest.raises(SystemExit):
+            main()
+    terminal.flush()
+    assert terminal.buffer.getvalue() == b"\\N{MINUS SIGN}2.15 points\n"
+
+
 def test_the_number_of_queries_does_not_depend_on_the_number_of_runs(main_job, monkeypatch):
     asked, connected = [], database._connected
 

@@ -1,0 +1,174 @@
+"""Any text stays text, wherever it came from and wherever it is shown: on the page, in Markdown, CSV, on a terminal."""
+
+import csv
+import functools
+import io
+import unicodedata
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import studies
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from analysis import report
+from analysis.__main__ import lines
+from analysis.study import study
+
+#: What means something somewhere.
+MARKS = (
+    "<script>", "</bdi>", "</title>", "<!--", "]]>", "&amp;", "&#x41;", '"', "' onload='", "{{ 7 * 7 }}", "{% if %}",
+    "\\", "`", "|", "*", "__", "~~", "$", "![", "](javascript:x)", "<a:b>", "\n\n# ", "\n- ", "1. ", "+ ", "---",
+    "\n===\n", "\n    ", "  \n", "=1+1", "@", "\t", "\r", "\r\n", ",", "\x00", "\x1b[31m", "\x85", "\u2028", "\u202e",
+    "\u200f", "\ufeff", "\ufffe", "\ud800", "\udcff",
+)  # fmt: skip
+TEXTS = st.lists(st.sampled_from(MARKS) | st.text(st.characters(), max_size=4), max_size=8).map("".join)
+TEXTS = TEXTS.filter(lambda text: whole(text).strip() not in ("", "plain"))
+
+
+def made_up(name, level, says, cause):
+    """A study with a text as the sweep's name and command, one as a knob's level, one as a claim, one as a cause.
+
+    Without a cause nothing failed, and the claim is tested.
+    """
+
+    def value(row, epoch):
+        return 0.8 + 0.02 * epoch - (0.02 + 0.001 * row["seed"]) * (row["data.name"] == "plain")
+
+    rows = studies.grid(range(2), data__name=[level, "plain"])
+    claims = {says: studies.claim(says=says, knob="data.name", levels=[level, "plain"])}
+    made = studies.Stored(rows, value, claims, name)
+    made.plan["command"] = [name]
+    if cause is not None:
+        # JSON spells lone surrogates, a store of tags does not. In its pages anybody can edit a tag.
+        made.stored[1].tags.update(status="failed", cause=whole(cause))
+        made.stored[3].tags.update(status=whole(cause))
+    return study(made.read(), lambda sweep: {})
+
+
+def shown(*texts):
+    """All that is shown of such a study; without its figures, which take a second (test_report.py draws some)."""
+    found = made_up(*texts)
+    caption = f"{found.decisions[0].name}: every seed"
+    drawings = {"claim-1-seeds": report.Drawing("claim-1-seeds", caption, b"", b"")}
+    files = report._texts(found, report._frames(found), drawings)
+    return SimpleNamespace(files=files, page=Page(files["report.html"]), markdown=parsed(files["report.md"]),
+                           said=lines(found), verdict=found.decisions[0].verdict)  # fmt: skip
+
+
+@functools.cache
+def plain(failed):
+    """The same of texts that mean nothing anywhere."""
+    return shown("a", "b", "c", "d" if failed else None)
+
+
+# What is replaced, by design.
+
+
+def whole(text):
+    """A lone surrogate is no character: it becomes `?` where the plan is read."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def inert(text):
+    """In a file so does a control character but for tab and line break."""
+    return "".join(
+        "?" if unicodedata.category(letter) == "Cc" and letter not in "\t\n" else letter for letter in whole(text)
+    )
+
+
+def on_one_line(text):
+    """In Markdown white space is one space: a heading and a cell of a table end with their line."""
+    return inert(" ".join(whole(text).split()))
+
+
+def in_csv(text):
+    """What a spreadsheet would take for a formula has an apostrophe before it."""
+    return "'" + inert(text) if text[0] in "=+-@\t" else inert(text)
+
+
+def on_a_terminal(text):
+    """There whatever does not print is `?`."""
+    return "".join(letter if letter.isprintable() else "?" for letter in whole(text))
+
+
+# Readers of each.
+
+
+class Page(HTMLParser):
+    """Elements and names of attributes as they come, and the texts within `bdi`, `title` and `alt`."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.shape, self.texts, self.captions, self.title, self._within = [], [], [], "", ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.shape.append((tag, [name for name, _ in attributes]))
+        self.captions += [value for name, value in attributes if name == "alt"]
+        self.texts += [""] if tag == "bdi" else []
+        self._within = tag
+
+    def handle_endtag(self, tag):
+        self.shape.append(tag)
+        self._within = ""
+
+    def handle_data(self, data):
+        if self._within == "bdi":
+            self.texts[-1] += data
+        if self._within == "title":
+            self.title += data
+
+    def handle_comment(self, data):
+        self.shape.append(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+def parsed(text):
+    """The elements of a Markdown text and where its images lie, and the text of each block."""
+    shape, texts = [], []
+    for block in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text):
+        inline = block.children or []
+        shape.append((block.type, block.tag))
+        shape += [(one.type, one.attrs.get("src")) for one in inline if one.type not in ("text", "softbreak")]
+        texts.append(text_of(inline))
+    return SimpleNamespace(shape=shape, texts=texts)
+
+
+def text_of(tokens):
+    return "".join(text_of(one.children) if one.children else one.content or "\n" for one in tokens)
+
+
+def csv_rows(text):
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(TEXTS, TEXTS, TEXTS, st.none() | TEXTS)
+@example("\x1b]0;gone\x07", "\r=1+1", "\x9b31m", "&lt;b&gt;")
+def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(name, level, says, cause):
+    found, others = shown(name, level, says, cause), plain(cause is not None)
+    causes = [] if cause is None else [cause]
+
+    page = found.page
+    assert page.shape == others.page.shape, "no element and no attribute comes from a text"
+    assert {inert(text) for text in (name, says, f"name={level} seed=0", *causes)} <= set(page.texts)
+    assert page.captions == [inert(f"{says}: every seed")]
+    assert page.title == inert(name) or len(name) > 80
+
+    assert found.markdown.shape == others.markdown.shape
+    whole_blocks = (name, f"name={level}", f"{others.verdict}: {says}", f"{says}: every seed")
+    assert {on_one_line(text) for text in whole_blocks} <= set(found.markdown.texts)
+    assert all(on_one_line(text) in "\n".join(found.markdown.texts) for text in causes)
+
+    (claim,), (first, *rest) = csv_rows(found.files["claims.csv"]), csv_rows(found.files["runs.csv"])
+    assert claim["claim"] == claim["says"] == in_csv(says)
+    assert (first["data.name"], first["name"]) == (in_csv(level), inert(f"name={level} seed=0")) and len(rest) == 3
+    assert first["cause"] == (in_csv(cause) if causes else "")
+
+    assert all(line.isprintable() for line in found.said)
+    assert found.said[0].startswith(f"{on_a_terminal(name)} (")
+    assert found.said[3] == f"{others.verdict}: {on_a_terminal(says)}"
