@@ -78,9 +78,9 @@ def table(runs: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_seeds, n_cells)
-        Both in the plan's order.
+        Seeds from the lowest to the highest, for a sum depends on its order in the last bit; cells in the plan's order.
     """
-    seeds, cells = list(dict.fromkeys(runs["seed"])), list(dict.fromkeys(runs["cell_key"]))
+    seeds, cells = sorted(set(runs["seed"])), list(dict.fromkeys(runs["cell_key"]))
     found = pd.Series(values.reindex(runs.index).to_numpy(float), index=[runs["seed"], runs["cell_key"]])
     return found.unstack("cell_key").reindex(index=seeds, columns=cells)
 

@@ -217,7 +217,7 @@ def _seeds_of(plan: dict[str, Any]) -> dict[str, set[int]]:
 def _kept(stored: list[StoredRun]) -> dict[str, StoredRun]:
     """The run of each key: the complete one, else the first."""
     # What is kept comes last: the complete one, and of several the first.
-    ordered = sorted(stored, key=lambda one: (one.tags.get(TAG_COMPLETE) == "1", -(one.start_ms or 0)))
+    ordered = sorted(stored, key=lambda one: (one.tags.get(TAG_COMPLETE) == "1", -(one.start_ms or 0), one.run_id))
     return {one.tags[TAG_RUN_KEY]: one for one in ordered}
 
 
@@ -258,7 +258,8 @@ def _row(run: dict[str, Any], stored: StoredRun | None, n_epochs: int) -> dict[s
         row[name] = getattr(stored, name, None)
     row |= dict(_leaves({part: value for part, value in run["config"].items() if part not in (*_NOT_KNOBS, "seed")}))
     row |= {name: tags.get(name, run.get("device") if name == "device" else None) for name in _TAGS}
-    row |= {name: value for name, value in tags.items() if name.startswith("version.")}
+    # A store gives tags in any order.
+    row |= {name: tags[name] for name in sorted(tags) if name.startswith("version.")}
     # A trained run whose last write has not arrived is not whole.
     if stored and row["state"] == "done" and tags.get(TAG_COMPLETE) != "1":
         row["state"] = RUNNING
