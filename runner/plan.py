@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import Config
-from runner.errors import StateError
+from runner.errors import StateError, printable
 from runner.files import write_whole
 from runner.record import Claim
 
@@ -72,8 +72,8 @@ def short(knob: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A knob's value as it is typed on the command line."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    """A knob's value as it is typed on the command line, for people and their terminals."""
+    return printable(value) if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def sweep_folder(root: Path, sweep_key: str) -> Path:

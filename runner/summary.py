@@ -54,7 +54,9 @@ def print_table(plan: Plan, root: Path) -> None:
     """The cells' table on standard output, as wide as it needs to be where there is no terminal."""
     from rich.console import Console
 
-    console = Console() if sys.stdout.isatty() else Console(width=160, no_color=True)
+    # A knob's value is text, not Rich's markup.
+    plain: dict[str, Any] = {"markup": False, "emoji": False}
+    console = Console(**plain) if sys.stdout.isatty() else Console(**plain, width=160, no_color=True)
     console.print(cells_table(plan, root))
 
 

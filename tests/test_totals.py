@@ -1,0 +1,176 @@
+"""A sweep's exit code and the totals that it prints are those of its journals and of the store; nothing is trained."""
+
+import contextlib
+import io
+import re
+import signal
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from runner import app, data, deaths, grid, session, stop, summary, sweep
+from runner.record import METRICS
+from runner.state import JournalWriter, RunFolder
+from runner.tracking import Ledger
+from runner.worker import stop_file
+
+WORDS = ["data=digits", "model.dropout=true,false", "seed=0,1,2", "progress=false"]
+N_RUNS = 6
+#: How a run may have ended; None for one that no worker began.
+ENDS = ("done", "diverged", "failed", "killed", None)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    with initialize_config_dir(str(app.FOLDER / "conf"), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        primary = loader.load_configuration("config", WORDS, RunMode.MULTIRUN)
+        return grid.compose(loader, primary, dict(primary.hydra.sweeper.params), WORDS)
+
+
+class Client:
+    """MLflow's client as the ledger uses it, on a dictionary; it refuses to hold some runs."""
+
+    def __init__(self):
+        self.runs, self.refused = {}, set()
+
+    def search_runs(self, _, query, order_by=None):
+        name, value = re.fullmatch("tags.(.*) = '(.*)'", query).groups()
+        return [run for run in self.runs.values() if run.data.tags.get(name) == value]
+
+    def create_run(self, _, tags, run_name, start_time=None):
+        if run_name in self.refused:
+            raise ConnectionError("not this one")
+        info = SimpleNamespace(run_id=str(len(self.runs)), status="RUNNING")
+        run = SimpleNamespace(info=info, data=SimpleNamespace(tags=dict(tags), params={}))
+        self.runs[info.run_id] = run
+        return run
+
+    def get_run(self, run_id):
+        return self.runs[run_id]
+
+    def log_batch(self, run_id, metrics=(), params=(), tags=()):
+        self.runs[run_id].data.tags.update({tag.key: tag.value for tag in tags})
+
+    def set_tag(self, run_id, name, value):
+        self.runs[run_id].data.tags[name] = value
+
+    def set_terminated(self, run_id, status, end_time=None):
+        self.runs[run_id].info.status = status
+
+    def update_run(self, run_id, status):
+        self.runs[run_id].info.status = status
+
+    def log_artifact(self, *_):
+        pass
+
+
+def journal(run, root, launch, end):
+    """What a worker would have written."""
+    writer = JournalWriter(RunFolder(root / "state", run.run_key).journal)
+    writer.write("start", launch=launch, pid=1, name=run.name, versions={}, engine="fast", card=None, processor="",
+                 git={"commit": None, "dirty": None})  # fmt: skip
+    writer.write("setup")
+    writer.write("epoch", epoch=1, metrics=dict.fromkeys(METRICS, 0.5))
+    writer.write("end", status=end, cause=None if end == "done" else f"made up: {end}")
+    writer.close()
+
+
+def swept(cells, ends, refused, interrupted):
+    """A sweep whose runs end so, as far as anybody can see who does not look for weights."""
+    client = Client()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        plan, _ = grid.plan(cells, lambda of: ("digits", data.SHA256["digits"]), "cpu", ["the command"])
+        client.refused = {plan.runs[place].name for place in refused}
+
+        def workers(path, launch, n_workers):
+            for run, end in zip(plan.runs, ends, strict=True):
+                if end:
+                    RunFolder(root / "state", run.run_key).path.mkdir()
+                    journal(run, root, launch, end)
+            if interrupted:
+                signal.raise_signal(interrupted)
+            else:  # by runner.fail_fast
+                stop_file(path, launch).touch()
+            return []
+
+        out, err, ledger = io.StringIO(), io.StringIO(), Ledger(client, "1", root, plan.runs)
+        with (
+            mock.patch.object(session, "open_ledger", lambda *_: ledger),
+            # Nothing is started that would have to be guarded or waited for, or could die.
+            mock.patch.object(sweep, "guarded", contextlib.nullcontext),
+            mock.patch.object(deaths, "_LOOK_S", 0.001),
+            mock.patch.object(stop, "_POLL_S", 0.0),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            (root / "state").mkdir()
+            code = sweep._train(plan, cells.cells[0].config, root, 2, True, workers)
+    parent, *runs = sorted(client.runs.values(), key=lambda run: run.data.tags["kind"] != "sweep")
+    return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue(), parent=parent, runs=runs)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.sampled_from(ENDS), min_size=N_RUNS, max_size=N_RUNS),
+    st.sets(st.integers(0, N_RUNS - 1)),
+    st.sampled_from([None, signal.SIGINT, signal.SIGTERM]),
+)
+@example(["done"] * 5 + ["failed"], {0, 1}, None)
+@example(["done"] * 6, set(), None)
+@example(["done"] * 6, {3}, None)
+def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(cells, ends, refused, interrupted):
+    if interrupted is None and "failed" not in ends:
+        ends = ["done" if end in ("killed", None) else end for end in ends]
+    found, n = swept(cells, ends, refused, interrupted), Counter(ends)
+    n_trained = n["done"] + n["diverged"]
+    n_complete = sum(run.data.tags.get("complete") == "1" for run in found.runs)
+    n_behind = n_trained - n_complete
+
+    code = 128 + interrupted if interrupted else 1 if n["failed"] else 4 if n_behind else 0
+    assert found.code == code
+    assert (code == 0) <= (n_complete == N_RUNS)
+    states = {"done": "FINISHED", "diverged": "FAILED", "failed": "FAILED", "killed": "KILLED"}
+    for run in found.runs:
+        assert run.info.status == states[run.data.tags["status"]]
+        assert (run.data.tags.get("complete") == "1") == (run.data.tags["status"] in ("done", "diverged"))
+    assert Counter(run.data.tags["status"] for run in found.runs) <= n
+    if not refused:
+        assert Counter(run.data.tags["status"] for run in found.runs) == n - Counter({None: N_RUNS})
+        assert found.parent.info.status == ("KILLED" if interrupted else "FAILED" if n["failed"] else "FINISHED")
+
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in found.out.splitlines() if "│" in line]
+    assert [sum(map(int, column)) for column in list(zip(*rows, strict=True))[-3:]] == [
+        n["done"], n["failed"], n["diverged"]
+    ]  # fmt: skip
+    assert found.err.count("runner: failed: ") == n["failed"]
+    assert bool(n_behind) == (f"{n_behind} runs are kept in " in found.err) == ("not in MLflow yet" in found.err)
+    if interrupted:
+        assert f"interrupted; {n_trained} of {N_RUNS} runs are trained" in found.err
+    elif n["failed"]:
+        assert f"{n['failed']} of {N_RUNS} runs failed" in found.err
+        assert (n_trained + n["failed"] < N_RUNS) == (f"stopped the sweep (runner.fail_fast); {n_trained}" in found.err)
+    assert (f"{n_trained} of {N_RUNS} runs trained and stored" in found.out) == (code == 0)
+    assert ("are stored" in found.err) <= (n_behind == 0)
+
+
+def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prints(cells, tmp_path, capsys):
+    made, _ = grid.plan(cells, lambda of: ("digits", data.SHA256["digits"]), "cpu", [])
+    knob, value = "model.options.name", "\x1b[31m[/b] [red]:smile:"
+    plan = replace(made, swept={knob: [value]}, runs=[replace(run, knobs={knob: value}) for run in made.runs])
+    summary.announce(plan, 0, 0, 1, {"data": "", "root": tmp_path, "uri": ""})
+    summary.print_table(plan, tmp_path)
+    said = capsys.readouterr().out
+    assert said.count("?[31m[/b] [red]:smile:") == 1 + len(plan.cells) and "\x1b" not in said
+    assert plan.runs[0].name == "name=?[31m[/b] [red]:smile: seed=0"
