@@ -41,9 +41,13 @@ def main() -> None:
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # what reads it, such as `head`, has seen enough
+    except OSError as error:
+        # What could not be printed is not tried again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        if isinstance(error, BrokenPipeError):  # what reads it, such as `head`, has seen enough
+            sys.exit(0)
+        print(f"analysis: {printable(str(error))}", file=sys.stderr)
+        sys.exit(1)
     sys.exit(code)
 
 

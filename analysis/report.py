@@ -18,6 +18,7 @@ from analysis.more import n_workers
 from analysis.study import Study
 from runner.crash import crash_point
 from runner.errors import StoreError
+from runner.files import no_room
 
 HTML, MARKDOWN = "report.html", "report.md"
 #: The curves that every report draws.
@@ -61,12 +62,19 @@ def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> 
     Raises
     ------
     StoreError
-        When the folder holds something that is no report.
+        When the folder holds something that is no report, or may not be written.
+    OSError
+        Naming the folder and, where the disk is full, how much room it has left.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / HTML).is_file())):
-        raise StoreError(f"{folder}: there is something that is no report; give another folder by --out")
-    with folders.replaced(folder) as beside:
-        _fill(study, beside, published)
+    try:
+        if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / HTML).is_file())):
+            raise StoreError(f"{folder}: there is something that is no report; give another folder by --out")
+        with folders.replaced(folder) as beside:
+            _fill(study, beside, published)
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise StoreError(f"{folder}: cannot be written ({error.strerror}); give another folder by --out") from error
+    except OSError as error:
+        raise no_room(error, folder) from error
     return folder / HTML
 
 

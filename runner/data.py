@@ -197,7 +197,7 @@ def _keep(name: str, arrays: Sequence[NDArray[np.uint8]], cache: Path) -> tuple[
                 beside.rename(folder)
                 sync_folder(cache)
             except OSError as error:
-                refused = str(error.strerror)
+                refused = error.strerror or str(error)
             try:
                 return load(name, SHA256[name], cache), warning
             except DataError:
@@ -208,7 +208,7 @@ def _keep(name: str, arrays: Sequence[NDArray[np.uint8]], cache: Path) -> tuple[
                 folder.rename(aside)
                 warning = f"The kept copy {folder} was damaged and has been made anew."
     except OSError as error:
-        refused = str(error.strerror)
+        refused = error.strerror or str(error)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)

@@ -55,6 +55,16 @@ def no_room(error: OSError, path: Path) -> OSError:
     return OSError(error.errno, f"{os.strerror(error.errno)}{room}", str(path))
 
 
+def unwritable(folder: Path) -> str | None:
+    """Why nothing can be written in a folder, or in one that is to be made there; None when something can."""
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        return f"{nearest} is not a folder"
+    return None if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} cannot be written to"
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in this folder survive a power cut; where a folder cannot be opened it is skipped."""
     try:

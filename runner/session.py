@@ -1,7 +1,6 @@
 """What a sweep and a single run prepare alike: the root, the data, the device, the store."""
 
 import contextlib
-import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from runner import data, size, store
 from runner.config import Config
 from runner.data import Dataset
 from runner.errors import ConfigError, DataError, without_password
+from runner.files import unwritable
 from runner.overrides import COMMAND
 from runner.plan import PlannedRun
 from runner.tracking import Ledger
@@ -24,13 +24,9 @@ def check_writable(root: Path) -> None:
     ConfigError
         Naming the folder.
     """
-    nearest = root
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        raise ConfigError(f"runner.root={root}: {nearest} is not a folder; nothing was written")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ConfigError(f"runner.root={root}: {nearest} cannot be written to; nothing was written")
+    refused = unwritable(root)
+    if refused:
+        raise ConfigError(f"runner.root={root}: {refused}; nothing was written")
 
 
 def check_size(config: Config, data_name: str) -> None:

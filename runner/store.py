@@ -19,7 +19,7 @@ from filelock import FileLock
 from runner import sqlite
 from runner.crash import crash_point
 from runner.errors import RunnerError, StoreError, without_password
-from runner.files import sync_folder
+from runner.files import sync_folder, unwritable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -194,10 +194,15 @@ def insist(call: Callable[[], T], uri: str) -> T:
             raise
         except Exception as error:
             if wait_s is None:
-                why = " ".join(without_password(str(error)).split())[:300]
-                raise StoreError(f"tracking store {without_password(uri)}: {why}") from error
+                raise StoreError(f"tracking store {without_password(uri)}: {in_short(error)}") from error
             time.sleep(wait_s)
     raise AssertionError
+
+
+def in_short(error: Exception) -> str:
+    """One line for the display, without passwords, SQLAlchemy's advice, and the statement that it quotes."""
+    text = " ".join(without_password(str(error)).split()).partition(" [SQL")[0]
+    return re.sub(r" ?\((raised as a result of|Background on this error)[^()]*\) ?", "", text)[:400]
 
 
 def _client(uri: str) -> "MlflowClient":
@@ -218,7 +223,7 @@ def _client(uri: str) -> "MlflowClient":
             gc.freeze()
         client.search_experiments(max_results=1)
     except Exception as error:
-        raise StoreError(f"tracking store {without_password(uri)}: {' '.join(str(error).split())[:400]}") from error
+        raise StoreError(f"tracking store {without_password(uri)}: {in_short(error)}") from error
     return client
 
 
@@ -252,6 +257,11 @@ def _create(path: Path) -> None:
 def _check_path(path: Path) -> None:
     if "\n" in str(path) or "\r" in str(path):
         raise StoreError(f"{str(path)!r}: a store's path cannot hold a line break; give another runner.root")
+    refused = unwritable(path.parent)
+    if path.exists() and not os.access(path, os.W_OK):
+        refused = f"{path} cannot be written to"
+    if refused:
+        raise StoreError(f"the tracking store {path} has to be written to: {refused}; give another one")
 
 
 def _check_sqlite(path: Path) -> None:

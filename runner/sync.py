@@ -28,7 +28,8 @@ def sync(root: Path, uri: str | None, experiment: str) -> int:
     if not (root / "state").is_dir():
         raise StoreError(f"{root / 'state'}: there is no such folder; train something first, or give --root")
     client = store.connect(uri, root)
-    experiment_id = store.experiment_id(client, experiment, uri, root)
+    shown = without_password(uri) if uri else str(store.database(root))
+    experiment_id = store.insist(lambda: store.experiment_id(client, experiment, uri, root), shown)
     # The oldest first: a run's parent is the first sweep that it served.
     paths = sorted((root / "state" / "sweeps").glob("*/sweep.json"), key=lambda p: p.stat().st_mtime)
     sweeps = [plans.read(path) for path in paths]
@@ -44,7 +45,7 @@ def sync(root: Path, uri: str | None, experiment: str) -> int:
     except RunnerError:
         raise
     except Exception as error:
-        why = " ".join(without_password(str(error)).split())[:200]
+        why = store.in_short(error)
         raise StoreBehindError(f"the store went away ({why}); nothing is lost, run it again") from error
     return len(planned) + len(alone)
 

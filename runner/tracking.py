@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from runner import plan as plans
-from runner.errors import without_password
 from runner.mirror import Mirror
 from runner.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED, TAG_CLAIMS_SHA256, TAG_LAST_USED, TAG_SWEEP_KEY, sweep_tag
+from runner.store import in_short
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -135,7 +135,7 @@ class Tracker(threading.Thread):
             self.ledger.update(patience=1 if self.trouble and self._finish.is_set() else 2)
             self.trouble = None
         except Exception as error:
-            self.trouble = _in_short(error)
+            self.trouble = in_short(error)
         return self.trouble is None
 
     def finish(self, status: str, interrupted: bool = False) -> str | None:
@@ -149,13 +149,8 @@ class Tracker(threading.Thread):
             try:
                 self.ledger.close_sweep(status)
             except Exception as error:
-                self.trouble = _in_short(error)
+                self.trouble = in_short(error)
         if self.trouble is None:
             return None
         n_behind = self.ledger.n_behind
         return f"{n_behind} runs are" if n_behind > 1 else "1 run is" if n_behind else "how it ended is"
-
-
-def _in_short(error: Exception) -> str:
-    """One line for the display, without passwords and without the statement that SQLAlchemy quotes."""
-    return " ".join(without_password(str(error)).split()).partition(" [SQL")[0][:200]

@@ -739,6 +739,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         data.prepare("digits", tmp_path / "cache")
 
 
+def test_a_disk_that_is_full_is_told_in_numpys_words_where_the_system_has_none(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("2880 requested and 512 written")
+
+    monkeypatch.setattr(data, "_write", full)
+    with pytest.raises(DataError, match="cannot be written .2880 requested and 512 written.; make room there"):
+        data.prepare("digits", tmp_path)
+
+
 @pytest.mark.parametrize("name", ["mnist5k", "digits"])
 def test_a_plan_of_embedded_data_writes_nothing(tmp_path, name):
     found, warning = data.prepare(name, tmp_path / "cache", write=False)
