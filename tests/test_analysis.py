@@ -11,7 +11,7 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
-from commands import MAIN, environment, lines, plan_of, run
+from commands import MAIN, environment, lines, listing, plan_of, run
 
 from analysis import database, runs
 from analysis.__main__ import main
@@ -165,6 +165,16 @@ def test_a_foreign_run_changes_nothing(copy, main_job, tmp_path):
     )
     out = ("--out", str(tmp_path / "report"))
     assert analyse(copy, *out) == analyse(main_job.root, *out)
+
+
+def test_a_report_changes_nothing_but_its_own_folder(copy, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    before = listing(tmp_path)
+    analyse(copy, "--out", str(tmp_path / "out"))
+    after = listing(tmp_path)
+    changed = {path for path in before | after if before.get(path) != after.get(path)}
+    assert changed and all(path.is_relative_to(tmp_path / "out") for path in changed)
 
 
 def test_a_terminal_that_cannot_spell_a_minus_is_told_its_name(monkeypatch):

@@ -354,6 +354,21 @@ def test_a_store_whose_writer_was_killed_in_the_middle_is_read_as_it_was_before(
     assert image(database) == before
 
 
+def test_a_replay_changes_nothing_but_the_store(main_job, new_root, tmp_path, monkeypatch):
+    root, elsewhere = new_root(state=main_job.root), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    before = listing(tmp_path)
+    in_process(root)
+    assert syncing.verify(root) == 8
+    after = listing(tmp_path)
+    changed = {path for path in before | after if before.get(path) != after.get(path)}
+    artifacts = {path for path in changed if path.is_relative_to(store.artifacts(root))}
+    # A folder changes with a name that is new in it.
+    lock = root / "state" / "tracking.lock"
+    assert changed - artifacts <= {store.database(root), lock, lock.parent, root}
+
+
 def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):
     root = new_root(state=main_job.root)
     assert "8 runs looked at; every file is what its run wrote" in sync(root, "--verify").stdout
