@@ -118,7 +118,7 @@ def _exit_code(plan: Plan, root: Path, interrupted: int | None, failed: list[str
         )
         return interrupted
     if failed:
-        others = f"the others are {'trained' if n_behind else 'stored'}; try again with"
+        others = f"the others are {'trained' if is_behind else 'stored'}; try again with"
         if n_trained + len(failed) < len(plan.runs):
             others = f"which stopped the sweep (runner.fail_fast); {n_trained} are trained; go on with"
         print(f"runner: {len(failed)} of {len(plan.runs)} runs failed, {others}: {again}", file=sys.stderr)
