@@ -1,17 +1,15 @@
-"""The schema of a configuration: every knob with its type and its range, and the check of a composed one.
+"""The schema of a configuration: every knob with its type, and the check of a composed one.
 
-Values are in conf/, each once. What Hydra composes is checked again here, whole, before anything runs.
+Values are in conf/, each once, and ranges in ranges.py. What Hydra composes is checked again here, whole, before
+anything runs.
 """
 
 import dataclasses
 import difflib
-import json
 import math
-import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -19,9 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from runner.errors import ConfigError, short_text
+from runner.ranges import ALLOWED, TEXT, is_text
 from runner.record import METRICS, Claim
-
-HERE = Path(__file__).resolve().parent
 
 
 @dataclass
@@ -111,99 +108,6 @@ GROUPS = ("model", "data", "optimizer", "engine", "sweeps", "preset")
 OPEN_PREFIXES = ("model.options.",)
 
 
-@dataclass(frozen=True)
-class Allowed:
-    """What a knob may be: the words for a message, and the test."""
-
-    text: str
-    test: Callable[[Any], bool]
-
-
-def _integer(low: int, high: int, also: tuple[int, ...] = (), shown: str = "") -> Allowed:
-    text = shown or f"an integer from {low} to {high}" + "".join(f", or {a}" for a in also)
-    return Allowed(text, lambda v: type(v) is int and (low <= v <= high or v in also))
-
-
-def _number(text: str, test: Callable[[float], bool]) -> Allowed:
-    return Allowed(text, lambda v: type(v) in (int, float) and math.isfinite(v) and test(v))
-
-
-def _one_of(*names: str) -> Allowed:
-    return Allowed("one of " + ", ".join(names), lambda v: v in names)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 500 and value.isprintable()
-
-
-def _is_blocks(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, list)
-        and 1 <= len(value) <= 8
-        and all(isinstance(block, list) and 1 <= len(block) <= 16 for block in value)
-        and all(type(n) is int and 1 <= n <= 4096 for block in value for n in block)
-    )
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
-    except (TypeError, ValueError):
-        return False
-
-
-_BOOLEAN = Allowed("true or false", lambda v: type(v) is bool)
-_TEXT = Allowed("a printable text of 1 to 500 characters", _is_text)
-_TEXT_OR_NULL = Allowed("null or " + _TEXT.text, lambda v: v is None or _is_text(v))
-_SCHEMES = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?://|https?://")
-_STORE = Allowed(
-    "null, sqlite:///FILE, another database, or http(s)://HOST:PORT of a server",
-    lambda v: v is None or (_is_text(v) and _SCHEMES.match(v) is not None),
-)
-
-#: Every knob by its dotted name. A test holds it against the schema and against conf/.
-ALLOWED: dict[str, Allowed] = {
-    "seed": _integer(0, 2**63 - 1, shown="an integer from 0 to 2^63 - 1"),
-    "device": _one_of("auto", "cpu", "gpu"),
-    "plan": _BOOLEAN,
-    "progress": _BOOLEAN,
-    "model.kind": _one_of(*sorted(m.name for m in pkgutil.iter_modules([str(HERE / "models")]))),
-    "model.channels": _integer(1, 4096),
-    "model.blocks": Allowed(
-        "null, or 1 to 8 blocks of 1 to 16 channel counts from 1 to 4096, such as [[16,16],[32,32]]", _is_blocks
-    ),
-    "model.hidden_size": _integer(1, 65536),
-    "model.fc_depth": _integer(0, 16),
-    "model.dropout": _BOOLEAN,
-    "model.dropout_ratio": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-    "model.options": Allowed("a dictionary of texts, finite numbers, true, false and null", _is_json),
-    "data.name": _one_of("mnist", "mnist5k", "fashion_mnist", "digits"),
-    "data.normalize": _BOOLEAN,
-    "data.root": _TEXT_OR_NULL,
-    "data.allow_fallback": _BOOLEAN,
-    "optimizer.name": _one_of("adam", "sgd", "momentum"),
-    "optimizer.lr": _number("a number above 0, at most 100", lambda v: 0 < v <= 100),
-    "optimizer.weight_decay": _number("a number from 0 to 1", lambda v: 0 <= v <= 1),
-    "optimizer.momentum": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-    "engine.name": _one_of("fast", "stock"),
-    "engine.graph": _BOOLEAN,
-    "engine.tf32": _BOOLEAN,
-    "engine.streams": _integer(1, 64, also=(0,)),
-    "train.epochs": _integer(1, 10_000),
-    "train.batch_size": _integer(1, 1_000_000, shown="an integer from 1 to the number of training images"),
-    "tracking.uri": _STORE,
-    "tracking.experiment": _TEXT,
-    "runner.root": _TEXT_OR_NULL,
-    "runner.workers": _integer(1, 1024, also=(-1,)),
-    "runner.checkpoint_every_s": _number("a number of seconds from 0 to 86400", lambda v: 0 <= v <= 86400),
-    "runner.time_limit_s": _number("a number of seconds up to 1e9, or 0 for no limit", lambda v: 0 <= v <= 1e9),
-    "runner.fail_fast": _BOOLEAN,
-    "claims": Allowed("a dictionary", lambda v: isinstance(v, dict)),
-    "worker.plan": _TEXT_OR_NULL,
-    "worker.launch": _TEXT_OR_NULL,
-}
-
-
 def register() -> None:
     """Make the schema known to Hydra, the first entry of conf/config.yaml's defaults list."""
     ConfigStore.instance().store(name="schema", node=Config, provider="runner")
@@ -273,8 +177,8 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _check_claim(name: str, claim: Claim) -> None:
     where = f"claims.{short_text(name)}"
-    if not _is_text(name) or not _is_text(claim.says):
-        raise ConfigError(f"{where}.says={short_text(claim.says)}: allowed, for it and its name, is {_TEXT.text}")
+    if not is_text(name) or not is_text(claim.says):
+        raise ConfigError(f"{where}.says={short_text(claim.says)}: allowed, for it and its name, is {TEXT.text}")
     contrasts = [claim.levels is not None, claim.winner is not None, claim.slope]
     if sum(contrasts) != 1:
         raise ConfigError(f"{where}: give exactly one of levels, winner and slope")

@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from runner import app, config, grid
+from runner import app, config, grid, ranges
 from runner import help as helps
 from runner.errors import ConfigError
 
@@ -67,7 +67,7 @@ def one_line(error):
 
 
 def test_every_leaf_of_the_schema_has_a_rule_and_every_rule_a_leaf(plain):
-    assert [key for key, _ in config.leaves(config.checked(OmegaConf.create(plain)))] == list(config.ALLOWED)
+    assert [key for key, _ in config.leaves(config.checked(OmegaConf.create(plain)))] == list(ranges.ALLOWED)
 
 
 def knob_lines(file):
@@ -84,7 +84,7 @@ def knob_lines(file):
 
 def test_every_knob_is_born_in_exactly_one_file_of_conf():
     born = [key for file in BIRTHPLACES for _, key, _ in knob_lines(file)]
-    assert sorted(born) == sorted(config.ALLOWED)
+    assert sorted(born) == sorted(ranges.ALLOWED)
 
 
 @pytest.mark.parametrize("file", BIRTHPLACES)
@@ -95,7 +95,7 @@ def test_every_knob_has_exactly_one_comment_line_above_it(file):
         assert n < 2 or not lines[n - 2].lstrip().startswith("#"), f"{key} has more than one line of comment"
 
 
-@pytest.mark.parametrize("key", [key for key in config.ALLOWED if key.partition(".")[0] not in ("worker", "claims")])
+@pytest.mark.parametrize("key", [key for key in ranges.ALLOWED if key.partition(".")[0] not in ("worker", "claims")])
 def test_the_help_shows_every_knob_with_its_default_and_its_comment(key, plain):
     lines = helps.text(app.FOLDER).splitlines()
     (n,) = [n for n, line in enumerate(lines) if line.startswith(f"  {key}=")]
@@ -455,7 +455,7 @@ def test_a_shipped_sweep_sets_seeds_claims_and_knobs_that_exist(name):
     file = yaml.safe_load((SWEEPS / f"{name}.yaml").read_text(encoding="utf-8"))
     assert set(file["hydra"]) == {"sweeper"} and set(file["hydra"]["sweeper"]) == {"params"}
     params = file["hydra"]["sweeper"]["params"]
-    assert set(params) <= {*config.ALLOWED, "preset"} and all(isinstance(value, str) for value in params.values())
+    assert set(params) <= {*ranges.ALLOWED, "preset"} and all(isinstance(value, str) for value in params.values())
 
 
 PUBLISHED = {
