@@ -1,6 +1,8 @@
 """Hydra's door to runner.sweep: plan once, then have any launcher start workers that pull from the plan."""
 
+import copy
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, read_write
 
 
 @dataclass
@@ -48,16 +50,40 @@ class PlanSweeper(Sweeper):
         sys.exit(sweep(cells, command, self._start_workers))
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
+        folder = plan.parent / f"{launch}.jobs"
         launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=self.hydra_context, task_function=self.task_function, config=self.config
+            hydra_context=self.hydra_context, task_function=self.task_function, config=self._for_workers(folder)
         )
         job = [f"worker.plan={_quoted(str(plan))}", f"worker.launch={launch}"]
         returns: Sequence[Any] = launcher.launch([job] * n_workers, initial_job_idx=0)
-        return [" ".join(str(r._return_value).split()) for r in returns if r.status == JobStatus.FAILED]
+        errors = [" ".join(str(r._return_value).split()) for r in returns if r.status == JobStatus.FAILED]
+        if not errors:
+            shutil.rmtree(folder, ignore_errors=True)
+        return errors
+
+    def _for_workers(self, folder: Path) -> DictConfig:
+        """The configuration as a launcher may write it to a file: without the store's address and its password."""
+        config = copy.deepcopy(self.config)
+        with read_write(config), read_write(config.hydra):
+            config.tracking.uri = None
+            config.hydra.overrides.task = []
+            config.hydra.job.override_dirname = ""
+            launcher: Any = OmegaConf.to_container(config.hydra.launcher, resolve=False)
+            # Below Hydra's own folder, which is switched off, unless the user has typed another.
+            if str(launcher.get("submitit_folder")).startswith("${hydra.sweep.dir}"):
+                # Whoever could write there would have his own pickles run.
+                folder.mkdir(mode=0o700, exist_ok=True)
+                # Hydra resolves it, and what has come out of that once more.
+                config.hydra.launcher.submitit_folder = _literal(_literal(f"{folder}/%j"))
+        return config
+
+
+def _literal(text: str) -> str:
+    """A text as OmegaConf's interpolation leaves it: itself."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def _quoted(text: str) -> str:
     """A text as Hydra's override grammar and then OmegaConf's interpolation leave it: itself."""
     # Both take backslashes as they are, but for those before `${` (OmegaConf) and before a quote (Hydra).
-    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-    return "'" + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text) + "'"
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), _literal(text)) + "'"

@@ -257,8 +257,13 @@ def test_a_terminal_shows_live_what_runs_how_far_it_is_and_how_long_it_will_take
 
 @pytest.mark.parametrize(
     "words",
-    [("hydra/launcher=basic",), ("runner.workers=1",), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3")],
-    ids=["basic launcher", "one worker", "joblib's own three workers"],
+    [
+        ("hydra/launcher=basic",),
+        ("runner.workers=1",),
+        ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3"),
+        ("hydra/launcher=submitit_local", "runner.workers=2"),
+    ],
+    ids=["basic launcher", "one worker", "joblib's own three workers", "jobs of submitit"],
 )
 def test_numbers_and_weights_do_not_depend_on_who_trains(main_job, root, words):
     ended = run(root, "-m", *MAIN, "seed=0", "progress=false", *words)
