@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: how a sweep is asked to stop, and how its workers hear of it."""
+"""Ctrl-C, SIGTERM and the signals of schedulers: how a sweep is asked to stop, and how its workers hear of it."""
 
 import ctypes
 import os
@@ -11,44 +11,66 @@ from types import FrameType
 from typing import Any
 
 _POLL_S = 0.2
+#: The last two are what schedulers send a while before they end a job. Windows lacks them.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
 class Stop:
     """Whether training should stop: after a signal to this process, or once the launch's stop file is there.
 
-    The file is what carries a signal from the parent to workers of any launcher, on any machine.
+    The file is what carries a signal from the parent to workers of any launcher, on any machine. A signal that
+    somebody else handled before, such as submitit's for having a job queued again, is passed on to them at the end of
+    the block: only then is the run under way in its checkpoint.
+
+    Parameters
+    ----------
+    of_worker
+        A signal to a worker ends that worker alone, and never in the middle of something: the sweep's process starts
+        others. Elsewhere it stops every worker of the launch, and the second one ends the process at once.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, of_worker: bool = False) -> None:
         self.file = file
         self.signal: int | None = None
+        self._of_worker = of_worker
         self._seen = False
         self._next_look = 0.0
         self._before: dict[int, Any] = {}
+        self._to_pass_on: dict[int, Any] = {}
 
     def __enter__(self) -> "Stop":
         # Handlers can be set in the main thread only; elsewhere the file alone has to do.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._on_signal)
+            for number in _SIGNALS:
+                self._before[number] = signal.getsignal(number)
+                signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+        for number, handler in self._to_pass_on.items():
+            handler(number, None)
 
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        before = self._before[number]
+        if isinstance(getattr(before, "__self__", None), Stop):
+            # A worker inside the sweep's own process (basic launcher, one worker): it is the sweep that is meant.
+            self.signal = number
+            before(number, frame)
+            return
+        if callable(before) and before is not signal.default_int_handler:
+            self._to_pass_on[number] = before
+        if self._of_worker:
+            self.signal = number
+            return
         if self.signal is not None:  # the second time: at once
             for known in self._before:
                 signal.signal(known, signal.SIG_DFL)
             raise KeyboardInterrupt
         self.signal = number
         self.tell_workers()
-        # A worker inside the sweep's own process (basic launcher, one worker): the sweep has to know as well.
-        outer = getattr(self._before[number], "__self__", None)
-        if isinstance(outer, Stop):
-            outer.signal = number
 
     def tell_workers(self) -> None:
         """Ask everybody who looks at the stop file to stop, and this one."""
@@ -70,8 +92,8 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """130 after Ctrl-C, 143 after SIGTERM."""
-        return 128 + (self.signal or signal.SIGINT)
+        """130 after Ctrl-C, 143 after SIGTERM or a scheduler's signal."""
+        return 128 + (signal.SIGINT if self.signal in (None, signal.SIGINT) else signal.SIGTERM)
 
 
 def die_with_parent(parent_pid: int) -> None:

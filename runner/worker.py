@@ -35,7 +35,7 @@ def work(plan_path: Path, launch: str) -> None:
     plan = plans.read(plan_path)
     root = plan_path.parents[3]
     with (
-        stopping.Stop(stop_file(plan_path, launch)) as stop,
+        stopping.Stop(stop_file(plan_path, launch), of_worker=True) as stop,
         _card(root, plan.runs[0].device),
     ):
         if plan.runs[0].device == "gpu":
