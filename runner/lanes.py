@@ -14,7 +14,7 @@ from runner import device as devices
 from runner.errors import GaveWay, TimedOut
 from runner.plan import PlannedRun
 from runner.record import EpochRecord
-from runner.state import RunFolder, read_journal, settled
+from runner.state import RunFolder, read_journal, settled, taken
 from runner.stop import Stop
 from runner.timelimit import told
 
@@ -22,7 +22,7 @@ _WAIT_S = 0.5
 
 
 def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) -> None:
-    """Train every run that nobody else holds, several at a time, until all are settled or a stop is asked for."""
+    """Train every run that nobody else holds, several at a time, until none is left or a stop is asked for."""
     import numpy as np
     from threadpoolctl import threadpool_limits
 
@@ -79,7 +79,7 @@ def _fill(lanes: list["Lane"], n: int, runs: list[PlannedRun], root: Path, launc
     for run in runs if len(lanes) < n else []:
         if len(lanes) >= n or stop():
             break
-        if run.run_key in mine or settled(read_journal(RunFolder(root / "state", run.run_key).journal), launch):
+        if run.run_key in mine or taken(read_journal(RunFolder(root / "state", run.run_key).journal), launch):
             continue
         lane = Lane(run, root, launch, stop, lanes)
         if lane.is_held:
@@ -105,7 +105,7 @@ class Lane:
         self.run, self.folder, self.ended = run, RunFolder(root / "state", run.run_key), False
         self._lock = contextlib.ExitStack()
         self.is_held = self._lock.enter_context(self.folder.locked())
-        if self.is_held and settled(read_journal(self.folder.journal), launch):
+        if self.is_held and taken(read_journal(self.folder.journal), launch):
             self.is_held = False  # somebody has ended it just now
         limit = run.config.runner.time_limit_s
         self._deadline = time.monotonic() + limit if limit else None

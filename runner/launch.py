@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 from runner.deaths import DeathWatch
 from runner.errors import RunnerError
 from runner.plan import Plan, PlannedRun
-from runner.record import FAILED
-from runner.state import JournalWriter, RunFolder, read_journal, settled
+from runner.record import FAILED, KILLED
+from runner.state import JournalWriter, RunFolder, read_journal, settled, under_way
 from runner.stop import Stop
 from runner.timelimit import Hung, told
 
-#: How often in a row workers may end without having finished anything before this gives up.
+#: How often in a row workers may end without an epoch more before this gives up.
 _MAX_IDLE_LAUNCHES = 3
+_LOOK_S = 0.2
 
 
 def new_launch() -> str:
@@ -47,6 +49,7 @@ def until_settled(
         todo = _unsettled(plan, root, launch)
         if not todo:
             return
+        done = _done(plan, root, launch)
         watch = DeathWatch(functools.partial(_pids, todo, root, launch))
         watch.start()
         hung = Hung(functools.partial(_limits, todo, root, launch))
@@ -57,14 +60,33 @@ def until_settled(
             errors = start_workers(min(n_workers, len(todo)))
         except Exception as error:  # loky's TerminatedWorkerError, submitit's UncompletedJobError, ...
             errors = [" ".join(str(error).split())]
+        _outlast(todo, root, launch)
         first_dead = watch.stop()
         timed_out = hung.stop() if hung.is_alive() else set()
         if stop():
             return
         _blame(todo, root, launch, first_dead, suspects, errors, timed_out)
-        n_idle = 0 if len(_unsettled(plan, root, launch)) < len(todo) else n_idle + 1
+        # A cluster may well end its jobs several times before a long run is at its end.
+        n_idle = 0 if _done(plan, root, launch) > done else n_idle + 1
         if n_idle >= _MAX_IDLE_LAUNCHES:
             raise RunnerError(f"workers end without training anything: {errors[0] if errors else 'no reason given'}")
+
+
+def _done(plan: Plan, root: Path, launch: str) -> int:
+    """What grows with every run that is settled and every epoch that is trained."""
+    journals = [read_journal(RunFolder(root / "state", run.run_key).journal) for run in plan.runs]
+    return sum(settled(journal, launch) + len(journal.epochs) for journal in journals)
+
+
+def _outlast(runs: list[PlannedRun], root: Path, launch: str) -> None:
+    """Wait for the workers that a launcher has left to themselves: submitit's gives up when it loses the first."""
+    while any(_is_locked(run, root) for run, _ in _held(runs, root, launch)):
+        time.sleep(_LOOK_S)
+
+
+def _is_locked(run: PlannedRun, root: Path) -> bool:
+    with RunFolder(root / "state", run.run_key).locked() as is_free:
+        return not is_free
 
 
 def _unsettled(plan: Plan, root: Path, launch: str) -> list[PlannedRun]:
@@ -85,8 +107,7 @@ def _held(runs: list[PlannedRun], root: Path, launch: str) -> list[tuple[Planned
 def _start(run: PlannedRun, root: Path, launch: str) -> dict[str, Any] | None:
     """The start line of a run that this launch began and that has not ended."""
     journal = read_journal(RunFolder(root / "state", run.run_key).journal)
-    ours = journal.start and not journal.end and journal.start["launch"] == launch
-    return journal.start if ours else None
+    return journal.start if under_way(journal, launch) else None
 
 
 def _pids(runs: list[PlannedRun], root: Path, launch: str) -> set[int]:
@@ -118,15 +139,16 @@ def _blame(
     for run, pid in held:
         guilty = run in culprits or len(held) == 1 or (not culprits and run.run_key in suspects)
         suspects.add(run.run_key)
-        if not guilty:
-            continue
         folder = RunFolder(root / "state", run.run_key)
         with folder.locked() as mine:
             if not mine or settled(read_journal(folder.journal), launch):
                 continue
             writer = JournalWriter(folder.journal)
             late = told(run.config.runner.time_limit_s) if run.run_key in timed_out else None
-            writer.write("end", status=FAILED, cause=late or _cause(pid, errors))
+            if guilty:
+                writer.write("end", status=FAILED, cause=late or _cause(pid, errors))
+            else:
+                writer.write("end", status=KILLED, cause="its worker ended with another one")
             writer.close()
 
 

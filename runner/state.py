@@ -98,6 +98,20 @@ def settled(journal: Journal, launch: str) -> bool:
     return journal.status == FAILED and journal.start is not None and journal.start["launch"] == launch
 
 
+def under_way(journal: Journal, launch: str) -> bool:
+    """Whether a worker of this launch began the run and has not ended it, be that worker alive or dead."""
+    return journal.start is not None and not journal.end and journal.start["launch"] == launch
+
+
+def taken(journal: Journal, launch: str) -> bool:
+    """Whether the other workers of this launch have nothing to do for a run.
+
+    Not even when the worker that began it has died: a run that takes its worker with it would take them one by one.
+    The sweep's process finds out whose fault it was.
+    """
+    return settled(journal, launch) or under_way(journal, launch)
+
+
 class JournalReader:
     """Follows a journal while somebody else writes it, reading each byte once."""
 

@@ -79,8 +79,12 @@ class Hung(threading.Thread):
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether it is a child of this process: a number in a journal may be another machine's."""
+    """Whether it is a descendant of this process: a number in a journal may be another machine's."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) == os.getpid()
+        while pid > 1:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            if pid == os.getpid():
+                return True
     except (OSError, ValueError):
-        return False
+        pass
+    return False

@@ -13,7 +13,7 @@ from runner import plan as plans
 from runner import stop as stopping
 from runner.lanes import side_by_side
 from runner.plan import PlannedRun
-from runner.state import RunFolder, read_journal, settled
+from runner.state import RunFolder, read_journal, settled, taken
 from runner.timelimit import time_limit
 
 _WAIT_S = 0.5
@@ -30,7 +30,7 @@ def parent_pid(launch: str) -> int:
 
 
 def work(plan_path: Path, launch: str) -> None:
-    """Train every run of the plan that nobody else holds, until all are settled or a stop is asked for."""
+    """Train every run of the plan that nobody else holds, until none is left or a stop is asked for."""
     stopping.die_with_parent(parent_pid(launch))
     plan = plans.read(plan_path)
     root = plan_path.parents[3]
@@ -46,7 +46,7 @@ def work(plan_path: Path, launch: str) -> None:
             for run in plan.runs:
                 if stop():
                     return
-                if not settled(read_journal(RunFolder(root / "state", run.run_key).journal), launch):
+                if not taken(read_journal(RunFolder(root / "state", run.run_key).journal), launch):
                     n_held_elsewhere += not _try(run, root, launch, stop)
             if not n_held_elsewhere:
                 return
@@ -60,7 +60,7 @@ def _try(run: PlannedRun, root: Path, launch: str, stop: stopping.Stop) -> bool:
     with folder.locked() as mine:
         if not mine:
             return False
-        if settled(read_journal(folder.journal), launch):
+        if taken(read_journal(folder.journal), launch):
             return True
         # Imported by the first run: a worker that finds nothing to do does not wait for DeZero.
         import numpy as np

@@ -12,7 +12,7 @@ from commands import environment, journals, until
 
 from runner.errors import StateError
 from runner.launch import new_launch
-from runner.state import JournalReader, JournalWriter, RunFolder, read_journal, settled
+from runner.state import JournalReader, JournalWriter, RunFolder, read_journal, settled, taken
 from runner.stop import Stop
 from runner.worker import parent_pid, stop_file, work
 
@@ -204,6 +204,13 @@ def test_a_run_that_failed_is_settled_in_the_launch_it_failed_in_and_tried_again
 def test_a_run_that_was_killed_is_not_settled(written):
     append(written, "end", status="killed", cause="asked to stop")
     assert not settled(read_journal(written), "1-a")
+
+
+def test_a_run_that_was_begun_is_left_alone_by_the_other_workers_of_its_launch_until_it_has_ended(written):
+    assert taken(read_journal(written), "1-a")
+    assert not taken(read_journal(written), "2-b")
+    append(written, "end", status="killed", cause="asked to stop")
+    assert not taken(read_journal(written), "1-a")
 
 
 def test_a_launch_is_named_by_its_process():
