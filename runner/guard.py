@@ -45,16 +45,18 @@ def guarded() -> Iterator[None]:
     os.environ[_NAME] = mark
     # -I -S: started in a hundredth of a second. A session of its own: what kills the sweep's group spares it.
     line = [sys.executable, "-I", "-S", "-c", _GUARD, f"{_NAME}={mark}"]
-    with subprocess.Popen(
+    guard = subprocess.Popen(
         line, env=unmarked, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True, cwd="/",
-    ) as guard:  # fmt: skip
-        try:
-            yield
-        finally:
-            # Everybody ended in order: nobody is left to be killed.
+    )  # fmt: skip
+    try:
+        yield
+        # Everybody ended in order: nobody is left to be killed. After an exception, such as a second Ctrl-C while a
+        # worker hangs, somebody may be.
+        with guard:
             guard.kill()
-            if before is None:
-                del os.environ[_NAME]
-            else:
-                os.environ[_NAME] = before
+    finally:
+        if before is None:
+            del os.environ[_NAME]
+        else:
+            os.environ[_NAME] = before

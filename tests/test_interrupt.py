@@ -14,6 +14,7 @@ from commands import (
     journals,
     lines,
     listing,
+    parent,
     results,
     run,
     start,
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes
 #: A third of a second an epoch: long enough to be in the middle of.
 SLOW = ("data=mnist5k", "model.channels=2", "model.hidden_size=16", "train.epochs=3")
 SEEDS = "seed=0,1,2"
+LAUNCHERS = pytest.mark.parametrize("launcher", ["cores", "submitit_local"])
 GO_ON = "go on with: python -m runner -m data=mnist5k"
 
 
@@ -153,14 +155,17 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     assert (again.id, again.status, again.tags["complete"]) == (one.id, "FINISHED", "1")
 
 
-def test_a_second_ctrl_c_ends_a_sweep_at_once_though_a_worker_hangs(root):
-    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+@pytest.mark.parametrize(
+    ("launcher", "send"), [("cores", os.killpg), pytest.param("submitit_local", os.kill, marks=pytest.mark.long)]
+)
+def test_a_second_ctrl_c_ends_a_sweep_at_once_though_a_worker_hangs(root, launcher, send):
+    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2", f"hydra/launcher={launcher}")
     for pid in workers_of(root):
         os.kill(pid, signal.SIGSTOP)
-    os.killpg(begun.process.pid, signal.SIGINT)
+    send(begun.process.pid, signal.SIGINT)
     with pytest.raises(AssertionError):
         until(lambda: begun.process.poll() is not None, seconds=1)
-    os.killpg(begun.process.pid, signal.SIGINT)
+    send(begun.process.pid, signal.SIGINT)
     assert "interrupted" in end(begun.process, 130, timeout=5).err
     all_gone(begun.pids)
 
@@ -175,9 +180,11 @@ def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undis
     goes_on_to(undisturbed, root)
 
 
-def test_workers_that_have_only_just_been_started_end_with_a_sweep_that_is_killed(root):
-    process = start(root, "-m", *SLOW, SEEDS, "runner.workers=2")
-    # The guard, two trackers of shared memory and two workers, which have run no line of ours yet.
+@LAUNCHERS
+def test_workers_that_have_only_just_been_started_end_with_a_sweep_that_is_killed(root, launcher):
+    process = start(root, "-m", *SLOW, SEEDS, "runner.workers=2", f"hydra/launcher={launcher}")
+    # The guard, two workers, which have run no line of ours yet, and two trackers of shared memory or, of submitit,
+    # two processes that watch over them.
     until(lambda: len(descendants(process.pid)) >= 5)
     pids = descendants(process.pid)
     process.kill()
@@ -185,12 +192,17 @@ def test_workers_that_have_only_just_been_started_end_with_a_sweep_that_is_kille
     all_gone(pids)
 
 
-def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undisturbed, root):
-    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+# submitit waits 15 s for the result of a job that is lost.
+@pytest.mark.parametrize(
+    ("launcher", "how"),
+    [("cores", ", SIGKILL(-9)"), pytest.param("submitit_local", "", marks=pytest.mark.long)],
+)
+def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undisturbed, root, launcher, how):
+    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2", f"hydra/launcher={launcher}")
     pid, key = next(iter(until(lambda: workers_of(root)).items()))
     os.kill(pid, signal.SIGKILL)
     ended = end(begun.process, 1)
-    cause = f"its worker died (process {pid}, SIGKILL(-9), possibly out of memory)"
+    cause = f"its worker died (process {pid}{how}, possibly out of memory)"
     assert cause in ended.err and "1 of 3 runs failed, the others are stored" in ended.err
     assert {k: found[-1]["status"] for k, found in lines(root, "end").items()} == {
         k: "failed" if k == key else "done" for k in undisturbed
@@ -201,3 +213,27 @@ def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undistu
     assert {k: result for k, result in results(root, others).items()} == {k: undisturbed[k] for k in others}
     goes_on_to(undisturbed, root)
     assert {k: found for k, found in journals(root).items() if k != key} == others
+
+
+def test_a_worker_that_is_told_of_its_jobs_end_writes_a_checkpoint_and_another_goes_on(undisturbed, root):
+    uri = f"tracking.uri={store.sqlite_uri(store.database(root))}"
+    words = ("-m", *SLOW, SEEDS, "hydra/launcher=submitit_local", "runner.workers=1", uri)
+    begun = mid_training(root, *words)
+    (jobs,) = (root / "state").glob("sweeps/*/*.jobs")
+    pickles = [path.read_bytes() for path in jobs.rglob("*.pkl")]
+    assert pickles and not any(b"mlflow.db" in pickle for pickle in pickles), "a store's address may hold a password"
+    assert jobs.stat().st_mode & 0o777 == 0o700
+    watchers = []
+    # The first is what submitit has the job queued again for; of the second it knows nothing, and the job is over.
+    for number in (signal.SIGUSR2, signal.SIGUSR1):
+        (pid,) = until(lambda: workers_of(root))
+        watchers.append(parent(pid))
+        os.kill(pid, number)
+        until(lambda pid=pid: set(workers_of(root)) - {pid})
+    watchers += [parent(pid) for pid in workers_of(root)]
+    end(begun.process, 0)
+    assert watchers[0] == watchers[1] != watchers[2]
+    assert results(root) == undisturbed
+    statuses = [line["status"] for found in lines(root, "end").values() for line in found]
+    assert sorted(statuses) == ["done"] * 3 + ["killed"] * 2
+    assert not jobs.exists()
