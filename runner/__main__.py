@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
 # Before NumPy is imported, and inherited by every worker: OpenBLAS gives other bits with two threads, so a
@@ -13,17 +12,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
     os.environ[_name] = "1"
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, where nobody takes it for a request to stop between two batches (runner/stop.py)."""
-
-
-def _terminated(_: int, __: FrameType | None) -> NoReturn:
-    raise Terminated
-
-
 def main() -> None:
     """The command line."""
-    signal.signal(signal.SIGTERM, _terminated)
+    from runner import stop
+
+    signal.signal(signal.SIGTERM, stop.terminated)
     full_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         if not {"--help", "-h"}.isdisjoint(sys.argv[1:]):
@@ -32,7 +25,7 @@ def main() -> None:
         _run()
     except KeyboardInterrupt as stopped:
         print("runner: interrupted; what is trained is kept, the same command goes on", file=sys.stderr)
-        sys.exit(128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT))
+        sys.exit(128 + (signal.SIGTERM if isinstance(stopped, stop.Terminated) else signal.SIGINT))
     except SystemExit as left:
         # What a single run could not do comes as the cause; see app.main.
         if not isinstance(left.__cause__, Exception):

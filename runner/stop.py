@@ -8,11 +8,20 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 _POLL_S = 0.2
 #: The last two are what schedulers send a while before they end a job. Windows lacks them.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where nobody takes it for a request to stop between two batches."""
+
+
+def terminated(_: int, __: FrameType | None) -> NoReturn:
+    """The handler of SIGTERM for as long as no `Stop` has taken it over: what is under way ends at once."""
+    raise Terminated
 
 
 class Stop:
@@ -60,7 +69,7 @@ class Stop:
             self.signal = number
             before(number, frame)
             return
-        if callable(before) and before is not signal.default_int_handler:
+        if callable(before) and before not in (signal.default_int_handler, terminated):
             self._to_pass_on[number] = before
         if self._of_worker:
             self.signal = number
