@@ -48,7 +48,7 @@ sync: install ## bring MLflow in step with state/
 test: install ## every test but the long ones
 	$(venv) -m pytest $(ARGS)
 
-test-long: install ## faults that take their time: hanging runs, full disks, locked stores, a server that fails
+test-long: install ## what takes its time: hanging runs, full disks, locked stores, a server that fails, jobs of submitit
 	$(venv) -m pytest -m long $(ARGS)
 
 test-card: install ## the GPU engine's tests on a card that is emulated; needs g++ (with a GPU, make test runs them on it)

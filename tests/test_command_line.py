@@ -401,7 +401,7 @@ def assert_trained(root, run_key):
         ("back\\slash\\\\", "basic"),
         ("größe 日本 עברית", "basic"),
         ("a b=%20#'\"$H ${x}\\é?", "cores"),
-        ("a b=%20#'\"$H ${x}\\é?", "submitit_local"),
+        pytest.param("a b=%20#'\"$H ${x}\\é?", "submitit_local", marks=pytest.mark.long),
     ],
 )
 def test_a_sweep_trains_into_exactly_the_folder_it_was_given(name, launcher, tmp_path, smoke_key):

@@ -64,6 +64,7 @@ def test_every_override_in_the_readme_names_a_knob_that_exists():
         overrides.check(words, multirun=command.startswith("-m"))
 
 
+@pytest.mark.long
 def test_the_model_of_the_models_page_trains_by_its_own_commands(tmp_path):
     page = ROOT / "docs/models.md"
     for part in ("runner", "hydra_plugins", "conf", "sweeps"):

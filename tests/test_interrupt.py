@@ -32,7 +32,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes
 #: A third of a second an epoch: long enough to be in the middle of.
 SLOW = ("data=mnist5k", "model.channels=2", "model.hidden_size=16", "train.epochs=3")
 SEEDS = "seed=0,1,2"
-LAUNCHERS = pytest.mark.parametrize("launcher", ["cores", "submitit_local"])
+SUBMITIT = pytest.param("submitit_local", marks=pytest.mark.long)
+LAUNCHERS = pytest.mark.parametrize("launcher", ["cores", SUBMITIT])
 GO_ON = "go on with: python -m runner -m data=mnist5k"
 
 
@@ -215,6 +216,7 @@ def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undistu
     assert {k: found for k, found in journals(root).items() if k != key} == others
 
 
+@pytest.mark.long
 def test_a_worker_that_is_told_of_its_jobs_end_writes_a_checkpoint_and_another_goes_on(undisturbed, root):
     uri = f"tracking.uri={store.sqlite_uri(store.database(root))}"
     words = ("-m", *SLOW, SEEDS, "hydra/launcher=submitit_local", "runner.workers=1", uri)

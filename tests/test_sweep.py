@@ -261,7 +261,7 @@ def test_a_terminal_shows_live_what_runs_how_far_it_is_and_how_long_it_will_take
         ("hydra/launcher=basic",),
         ("runner.workers=1",),
         ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3"),
-        ("hydra/launcher=submitit_local", "runner.workers=2"),
+        pytest.param(("hydra/launcher=submitit_local", "runner.workers=2"), marks=pytest.mark.long),
     ],
     ids=["basic launcher", "one worker", "joblib's own three workers", "jobs of submitit"],
 )
