@@ -9,6 +9,8 @@ from runner.errors import DeviceError
 #: The engines that device=auto gives to a GPU. The fast one must be asked for: its kernels were compiled, and run in an
 #: emulator, but never on a card so far.
 _AUTO_ON_GPU = {"stock"}
+#: Memory pools of runs that are over. CuPy's pool, dropped while it holds free memory, never gives that back.
+LEFT_POOLS: list[Any] = []
 
 
 def gpu_is_available() -> bool:
@@ -86,3 +88,7 @@ def free_gpu_memory() -> None:
 
     cupy.get_default_memory_pool().free_all_blocks()
     cupy.get_default_pinned_memory_pool().free_all_blocks()
+    for pool in list(LEFT_POOLS):
+        pool.free_all_blocks()
+        if not pool.total_bytes():  # else something is still alive in it
+            LEFT_POOLS.remove(pool)

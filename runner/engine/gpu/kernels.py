@@ -6,13 +6,14 @@ learning rate, these read them from the card (`passes.py`), so that the same lau
 every step.
 """
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from runner.device import is_on_cpu
+from runner.device import LEFT_POOLS, is_on_cpu
 from runner.engine.gpu import convolution
 from runner.engine.gpu.blas import Blas
 from runner.engine.gpu.module import THREADS, blocks, launch
@@ -32,6 +33,7 @@ class Kernels:
         self.stream = cupy.cuda.Stream(non_blocking=True)
         self.blas = Blas(self.stream, tf32)
         self._pool = cupy.cuda.MemoryPool()
+        weakref.finalize(self, LEFT_POOLS.append, self._pool).atexit = False
         #: The gradient that a loss begins with; `is_one` knows it by itself, without a look at the card.
         self.one = cupy.ones((), dtype=cupy.float32)
         no_image = cupy.zeros((1, 1, 1, 1), dtype=cupy.uint8)

@@ -10,7 +10,6 @@ import ctypes
 import os
 import sys
 import threading
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +55,11 @@ class _Memory:
 
 
 class MemoryPool:
-    """Memory that is given back stays in the pool for those who ask for as much; the card has it again at the end."""
+    """Memory that is given back stays in the pool for those who ask for as much, and, as CuPy's, is lost to the card
+    where the pool is dropped before `free_all_blocks`."""
 
     def __init__(self, overwrites=False):
-        self._free, self._overwrites = {}, overwrites
-        weakref.finalize(self, _free_all, self._free)
+        self._free, self._overwrites, self._total = {}, overwrites, 0
 
     def malloc(self, n):
         return _Memory(self, -(-max(n, 1) // 512) * 512)
@@ -71,6 +70,7 @@ class MemoryPool:
         if _Card.used + n > _BYTES:
             raise OutOfMemoryError(f"Out of memory allocating {n:,} bytes (allocated so far: {_Card.used:,} bytes).")
         _Card.used += n
+        self._total += n
         _Card.peak = max(_Card.peak, _Card.used)
         ptr = _libc.malloc(n + 64)
         ctypes.memset(ptr, 0xFF, n)
@@ -82,19 +82,19 @@ class MemoryPool:
         self._free.setdefault(n, []).append(ptr)
 
     def free_all_blocks(self):
-        _free_all(self._free)
+        for n, ptrs in self._free.items():
+            for ptr in ptrs:
+                ctypes.memset(ptr, 0xFF, n)
+                _libc.free(ptr)
+            _Card.used -= n * len(ptrs)
+            self._total -= n * len(ptrs)
+        self._free.clear()
+
+    def total_bytes(self):
+        return self._total
 
     def used_bytes(self):
         return _Card.used
-
-
-def _free_all(blocks):
-    for n, ptrs in blocks.items():
-        for ptr in ptrs:
-            ctypes.memset(ptr, 0xFF, n)
-            _libc.free(ptr)
-        _Card.used -= n * len(ptrs)
-    blocks.clear()
 
 
 _POOL = MemoryPool(overwrites=True)
