@@ -61,9 +61,11 @@ class Graph:
         self.number = number
         weakref.finalize(self, LIBRARY.emulated_forget, ctypes.c_long(number)).atexit = False
 
-    @property
-    def n_nodes(self):
-        return LIBRARY.emulated_nodes(self.number)
+    def debug_dot_str(self, flags=0):
+        # As CUDA prints a kernel without flags; no other nodes can be captured here.
+        line = '"graph_{0}_node_{1}"[style="bold" shape="octagon" label="{1}\n<name>\n"];\n'
+        nodes = "".join(line.format(self.number, i) for i in range(LIBRARY.emulated_nodes(self.number)))
+        return f'digraph dot {{\nsubgraph cluster_1 {{\nlabel="graph_{self.number}"\n{nodes}}}\n}}\n'
 
     def launch(self, stream=None):
         LIBRARY.emulated_launch(self.number, (stream or cupy._stream()).ptr)
