@@ -9,6 +9,8 @@ from runner.errors import DeviceError
 #: The engines that device=auto gives to a GPU. The fast one must be asked for: its kernels were compiled, and run in an
 #: emulator, but never on a card so far.
 _AUTO_ON_GPU = {"stock"}
+#: cudaErrorMemoryAllocation, and CUDA_ERROR_OUT_OF_MEMORY.
+_OUT_OF_MEMORY = 2
 #: Memory pools of runs that are over. CuPy's pool, dropped while it holds free memory, never gives that back.
 LEFT_POOLS: list[Any] = []
 
@@ -73,6 +75,13 @@ def is_on_cpu(array: Any) -> bool:
 def to_numpy(array: Any) -> Any:
     """The array as a NumPy array, whichever device it is on."""
     return array if is_on_cpu(array) else array.get()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short; CUDA says so of graphs and modules by a number and not by a MemoryError."""
+    name, status = type(error).__name__, getattr(error, "status", None)
+    by_number = name in ("CUDARuntimeError", "CUDADriverError") and status == _OUT_OF_MEMORY
+    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or by_number
 
 
 def free_gpu_bytes() -> int:

@@ -57,17 +57,14 @@ def run(
     except loop.Diverged as diverged:
         journal.write("end", status=DIVERGED, cause=str(diverged))
         Checkpoints(folder.path, planned.run_key).delete()
-    except MemoryError as error:
-        if is_alone():
-            _fail(journal, folder, error)
-            raise
-        journal.write("end", status=KILLED, cause="out of memory beside other runs; it goes on beside fewer")
-        raise GaveWay from None
     except (GeneratorExit, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         journal.write("end", status=KILLED, cause="interrupted at once" if interrupted else "its caller let go of it")
         raise
     except BaseException as error:  # SystemExit of a user's model included: no run may end unrecorded
+        if devices.is_out_of_memory(error) and not is_alone():
+            journal.write("end", status=KILLED, cause="out of memory beside other runs; it goes on beside fewer")
+            raise GaveWay from None
         _fail(journal, folder, error)
         raise
     finally:
@@ -244,6 +241,6 @@ def _cause(error: BaseException) -> str:
     text = printable(" ".join(str(error).split())[:500])
     if isinstance(error, TimedOut):
         return text
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if devices.is_out_of_memory(error):
         return f"out of memory ({text})" if text else "out of memory"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

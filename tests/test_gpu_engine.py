@@ -17,6 +17,8 @@ from runner import device, experiment, optimizers, training
 from runner.backend import F, Model, Variable, named_parameters
 from runner.checkpoint import Checkpoints
 from runner.engine import captured, cpu, functions, gpu, layers
+from runner.engine.gpu import blas
+from runner.engine.gpu.blas import BlasError
 from runner.engine.loop import Diverged, Position
 from runner.record import TIMES
 from runner.seeding import Masks
@@ -335,6 +337,30 @@ def test_a_model_that_cannot_be_captured_is_trained_without_graphs_and_it_is_sai
     run, ours = card_run("gpu", kind="mlp"), card_run("cpu", kind="mlp")
     assert not run.engine.graph and "no CUDA graph: " in run.engine.fallbacks[-1]
     agree(records_of(run, 1), records_of(ours, 1))
+
+
+@pytest.mark.skipif(not IS_EMULATED, reason="what a graph takes of a real card is not ours to say")
+def test_a_card_without_room_for_a_graph_is_out_of_memory_and_not_a_model_that_cannot_be_captured(card_run, monkeypatch):
+    import cupy
+
+    monkeypatch.setattr(cupy.cuda, "GRAPH_BYTES", 1 << 50)
+    with pytest.raises(MemoryError, match="out of memory"):
+        card_run()
+
+
+@pytest.mark.parametrize("status, error", [(1, MemoryError), (3, MemoryError), (8, BlasError)])
+def test_a_handle_that_finds_no_room_is_out_of_memory(status, error, monkeypatch):
+    import cupy
+
+    class Library:
+        def cublasCreate_v2(self, _):
+            return status
+
+        cublasDestroy_v2 = None
+
+    monkeypatch.setattr(blas, "_library", Library)
+    with pytest.raises(error):
+        blas.Blas(cupy.cuda.Stream(non_blocking=True), tf32=False)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,15 @@ def test_a_run_that_does_not_fit_beside_others_gives_way_and_is_trained_later(al
 
 
 @emulated
+def test_a_run_whose_graphs_do_not_fit_beside_others_gives_way_too(alone, tmp_path):
+    # Arrays of both fit; of two runs' graphs, ten or so each, not all.
+    env = environment(EMULATED_BYTES=str(2 * TWO_RUNS), EMULATED_GRAPH_BYTES="12000000")
+    ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=2", env=env)
+    assert "killed (out of memory beside other runs; it goes on beside fewer)" in ended.out
+    assert results(tmp_path / "root") == alone
+
+
+@emulated
 def test_a_run_that_does_not_fit_alone_fails_and_says_so(tmp_path):
     env = environment(EMULATED_BYTES=str(NO_RUN))
     ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=2", code=1, env=env)

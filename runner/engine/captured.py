@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner import device as devices
 from runner.backend import no_grad, test_mode
 from runner.engine.gpu import STATE, Pass, board_size
 from runner.engine.loop import N_TRAIN_EVAL, Data, Diverged, Evaluation, Measured, Position, has_dropout, step
@@ -253,9 +254,9 @@ def why_not_capturable(model: Any, engine: "FastOnGpu", x: Any, t: Any) -> str |
         kernels.stream.synchronize()
         try:
             captured(kernels.stream, work)
-        except MemoryError:
-            raise
         except Exception as error:
+            if devices.is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
             return " ".join(str(error).split())[:200] or type(error).__name__
         finally:
             model.cleargrads()

@@ -12,6 +12,7 @@ from typing import Any
 
 _OPERATION = {False: 0, True: 1}  # CUBLAS_OP_N, CUBLAS_OP_T
 _DEFAULT_MATH, _TF32_MATH = 0, 3
+_NOT_INITIALIZED, _ALLOC_FAILED = 1, 3
 #: Bytes; what the manual recommends for Hopper, and more than it does for older cards.
 _WORKSPACE = 32 << 20
 
@@ -36,7 +37,9 @@ class Blas:
 
         self._library = _library()
         self._handle = ctypes.c_void_p()
-        self._checked(self._library.cublasCreate_v2(ctypes.byref(self._handle)))
+        status = self._library.cublasCreate_v2(ctypes.byref(self._handle))
+        # A card without room for what a handle takes answers so, too.
+        self._checked(_ALLOC_FAILED if status == _NOT_INITIALIZED else status)
         # Not when the process ends: the driver may be gone by then, and takes everything with it.
         weakref.finalize(self, self._library.cublasDestroy_v2, self._handle).atexit = False
         # Setting the stream takes the workspace away, so it comes first.
@@ -76,6 +79,8 @@ class Blas:
 
     @staticmethod
     def _checked(status: int) -> None:
+        if status == _ALLOC_FAILED:
+            raise MemoryError("cuBLAS finds no memory left on the card")
         if status:
             raise BlasError(f"cuBLAS answered with status {status}")
 

@@ -2,7 +2,8 @@
 
 Arrays are NumPy arrays in memory of our own. As on a card, what is launched on a stream is computed when somebody waits
 for the stream; nothing but kernels and products can be captured; memory that is given back is overwritten, or, within a
-pool, given to the next who asks. EMULATED_BYTES is the memory of the card, EMULATED_CARDS their number.
+pool, given to the next who asks. EMULATED_BYTES is the memory of the card, EMULATED_GRAPH_BYTES what a graph takes of
+it, EMULATED_CARDS the number of cards.
 """
 
 import contextlib
@@ -40,6 +41,19 @@ class OutOfMemoryError(MemoryError):
 class _Card:
     used = peak = 0
 
+    @classmethod
+    def take(cls, n):
+        """Whether there was so much left."""
+        if cls.used + n > _BYTES:
+            return False
+        cls.used += n
+        cls.peak = max(cls.peak, cls.used)
+        return True
+
+    @classmethod
+    def give(cls, n):
+        cls.used -= n
+
 
 class _Memory:
     """A block of a pool; what is left when the last array on it is gone goes back to it."""
@@ -67,11 +81,9 @@ class MemoryPool:
     def take(self, n):
         if self._free.get(n):
             return self._free[n].pop()
-        if _Card.used + n > _BYTES:
+        if not _Card.take(n):
             raise OutOfMemoryError(f"Out of memory allocating {n:,} bytes (allocated so far: {_Card.used:,} bytes).")
-        _Card.used += n
         self._total += n
-        _Card.peak = max(_Card.peak, _Card.used)
         ptr = _libc.malloc(n + 64)
         ctypes.memset(ptr, 0xFF, n)
         return ptr
@@ -86,7 +98,7 @@ class MemoryPool:
             for ptr in ptrs:
                 ctypes.memset(ptr, 0xFF, n)
                 _libc.free(ptr)
-            _Card.used -= n * len(ptrs)
+            _Card.give(n * len(ptrs))
             self._total -= n * len(ptrs)
         self._free.clear()
 

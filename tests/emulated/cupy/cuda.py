@@ -7,6 +7,13 @@ import cupy
 from cupy import LIBRARY, MemoryPool, _here, using_allocator  # noqa: F401
 
 n_launches = 0
+GRAPH_BYTES = int(os.environ.get("EMULATED_GRAPH_BYTES") or 0)
+
+
+_ERRORS = {
+    2: "cudaErrorMemoryAllocation: out of memory",
+    700: "cudaErrorIllegalAddress: an illegal memory access was encountered",
+}
 
 
 class memory:
@@ -58,7 +65,10 @@ class Graph:
     n_launched = 0
 
     def __init__(self, number):
+        if not cupy._Card.take(GRAPH_BYTES):
+            raise runtime.CUDARuntimeError(2)
         self.number = number
+        weakref.finalize(self, cupy._Card.give, GRAPH_BYTES).atexit = False
         weakref.finalize(self, LIBRARY.emulated_forget, ctypes.c_long(number)).atexit = False
 
     def debug_dot_str(self, flags=0):
@@ -104,6 +114,11 @@ class Device:
 
 
 class runtime:
+    class CUDARuntimeError(RuntimeError):
+        def __init__(self, status):
+            self.status = status
+            super().__init__(f"{_ERRORS[status]}")
+
     @staticmethod
     def getDeviceCount():
         return int(os.environ.get("EMULATED_CARDS") or 1)
