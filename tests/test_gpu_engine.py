@@ -280,6 +280,19 @@ def test_a_run_that_is_let_go_of_leaves_nothing_under_way_on_its_memory(card_run
     assert run.engine.kernels.stream.done
 
 
+def test_an_epoch_that_cannot_be_launched_to_its_end_leaves_nothing_under_way_either(card_run):
+    run = card_run()
+
+    def fails_at_the_third():
+        yield from (False, False)
+        raise RuntimeError("no third launch")
+
+    asked = fails_at_the_third()
+    with pytest.raises(RuntimeError, match="no third"):
+        next(going(run, 2, should_stop=lambda: next(asked)))
+    assert run.engine.kernels.stream.done
+
+
 def test_an_epoch_looks_at_the_card_once(card_run, monkeypatch):
     run = card_run()
     loop = run.engine.loop(run.model, run.optimizer, run.data, BATCH)
@@ -340,7 +353,9 @@ def test_a_model_that_cannot_be_captured_is_trained_without_graphs_and_it_is_sai
 
 
 @pytest.mark.skipif(not IS_EMULATED, reason="what a graph takes of a real card is not ours to say")
-def test_a_card_without_room_for_a_graph_is_out_of_memory_and_not_a_model_that_cannot_be_captured(card_run, monkeypatch):
+def test_a_card_without_room_for_a_graph_is_out_of_memory_and_not_a_model_without_graphs(
+    card_run, monkeypatch
+):
     import cupy
 
     monkeypatch.setattr(cupy.cuda, "GRAPH_BYTES", 1 << 50)

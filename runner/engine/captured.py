@@ -6,6 +6,7 @@ host launches the graphs of a whole epoch and its evaluations, lets other runs o
 waits once and reads what came out.
 """
 
+import contextlib
 import gc
 import math
 from collections.abc import Callable, Generator
@@ -69,24 +70,28 @@ class Captured:
         first = position.step
         time = (position.epoch - 1) * n_steps + first + 1
         evaluations = [TRAIN_EVAL, TEST, *([TEST_MASKED] if self.has_dropout else [])]
-        with self.kernels.on_card():
-            self.capture(TRAIN, first * self.batch_size)
-            for which in evaluations:
-                self.capture(which)
-            began = self.kernels.stream.record()
-            self.begin_training(order, position, time, n_steps)
-            row = self.launch(TRAIN, first * self.batch_size, should_stop)
-            trained = self.kernels.stream.record()
-            stopped = row < len(order)
-            for which in evaluations if not stopped else []:
-                self.passes[which].place(time=position.epoch)
-                self.launch(which)
-            evaluated = self.kernels.stream.record()
         try:
+            with self.kernels.on_card():
+                self.capture(TRAIN, first * self.batch_size)
+                for which in evaluations:
+                    self.capture(which)
+                began = self.kernels.stream.record()
+                self.begin_training(order, position, time, n_steps)
+                # Placed before training is launched: a copy that the host waits for would wait for all of it.
+                for which in evaluations:
+                    self.passes[which].place(time=position.epoch)
+                row = self.launch(TRAIN, first * self.batch_size, should_stop)
+                trained = self.kernels.stream.record()
+                stopped = row < len(order)
+                for which in evaluations if not stopped else []:
+                    self.launch(which)
+                evaluated = self.kernels.stream.record()
             yield None  # the card computes; another run may be given work
         except BaseException:
             # Whoever lets go of the run here gives its memory to others: nothing may be under way on it any more.
-            self.kernels.stream.synchronize()
+            # On a card that cannot even be waited for nothing is, and the first error is the one to tell.
+            with contextlib.suppress(Exception):
+                self.kernels.stream.synchronize()
             raise
         with self.kernels.on_card():
             results = self.read()
