@@ -84,6 +84,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or name == "OutOfMemoryError" or by_number
 
 
+def card_is_lost() -> bool:
+    """Whether this process cannot use its card any more: an access to memory that is not there is never forgiven."""
+    import cupy
+
+    try:
+        cupy.cuda.runtime.deviceSynchronize()
+    except cupy.cuda.runtime.CUDARuntimeError:
+        return True
+    return False
+
+
 def free_gpu_bytes() -> int:
     """Memory of the current card that nobody holds."""
     import cupy

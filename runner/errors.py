@@ -45,6 +45,10 @@ class GaveWay(RunnerError):
     """A run did not fit on the card beside others; it can be gone on with beside fewer."""
 
 
+class CardLost(RunnerError):
+    """After an error of a kernel nothing can be done with a card any more by the process that had it."""
+
+
 class StateError(RunnerError):
     """A file of `state/` says something that cannot be true; it is left as it is."""
 

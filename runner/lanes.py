@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runner import device as devices
-from runner.errors import GaveWay, TimedOut
+from runner.errors import CardLost, GaveWay, TimedOut
 from runner.plan import PlannedRun
 from runner.record import EpochRecord
 from runner.state import RunFolder, read_journal, settled, taken
@@ -22,7 +22,13 @@ _WAIT_S = 0.5
 
 
 def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) -> None:
-    """Train every run that nobody else holds, several at a time, until none is left or a stop is asked for."""
+    """Train every run that nobody else holds, several at a time, until none is left or a stop is asked for.
+
+    Raises
+    ------
+    CardLost
+        When a run failed and took the card with it; the others can be gone on with by another process.
+    """
     import numpy as np
     from threadpoolctl import threadpool_limits
 
@@ -50,6 +56,9 @@ def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) ->
                         raise  # not even that could be written
                     if lane.run.config.runner.fail_fast:
                         stop.tell_workers()
+                    if devices.card_is_lost():
+                        _abandon(lanes)
+                        raise CardLost(f"{lane.run.name} failed and took the card with it") from None
                 if lane.ended:
                     lanes.remove(lane)
                     lane.close()
@@ -70,6 +79,13 @@ def _n_more(n_lanes: int, free_before: int) -> int:
 def _close(lanes: list["Lane"]) -> None:
     for lane in lanes:
         lane.close()
+
+
+def _abandon(lanes: list["Lane"]) -> None:
+    """Close what cannot even give its memory back."""
+    for lane in lanes:
+        with contextlib.suppress(Exception):
+            lane.close()
 
 
 def _fill(lanes: list["Lane"], n: int, runs: list[PlannedRun], root: Path, launch: str, stop: Stop) -> int:

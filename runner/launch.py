@@ -134,11 +134,16 @@ def _blame(
     """
     held = _held(runs, root, launch)
     culprits = [run for run, pid in held if pid in first_dead] if len(first_dead) == 1 else []
+    # One that held nothing any more had settled it (a card was lost): the others only went down with it.
+    blameless = len(first_dead) == 1 and not culprits and not timed_out
     if timed_out:
         culprits = [run for run, _ in held if run.run_key in timed_out]
     for run, pid in held:
         guilty = run in culprits or len(held) == 1 or (not culprits and run.run_key in suspects)
-        suspects.add(run.run_key)
+        if blameless:
+            guilty = False
+        else:
+            suspects.add(run.run_key)
         folder = RunFolder(root / "state", run.run_key)
         with folder.locked() as mine:
             if not mine or settled(read_journal(folder.journal), launch):

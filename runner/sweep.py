@@ -120,7 +120,8 @@ def _exit_code(plan: Plan, root: Path, interrupted: int | None, failed: list[str
     if failed:
         others = f"the others are {'trained' if is_behind else 'stored'}; try again with"
         if n_trained + len(failed) < len(plan.runs):
-            others = f"which stopped the sweep (runner.fail_fast); {n_trained} are trained; go on with"
+            why = " (runner.fail_fast)" if plan.runs[0].config.runner.fail_fast else ""
+            others = f"which stopped the sweep{why}; {n_trained} are trained; go on with"
         print(f"runner: {len(failed)} of {len(plan.runs)} runs failed, {others}: {again}", file=sys.stderr)
         return 1
     if is_behind:

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from runner import plan as plans
 from runner import stop as stopping
+from runner.errors import CardLost
 from runner.lanes import side_by_side
 from runner.plan import PlannedRun
 from runner.state import RunFolder, read_journal, settled, taken
@@ -39,7 +40,15 @@ def work(plan_path: Path, launch: str) -> None:
         _card(root, plan.runs[0].device),
     ):
         if plan.runs[0].device == "gpu":
-            side_by_side(plan.runs, root, launch, stop)
+            try:
+                side_by_side(plan.runs, root, launch, stop)
+            except CardLost:
+                if os.getpid() == parent_pid(launch):
+                    # There is no process that could go on: what is left waits for the next command.
+                    stop.tell_workers()
+                else:
+                    # A launcher would give this process work again; the next one has the card anew.
+                    os._exit(1)
             return
         while not stop():
             n_held_elsewhere = 0

@@ -1,6 +1,7 @@
 """A sweep on a card: several runs at a time have the bits that each has alone, and give way when memory runs out."""
 
 import os
+from pathlib import Path
 
 import pytest
 from commands import environment, lines, results, run
@@ -53,6 +54,29 @@ def test_a_run_that_does_not_fit_alone_fails_and_says_so(tmp_path):
     env = environment(EMULATED_BYTES=str(NO_RUN))
     ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=2", code=1, env=env)
     assert ended.out.count("failed (out of memory (Out of memory allocating") == 4
+
+
+@emulated
+@pytest.mark.parametrize(
+    "words",
+    [("engine.streams=3",), ("engine.streams=1",), ("engine.streams=3", "runner.workers=1")],
+    ids=["a worker", "one of two workers", "no worker"],
+)
+def test_a_run_that_takes_the_card_with_it_fails_alone(words, tmp_path):
+    one = ("device=gpu", "data=digits", "model.channels=1", "model.hidden_size=8", "train.batch_size=500")
+    seeds = ("-m", *one, "seed=0,1,2,3", "train.epochs=3", *words)
+    path = os.pathsep.join([os.environ["PYTHONPATH"], str(Path(__file__).with_name("faulty"))])
+    cards = dict(EMULATED_CARDS="2") if "engine.streams=1" in words else {}
+    env = environment(PYTHONPATH=path, FAULTS="1:lost_card", **cards)
+    ended = run(tmp_path / "root", *seeds, code=1, env=env)
+    assert "1 of 4 runs failed" in ended.err and "illegal memory access" in ended.err
+    status = {key: found[-1]["status"] for key, found in lines(tmp_path / "root", "end").items() if found}
+    if "runner.workers=1" not in words:  # another process has gone on
+        assert sorted(status.values()) == ["done", "done", "done", "failed"]
+    else:
+        assert "failed" in status.values() and set(status.values()) <= {"failed", "killed"}
+        assert "which stopped the sweep; 0 are trained; go on with" in ended.err
+    assert "4 of 4 runs trained" in run(tmp_path / "root", *seeds).out
 
 
 def test_a_run_that_is_not_at_its_end_in_time_fails_between_two_epochs(tmp_path):

@@ -37,6 +37,11 @@ def misbehave(fault):
         raise MemoryError("asked for 5 TB")
     elif fault == "OutOfMemoryError":
         raise OutOfMemoryError("asked for 80 GB of 78")
+    elif fault == "lost_card":
+        import cupy
+
+        cupy.cuda.is_lost = True
+        raise cupy.cuda.runtime.CUDARuntimeError(700)
     elif fault == "exception":
         raise ValueError("the model's\nown \x1b[31mfault\x07")
 
@@ -97,8 +102,9 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             note("+", key)
             try:
                 for record in train(model, optimizer, engine, data, seed, *more):
-                    time.sleep(EPOCH_SLEEP)
-                    write(f"{seed} {record.epoch}")
+                    if record is not None:  # else a card is at work
+                        time.sleep(EPOCH_SLEEP)
+                        write(f"{seed} {record.epoch}")
                     yield record
             finally:
                 note("-", key)

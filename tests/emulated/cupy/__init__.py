@@ -94,6 +94,7 @@ class MemoryPool:
         self._free.setdefault(n, []).append(ptr)
 
     def free_all_blocks(self):
+        _alive()
         for n, ptrs in self._free.items():
             for ptr in ptrs:
                 ctypes.memset(ptr, 0xFF, n)
@@ -134,8 +135,15 @@ def _stream():
     return getattr(_here, "stream", None) or cuda.Stream.null
 
 
+def _alive():
+    """After an error of a kernel, nothing but errors."""
+    if cuda.is_lost:
+        raise cuda.runtime.CUDARuntimeError(700)
+
+
 def _now():
     """Before anything that is no kernel: what is under way on the current stream is done first."""
+    _alive()
     if LIBRARY.emulated_wait(_stream().ptr):
         raise RuntimeError("the current stream is capturing, so this is disallowed")
 
@@ -155,11 +163,13 @@ class ndarray(np.ndarray):
         return cuda.Device(0)
 
     def get(self, stream=None, order="C", out=None, blocking=True):
+        _alive()
         if LIBRARY.emulated_wait((stream or _stream()).ptr):
             raise RuntimeError("the current stream is capturing, so D2H transfers are disallowed")
         return np.array(self.view(np.ndarray))
 
     def set(self, array, stream=None):
+        _alive()
         assert array.dtype == self.dtype and array.shape == self.shape and self.flags.c_contiguous
         on = (stream or _stream()).ptr
         if LIBRARY.emulated_is_captured(on):
@@ -320,6 +330,7 @@ class RawModule:
         launcher = getattr(LIBRARY, f"launch_{name}")
 
         def launch(grid, block, args, shared_mem=0):
+            _alive()
             assert len(args) == len(types), name
             for type_, arg in zip(types, args, strict=True):
                 assert arg.dtype.type in _TYPES[type_], (name, type_, arg.dtype)

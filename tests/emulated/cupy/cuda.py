@@ -7,6 +7,8 @@ import cupy
 from cupy import LIBRARY, MemoryPool, _here, using_allocator  # noqa: F401
 
 n_launches = 0
+#: Whether a kernel has gone wrong: no test but by setting it can have that.
+is_lost = False
 GRAPH_BYTES = int(os.environ.get("EMULATED_GRAPH_BYTES") or 0)
 
 
@@ -34,6 +36,7 @@ class Stream:
         _here.stream = self._before.pop()
 
     def synchronize(self):
+        cupy._alive()
         if LIBRARY.emulated_wait(self.ptr):
             raise RuntimeError("operation not permitted when stream is capturing")
 
@@ -78,6 +81,7 @@ class Graph:
         return f'digraph dot {{\nsubgraph cluster_1 {{\nlabel="graph_{self.number}"\n{nodes}}}\n}}\n'
 
     def launch(self, stream=None):
+        cupy._alive()
         LIBRARY.emulated_launch(self.number, (stream or cupy._stream()).ptr)
         Graph.n_launched += 1
 
@@ -106,6 +110,7 @@ class Device:
         pass
 
     def synchronize(self):
+        cupy._alive()
         LIBRARY.emulated_wait_all()
 
     @property
@@ -118,6 +123,10 @@ class runtime:
         def __init__(self, status):
             self.status = status
             super().__init__(f"{_ERRORS[status]}")
+
+    @staticmethod
+    def deviceSynchronize():
+        Device().synchronize()
 
     @staticmethod
     def getDeviceCount():
