@@ -1,10 +1,16 @@
 """The one door to CuPy: whether there is a GPU, which one, and arrays on it."""
 
+import os
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from runner.errors import DeviceError
+
+# As many streams as this do not wait for each other's launches. CUDA reads it once, and whatever imports CuPy first,
+# DeZero among them, may be what has it do so.
+os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
 
 #: The engines that device=auto gives to a GPU. The fast one must be asked for: its kernels were compiled, and run in an
 #: emulator, but never on a card so far.
@@ -49,6 +55,20 @@ def gpu_count() -> int:
     import cupy
 
     return int(cupy.cuda.runtime.getDeviceCount())
+
+
+def gpu_buses() -> list[str]:
+    """Where each card is plugged in: a name that a machine's processes share, whichever cards they see."""
+    import cupy
+
+    return [cupy.cuda.Device(card).pci_bus_id for card in range(gpu_count())]
+
+
+def card(number: int) -> AbstractContextManager[Any]:
+    """A context in which that card is the current one."""
+    import cupy
+
+    return cupy.cuda.Device(number)  # type: ignore[no-any-return]  # CuPy is untyped
 
 
 def gpu_name() -> str:

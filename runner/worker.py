@@ -1,7 +1,10 @@
 """What Hydra's launcher starts: a process that takes runs from a plan until none is left."""
 
 import contextlib
+import itertools
 import os
+import platform
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 
+from runner import device as devices
 from runner import plan as plans
 from runner import stop as stopping
 from runner.errors import CardLost
@@ -97,26 +101,25 @@ def _try(run: PlannedRun, root: Path, launch: str, stop: stopping.Stop) -> bool:
 
 @contextlib.contextmanager
 def _card(root: Path, device: str) -> Iterator[None]:
-    """On GPUs, a card of one's own among those that this process sees."""
+    """On GPUs, the card that the fewest workers have, of those that this process sees."""
     if device == "cpu":
         yield
         return
-    # Read when a card is first used: as many streams as this do not wait for each other's launches.
-    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
-    import cupy
-
     folder = root / "state" / "cards"
     folder.mkdir(parents=True, exist_ok=True)
-    for card in range(cupy.cuda.runtime.getDeviceCount()):
-        lock = FileLock(str(folder / f"{card}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue
-        with lock, cupy.cuda.Device(card):
-            yield
-        lock.release()
-        return
-    # More workers than cards: share the first.
-    with cupy.cuda.Device(0):
+    card, lock = _taken(folder)
+    with lock, devices.card(card):
         yield
+
+
+def _taken(folder: Path) -> tuple[int, FileLock]:
+    """The number of a card, and a lock that is held for as long as it is used."""
+    # Not by their numbers: CUDA_VISIBLE_DEVICES gives a card several of those, and machines may share the root.
+    names = [re.sub(r"\W", "-", f"{platform.node()}-{bus}") for bus in devices.gpu_buses()]
+    for n_others in itertools.count():
+        for card, name in enumerate(names):
+            lock = FileLock(str(folder / f"{name}.{n_others}.lock"))
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=0)
+                return card, lock
+    raise AssertionError("there is always another turn")

@@ -353,9 +353,7 @@ def test_a_model_that_cannot_be_captured_is_trained_without_graphs_and_it_is_sai
 
 
 @pytest.mark.skipif(not IS_EMULATED, reason="what a graph takes of a real card is not ours to say")
-def test_a_card_without_room_for_a_graph_is_out_of_memory_and_not_a_model_without_graphs(
-    card_run, monkeypatch
-):
+def test_a_card_without_room_for_a_graph_is_out_of_memory_and_not_a_model_without_graphs(card_run, monkeypatch):
     import cupy
 
     monkeypatch.setattr(cupy.cuda, "GRAPH_BYTES", 1 << 50)

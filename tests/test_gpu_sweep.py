@@ -1,10 +1,13 @@
 """A sweep on a card: several runs at a time have the bits that each has alone, and give way when memory runs out."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 from commands import environment, lines, results, run
+
+from runner import worker
 
 pytestmark = pytest.mark.gpu
 
@@ -77,6 +80,26 @@ def test_a_run_that_takes_the_card_with_it_fails_alone(words, tmp_path):
         assert "failed" in status.values() and set(status.values()) <= {"failed", "killed"}
         assert "which stopped the sweep; 0 are trained; go on with" in ended.err
     assert "4 of 4 runs trained" in run(tmp_path / "root", *seeds).out
+
+
+@emulated
+def test_workers_share_cards_evenly_whatever_numbers_they_see_them_by(tmp_path, monkeypatch):
+    import cupy
+
+    assert cupy.cuda.N_CONNECTIONS == 32  # before CuPy was first imported
+    monkeypatch.setenv("EMULATED_CARDS", "2")
+    with contextlib.ExitStack() as stack:
+        taken = []
+        for _ in range(5):
+            stack.enter_context(worker._card(tmp_path, "gpu"))
+            taken.append(cupy.cuda.Device().id)
+        assert taken == [0, 1, 0, 1, 0]
+        # The same cards by other numbers.
+        monkeypatch.setattr(cupy.cuda.Device, "pci_bus_id", property(lambda card: f"0000:0{2 - card.id}:00.0"))
+        stack.enter_context(worker._card(tmp_path, "gpu"))
+        assert cupy.cuda.Device().id == 0
+    with worker._card(tmp_path, "gpu"):
+        assert cupy.cuda.Device().id == 0  # given back
 
 
 def test_a_run_that_is_not_at_its_end_in_time_fails_between_two_epochs(tmp_path):

@@ -7,6 +7,8 @@ import cupy
 from cupy import LIBRARY, MemoryPool, _here, using_allocator  # noqa: F401
 
 n_launches = 0
+#: How many streams do not wait for each other, as CUDA reads it: once.
+N_CONNECTIONS = int(os.environ.get("CUDA_DEVICE_MAX_CONNECTIONS") or 8)
 #: Whether a kernel has gone wrong: no test but by setting it can have that.
 is_lost = False
 GRAPH_BYTES = int(os.environ.get("EMULATED_GRAPH_BYTES") or 0)
@@ -100,14 +102,21 @@ def get_elapsed_time(first, last):
 
 
 class Device:
-    def __init__(self, number=0):
-        self.id = number
+    _current = [0]
+
+    def __init__(self, number=None):
+        self.id = Device._current[-1] if number is None else number
 
     def __enter__(self):
+        Device._current.append(self.id)
         return self
 
     def __exit__(self, *_):
-        pass
+        Device._current.pop()
+
+    @property
+    def pci_bus_id(self):
+        return f"0000:0{1 + self.id}:00.0"
 
     def synchronize(self):
         cupy._alive()
