@@ -29,6 +29,9 @@ from runner.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
 from runner.state import JournalWriter, RunFolder
 
+#: What has cuBLAS round otherwise than a run's configuration says.
+_CUBLAS_NAMES = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
+
 
 def run(
     planned: PlannedRun,
@@ -168,6 +171,7 @@ def _start_line(planned: PlannedRun, launch: str) -> dict[str, Any]:
         "git": provenance.commit(),
         "processor": provenance.processor(),
         "threads": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
+        "cublas": {name: os.environ[name] for name in _CUBLAS_NAMES if name in os.environ},
         "pid": os.getpid(),
         "launch": launch,
     }

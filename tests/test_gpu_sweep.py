@@ -29,11 +29,12 @@ def alone(tmp_path_factory):
 
 @pytest.mark.parametrize("streams", ["engine.streams=3", "engine.graph=false"])
 def test_runs_side_by_side_have_the_bits_that_each_has_alone(streams, alone, tmp_path):
-    ended = run(tmp_path / "root", "-m", *SHORT, streams)
+    ended = run(tmp_path / "root", "-m", *SHORT, streams, env=environment(NVIDIA_TF32_OVERRIDE="0"))
     assert results(tmp_path / "root") == alone and len(alone) == 4
     assert "4 of 4 runs trained and stored" in ended.out
     for (start,) in lines(tmp_path / "root", "start").values():
         assert (start["device"], start["engine"]) == ("gpu", "fast") and start["card"]
+        assert start["cublas"]["NVIDIA_TF32_OVERRIDE"] == "0"
 
 
 @emulated

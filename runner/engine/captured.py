@@ -240,10 +240,10 @@ def captured(stream: Any, work: Callable[[], None]) -> Any:
         gc.enable()
 
 
-def why_not_capturable(model: Any, engine: "FastOnGpu", x: Any, t: Any) -> str | None:
-    """What a model does that cannot be captured, such as a function of DeZero's that copies to the card; None: nothing.
+def why_not_capturable(model: Any, optimizer: Any, engine: "FastOnGpu", x: Any, t: Any) -> str | None:
+    """What a step does that cannot be captured, such as a function of DeZero's that copies to the card; None: nothing.
 
-    The kernels are those of a step without the update; no weight changes.
+    No weight changes, nor anything of the optimizer: the step that updates them is captured and not launched.
     """
     import cupy
 
@@ -251,19 +251,21 @@ def why_not_capturable(model: Any, engine: "FastOnGpu", x: Any, t: Any) -> str |
     board = cupy.zeros(board_size(len(x)), dtype=cupy.uint8)
     trial = Pass(x, t.astype(cupy.int32), board, in_training=True)
 
-    def work() -> None:
-        step(model, _NO_UPDATE, engine, x, trial.labels)
+    def work(optimizer: Any) -> None:
+        step(model, optimizer, engine, x, trial.labels)
 
+    before = dict(vars(optimizer))  # Adam counts its steps on the host
     with kernels.during(trial):
-        work()
+        work(_NO_UPDATE)
         kernels.stream.synchronize()
         try:
-            captured(kernels.stream, work)
+            captured(kernels.stream, lambda: work(optimizer))
         except Exception as error:
             if devices.is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
             return " ".join(str(error).split())[:200] or type(error).__name__
         finally:
+            vars(optimizer).update(before)
             model.cleargrads()
     return None
 

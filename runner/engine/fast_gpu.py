@@ -47,5 +47,5 @@ class FastOnGpu(Fast):
         with self.kernels.on_card():
             super().warm_up(model, optimizer, x, t)
             self.kernels.stream.synchronize()
-            if self.graph and (reason := why_not_capturable(model, self, x, t)):
+            if self.graph and (reason := why_not_capturable(model, optimizer, self, x, t)):
                 self.graph, self.fallbacks = False, (*self.fallbacks, f"no CUDA graph: {reason}")

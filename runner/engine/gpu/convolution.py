@@ -10,8 +10,9 @@ from runner.engine.gpu.module import blocks, launch
 
 #: SLICES and CHANNELS of kernels.cu.
 _SLICES, _CHANNELS = 16, 8
-#: Bytes of shared memory that every card gives a block without being asked in a special way.
-_SHARED = 48 << 10
+#: Bytes of shared memory that every card gives a block without being asked in a special way, but for what the kernel
+#: declares by itself: weights and biases.
+_SHARED = (48 << 10) - 512
 #: Numbers in the columns that are worked on at a time: 256 MiB of float32.
 _N_NUMBERS = 1 << 26
 

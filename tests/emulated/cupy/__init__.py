@@ -336,7 +336,8 @@ class RawModule:
                 assert arg.dtype.type in _TYPES[type_], (name, type_, arg.dtype)
                 assert type_.endswith("*") == isinstance(arg, ndarray), (name, type_)
                 assert not isinstance(arg, ndarray) or arg.flags.c_contiguous, (name, type_)
-            assert shared_mem <= 48 << 10 and 0 < block[0] <= 1024
+            assert shared_mem <= (48 << 10) - 512, "what the kernel declares by itself counts, too"
+            assert 0 < block[0] <= 1024
             x, y, z = (*grid, 1, 1)[:3]
             assert 0 < x < 2**31 and 0 < y < 65536 and 0 < z < 65536, (name, grid)
             values = [ctypes.c_void_p(a.ctypes.data) if isinstance(a, ndarray) else np.array(a) for a in args]
