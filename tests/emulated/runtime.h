@@ -238,9 +238,9 @@ int cublasSetWorkspace_v2(Handle* handle, void* workspace, size_t) {
 int cublasSetMathMode(Handle*, int) { return 0; }
 
 // Columns first, as in the manual: C (m, n) = alpha op(A) (m, k) op(B) (k, n) + beta C.
-int cublasSgemmStridedBatched(Handle* handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha,
-                              const float* A, int lda, long long stride_a, const float* B, int ldb, long long stride_b,
-                              const float* beta, float* C, int ldc, long long stride_c, int count) {
+static int product(Handle* handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha, const float* A,
+                   int lda, long long stride_a, const float* B, int ldb, long long stride_b, const float* beta, float* C,
+                   int ldc, long long stride_c, int count) {
     if (!handle->has_workspace || lda < (trans_a ? k : m) || ldb < (trans_b ? n : k) || ldc < m) return 7;
     if (*alpha != 1.f || *beta != 0.f) return 15;
     emulated::put(handle->stream, [=] {
@@ -256,5 +256,17 @@ int cublasSgemmStridedBatched(Handle* handle, int trans_a, int trans_b, int m, i
                 }
     });
     return 0;
+}
+
+int cublasSgemm_v2(Handle* handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha, const float* A,
+                   int lda, const float* B, int ldb, const float* beta, float* C, int ldc) {
+    return product(handle, trans_a, trans_b, m, n, k, alpha, A, lda, 0, B, ldb, 0, beta, C, ldc, 0, 1);
+}
+
+int cublasSgemmStridedBatched(Handle* handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha,
+                              const float* A, int lda, long long stride_a, const float* B, int ldb, long long stride_b,
+                              const float* beta, float* C, int ldc, long long stride_c, int count) {
+    return product(handle, trans_a, trans_b, m, n, k, alpha, A, lda, stride_a, B, ldb, stride_b, beta, C, ldc, stride_c,
+                   count);
 }
 }

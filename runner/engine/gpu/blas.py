@@ -35,7 +35,8 @@ class Blas:
     def __init__(self, stream: Any, tf32: bool) -> None:
         import cupy
 
-        self._library = _library()
+        # The handle is destroyed before its stream.
+        self._library, self._stream = _library(), stream
         self._handle = ctypes.c_void_p()
         status = self._library.cublasCreate_v2(ctypes.byref(self._handle))
         # A card without room for what a handle takes answers so, too.
@@ -57,25 +58,17 @@ class Blas:
         """
         m, n = out.shape[-2:]
         k = a.shape[-2] if transpose_a else a.shape[-1]
-        count = out.shape[0] if out.ndim == 3 else 1
-        one, zero = ctypes.c_float(1), ctypes.c_float(0)
+        one, zero = ctypes.byref(ctypes.c_float(1)), ctypes.byref(ctypes.c_float(0))
         # cuBLAS thinks in columns: to it these are b, a and out transposed, and out.T = op(b).T @ op(a).T.
-        self._checked(
-            self._library.cublasSgemmStridedBatched(
-                self._handle,
-                ctypes.c_int(_OPERATION[transpose_b]),
-                ctypes.c_int(_OPERATION[transpose_a]),
-                ctypes.c_int(n),
-                ctypes.c_int(m),
-                ctypes.c_int(k),
-                ctypes.byref(one),
-                *_matrix(b),
-                *_matrix(a),
-                ctypes.byref(zero),
-                *_matrix(out),
-                ctypes.c_int(count),
-            )
-        )
+        operations = [ctypes.c_int(_OPERATION[transpose]) for transpose in (transpose_b, transpose_a)]
+        numbers = [*operations, *(ctypes.c_int(size) for size in (n, m, k)), one]
+        if out.ndim == 2:
+            # Of few rows by thousands of columns cuBLAS computes parts side by side, but not within a batch of one.
+            factors = *_matrix(b), *_matrix(a), zero, *_matrix(out)
+            self._checked(self._library.cublasSgemm_v2(self._handle, *numbers, *factors))
+            return
+        batches = *_matrices(b), *_matrices(a), zero, *_matrices(out), ctypes.c_int(len(out))
+        self._checked(self._library.cublasSgemmStridedBatched(self._handle, *numbers, *batches))
 
     @staticmethod
     def _checked(status: int) -> None:
@@ -85,10 +78,15 @@ class Blas:
             raise BlasError(f"cuBLAS answered with status {status}")
 
 
-def _matrix(array: Any) -> tuple[Any, Any, Any]:
-    """Its address, the length of its rows, and how far the next one of a batch is."""
+def _matrix(array: Any) -> tuple[Any, Any]:
+    """Its address and the length of its rows."""
+    return ctypes.c_void_p(array.data.ptr), ctypes.c_int(array.shape[-1])
+
+
+def _matrices(array: Any) -> tuple[Any, Any, Any]:
+    """The same of the first of a batch, and how far the next one is; 0 where there is one for all."""
     stride = array.shape[-2] * array.shape[-1] if array.ndim == 3 else 0
-    return ctypes.c_void_p(array.data.ptr), ctypes.c_int(array.shape[-1]), ctypes.c_longlong(stride)
+    return *_matrix(array), ctypes.c_longlong(stride)
 
 
 @functools.cache
