@@ -139,6 +139,28 @@ def test_the_loss_its_gradient_and_what_is_right_are_the_cpus(n):
     np.testing.assert_allclose(cards[2], ours[2], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("decay", [0.0, 1e-2])
+@pytest.mark.parametrize(
+    "name, n_states, lr_to_eps",
+    [("adam", 2, (1e-2, 0.9, 0.999, 1e-8)), ("momentum", 1, (1e-2, 0.9)), ("sgd", 0, (1e-2,))],
+)
+def test_an_optimizer_has_the_cpus_bits_which_are_dezeros(name, n_states, lr_to_eps, decay):
+    rng = np.random.default_rng(5)
+    scale = 10.0 ** rng.integers(-20, 3, 5000)
+    p, g, *states = (rng.standard_normal(5000).astype(np.float32) for _ in range(2 + n_states))
+    g = (g * scale).astype(np.float32)
+    states = [s if i == 0 else s * s for i, s in enumerate(states)]  # Adam's second moment is not negative
+
+    def update(kernels, *arrays):
+        arrays = [a.copy() for a in arrays]
+        for _ in range(5):
+            getattr(kernels, name)(*arrays, *lr_to_eps, decay)
+        return arrays
+
+    for ours, cards in zip(*on_both(update, p, g, *states), strict=True):
+        assert cards.tobytes() == ours.tobytes()
+
+
 def test_columns_are_worked_on_some_images_at_a_time(monkeypatch):
     from runner.engine.gpu import convolution
 
@@ -309,7 +331,8 @@ def test_an_epoch_looks_at_the_card_once(card_run, monkeypatch):
 
     monkeypatch.setattr(type(loop), "read", counted)
     epoch = loop.epoch(np.arange(IMAGES), Position(), lambda: False)
-    assert next(epoch) is None and n_reads == 0
+    gone = n_sources_gone()
+    assert next(epoch) is None and n_reads == 0 and n_sources_gone() == gone
     with pytest.raises(StopIteration) as end:
         next(epoch)
     assert n_reads == 1 and math.isfinite(end.value.value.test[0])
@@ -331,6 +354,13 @@ def test_the_answers_of_a_run_whose_epochs_are_all_trained_are_those_of_its_last
     last = records_of(run, 2)[-1]
     loss, correct = run.engine.loop(run.model, run.optimizer, run.data, BATCH).test()
     assert loss == last.test_loss and correct.tobytes() == last.test_correct.tobytes()
+
+
+def n_sources_gone():
+    """Copies to the card whose source was gone before they were made; a real card does not say."""
+    import cupy
+
+    return getattr(cupy, "n_sources_gone", 0)
 
 
 class Copies(Model):

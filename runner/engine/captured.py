@@ -113,7 +113,7 @@ class Captured:
 
     def begin_training(self, order: NDArray[np.int64], position: Position, time: int, n_steps: int) -> None:
         training, first = self.passes[TRAIN], position.step
-        training.order.set(order.astype(np.int32))
+        training.set_order(order)
         training.set_rates(np.concatenate([np.zeros(first), self.optimizer.rates(n_steps - first)]))
         training.place(
             row=first * self.batch_size,

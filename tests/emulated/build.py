@@ -50,7 +50,7 @@ def library(source_path):
     if not made.exists():
         with tempfile.TemporaryDirectory(dir=folder) as work:
             (Path(work) / "kernels.cpp").write_text(text)
-            line = ["g++", "-O2", "-march=native", "-ffp-contract=off", "-std=c++17", "-Wall", "-Werror"]
+            line = ["g++", "-O2", "-march=native", "-ffp-contract=fast", "-std=c++17", "-Wall", "-Werror"]
             line += [
                 "-Wno-unknown-pragmas",
                 "-Wno-unused-function",

@@ -130,6 +130,7 @@ static void run_grid(Dim grid, int n_threads, bool has_barriers, const std::func
 using Work = std::function<void()>;
 struct Stream {
     std::vector<Work> queue;
+    long n_waits = 0;
     bool is_captured = false;
     std::shared_ptr<std::vector<Work>> graph;
 };
@@ -165,6 +166,17 @@ static inline int atomicAdd(int* at, int value) {
 }
 using std::isfinite;
 
+// Rounded each by itself: the compiler, which like a card's makes one operation of a product and a sum where it can, must
+// not see that there are two.
+static inline float apart(float value) {
+    __asm__ volatile("" : "+m"(value));
+    return value;
+}
+static inline float __fmul_rn(float a, float b) { return apart(a * b); }
+static inline float __fadd_rn(float a, float b) { return apart(apart(a) + apart(b)); }
+static inline float __fdiv_rn(float a, float b) { return a / b; }
+static inline float __fsqrt_rn(float a) { return std::sqrt(a); }
+
 extern "C" {
 long emulated_stream() { return ++emulated::last_id; }
 
@@ -172,6 +184,7 @@ long emulated_stream() { return ++emulated::last_id; }
 int emulated_wait(long stream) {
     emulated::Stream& on = emulated::streams[stream];
     if (on.is_captured) return 1;
+    ++on.n_waits;
     std::vector<emulated::Work> queue;
     queue.swap(on.queue);
     for (auto& work : queue) work();
@@ -186,6 +199,8 @@ int emulated_wait_all() {
 
 int emulated_is_captured(long stream) { return emulated::streams[stream].is_captured; }
 long emulated_pending(long stream) { return (long)emulated::streams[stream].queue.size(); }
+
+long emulated_waits(long stream) { return emulated::streams[stream].n_waits; }
 
 void emulated_begin(long stream) {
     emulated::streams[stream].is_captured = true;

@@ -157,7 +157,9 @@ extern "C" __global__ void conv3x3_gradients(const float* x, const float* gy, co
     __syncthreads();
     if (threadIdx.x == 0) is_last = atomicAdd(&tickets[c], 1) == SLICES - 1;
     __syncthreads();
-    if (is_last && threadIdx.x < 10) {
+    if (!is_last) return;
+    __threadfence();
+    if (threadIdx.x < 10) {
         const volatile float* written = partials + (long long)c * SLICES * 10 + threadIdx.x;
         float sum = 0.f;
         for (int s = 0; s < SLICES; ++s) sum += written[s * 10];
@@ -497,30 +499,42 @@ extern "C" __global__ void softmax_cross_entropy(const float* y, const int* t, i
 
 // ====================================================================================================================
 // The optimizers, in DeZero's order of operations; one thread a number. rates: that of each step of the pass.
+// Products and sums by name: the compiler would make one operation of the two, which rounds once where DeZero does twice.
 // ====================================================================================================================
+
+// What is smaller is 0 to runner/engine/cpu/update.py, and so here, for the same bits.
+#define TINY 1e-17f
+
+__device__ float kept(float value, float tiny) { return fabsf(value) < tiny ? 0.f : value; }
+__device__ float difference(float a, float b) { return __fadd_rn(a, -b); }
 
 extern "C" __global__ void adam(float* p, const float* g, float* m, float* v, long long n, const float* rates,
                                 const State* state, float rest1, float rest2, float eps, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    const float lr = rates[state->steps - 1], x = g[i] + decay * p[i];
-    const float mi = m[i] + rest1 * (x - m[i]), vi = v[i] + rest2 * (x * x - v[i]);
+    const float lr = rates[state->steps - 1], pi = p[i], m_was = m[i], v_was = v[i];
+    const float x = kept(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
+    const float mi = kept(__fadd_rn(m_was, __fmul_rn(rest1, difference(x, m_was))), TINY);
+    const float vi = kept(__fadd_rn(v_was, __fmul_rn(rest2, difference(__fmul_rn(x, x), v_was))), TINY * TINY);
     m[i] = mi;
     v[i] = vi;
-    p[i] = p[i] - lr * mi / (sqrtf(vi) + eps);
+    p[i] = kept(difference(pi, __fdiv_rn(__fmul_rn(lr, mi), __fadd_rn(__fsqrt_rn(vi), eps))), TINY);
 }
 
 extern "C" __global__ void momentum(float* p, const float* g, float* v, long long n, const float* rates,
                                     const State* state, float factor, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    const float x = g[i] + decay * p[i], vi = v[i] * factor - rates[state->steps - 1] * x;
+    const float pi = p[i], x = kept(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
+    const float vi = kept(difference(__fmul_rn(v[i], factor), __fmul_rn(rates[state->steps - 1], x)), TINY);
     v[i] = vi;
-    p[i] = p[i] + vi;
+    p[i] = kept(__fadd_rn(pi, vi), TINY);
 }
 
 extern "C" __global__ void sgd(float* p, const float* g, long long n, const float* rates, const State* state,
                                float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) p[i] = p[i] - rates[state->steps - 1] * (g[i] + decay * p[i]);
+    if (i >= n) return;
+    const float pi = p[i], x = __fadd_rn(g[i], __fmul_rn(decay, pi));
+    p[i] = kept(difference(pi, __fmul_rn(rates[state->steps - 1], x)), TINY);
 }

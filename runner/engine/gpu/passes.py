@@ -1,5 +1,6 @@
 """A pass over some images: their order, where it stands and what has come of it, all of it on the card."""
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,9 @@ class Pass:
         self.order = cupy.arange(len(images), dtype=cupy.int32)
         self.rates = cupy.zeros(n_steps, dtype=cupy.float32)
         self.state, self.correct = board[: STATE.itemsize], board[STATE.itemsize :]
+        # What was copied from last: it must not go before the copy is made, and nobody waits for that. An epoch copies
+        # three times before somebody waits.
+        self._sources: deque[Any] = deque(maxlen=8)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -52,11 +56,19 @@ class Pass:
         state = np.zeros(1, dtype=STATE)
         for name, value in values.items():
             state[name] = value
-        self.state.set(state.view(np.uint8))
+        self._set(self.state, state.view(np.uint8))
+
+    def set_order(self, order: NDArray[np.int64]) -> None:
+        """The order in which the images are gone through, (n,)."""
+        self._set(self.order, order.astype(np.int32))
 
     def set_rates(self, rates: NDArray[np.float64]) -> None:
         """The learning rate of each step, (n_steps,), from the first of the pass on."""
-        self.rates.set(rates.astype(np.float32))
+        self._set(self.rates, rates.astype(np.float32))
+
+    def _set(self, array: Any, values: NDArray[Any]) -> None:
+        self._sources.append(values)
+        array.set(values)
 
 
 def board_size(n_images: int) -> int:

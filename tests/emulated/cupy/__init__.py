@@ -11,6 +11,7 @@ import ctypes
 import os
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from . import _source  # noqa: E402
 __version__ = "14.2.0+emulated"
 LIBRARY = build.load(_source.PATH)
 LIBRARY.emulated_launch.argtypes = [ctypes.c_long, ctypes.c_long]
-for _name in ("stream", "end", "nodes", "pending"):
+for _name in ("stream", "end", "nodes", "pending", "waits"):
     getattr(LIBRARY, f"emulated_{_name}").restype = ctypes.c_long
 
 _BYTES = int(os.environ.get("EMULATED_BYTES") or 1 << 40)
@@ -153,6 +154,15 @@ class _Pointer:
         self.ptr = ptr
 
 
+#: Copies to the card whose source was gone before anybody had waited for them.
+n_sources_gone = 0
+
+
+def _gone(stream, n_waits):
+    global n_sources_gone
+    n_sources_gone += stream != 0 and LIBRARY.emulated_waits(stream) == n_waits
+
+
 class ndarray(np.ndarray):
     @property
     def data(self):
@@ -174,7 +184,10 @@ class ndarray(np.ndarray):
         on = (stream or _stream()).ptr
         if LIBRARY.emulated_is_captured(on):
             raise RuntimeError("the current stream is capturing, so H2D transfers are disallowed")
-        array = np.ascontiguousarray(array)
+        array = owner = np.ascontiguousarray(array)
+        while owner.base is not None:
+            owner = owner.base
+        weakref.finalize(owner, _gone, on, LIBRARY.emulated_waits(on)).atexit = False
         to, source = ctypes.c_void_p(self.ctypes.data), ctypes.c_void_p(array.ctypes.data)
         LIBRARY.emulated_copy(ctypes.c_long(on), to, source, ctypes.c_long(self.nbytes))
 
