@@ -18,6 +18,7 @@ from runner.backend import F, Model, Variable, named_parameters
 from runner.checkpoint import Checkpoints
 from runner.engine import captured, cpu, functions, gpu, layers
 from runner.engine.gpu import blas
+from runner.engine.gpu import kernels as kernels_of_a_card
 from runner.engine.gpu.blas import BlasError
 from runner.engine.loop import Diverged, Position
 from runner.record import TIMES
@@ -159,6 +160,65 @@ def test_an_optimizer_has_the_cpus_bits_which_are_dezeros(name, n_states, lr_to_
 
     for ours, cards in zip(*on_both(update, p, g, *states), strict=True):
         assert cards.tobytes() == ours.tobytes()
+
+
+def two_layers(rng, n_rows, n_in, n_units, n_out):
+    """x, and W1, b1, W2, b2, of small integers: their sums are exact, whoever adds in which order."""
+    shapes = (n_rows, n_in), (n_in, n_units), (n_units,), (n_units, n_out), (n_out,)
+    return [rng.integers(-1, 2, shape).astype(np.float32) for shape in shapes]
+
+
+def gradients_of_two_layers(kernels, x, arrays, ratio, how):
+    """The gradients of x, W1, b1, W2 and b2, which have places for them as the optimizers give."""
+    x, parameters = Variable(x), [Variable(a) for a in arrays]
+    for parameter in parameters:
+        parameter.gradient_place = parameter.data * 0 + 7
+    first = functions.LinearRelu(kernels, draw(ratio, 0) if ratio else None)
+    second = functions.Linear(kernels)
+    y = how(second, first(x, *parameters[:2]), *parameters[2:])
+    y.grad = Variable(y.data * 0 + y.data)
+    y.backward()
+    return [v.grad.data for v in (x, *parameters)]
+
+
+@pytest.mark.parametrize("sizes", [(13, 7, 70, 10), (100, 5, 33, 16), (9, 3, 100, 1)])
+@pytest.mark.parametrize("ratio", [None, 0.5])
+def test_the_gradients_of_the_last_two_layers_in_one_kernel_are_those_of_two(sizes, ratio, monkeypatch):
+    arrays = two_layers(np.random.default_rng(6), *sizes)
+
+    def both(kernels, *arrays):
+        return gradients_of_two_layers(kernels, arrays[0], arrays[1:], ratio, lambda f, *of: f(*of))
+
+    n_launches, launch = [], kernels_of_a_card.launch
+    monkeypatch.setattr(
+        kernels_of_a_card, "launch", lambda name, *a, **k: (n_launches.append(name), launch(name, *a, **k))
+    )
+    ours, cards = on_both(both, *arrays)
+    assert n_launches.count("few_linear_relu_gradients") == 1 and "relu_gradients" not in n_launches
+    monkeypatch.setattr(gpu.Kernels, "linear_and_relu_gradients", None)
+    _, apart = on_both(both, *arrays)
+    assert "relu_gradients" in n_launches
+    for one, other, cpus in zip(cards, apart, ours, strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one, cpus)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda last, h, *of: last(h, *of) + last.__class__(last.kernels)(h, *of),  # h has gradients of two
+        lambda last, h, *of: last(h * 1.0, *of),  # something is between
+        lambda last, h, *of: last(h, *of) + F.sum(h),  # whose gradient comes first or last
+    ],
+)
+def test_a_hidden_layer_that_others_ask_too_has_the_sum_of_their_gradients(how):
+    arrays = two_layers(np.random.default_rng(7), 5, 3, 8, 4)
+
+    def gradients(kernels, *arrays):
+        return gradients_of_two_layers(kernels, arrays[0], arrays[1:], None, how)
+
+    for ours, cards in zip(*on_both(gradients, *arrays), strict=True):
+        np.testing.assert_array_equal(cards, ours)
 
 
 def test_columns_are_worked_on_some_images_at_a_time(monkeypatch):
@@ -424,11 +484,11 @@ def test_a_handle_that_finds_no_room_is_out_of_memory(status, error, monkeypatch
 @pytest.mark.parametrize(
     "knobs, n_kernels",
     [
-        # Batch, convolution, product, bias to dropout, last layer, loss; last layer's gradients, ReLU's, two products,
-        # the convolution's, Adam.
-        (dict(channels=30, hidden_size=100), 12),
-        (dict(fc_depth=2), 17),
-        (dict(kind="mlp", fc_depth=2), 14),
+        # Batch, convolution, product, bias to dropout, last layer, loss; gradients of the last layer and its ReLU, two
+        # products, the convolution's, Adam.
+        (dict(channels=30, hidden_size=100), 11),
+        (dict(fc_depth=2), 16),
+        (dict(kind="mlp", fc_depth=2), 13),
     ],
     ids=str,
 )

@@ -94,4 +94,5 @@ def step_operations(net: Net) -> int:
 def n_kernels(net: Net) -> int:
     """Kernels of a training step of the fast engine."""
     n = _KERNELS + _KERNELS_A_LAYER * len(net.hidden) + (_KERNELS_OF_A_CONVOLUTION if net.channels else 0)
+    n -= bool(net.hidden)  # the gradients of the last layer and of the ReLU before it are one
     return n if net.channels else n - 1

@@ -72,14 +72,24 @@ class LinearRelu(_Parametric):
     def __init__(self, kernels: Any, draw: Draw | None) -> None:
         super().__init__(kernels)
         self.draw = draw
+        #: Gradient of y, gradient of what the ReLU is applied to and gradient of b, if the function that y went to
+        #: computed them with its own.
+        self.ready: tuple[Any, Any, Any] | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        return self.draw.ratio if self.draw else None
 
     def compute(self, x: Any, W: Any, b: Any) -> Any:
         self.y = self.kernels.linear_relu(x, W, b, self.draw)
         return self.y
 
     def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
-        ratio = self.draw.ratio if self.draw else None
-        return self.kernels.linear_relu_gradients(x, W, self.y, ratio, gy, gW, gb, self.want_gx)
+        ready, self.ready = self.ready, None
+        # DeZero makes a new array of the gradients that y has from several functions: then this is another one.
+        if ready is not None and gy is ready[0] and gb is ready[2]:
+            return self.kernels.product_gradients(x, W, ready[1], gW, self.want_gx)
+        return self.kernels.linear_relu_gradients(x, W, self.y, self.ratio, gy, gW, gb, self.want_gx)
 
 
 class Linear(_Parametric):
@@ -89,6 +99,12 @@ class Linear(_Parametric):
         return self.kernels.linear(x, W, b)
 
     def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
+        before, both = self.inputs[0].creator, getattr(self.kernels, "linear_and_relu_gradients", None)
+        if both and isinstance(before, LinearRelu) and x is before.y:
+            gb_before = _place(before.inputs[2])
+            if gb_before is not None and (found := both(x, W, before.ratio, gy, gW, gb, gb_before)):
+                before.ready = *found, gb_before
+                return found[0]
         return self.kernels.linear_gradients(x, W, gy, gW, gb, self.want_gx)
 
 
@@ -121,13 +137,15 @@ def _in_order(*arrays: Any) -> Iterator[Any]:
     return (array if array.flags.c_contiguous else array.copy(order="C") for array in arrays)
 
 
-def _gradient_array(parameter: Any) -> Any:
-    """Where the gradient of a parameter is written: the optimizer's own place for it, if that is free.
+def _place(parameter: Any) -> Any:
+    """The optimizer's own place for the gradient of a parameter, if that is free, or None.
 
     It is not when the parameter has had a gradient since `cleargrads`, for DeZero adds the two.
     """
-    place = getattr(parameter, "gradient_place", None)
-    if place is not None and parameter.grad is None:
-        return place
-    data = parameter.data
-    return dezero.cuda.get_array_module(data).empty(data.shape, dtype=data.dtype)
+    return getattr(parameter, "gradient_place", None) if parameter.grad is None else None
+
+
+def _gradient_array(parameter: Any) -> Any:
+    """Where the gradient of a parameter is written: the optimizer's place, or else an array of its own."""
+    place, data = _place(parameter), parameter.data
+    return dezero.cuda.get_array_module(data).empty(data.shape, dtype=data.dtype) if place is None else place

@@ -9,27 +9,40 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)\s*\{')
 
 
+class Parameter(NamedTuple):
+    type_: str  # without const
+    is_written: bool  # whether it may be
+    is_alone: bool  # whether the compiler was told that no other points to the same
+
+
+def _parameter(text):
+    *words, _ = text.split()
+    is_const, is_alone = words[0] == "const", words[-1] == "__restrict__"
+    return Parameter(" ".join(words[is_const : len(words) - is_alone]), not is_const, is_alone)
+
+
 def kernels(source):
-    """Name -> (C types of its parameters, whether its threads wait for each other)."""
+    """Name -> (its parameters, whether its threads wait for each other)."""
     found = list(KERNEL.finditer(source))
     ends = [match.start() for match in found[1:]] + [len(source)]
     return {
         match[1]: (
-            [" ".join(parameter.split()[:-1]).removeprefix("const ") for parameter in match[2].split(",")],
+            [_parameter(text) for text in match[2].split(",")],
             re.search(r"__syncthreads|block_sums|__shfl", source[match.end() : end]) is not None,
         )
         for match, end in zip(found, ends, strict=True)
     }
 
 
-def _launcher(name, types, waits):
-    copies = "".join(f"    auto a{i} = *({type_}*)arguments[{i}];\n" for i, type_ in enumerate(types))
-    given = ", ".join(f"a{i}" for i in range(len(types)))
+def _launcher(name, parameters, waits):
+    copies = "".join(f"    auto a{i} = *({of.type_}*)arguments[{i}];\n" for i, of in enumerate(parameters))
+    given = ", ".join(f"a{i}" for i in range(len(parameters)))
     return (
         f'extern "C" void launch_{name}(long stream, int x, int y, int z, int n_threads, void** arguments) {{\n{copies}'
         f"    emulated::put(stream, [=] {{\n"

@@ -439,6 +439,61 @@ extern "C" __global__ void few_linear_gradients(const float* x, const float* W, 
     gx[i] = sum;
 }
 
+// few_linear_gradients where x (n_rows, n_in) is what relu(...) or its dropout gave: gz and gb_before (n_in,) as well, which
+// relu_gradients gives for gx. Blocks: n_in / 32, and one for gb; THREADS a block.
+extern "C" __global__ void few_linear_relu_gradients(const float* __restrict__ x, const float* __restrict__ W,
+                                                     const float* __restrict__ gy, float kept, int n_rows, int n_in,
+                                                     int n_out, float* __restrict__ gW, float* __restrict__ gb,
+                                                     float* __restrict__ gx, float* __restrict__ gz,
+                                                     float* __restrict__ gb_before) {
+    __shared__ float sums[THREADS / 32][FEW + 1][33];
+    const int lane = threadIdx.x % 32, group = threadIdx.x / 32;
+    // The last block takes a column of ones for x, which makes it the one of gb.
+    const bool of_bias = (int)blockIdx.x == (n_in + 31) / 32;
+    const int k = of_bias ? lane : (int)blockIdx.x * 32 + lane;
+    const bool mine = of_bias ? lane == 0 : k < n_in;
+    float part[FEW + 1], weights[FEW];
+#pragma unroll
+    for (int j = 0; j < FEW; ++j) {
+        part[j] = 0.f;
+        weights[j] = !of_bias && mine && j < n_out ? W[(long long)k * n_out + j] : 0.f;
+    }
+    part[FEW] = 0.f;
+    if (mine)
+#pragma unroll 2
+        for (int r = group; r < n_rows; r += THREADS / 32) {
+            const long long at = (long long)r * n_in + k;
+            const float v = of_bias ? 1.f : x[at];
+            float back = 0.f;
+#pragma unroll
+            for (int j = 0; j < FEW; ++j)
+                if (j < n_out) {
+                    const float g = gy[(long long)r * n_out + j];
+                    part[j] += v * g;
+                    back += g * weights[j];
+                }
+            if (of_bias) continue;
+            gx[at] = back;
+            const float z = v > 0.f ? back / kept : 0.f;
+            gz[at] = z;
+            part[FEW] += z;
+        }
+#pragma unroll
+    for (int j = 0; j <= FEW; ++j) sums[group][j][lane] = part[j];
+    __syncthreads();
+    if (!mine) return;
+    for (int j = group; j < n_out + !of_bias; j += THREADS / 32) {
+        float sum = 0.f;
+        for (int w = 0; w < THREADS / 32; ++w) sum += sums[w][j < n_out ? j : FEW][lane];
+        if (j == n_out)
+            gb_before[k] = sum;
+        else if (of_bias)
+            gb[j] = sum;
+        else
+            gW[(long long)k * n_out + j] = sum;
+    }
+}
+
 // ====================================================================================================================
 // The loss
 // ====================================================================================================================

@@ -145,13 +145,32 @@ class Kernels:
         n_rows = np.int32(len(x))
         if n_out > _FEW:
             launch("row_sums", (-(-n_out // 32),), gy, n_rows, np.int32(n_out), gb)
-            return self._product_gradients(x, W, gy, gW, want_gx)
+            return self.product_gradients(x, W, gy, gW, want_gx)
         gx = cupy.empty_like(x) if want_gx else None
         n_blocks = -(-n_in // 32) + 1 + (-(-x.size // THREADS) if want_gx else 0)
         numbers = n_rows, np.int32(n_in), np.int32(n_out)
         # Without blocks for it, gx is not written; any array of its type will do.
         launch("few_linear_gradients", (n_blocks,), x, W, gy, *numbers, gW, gb, x if gx is None else gx)
         return gx
+
+    def linear_and_relu_gradients(
+        self, x: Any, W: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, gb_before: Any
+    ) -> tuple[Any, Any] | None:
+        """`linear_gradients`, and on the way `linear_relu_gradients` of the layer whose output x is.
+
+        Fills gb_before as well, and returns the gradient of x and that of what the ReLU was applied to, both like x;
+        `product_gradients` has the rest. None: there is no such kernel for so many units.
+        """
+        import cupy
+
+        n_in, n_out = W.shape
+        if n_out > _FEW:
+            return None
+        gx, gz = cupy.empty_like(x), cupy.empty_like(x)
+        numbers = np.float32(1.0 - (ratio or 0.0)), np.int32(len(x)), np.int32(n_in), np.int32(n_out)
+        n_blocks = -(-n_in // 32) + 1
+        launch("few_linear_relu_gradients", (n_blocks,), x, W, gy, *numbers, gW, gb, gx, gz, gb_before)
+        return gx, gz
 
     def linear_relu(self, x: Any, W: Any, b: Any, draw: Draw | None) -> Any:
         """relu(x @ W + b), and with a draw the units that it keeps, divided by their share."""
@@ -190,9 +209,10 @@ class Kernels:
         gz, n_units = cupy.empty_like(y), y.shape[1]
         kept = np.float32(1.0 - (ratio or 0.0))
         launch("relu_gradients", (-(-n_units // 32),), gy, y, kept, np.int32(len(y)), np.int32(n_units), gz, gb)
-        return self._product_gradients(x, W, gz, gW, want_gx)
+        return self.product_gradients(x, W, gz, gW, want_gx)
 
-    def _product_gradients(self, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
+    def product_gradients(self, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
+        """Fill gW for gz, the gradient of x @ W; return that of x, or None when nobody wants it."""
         import cupy
 
         self.blas.product(x, gz, gW, transpose_a=True)

@@ -8,6 +8,7 @@ it, EMULATED_CARDS the number of cards.
 
 import contextlib
 import ctypes
+import itertools
 import os
 import sys
 import threading
@@ -333,22 +334,32 @@ _TYPES = {
 }
 
 
+def _overlap(one, other):
+    if not (isinstance(one, ndarray) and isinstance(other, ndarray)):
+        return False
+    return np.may_share_memory(one.view(np.ndarray), other.view(np.ndarray))
+
+
 class RawModule:
     def __init__(self, code=None, options=()):
         assert code == Path(_source.PATH).read_text()
         self._kernels = build.kernels(code)
 
     def get_function(self, name):
-        types, _ = self._kernels[name]
+        parameters, _ = self._kernels[name]
         launcher = getattr(LIBRARY, f"launch_{name}")
 
         def launch(grid, block, args, shared_mem=0):
             _alive()
-            assert len(args) == len(types), name
-            for type_, arg in zip(types, args, strict=True):
+            assert len(args) == len(parameters), name
+            for (type_, _, _), arg in zip(parameters, args, strict=True):
                 assert arg.dtype.type in _TYPES[type_], (name, type_, arg.dtype)
                 assert type_.endswith("*") == isinstance(arg, ndarray), (name, type_)
                 assert not isinstance(arg, ndarray) or arg.flags.c_contiguous, (name, type_)
+            for i, j in itertools.combinations(range(len(args)), 2):
+                one, other = parameters[i], parameters[j]
+                if (one.is_alone or other.is_alone) and (one.is_written or other.is_written):
+                    assert not _overlap(args[i], args[j]), (name, i, j)
             assert shared_mem <= (48 << 10) - 512, "what the kernel declares by itself counts, too"
             assert 0 < block[0] <= 1024
             x, y, z = (*grid, 1, 1)[:3]
