@@ -75,6 +75,7 @@ CASES = {
     "conv pool of columns": (functions.ConvReluPool, (3, 2, 7, 6), (5, 2, 5, 5), (3, 5, 3, 3)),
     "conv of columns": (functions.ConvRelu, (3, 2, 5, 6), (4, 2, 3, 3), (3, 4, 5, 6)),
     "last layer": (functions.Linear, (13, 70), (70, 10), (13, 10)),
+    "last layer, long rows": (functions.Linear, (11, 700), (700, 10), (11, 10)),
     "linear": (functions.Linear, (13, 7), (7, 40), (13, 40)),
     "linear relu": (lambda kernels: functions.LinearRelu(kernels, None), (13, 7), (7, 40), (13, 40)),
     "dropout 0.5": (lambda kernels: functions.LinearRelu(kernels, draw(0.5, 0)), (13, 7), (7, 40), (13, 40)),

@@ -3,7 +3,8 @@
 // All arrays are in C order and float32 unless it is said. No sum is taken in an order that could differ from launch
 // to launch: partial sums are written down and added in the order of their blocks, never by float atomics, so that a
 // run on one card has the same bits however often it is trained. ReLU is `x <= 0 ? 0 : x`, which lets a value that is
-// not a number pass, as DeZero's does.
+// not a number pass, as DeZero's does. `__restrict__` is there because a compiler that must fear that an argument is part
+// of another waits for each load before the next store.
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
@@ -47,8 +48,9 @@ __device__ void block_sums(float (&numbers)[N], float* totals) {
 
 // x (n, n_pixels) = images[order[row of the pass ...]] / scale, and the labels of the same images.
 // images uint8 (n_images, n_pixels), labels int32 (n_images,), order int32 (n_images,). Grid (n, pixels / THREADS).
-extern "C" __global__ void gather(const unsigned char* images, const int* labels, const int* order, const State* state,
-                                  int n_pixels, float scale, float* x, int* t) {
+extern "C" __global__ void gather(const unsigned char* __restrict__ images, const int* __restrict__ labels,
+                                  const int* __restrict__ order, const State* __restrict__ state, int n_pixels,
+                                  float scale, float* __restrict__ x, int* __restrict__ t) {
     const int r = blockIdx.x, p = blockIdx.y * blockDim.x + threadIdx.x;
     const long long image = order[state->row + r];
     if (p < n_pixels) x[(long long)r * n_pixels + p] = (float)images[image * n_pixels + p] / scale;
@@ -75,8 +77,9 @@ __device__ void take(float z, signed char at, float& best, signed char& corner) 
 
 // x (n, height, width), W (n_channels, 9), b (n_channels,) -> y (n, n_channels, pooled pixels), winners int8 of that
 // shape. Grid (n, channels / CHANNELS); shared: a padded image.
-extern "C" __global__ void conv3x3_relu_pool(const float* x, const float* W, const float* b, int n_channels, int height,
-                                             int width, float* y, signed char* winners) {
+extern "C" __global__ void conv3x3_relu_pool(const float* __restrict__ x, const float* __restrict__ W,
+                                             const float* __restrict__ b, int n_channels, int height, int width,
+                                             float* __restrict__ y, signed char* __restrict__ winners) {
     DYNAMIC_SHARED(float, padded);
     __shared__ float weights[CHANNELS][10];
     const int pitch = width + 2, pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
@@ -125,9 +128,10 @@ extern "C" __global__ void conv3x3_relu_pool(const float* x, const float* W, con
 
 // gW (n_channels, 9) and gb (n_channels,) of conv3x3_relu_pool. Grid (n_channels, SLICES), THREADS a block.
 // partials (n_channels, SLICES, 10); tickets (n_channels,) int32 are 0 before and after.
-extern "C" __global__ void conv3x3_gradients(const float* x, const float* gy, const signed char* winners, int n_images,
-                                             int height, int width, float* partials, int* tickets, float* gW,
-                                             float* gb) {
+extern "C" __global__ void conv3x3_gradients(const float* __restrict__ x, const float* __restrict__ gy,
+                                             const signed char* __restrict__ winners, int n_images, int height,
+                                             int width, float* partials, int* tickets, float* __restrict__ gW,
+                                             float* __restrict__ gb) {
     __shared__ float totals[10];
     __shared__ bool is_last;
     const int c = blockIdx.x, slice = blockIdx.y, n_channels = gridDim.x;
@@ -176,8 +180,8 @@ extern "C" __global__ void conv3x3_gradients(const float* x, const float* gy, co
 // ====================================================================================================================
 
 // x (n, channels, height, width) -> columns (n, channels * k * k, height * width). One thread a number.
-extern "C" __global__ void image_columns(const float* x, long long n_numbers, int channels, int height, int width, int k,
-                                         float* columns) {
+extern "C" __global__ void image_columns(const float* __restrict__ x, long long n_numbers, int channels, int height,
+                                         int width, int k, float* __restrict__ columns) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n_numbers) return;
     const int n_pixels = height * width, p = (int)(i % n_pixels);
@@ -189,8 +193,8 @@ extern "C" __global__ void image_columns(const float* x, long long n_numbers, in
 }
 
 // The way back: gx (n, channels, height, width), each pixel the sum of the columns that hold it. One thread a pixel.
-extern "C" __global__ void columns_image(const float* columns, long long n_numbers, int height, int width, int k,
-                                         float* gx) {
+extern "C" __global__ void columns_image(const float* __restrict__ columns, long long n_numbers, int height, int width,
+                                         int k, float* __restrict__ gx) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n_numbers) return;
     const int n_pixels = height * width, p = (int)(i % n_pixels);
@@ -204,7 +208,8 @@ extern "C" __global__ void columns_image(const float* columns, long long n_numbe
 }
 
 // total (size,) = (begin ? 0 : total) + the sum of parts (n, size) in their order.
-extern "C" __global__ void add_parts(const float* parts, int n, int size, int begin, float* total) {
+extern "C" __global__ void add_parts(const float* __restrict__ parts, int n, int size, int begin,
+                                     float* __restrict__ total) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= size) return;
     float sum = begin ? 0.f : total[i];
@@ -213,7 +218,8 @@ extern "C" __global__ void add_parts(const float* parts, int n, int size, int be
 }
 
 // In place on z (n, n_channels, n_pixels): relu(z + b), one b a channel. One thread a number.
-extern "C" __global__ void bias_relu_images(float* z, const float* b, long long n_numbers, int n_channels, int n_pixels) {
+extern "C" __global__ void bias_relu_images(float* __restrict__ z, const float* __restrict__ b, long long n_numbers,
+                                            int n_channels, int n_pixels) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n_numbers) return;
     const float v = z[i] + b[(i / n_pixels) % n_channels];
@@ -221,13 +227,14 @@ extern "C" __global__ void bias_relu_images(float* z, const float* b, long long 
 }
 
 // gz = gy where y is above 0. One thread a number.
-extern "C" __global__ void open_gradients(const float* gy, const float* y, long long n_numbers, float* gz) {
+extern "C" __global__ void open_gradients(const float* __restrict__ gy, const float* __restrict__ y,
+                                          long long n_numbers, float* __restrict__ gz) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n_numbers) gz[i] = y[i] > 0.f ? gy[i] : 0.f;
 }
 
 // gb (n_channels,) = the sum of gz (n, n_channels, n_pixels) over images and pixels. Grid (n_channels,), THREADS.
-extern "C" __global__ void channel_sums(const float* gz, int n, int n_pixels, float* gb) {
+extern "C" __global__ void channel_sums(const float* __restrict__ gz, int n, int n_pixels, float* __restrict__ gb) {
     __shared__ float total[1];
     const int c = blockIdx.x, n_channels = gridDim.x;
     float sums[1] = {0.f};
@@ -238,8 +245,9 @@ extern "C" __global__ void channel_sums(const float* gz, int n, int n_pixels, fl
 }
 
 // z (n, n_channels, height, width) -> y = max-pool(relu(z + b)) and winners. One thread a pooled pixel.
-extern "C" __global__ void bias_relu_pool(const float* z, const float* b, long long n_pooled_numbers, int n_channels,
-                                          int height, int width, float* y, signed char* winners) {
+extern "C" __global__ void bias_relu_pool(const float* __restrict__ z, const float* __restrict__ b,
+                                          long long n_pooled_numbers, int n_channels, int height, int width,
+                                          float* __restrict__ y, signed char* __restrict__ winners) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n_pooled_numbers) return;
     const int pooled_width = width / 2, n_pooled = (height / 2) * pooled_width, p = (int)(i % n_pooled);
@@ -257,8 +265,8 @@ extern "C" __global__ void bias_relu_pool(const float* z, const float* b, long l
 }
 
 // gz (n, n_channels, height, width): each pooled value's gradient at the corner it came from. One thread a number of gz.
-extern "C" __global__ void pool_gradients(const float* gy, const signed char* winners, long long n_numbers, int height,
-                                          int width, float* gz) {
+extern "C" __global__ void pool_gradients(const float* __restrict__ gy, const signed char* __restrict__ winners,
+                                          long long n_numbers, int height, int width, float* __restrict__ gz) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n_numbers) return;
     const int pooled_width = width / 2, pooled_height = height / 2;
@@ -296,13 +304,15 @@ __device__ void philox(unsigned int x0, unsigned int x1, unsigned int x2, unsign
 }
 
 // In place on z (n_rows, n_units): z + b. One thread a number.
-extern "C" __global__ void add_bias(float* z, const float* b, long long n_numbers, int n_units) {
+extern "C" __global__ void add_bias(float* __restrict__ z, const float* __restrict__ b, long long n_numbers,
+                                    int n_units) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n_numbers) z[i] = z[i] + b[i % n_units];
 }
 
 // In place on z (n_rows, n_units): relu(z + b). One thread a number.
-extern "C" __global__ void bias_relu(float* z, const float* b, long long n_numbers, int n_units) {
+extern "C" __global__ void bias_relu(float* __restrict__ z, const float* __restrict__ b, long long n_numbers,
+                                     int n_units) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n_numbers) return;
     const float v = z[i] + b[i % n_units];
@@ -311,9 +321,10 @@ extern "C" __global__ void bias_relu(float* z, const float* b, long long n_numbe
 
 // The same with dropout: units whose word reaches the threshold stay and are divided by `kept`, their share. One thread
 // a counter, which is four units; a pass may stand within one, so one more thread than a quarter of the numbers.
-extern "C" __global__ void bias_relu_dropout(float* z, const float* b, int n_rows, int n_units, unsigned int threshold,
-                                             float kept, unsigned int layer, unsigned int purpose, unsigned int key0,
-                                             unsigned int key1, const State* state, int in_training) {
+extern "C" __global__ void bias_relu_dropout(float* __restrict__ z, const float* __restrict__ b, int n_rows,
+                                             int n_units, unsigned int threshold, float kept, unsigned int layer,
+                                             unsigned int purpose, unsigned int key0, unsigned int key1,
+                                             const State* __restrict__ state, int in_training) {
     // In training a mask belongs to a step and begins with its batch; else to an epoch, and goes on over all images.
     const long long start = in_training ? 0 : state->row * n_units, stop = start + (long long)n_rows * n_units;
     const long long quad = start / 4 + (long long)blockIdx.x * blockDim.x + threadIdx.x;
@@ -332,12 +343,13 @@ extern "C" __global__ void bias_relu_dropout(float* z, const float* b, int n_row
 
 // gz = gy / kept where y is above 0 (the unit was kept and its ReLU open), and gb (n_units,) = its sum over the rows.
 // Grid (n_units / 32), THREADS: 32 units by 8 rows at a time.
-extern "C" __global__ void relu_gradients(const float* gy, const float* y, float kept, int n_rows, int n_units, float* gz,
-                                          float* gb) {
+extern "C" __global__ void relu_gradients(const float* __restrict__ gy, const float* __restrict__ y, float kept,
+                                          int n_rows, int n_units, float* __restrict__ gz, float* __restrict__ gb) {
     __shared__ float sums[THREADS / 32][32];
     const int lane = threadIdx.x % 32, group = threadIdx.x / 32, unit = blockIdx.x * 32 + lane;
     float sum = 0.f;
     if (unit < n_units)
+#pragma unroll 4
         for (int r = group; r < n_rows; r += THREADS / 32) {
             const long long at = (long long)r * n_units + unit;
             const float g = y[at] > 0.f ? gy[at] / kept : 0.f;
@@ -353,11 +365,12 @@ extern "C" __global__ void relu_gradients(const float* gy, const float* y, float
 }
 
 // gb (n_units,) = the sum of gy (n_rows, n_units) over the rows; grid and threads as for relu_gradients.
-extern "C" __global__ void row_sums(const float* gy, int n_rows, int n_units, float* gb) {
+extern "C" __global__ void row_sums(const float* __restrict__ gy, int n_rows, int n_units, float* __restrict__ gb) {
     __shared__ float sums[THREADS / 32][32];
     const int lane = threadIdx.x % 32, group = threadIdx.x / 32, unit = blockIdx.x * 32 + lane;
     float sum = 0.f;
     if (unit < n_units)
+#pragma unroll 4
         for (int r = group; r < n_rows; r += THREADS / 32) sum += gy[(long long)r * n_units + unit];
     sums[group][lane] = sum;
     __syncthreads();
@@ -370,35 +383,47 @@ extern "C" __global__ void row_sums(const float* gy, int n_rows, int n_units, fl
 // The last layer has as many units as there are classes: too few for a matrix product to fill a card with.
 #define FEW 16
 
-// y (n_rows, n_out) = x (n_rows, n_in) @ W (n_in, n_out) + b, n_out <= FEW. A warp a row, THREADS / 32 rows a block.
-extern "C" __global__ void few_linear(const float* x, const float* W, const float* b, int n_rows, int n_in, int n_out,
-                                      float* y) {
-    const int lane = threadIdx.x % 32;
-    const long long r = (long long)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
-    if (r >= n_rows) return;  // whole warps: the others add among themselves
-    const float* row = x + r * n_in;
-    float sums[FEW];
+// y (n_rows, n_out) = x (n_rows, n_in) @ W (n_in, n_out) + b, n_out <= FEW. n_parts warps a row, which share its numbers
+// and whose sums are added in their order; 8 / n_parts rows a block of THREADS.
+extern "C" __global__ void few_linear(const float* __restrict__ x, const float* __restrict__ W,
+                                      const float* __restrict__ b, int n_rows, int n_in, int n_out, int n_parts,
+                                      float* __restrict__ y) {
+    __shared__ float of_warps[THREADS / 32][FEW];
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, n_here = THREADS / 32 / n_parts;
+    const long long first = (long long)blockIdx.x * n_here, r = first + warp / n_parts;
+    if (r < n_rows) {  // whole warps, which add among themselves
+        const float* row = x + r * n_in;
+        float sums[FEW];
 #pragma unroll
-    for (int j = 0; j < FEW; ++j) sums[j] = 0.f;
-    for (int k = lane; k < n_in; k += 32) {
-        const float v = row[k];
+        for (int j = 0; j < FEW; ++j) sums[j] = 0.f;
+        for (int k = warp % n_parts * 32 + lane; k < n_in; k += 32 * n_parts) {
+            const float v = row[k];
+#pragma unroll
+            for (int j = 0; j < FEW; ++j)
+                if (j < n_out) sums[j] += v * W[(long long)k * n_out + j];
+        }
 #pragma unroll
         for (int j = 0; j < FEW; ++j)
-            if (j < n_out) sums[j] += v * W[(long long)k * n_out + j];
+            if (j < n_out) {
+                float sum = sums[j];
+                for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffu, sum, offset);
+                if (lane == 0) of_warps[warp][j] = sum;
+            }
     }
-#pragma unroll
-    for (int j = 0; j < FEW; ++j)
-        if (j < n_out) {
-            float sum = sums[j];
-            for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffu, sum, offset);
-            if (lane == 0) y[r * n_out + j] = sum + b[j];
-        }
+    __syncthreads();
+    const int here = threadIdx.x / FEW, j = threadIdx.x % FEW;
+    if (here >= n_here || first + here >= n_rows || j >= n_out) return;
+    float sum = of_warps[here * n_parts][j];
+    for (int part = 1; part < n_parts; ++part) sum += of_warps[here * n_parts + part][j];
+    y[(first + here) * n_out + j] = sum + b[j];
 }
 
 // gW (n_in, n_out), gb (n_out,) and gx (n_rows, n_in) of few_linear in one launch. Blocks: n_in / 32 for gW, one for gb,
 // n_rows * n_in / THREADS for gx (none when nobody wants it); THREADS a block.
-extern "C" __global__ void few_linear_gradients(const float* x, const float* W, const float* gy, int n_rows, int n_in,
-                                                int n_out, float* gW, float* gb, float* gx) {
+extern "C" __global__ void few_linear_gradients(const float* __restrict__ x, const float* __restrict__ W,
+                                                const float* __restrict__ gy, int n_rows, int n_in, int n_out,
+                                                float* __restrict__ gW, float* __restrict__ gb,
+                                                float* __restrict__ gx) {
     __shared__ float sums[THREADS / 32][FEW][33];
     const int lane = threadIdx.x % 32, group = threadIdx.x / 32, n_weight_blocks = (n_in + 31) / 32;
     const int block = blockIdx.x;
@@ -501,8 +526,10 @@ extern "C" __global__ void few_linear_relu_gradients(const float* __restrict__ x
 // Mean softmax cross-entropy of y (n, n_classes) against t int32 (n,), its gradient by y, and which rows have the first
 // of their largest scores at their label: correct uint8, at the rows of the pass. One block of THREADS. Moves the pass
 // on by the batch: nothing that reads `state->row` or `state->time` may come after it in a step.
-extern "C" __global__ void softmax_cross_entropy(const float* y, const int* t, int n, int n_classes, float* gradient,
-                                                 unsigned char* correct, float* loss, State* state, int in_training) {
+extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y, const int* __restrict__ t, int n,
+                                                 int n_classes, float* __restrict__ gradient,
+                                                 unsigned char* __restrict__ correct, float* __restrict__ loss,
+                                                 State* __restrict__ state, int in_training) {
     __shared__ double losses[THREADS];
     __shared__ int rights[THREADS];
     unsigned char* correct_here = correct + state->row;
@@ -563,8 +590,9 @@ extern "C" __global__ void softmax_cross_entropy(const float* y, const int* t, i
 __device__ float kept(float value, float tiny) { return fabsf(value) < tiny ? 0.f : value; }
 __device__ float difference(float a, float b) { return __fadd_rn(a, -b); }
 
-extern "C" __global__ void adam(float* p, const float* g, float* m, float* v, long long n, const float* rates,
-                                const State* state, float rest1, float rest2, float eps, float decay) {
+extern "C" __global__ void adam(float* __restrict__ p, const float* __restrict__ g, float* __restrict__ m,
+                                float* __restrict__ v, long long n, const float* __restrict__ rates,
+                                const State* __restrict__ state, float rest1, float rest2, float eps, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const float lr = rates[state->steps - 1], pi = p[i], m_was = m[i], v_was = v[i];
@@ -576,8 +604,9 @@ extern "C" __global__ void adam(float* p, const float* g, float* m, float* v, lo
     p[i] = kept(difference(pi, __fdiv_rn(__fmul_rn(lr, mi), __fadd_rn(__fsqrt_rn(vi), eps))), TINY);
 }
 
-extern "C" __global__ void momentum(float* p, const float* g, float* v, long long n, const float* rates,
-                                    const State* state, float factor, float decay) {
+extern "C" __global__ void momentum(float* __restrict__ p, const float* __restrict__ g, float* __restrict__ v,
+                                    long long n, const float* __restrict__ rates, const State* __restrict__ state,
+                                    float factor, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const float pi = p[i], x = kept(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
@@ -586,8 +615,8 @@ extern "C" __global__ void momentum(float* p, const float* g, float* v, long lon
     p[i] = kept(__fadd_rn(pi, vi), TINY);
 }
 
-extern "C" __global__ void sgd(float* p, const float* g, long long n, const float* rates, const State* state,
-                               float decay) {
+extern "C" __global__ void sgd(float* __restrict__ p, const float* __restrict__ g, long long n,
+                               const float* __restrict__ rates, const State* __restrict__ state, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const float pi = p[i], x = __fadd_rn(g[i], __fmul_rn(decay, pi));

@@ -22,6 +22,7 @@ from runner.seeding import Draw
 
 #: Layers with at most so many units have kernels of their own, FEW in kernels.cu.
 _FEW = 16
+_LONG = 512
 
 
 class Kernels:
@@ -130,8 +131,11 @@ class Kernels:
             return _shaped(len(x), n_out)
         y = cupy.empty((len(x), n_out), dtype=x.dtype)
         if n_out <= _FEW:
-            grid = (-(-len(x) // (THREADS // 32)),)
-            launch("few_linear", grid, x, W, b, np.int32(len(x)), np.int32(n_in), np.int32(n_out), y)
+            # A row of a few hundred numbers is a warp's; a longer one is shared by all of a block.
+            n_parts = 1 if n_in <= _LONG else THREADS // 32
+            grid = (-(-len(x) * n_parts // (THREADS // 32)),)
+            numbers = (np.int32(number) for number in (len(x), n_in, n_out, n_parts))
+            launch("few_linear", grid, x, W, b, *numbers, y)
         else:
             self.blas.product(x, W, y)
             launch("add_bias", blocks(y.size), y, b, np.int64(y.size), np.int32(n_out))
@@ -149,8 +153,9 @@ class Kernels:
         gx = cupy.empty_like(x) if want_gx else None
         n_blocks = -(-n_in // 32) + 1 + (-(-x.size // THREADS) if want_gx else 0)
         numbers = n_rows, np.int32(n_in), np.int32(n_out)
-        # Without blocks for it, gx is not written; any array of its type will do.
-        launch("few_linear_gradients", (n_blocks,), x, W, gy, *numbers, gW, gb, x if gx is None else gx)
+        # Without blocks for it, gx is not written.
+        place = cupy.empty(1, dtype=x.dtype) if gx is None else gx
+        launch("few_linear_gradients", (n_blocks,), x, W, gy, *numbers, gW, gb, place)
         return gx
 
     def linear_and_relu_gradients(
