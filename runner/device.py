@@ -71,6 +71,13 @@ def card(number: int) -> AbstractContextManager[Any]:
     return cupy.cuda.Device(number)  # type: ignore[no-any-return]  # CuPy is untyped
 
 
+def current_card() -> int:
+    """The number of the card that arrays are made on."""
+    import cupy
+
+    return int(cupy.cuda.Device().id)
+
+
 def gpu_name() -> str:
     """What the driver calls the current card."""
     import cupy

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from runner import data as datasets
 from runner import device as devices
 from runner import engine as engines
-from runner import models, optimizers, provenance, seeding, training
+from runner import models, optimizers, provenance, resident, seeding, training
 from runner.backend import named_parameters
 from runner.checkpoint import Checkpoints
 from runner.crash import crash_point
@@ -72,8 +71,6 @@ def run(
         raise
     finally:
         journal.close()
-        if planned.device == "gpu":
-            devices.free_gpu_memory()
 
 
 def _train(
@@ -84,20 +81,15 @@ def _train(
     should_stop: Callable[[], bool],
 ) -> Iterator[EpochRecord | None]:
     config = planned.config
-    dataset = datasets.load(planned.data_name, planned.data_sha256, root / "state" / "data")
-    if config.train.batch_size > len(dataset.train_images):
-        raise StateError(f"train.batch_size={config.train.batch_size} exceeds the training images")
-    how = config.engine
+    how, cache = config.engine, root / "state" / "data"
     engine = engines.create(how.name, seeding.Masks(config.seed), planned.device, how.graph, how.tf32)
-    model = models.build(config.model, engine, dataset.train_images.shape[1:], config.seed)
+    images = resident.load(planned.data_name, planned.data_sha256, cache, engine, planned.device)
+    if not config.data.normalize:
+        images = dataclasses.replace(images, scale=1.0)
+    if config.train.batch_size > len(images.train_images):
+        raise StateError(f"train.batch_size={config.train.batch_size} exceeds the training images")
+    model = models.build(config.model, engine, images.train_images.shape[1:], config.seed)
     optimizer = engine.optimizer(config.optimizer, model)
-    images = loop.Data(
-        train_images=engine.resident(dataset.train_images),
-        train_labels=engine.resident(dataset.train_labels),
-        test_images=engine.resident(dataset.test_images),
-        test_labels=engine.resident(dataset.test_labels),
-        scale=dataset.full_scale if config.data.normalize else 1.0,
-    )
     if engines.compiles(engine.name, planned.device):
         journal.write("compiling")
     training.warm_up(model, optimizer, engine, images)
@@ -108,7 +100,7 @@ def _train(
         "setup",
         fallbacks=list(engine.fallbacks),
         n_parameters=sum(parameter.data.size for parameter in named_parameters(model).values()),
-        first_batch_order_sha256=seeding.batch_order_sha256(config.seed, len(dataset.train_images)),
+        first_batch_order_sha256=seeding.batch_order_sha256(config.seed, len(images.train_images)),
         goes_on_from_epoch=position.epoch,
         refused_checkpoints=checkpoints.refused,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runner import device as devices
+from runner import resident
 from runner.errors import CardLost, GaveWay, TimedOut
 from runner.plan import PlannedRun
 from runner.record import EpochRecord
@@ -35,6 +36,7 @@ def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) ->
     number, free_before = Number(runs[0].config.engine.streams), devices.free_gpu_bytes()
     lanes: list[Lane] = []
     with threadpool_limits(limits=1), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
+        stack.callback(resident.release)
         stack.callback(_close, lanes)
         while True:
             n_held_elsewhere = 0 if stop() else _fill(lanes, number.runs, runs, root, launch, stop)

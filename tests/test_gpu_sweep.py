@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from commands import environment, lines, results, run
 
-from runner import worker
+from runner import data, resident, worker
 
 pytestmark = pytest.mark.gpu
 
@@ -81,6 +84,30 @@ def test_a_run_that_takes_the_card_with_it_fails_alone(words, tmp_path):
         assert "failed" in status.values() and set(status.values()) <= {"failed", "killed"}
         assert "which stopped the sweep; 0 are trained; go on with" in ended.err
     assert "4 of 4 runs trained" in run(tmp_path / "root", *seeds).out
+
+
+def test_runs_of_a_process_read_the_images_once_and_the_last_data_set_alone_is_kept(tmp_path, monkeypatch):
+    import cupy
+
+    engine = SimpleNamespace(resident=cupy.asarray)
+    sha256 = {name: data.prepare(name, tmp_path)[0].sha256 for name in ("digits", "mnist5k")}
+    reads, load = [], data.load
+    monkeypatch.setattr(data, "load", lambda name, *more: (reads.append(name), load(name, *more))[1])
+
+    def images(name, device="gpu"):
+        return resident.load(name, sha256[name], tmp_path, engine, device)
+
+    digits = images("digits")
+    assert images("digits") is digits and reads == ["digits"]
+    np.testing.assert_array_equal(digits.test_images.get(), load("digits", sha256["digits"], tmp_path).test_images)
+    assert (digits.scale, images("mnist5k").scale) == (16.0, 255.0)
+    images("digits")
+    assert reads == ["digits", "mnist5k", "digits"]
+    resident.release()
+    gone = weakref.ref(images("digits"))
+    assert gone() is not None
+    resident.release()
+    assert gone() is None
 
 
 @emulated
