@@ -159,7 +159,7 @@ class Lane:
 class Number:
     """How many runs a card is given at a time: as configured, or found out while they train.
 
-    One at first, then twice as many for as long as the images trained in a second grow by a tenth with it.
+    A few at first, then twice as many for as long as the images trained in a second grow by a tenth with it.
 
     Parameters
     ----------
@@ -167,13 +167,13 @@ class Number:
         `engine.streams`; 0: find out.
     """
 
-    _MOST = 16
+    _FIRST, _MOST = 4, 16
     _GAIN = 1.1
     #: How long a number is tried before it is judged, in rounds and in seconds; the first round captures graphs.
     _ROUNDS, _SECONDS = 3, 0.5
 
     def __init__(self, configured: int) -> None:
-        self.runs = configured or 1
+        self.runs = configured or self._FIRST
         self._searching = not configured
         self._before = 0.0
         self._begin()

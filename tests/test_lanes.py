@@ -18,11 +18,11 @@ def settle(number, images_per_s, rounds=200, n_more=lambda: 64):
 @pytest.mark.parametrize(
     "images_per_s, seen",
     [
-        (lambda n: 1000, [1, 2, 1]),  # a card that one run fills
-        (lambda n: 1000 * min(n, 4), [1, 2, 4, 8, 4]),
-        (lambda n: 1000 * n, [1, 2, 4, 8, 16]),  # nothing beyond 16
-        (lambda n: 1000 * n**0.2, [1, 2, 4, 8, 16]),  # 15 percent more each time
-        (lambda n: 1000 * n**0.1, [1, 2, 1]),  # 7 percent do not pay
+        (lambda n: 1000, [4, 8, 4]),  # a card that one run fills
+        (lambda n: 1000 * min(n, 8), [4, 8, 16, 8]),
+        (lambda n: 1000 * n, [4, 8, 16]),  # nothing beyond 16
+        (lambda n: 1000 * n**0.2, [4, 8, 16]),  # 15 percent more each time
+        (lambda n: 1000 * n**0.1, [4, 8, 4]),  # 7 percent do not pay
     ],
 )
 def test_the_number_of_runs_doubles_while_it_pays(images_per_s, seen):
@@ -30,7 +30,8 @@ def test_the_number_of_runs_doubles_while_it_pays(images_per_s, seen):
 
 
 def test_a_number_that_the_card_has_no_room_for_is_not_tried():
-    assert settle(Number(0), lambda n: 1000 * n, n_more=lambda: 3) == [1, 2, 4]
+    assert settle(Number(0), lambda n: 1000 * n, n_more=lambda: 3) == [4]
+    assert settle(Number(0), lambda n: 1000 * n, n_more=lambda: 7) == [4, 8]
 
 
 def test_a_number_that_is_configured_stays():
@@ -39,13 +40,13 @@ def test_a_number_that_is_configured_stays():
 
 def test_the_first_round_and_rounds_with_free_lanes_do_not_count():
     number = Number(0)
-    number.round(1, 10**9, 1.0, lambda: 64)  # captures its graphs
+    number.round(4, 10**9, 1.0, lambda: 64)  # captures its graphs
     for _ in range(50):
         number.round(0, 10**9, 1.0, lambda: 64)
-    assert number.runs == 1
+    assert number.runs == 4
     for _ in range(2):
-        number.round(1, 1000, 1.0, lambda: 64)
-    assert number.runs == 2
+        number.round(4, 1000, 1.0, lambda: 64)
+    assert number.runs == 8
 
 
 def test_a_card_without_room_is_not_asked_for_more_again():

@@ -34,7 +34,7 @@ def kernels(source):
     return {
         match[1]: (
             [_parameter(text) for text in match[2].split(",")],
-            re.search(r"__syncthreads|block_sums|__shfl", source[match.end() : end]) is not None,
+            re.search(r"__syncthreads|block_sums|is_last_of|__shfl", source[match.end() : end]) is not None,
         )
         for match, end in zip(found, ends, strict=True)
     }

@@ -85,13 +85,16 @@ def bias_relu(z: Any, b: Any) -> None:
     launch("bias_relu_images", blocks(z.size), z, b, np.int64(z.size), np.int32(z.shape[1]), np.int32(n_pixels))
 
 
-def relu_gradients(gy: Any, y: Any, gb: Any) -> Any:
-    """The gradient of z for that of y = relu(z + b); that of b goes into `gb` (channels,)."""
+def relu_gradients(gy: Any, y: Any, gb: Any, tickets: Any) -> Any:
+    """The gradient of z for that of y = relu(z + b); that of b goes into `gb` (channels,).
+
+    `tickets` int32 (channels,) are zeros before and after.
+    """
     import cupy
 
     gz = cupy.empty_like(y)
     launch("open_gradients", blocks(y.size), gy, y, np.int64(y.size), gz)
-    _channel_sums(gz, gb)
+    _channel_sums(gz, gb, tickets)
     return gz
 
 
@@ -107,19 +110,23 @@ def bias_relu_pool(z: Any, b: Any) -> tuple[Any, Any]:
     return y, winners
 
 
-def pool_gradients(gy: Any, winners: Any, shape: tuple[int, ...], gb: Any) -> Any:
-    """The gradient of z, of this shape, for that of `bias_relu_pool`; that of b goes into `gb`."""
+def pool_gradients(gy: Any, winners: Any, shape: tuple[int, ...], gb: Any, tickets: Any) -> Any:
+    """The gradient of z, of this shape, for that of `bias_relu_pool`; `gb` and `tickets` as for `relu_gradients`."""
     import cupy
 
     gz = cupy.empty(shape, dtype=gy.dtype)
     numbers = np.int64(gz.size), np.int32(shape[2]), np.int32(shape[3])
     launch("pool_gradients", blocks(gz.size), gy, winners, *numbers, gz)
-    _channel_sums(gz, gb)
+    _channel_sums(gz, gb, tickets)
     return gz
 
 
-def _channel_sums(gz: Any, gb: Any) -> None:
-    launch("channel_sums", (gz.shape[1],), gz, np.int32(len(gz)), np.int32(gz.shape[2] * gz.shape[3]), gb)
+def _channel_sums(gz: Any, gb: Any, tickets: Any) -> None:
+    import cupy
+
+    partials = cupy.empty(len(gb) * _SLICES, dtype=gz.dtype)
+    numbers = np.int32(len(gz)), np.int32(gz.shape[2] * gz.shape[3])
+    launch("channel_sums", (len(gb), _SLICES), gz, *numbers, partials, tickets, gb)
 
 
 def _chunks(x: Any, W: Any) -> Iterator[tuple[slice, Any]]:

@@ -42,6 +42,24 @@ __device__ void block_sums(float (&numbers)[N], float* totals) {
     __syncthreads();
 }
 
+// Whether the block is the last of n to come here, which then sees what the others had written. The ticket is 0 before
+// and after.
+__device__ bool is_last_of(int n, int* ticket) {
+    __shared__ bool is_last;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        is_last = atomicAdd(ticket, 1) == n - 1;
+        if (is_last) *ticket = 0;
+    }
+    __syncthreads();
+    if (is_last) __threadfence();
+    return is_last;
+}
+
+// Parts in which what belongs to a channel is added up.
+#define SLICES 16
+
 // ====================================================================================================================
 // A batch
 // ====================================================================================================================
@@ -65,9 +83,6 @@ extern "C" __global__ void gather(const unsigned char* __restrict__ images, cons
 #define CLOSED 4
 // Output channels that one block computes from its image.
 #define CHANNELS 8
-// Parts in which the gradient of a channel is added up.
-#define SLICES 16
-
 __device__ void take(float z, signed char at, float& best, signed char& corner) {
     if (z > best || z != z) {
         best = z;
@@ -133,7 +148,6 @@ extern "C" __global__ void conv3x3_gradients(const float* __restrict__ x, const 
                                              int width, float* partials, int* tickets, float* __restrict__ gW,
                                              float* __restrict__ gb) {
     __shared__ float totals[10];
-    __shared__ bool is_last;
     const int c = blockIdx.x, slice = blockIdx.y, n_channels = gridDim.x;
     const int pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
     const int first = (int)((long long)n_images * slice / SLICES);
@@ -157,22 +171,14 @@ extern "C" __global__ void conv3x3_gradients(const float* __restrict__ x, const 
     block_sums(sums, totals);
     if (threadIdx.x < 10) partials[((long long)c * SLICES + slice) * 10 + threadIdx.x] = totals[threadIdx.x];
     // The block that is done last adds up what all have written, in the order of the slices.
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0) is_last = atomicAdd(&tickets[c], 1) == SLICES - 1;
-    __syncthreads();
-    if (!is_last) return;
-    __threadfence();
-    if (threadIdx.x < 10) {
-        const volatile float* written = partials + (long long)c * SLICES * 10 + threadIdx.x;
-        float sum = 0.f;
-        for (int s = 0; s < SLICES; ++s) sum += written[s * 10];
-        if (threadIdx.x < 9)
-            gW[c * 9 + threadIdx.x] = sum;
-        else
-            gb[c] = sum;
-        if (threadIdx.x == 0) tickets[c] = 0;
-    }
+    if (!is_last_of(SLICES, &tickets[c]) || threadIdx.x >= 10) return;
+    const volatile float* written = partials + (long long)c * SLICES * 10 + threadIdx.x;
+    float sum = 0.f;
+    for (int s = 0; s < SLICES; ++s) sum += written[s * 10];
+    if (threadIdx.x < 9)
+        gW[c * 9 + threadIdx.x] = sum;
+    else
+        gb[c] = sum;
 }
 
 // ====================================================================================================================
@@ -233,15 +239,23 @@ extern "C" __global__ void open_gradients(const float* __restrict__ gy, const fl
     if (i < n_numbers) gz[i] = y[i] > 0.f ? gy[i] : 0.f;
 }
 
-// gb (n_channels,) = the sum of gz (n, n_channels, n_pixels) over images and pixels. Grid (n_channels,), THREADS.
-extern "C" __global__ void channel_sums(const float* __restrict__ gz, int n, int n_pixels, float* __restrict__ gb) {
+// gb (n_channels,) = the sum of gz (n, n_channels, n_pixels) over images and pixels. Grid (n_channels, SLICES), THREADS.
+// partials (n_channels, SLICES); tickets (n_channels,) int32 are 0 before and after.
+extern "C" __global__ void channel_sums(const float* __restrict__ gz, int n, int n_pixels, float* partials,
+                                        int* tickets, float* __restrict__ gb) {
     __shared__ float total[1];
-    const int c = blockIdx.x, n_channels = gridDim.x;
+    const int c = blockIdx.x, slice = blockIdx.y, n_channels = gridDim.x;
+    const int first = (int)((long long)n * slice / SLICES), stop = (int)((long long)n * (slice + 1) / SLICES);
     float sums[1] = {0.f};
-    for (long long i = threadIdx.x; i < (long long)n * n_pixels; i += blockDim.x)
-        sums[0] += gz[((i / n_pixels) * n_channels + c) * n_pixels + i % n_pixels];
+    for (long long i = threadIdx.x; i < (long long)(stop - first) * n_pixels; i += blockDim.x)
+        sums[0] += gz[((first + i / n_pixels) * n_channels + c) * n_pixels + i % n_pixels];
     block_sums(sums, total);
-    if (threadIdx.x == 0) gb[c] = total[0];
+    if (threadIdx.x == 0) partials[c * SLICES + slice] = total[0];
+    if (!is_last_of(SLICES, &tickets[c]) || threadIdx.x > 0) return;
+    const volatile float* written = partials + c * SLICES;
+    float sum = 0.f;
+    for (int s = 0; s < SLICES; ++s) sum += written[s];
+    gb[c] = sum;
 }
 
 // z (n, n_channels, height, width) -> y = max-pool(relu(z + b)) and winners. One thread a pooled pixel.

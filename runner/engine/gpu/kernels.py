@@ -95,16 +95,21 @@ class Kernels:
 
     def conv_relu_pool_gradients(self, x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
         """As `runner.engine.cpu.conv_relu_pool_gradients`."""
+        tickets = self._tickets_of(len(W))
+        if convolution.is_direct(x, W) and not want_gx:
+            convolution.direct_gradients(x, winners, gy, gW, gb, tickets)
+            return None
+        gz = convolution.pool_gradients(gy, winners, (len(x), len(W), *x.shape[2:]), gb, tickets)
+        return convolution.gradients(self.blas, x, W, gz, gW, want_gx)
+
+    def _tickets_of(self, n: int) -> Any:
+        """Zeros, int32 (n,), for blocks that must know which of them is the last."""
         import cupy
 
-        if convolution.is_direct(x, W) and not want_gx:
-            if len(W) not in self._tickets:
-                # As old as any graph: kept by the kernels of the run, made before its first capture (warm-up).
-                self._tickets[len(W)] = cupy.zeros(len(W), dtype=cupy.int32)
-            convolution.direct_gradients(x, winners, gy, gW, gb, self._tickets[len(W)])
-            return None
-        gz = convolution.pool_gradients(gy, winners, (len(x), len(W), *x.shape[2:]), gb)
-        return convolution.gradients(self.blas, x, W, gz, gW, want_gx)
+        if n not in self._tickets:
+            # As old as any graph: kept by the kernels of the run, made before its first capture (warm-up).
+            self._tickets[n] = cupy.zeros(n, dtype=cupy.int32)
+        return self._tickets[n]
 
     def conv_relu(self, x: Any, W: Any, b: Any) -> Any:
         """As `runner.engine.cpu.conv_relu`."""
@@ -116,7 +121,7 @@ class Kernels:
 
     def conv_relu_gradients(self, x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
         """As `runner.engine.cpu.conv_relu_gradients`."""
-        gz = convolution.relu_gradients(gy, y, gb)
+        gz = convolution.relu_gradients(gy, y, gb, self._tickets_of(len(W)))
         return convolution.gradients(self.blas, x, W, gz, gW, want_gx)
 
     # =========================================================================
