@@ -51,14 +51,14 @@ def test_nvrtc_compiles_the_kernels(card):
 
 
 def test_kernels_and_python_agree_on_their_constants():
-    from runner.engine.gpu import STATE, convolution, kernels, module
+    from runner.engine.gpu import STATE, convolution, few, module
 
     defined = {name: int(value) for name, value in re.findall(r"#define (\w+) (\d+)\n", SOURCE.read_text())}
     of_python = {
         "THREADS": module.THREADS,
         "CHANNELS": convolution._CHANNELS,
         "SLICES": convolution._SLICES,
-        "FEW": kernels._FEW,
+        "FEW": few._FEW,
         "CLOSED": 4,  # runner/engine/cpu/pool.py
     }
     assert defined == of_python

@@ -17,8 +17,7 @@ from runner import device, experiment, optimizers, training
 from runner.backend import F, Model, Variable, named_parameters
 from runner.checkpoint import Checkpoints
 from runner.engine import captured, cpu, functions, gpu, layers
-from runner.engine.gpu import blas
-from runner.engine.gpu import kernels as kernels_of_a_card
+from runner.engine.gpu import blas, module
 from runner.engine.gpu.blas import BlasError
 from runner.engine.loop import Diverged, Position
 from runner.record import TIMES
@@ -190,15 +189,13 @@ def test_the_gradients_of_the_last_two_layers_in_one_kernel_are_those_of_two(siz
     def both(kernels, *arrays):
         return gradients_of_two_layers(kernels, arrays[0], arrays[1:], ratio, lambda f, *of: f(*of))
 
-    n_launches, launch = [], kernels_of_a_card.launch
-    monkeypatch.setattr(
-        kernels_of_a_card, "launch", lambda name, *a, **k: (n_launches.append(name), launch(name, *a, **k))
-    )
+    launched, kernel = [], module._kernel
+    monkeypatch.setattr(module, "_kernel", lambda name: (launched.append(name), kernel(name))[1])
     ours, cards = on_both(both, *arrays)
-    assert n_launches.count("few_linear_relu_gradients") == 1 and "relu_gradients" not in n_launches
+    assert launched.count("few_linear_relu_gradients") == 1 and "relu_gradients" not in launched
     monkeypatch.setattr(gpu.Kernels, "linear_and_relu_gradients", None)
     _, apart = on_both(both, *arrays)
-    assert "relu_gradients" in n_launches
+    assert "relu_gradients" in launched
     for one, other, cpus in zip(cards, apart, ours, strict=True):
         np.testing.assert_array_equal(one, other)
         np.testing.assert_array_equal(one, cpus)
@@ -424,6 +421,60 @@ def n_sources_gone():
     return getattr(cupy, "n_sources_gone", 0)
 
 
+@pytest.mark.parametrize("n, n_in, n_out", [(100, 100, 10), (13, 70, 10), (300, 33, 3), (7, 1000, 16), (2, 600, 1)])
+def test_the_last_layer_and_its_loss_in_one_kernel_have_the_bits_of_two(n, n_in, n_out):
+    rng = np.random.default_rng(8)
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in ((n, n_in), (n_in, n_out), (n_out,))]
+    kernels, found = gpu.Kernels(), []
+    with kernels.on_card():
+        x, W, b = map(to_card, arrays)
+        t = to_card(rng.integers(0, n_out, n).astype(np.int32))
+        for kernels.waiting.is_allowed in (False, True, True):
+            y = kernels.linear(x, W, b)
+            outputs = y, *kernels.softmax_cross_entropy(y, t)
+            found.append([a.get().tobytes() for a in (*outputs, kernels.at.state)])
+    assert found[0] == found[1] == found[2]
+
+
+def test_what_waits_is_launched_before_anything_else():
+    served = {name for name in cpu.__all__ if name not in ("is_one", "pixels", "softmax_cross_entropy")}
+    assert all(hasattr(getattr(gpu.Kernels, name), "__wrapped__") for name in (*served, "batch", "product_gradients"))
+    kernels = gpu.Kernels()
+    with kernels.on_card():
+        kernels.waiting.is_allowed = True
+        x, W, b = (to_card(np.ones(shape, np.float32)) for shape in ((2, 3), (3, 4), (4,)))
+        first = kernels.linear(x, W, b)
+        second = kernels.linear(first, to_card(np.ones((4, 4), np.float32)), b)
+        loss, _, _ = kernels.softmax_cross_entropy(second.reshape(2, 4), to_card(np.zeros(2, np.int32)))
+        third = kernels.linear(x, W, b)
+    kernels.stream.synchronize()
+    assert (first.get() == 4).all() and (second.get() == 17).all() and (third.get() == 4).all()
+    assert float(loss) == pytest.approx(math.log(4))
+
+
+class Changes(Model):
+    """A model that changes its scores in a way that no function of its graph says."""
+
+    def __init__(self, engine):
+        super().__init__()
+        self.out = engine.output(10)
+
+    def forward(self, x):
+        y = self.out(F.reshape(x, (len(x), -1)))
+        y.data *= np.float32(0.5)
+        return y
+
+
+def test_the_scores_of_a_model_that_looks_at_them_do_not_wait_for_the_loss(card_run, monkeypatch):
+    from runner.models import mlp
+
+    usual = card_run("gpu", kind="mlp")
+    monkeypatch.setattr(mlp, "build", lambda config, engine: Changes(engine))
+    run, ours = card_run("gpu", kind="mlp"), card_run("cpu", kind="mlp")
+    assert usual.engine.kernels.waiting.is_allowed and not run.engine.kernels.waiting.is_allowed
+    agree(records_of(run, 1), records_of(ours, 1))
+
+
 class Copies(Model):
     """A model with a function that asks the card for a number, which no graph can hold."""
 
@@ -485,11 +536,12 @@ def test_a_handle_that_finds_no_room_is_out_of_memory(status, error, monkeypatch
 @pytest.mark.parametrize(
     "knobs, n_kernels",
     [
-        # Batch, convolution, product, bias to dropout, last layer, loss; gradients of the last layer and its ReLU, two
-        # products, the convolution's, Adam.
-        (dict(channels=30, hidden_size=100), 11),
-        (dict(fc_depth=2), 16),
-        (dict(kind="mlp", fc_depth=2), 13),
+        # Batch, convolution, product, bias to dropout, last layer and loss; gradients of the last layer and its ReLU,
+        # two products, the convolution's, Adam.
+        (dict(channels=30, hidden_size=100), 10),
+        (dict(fc_depth=2), 15),
+        (dict(kind="mlp", fc_depth=2), 12),
+        (dict(fc_depth=0), 6),
     ],
     ids=str,
 )

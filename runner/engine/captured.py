@@ -15,10 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner import device as devices
 from runner.backend import no_grad, test_mode
 from runner.engine.gpu import STATE, Pass, board_size
-from runner.engine.loop import N_TRAIN_EVAL, Data, Diverged, Evaluation, Measured, Position, has_dropout, step
+from runner.engine.loop import (
+    N_TRAIN_EVAL,
+    NO_UPDATE,
+    Data,
+    Diverged,
+    Evaluation,
+    Measured,
+    Position,
+    has_dropout,
+    step,
+)
 
 if TYPE_CHECKING:
     from runner.engine.fast_gpu import FastOnGpu
@@ -161,7 +170,7 @@ class Captured:
             x, t = self.kernels.batch(training, batch, self.data.scale)
             if training.in_training:
                 self.engine.masks.training(1)  # the card knows the step; that masks are training's, it is told here
-                step(self.model, self.optimizer if update else _NO_UPDATE, self.engine, x, t)
+                step(self.model, self.optimizer if update else NO_UPDATE, self.engine, x, t)
                 return
             with no_grad():
                 if which == TEST_MASKED:
@@ -210,16 +219,6 @@ class Captured:
         return float(state["loss_sum"]) / len(correct), correct
 
 
-class _NoUpdate:
-    """An optimizer that leaves everything as it is."""
-
-    def update(self) -> None:
-        pass
-
-
-_NO_UPDATE = _NoUpdate()
-
-
 def captured(stream: Any, work: Callable[[], None]) -> Any:
     """The CUDA graph of what `work` launches on the stream."""
     # A collection in the middle would give memory back, which may not be done while a stream is captured.
@@ -238,36 +237,6 @@ def captured(stream: Any, work: Callable[[], None]) -> Any:
         return stream.end_capture()
     finally:
         gc.enable()
-
-
-def why_not_capturable(model: Any, optimizer: Any, engine: "FastOnGpu", x: Any, t: Any) -> str | None:
-    """What a step does that cannot be captured, such as a function of DeZero's that copies to the card; None: nothing.
-
-    No weight changes, nor anything of the optimizer: the step that updates them is captured and not launched.
-    """
-    import cupy
-
-    kernels = engine.kernels
-    board = cupy.zeros(board_size(len(x)), dtype=cupy.uint8)
-    trial = Pass(x, t.astype(cupy.int32), board, in_training=True)
-
-    def work(optimizer: Any) -> None:
-        step(model, optimizer, engine, x, trial.labels)
-
-    before = dict(vars(optimizer))  # Adam counts its steps on the host
-    with kernels.during(trial):
-        work(_NO_UPDATE)
-        kernels.stream.synchronize()
-        try:
-            captured(kernels.stream, lambda: work(optimizer))
-        except Exception as error:
-            if devices.is_out_of_memory(error):
-                raise MemoryError(str(error)) from error
-            return " ".join(str(error).split())[:200] or type(error).__name__
-        finally:
-            vars(optimizer).update(before)
-            model.cleargrads()
-    return None
 
 
 def _elapsed(first: Any, last: Any) -> float:

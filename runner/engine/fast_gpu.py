@@ -4,9 +4,10 @@ from typing import Any
 
 from runner.backend import Variable
 from runner.engine import gpu
-from runner.engine.captured import Captured, why_not_capturable
+from runner.engine.captured import Captured
 from runner.engine.fast import Fast
 from runner.engine.loop import Data, Loop
+from runner.engine.trial import may_wait, why_not_capturable
 from runner.seeding import Masks
 
 
@@ -46,6 +47,7 @@ class FastOnGpu(Fast):
     def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
         with self.kernels.on_card():
             super().warm_up(model, optimizer, x, t)
+            self.kernels.waiting.is_allowed = not self.fallbacks and may_wait(model, self, x, t)
             self.kernels.stream.synchronize()
             if self.graph and (reason := why_not_capturable(model, optimizer, self, x, t)):
                 self.graph, self.fallbacks = False, (*self.fallbacks, f"no CUDA graph: {reason}")

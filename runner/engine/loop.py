@@ -101,6 +101,16 @@ def step(model: Any, optimizer: Any, engine: "Engine", x: Any, t: Any) -> tuple[
     return loss, correct
 
 
+class _NoUpdate:
+    """An optimizer that leaves everything as it is."""
+
+    def update(self) -> None:
+        pass
+
+
+NO_UPDATE = _NoUpdate()
+
+
 def evaluate(
     model: Any, engine: "Engine", images: Any, labels: Any, scale: float, masked_epoch: int | None = None
 ) -> Evaluation:

@@ -14,6 +14,9 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)\s*\{')
 
+#: Barriers, and the functions of kernels.cu that have some.
+WAITS = re.compile("__syncthreads|__shfl|block_sums|few_sums|add_batch|is_last_of")
+
 
 class Parameter(NamedTuple):
     type_: str  # without const
@@ -34,7 +37,8 @@ def kernels(source):
     return {
         match[1]: (
             [_parameter(text) for text in match[2].split(",")],
-            re.search(r"__syncthreads|block_sums|is_last_of|__shfl", source[match.end() : end]) is not None,
+            re.search(r"__syncthreads|block_sums|few_sums|add_batch|is_last_of|__shfl", source[match.end() : end])
+            is not None,
         )
         for match, end in zip(found, ends, strict=True)
     }

@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 
 from runner.device import LEFT_POOLS, is_on_cpu
-from runner.engine.gpu import convolution
+from runner.engine.gpu import convolution, few
 from runner.engine.gpu.blas import Blas
-from runner.engine.gpu.module import THREADS, blocks, launch
+from runner.engine.gpu.module import blocks, launch
 from runner.engine.gpu.passes import STATE, Pass
+from runner.engine.gpu.waiting import Waiting, after_waiting
 from runner.seeding import Draw
-
-#: Layers with at most so many units have kernels of their own, FEW in kernels.cu.
-_FEW = 16
-_LONG = 512
 
 
 class Kernels:
@@ -43,6 +40,7 @@ class Kernels:
         #: The pass that the next launches belong to.
         self.at = self._own
         self._tickets: dict[int, Any] = {}
+        self.waiting = Waiting()
 
     @contextmanager
     def on_card(self) -> Iterator[None]:
@@ -51,7 +49,7 @@ class Kernels:
 
         # A stream of one's own does not wait for what was done on the common one.
         cupy.cuda.get_current_stream().synchronize()
-        with self.stream, cupy.cuda.using_allocator(self._pool.malloc):
+        with self.stream, cupy.cuda.using_allocator(self._pool.malloc), self.waiting.none_after():
             yield
 
     @contextmanager
@@ -59,13 +57,15 @@ class Kernels:
         """The launches of the block belong to this pass."""
         self.at = of
         try:
-            yield
+            with self.waiting.none_after():
+                yield
         finally:
             self.at = self._own
 
     # =========================================================================
     # Batches
     # =========================================================================
+    @after_waiting
     def batch(self, of: Pass, n: int, scale: float) -> tuple[Any, Any]:
         """The next n images of the pass, (n, channels, height, width), divided by `scale`, and their labels (n,)."""
         import cupy
@@ -85,6 +85,7 @@ class Kernels:
     # =========================================================================
     # Convolutions
     # =========================================================================
+    @after_waiting
     def conv_relu_pool(self, x: Any, W: Any, b: Any) -> tuple[Any, Any]:
         """As `runner.engine.cpu.conv_relu_pool`."""
         if is_on_cpu(x):
@@ -93,6 +94,7 @@ class Kernels:
             return convolution.direct(x, W, b)
         return convolution.bias_relu_pool(convolution.product(self.blas, x, W), b)
 
+    @after_waiting
     def conv_relu_pool_gradients(self, x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
         """As `runner.engine.cpu.conv_relu_pool_gradients`."""
         tickets = self._tickets_of(len(W))
@@ -111,6 +113,7 @@ class Kernels:
             self._tickets[n] = cupy.zeros(n, dtype=cupy.int32)
         return self._tickets[n]
 
+    @after_waiting
     def conv_relu(self, x: Any, W: Any, b: Any) -> Any:
         """As `runner.engine.cpu.conv_relu`."""
         if is_on_cpu(x):
@@ -119,6 +122,7 @@ class Kernels:
         convolution.bias_relu(z, b)
         return z
 
+    @after_waiting
     def conv_relu_gradients(self, x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
         """As `runner.engine.cpu.conv_relu_gradients`."""
         gz = convolution.relu_gradients(gy, y, gb, self._tickets_of(len(W)))
@@ -127,42 +131,32 @@ class Kernels:
     # =========================================================================
     # Linear layers
     # =========================================================================
+    @after_waiting
     def linear(self, x: Any, W: Any, b: Any) -> Any:
         """x @ W + b: (n, n_in) by (n_in, n_out), (n_out,)."""
         import cupy
 
-        n_in, n_out = W.shape
+        n_out = W.shape[1]
         if is_on_cpu(x):
             return _shaped(len(x), n_out)
         y = cupy.empty((len(x), n_out), dtype=x.dtype)
-        if n_out <= _FEW:
-            # A row of a few hundred numbers is a warp's; a longer one is shared by all of a block.
-            n_parts = 1 if n_in <= _LONG else THREADS // 32
-            grid = (-(-len(x) * n_parts // (THREADS // 32)),)
-            numbers = (np.int32(number) for number in (len(x), n_in, n_out, n_parts))
-            launch("few_linear", grid, x, W, b, *numbers, y)
+        if few.is_few(W):
+            self.waiting.put(y, (x, W, b), lambda: few.linear(x, W, b, y))
         else:
             self.blas.product(x, W, y)
             launch("add_bias", blocks(y.size), y, b, np.int64(y.size), np.int32(n_out))
         return y
 
+    @after_waiting
     def linear_gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
         """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
-        import cupy
+        if few.is_few(W):
+            return few.gradients(x, W, gy, gW, gb, want_gx)
+        n_out = np.int32(W.shape[1])
+        launch("row_sums", (-(-W.shape[1] // 32),), gy, np.int32(len(x)), n_out, gb)
+        return self.product_gradients(x, W, gy, gW, want_gx)
 
-        n_in, n_out = W.shape
-        n_rows = np.int32(len(x))
-        if n_out > _FEW:
-            launch("row_sums", (-(-n_out // 32),), gy, n_rows, np.int32(n_out), gb)
-            return self.product_gradients(x, W, gy, gW, want_gx)
-        gx = cupy.empty_like(x) if want_gx else None
-        n_blocks = -(-n_in // 32) + 1 + (-(-x.size // THREADS) if want_gx else 0)
-        numbers = n_rows, np.int32(n_in), np.int32(n_out)
-        # Without blocks for it, gx is not written.
-        place = cupy.empty(1, dtype=x.dtype) if gx is None else gx
-        launch("few_linear_gradients", (n_blocks,), x, W, gy, *numbers, gW, gb, place)
-        return gx
-
+    @after_waiting
     def linear_and_relu_gradients(
         self, x: Any, W: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, gb_before: Any
     ) -> tuple[Any, Any] | None:
@@ -171,17 +165,11 @@ class Kernels:
         Fills gb_before as well, and returns the gradient of x and that of what the ReLU was applied to, both like x;
         `product_gradients` has the rest. None: there is no such kernel for so many units.
         """
-        import cupy
-
-        n_in, n_out = W.shape
-        if n_out > _FEW:
+        if not few.is_few(W):
             return None
-        gx, gz = cupy.empty_like(x), cupy.empty_like(x)
-        numbers = np.float32(1.0 - (ratio or 0.0)), np.int32(len(x)), np.int32(n_in), np.int32(n_out)
-        n_blocks = -(-n_in // 32) + 1
-        launch("few_linear_relu_gradients", (n_blocks,), x, W, gy, *numbers, gW, gb, gx, gz, gb_before)
-        return gx, gz
+        return few.relu_gradients(x, W, np.float32(1.0 - (ratio or 0.0)), gy, gW, gb, gb_before)
 
+    @after_waiting
     def linear_relu(self, x: Any, W: Any, b: Any, draw: Draw | None) -> Any:
         """relu(x @ W + b), and with a draw the units that it keeps, divided by their share."""
         import cupy
@@ -210,6 +198,7 @@ class Kernels:
         )
         return y
 
+    @after_waiting
     def linear_relu_gradients(
         self, x: Any, W: Any, y: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, want_gx: bool
     ) -> Any:
@@ -221,6 +210,7 @@ class Kernels:
         launch("relu_gradients", (-(-n_units // 32),), gy, y, kept, np.int32(len(y)), np.int32(n_units), gz, gb)
         return self.product_gradients(x, W, gz, gW, want_gx)
 
+    @after_waiting
     def product_gradients(self, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
         """Fill gW for gz, the gradient of x @ W; return that of x, or None when nobody wants it."""
         import cupy
@@ -249,15 +239,21 @@ class Kernels:
         if self.at is self._own:
             correct = cupy.empty(n, dtype=cupy.uint8)
             self.at.place()
-        numbers = np.int32(n), np.int32(n_classes)
-        in_training = np.int32(self.at.in_training)
-        launch("softmax_cross_entropy", (1,), y, t, *numbers, gradient, correct, loss, self.at.state, in_training)
+        state, in_training = self.at.state, np.int32(self.at.in_training)
+        if layer := self.waiting.take(y):
+            x, W, b = layer
+            out = y, gradient, correct, self._tickets_of(1), loss, state, in_training
+            few.linear_loss(x, W, b, t, *out)
+        else:
+            numbers = np.int32(n), np.int32(n_classes)
+            launch("softmax_cross_entropy", (1,), y, t, *numbers, gradient, correct, loss, state, in_training)
         return loss, correct.view(cupy.bool_), gradient
 
     def is_one(self, gradient: Any) -> bool:
         """Whether it is the gradient that a loss begins with; a number on the card is not looked at."""
         return gradient is self.one
 
+    @after_waiting
     def adam(
         self, p: Any, g: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float, decay: float
     ) -> None:
@@ -265,10 +261,12 @@ class Kernels:
         rests = np.float32(1 - beta1), np.float32(1 - beta2)
         self._update("adam", (p, g, m, v), lr, *rests, np.float32(eps), np.float32(decay))
 
+    @after_waiting
     def momentum(self, p: Any, g: Any, v: Any, lr: float, factor: float, decay: float) -> None:
         """As `runner.engine.cpu.momentum`; within a pass the rate is that of the pass's step."""
         self._update("momentum", (p, g, v), lr, np.float32(factor), np.float32(decay))
 
+    @after_waiting
     def sgd(self, p: Any, g: Any, lr: float, decay: float) -> None:
         """As `runner.engine.cpu.sgd`; within a pass the rate is that of the pass's step."""
         self._update("sgd", (p, g), lr, np.float32(decay))
