@@ -436,8 +436,33 @@ def test_the_last_layer_and_its_loss_in_one_kernel_have_the_bits_of_two(n, n_in,
     assert found[0] == found[1] == found[2]
 
 
+def test_a_batch_and_its_convolution_in_one_kernel_have_the_bits_of_two():
+    rng = np.random.default_rng(9)
+    kernels, found = gpu.Kernels(), []
+    with kernels.on_card():
+        images, labels = (
+            to_card(rng.integers(0, 256, (40, 1, 9, 8)).astype(np.uint8)),
+            to_card(np.arange(40, dtype=np.int32)),
+        )
+        W, b = (to_card(rng.standard_normal(shape).astype(np.float32)) for shape in ((11, 1, 3, 3), (11,)))
+        of = gpu.Pass(images, labels, to_card(np.zeros(gpu.board_size(40), np.uint8)), in_training=True)
+        of.set_order(rng.permutation(40))
+        of.place(row=3)
+        for kernels.waiting.is_allowed in (False, True):
+            x, t = kernels.batch(of, 37, 255.0)
+            found.append([a.get().tobytes() for a in (*kernels.conv_relu_pool(x, W, b), x, t)])
+        x, t = kernels.batch(of, 37, 255.0)
+        kernels.conv_relu(x, W, b)  # who cannot take it has it launched
+        found.append([*found[0][:2], *(a.get().tobytes() for a in (x, t))])
+    assert found[0] == found[1] == found[2]
+
+
+#: They take what waits for them.
+TAKERS = ("conv_relu_pool", "softmax_cross_entropy")
+
+
 def test_what_waits_is_launched_before_anything_else():
-    served = {name for name in cpu.__all__ if name not in ("is_one", "pixels", "softmax_cross_entropy")}
+    served = {name for name in cpu.__all__ if name not in ("is_one", "pixels", *TAKERS)}
     assert all(hasattr(getattr(gpu.Kernels, name), "__wrapped__") for name in (*served, "batch", "product_gradients"))
     kernels = gpu.Kernels()
     with kernels.on_card():
@@ -453,23 +478,28 @@ def test_what_waits_is_launched_before_anything_else():
 
 
 class Changes(Model):
-    """A model that changes its scores in a way that no function of its graph says."""
+    """A model that changes pixels or scores in a way that no function of its graph says."""
 
-    def __init__(self, engine):
+    def __init__(self, engine, what):
         super().__init__()
-        self.out = engine.output(10)
+        self.conv, self.out, self.what = engine.conv_block([2]), engine.output(10), what
 
     def forward(self, x):
-        y = self.out(F.reshape(x, (len(x), -1)))
-        y.data *= np.float32(0.5)
+        if self.what == "pixels":
+            x[...] = x * np.float32(0.5)
+        h = self.conv(x)
+        y = self.out(F.reshape(h, (len(h), -1)))
+        if self.what == "scores":
+            y.data *= np.float32(0.5)
         return y
 
 
-def test_the_scores_of_a_model_that_looks_at_them_do_not_wait_for_the_loss(card_run, monkeypatch):
+@pytest.mark.parametrize("what", ["pixels", "scores"])
+def test_nothing_waits_in_a_model_that_looks_at_it(what, card_run, monkeypatch):
     from runner.models import mlp
 
     usual = card_run("gpu", kind="mlp")
-    monkeypatch.setattr(mlp, "build", lambda config, engine: Changes(engine))
+    monkeypatch.setattr(mlp, "build", lambda config, engine: Changes(engine, what))
     run, ours = card_run("gpu", kind="mlp"), card_run("cpu", kind="mlp")
     assert usual.engine.kernels.waiting.is_allowed and not run.engine.kernels.waiting.is_allowed
     agree(records_of(run, 1), records_of(ours, 1))
@@ -536,12 +566,12 @@ def test_a_handle_that_finds_no_room_is_out_of_memory(status, error, monkeypatch
 @pytest.mark.parametrize(
     "knobs, n_kernels",
     [
-        # Batch, convolution, product, bias to dropout, last layer and loss; gradients of the last layer and its ReLU,
-        # two products, the convolution's, Adam.
-        (dict(channels=30, hidden_size=100), 10),
-        (dict(fc_depth=2), 15),
+        # Batch and convolution, product, bias to dropout, last layer and loss; gradients of the last layer and of the
+        # ReLU before it, two products, the convolution's, Adam.
+        (dict(channels=30, hidden_size=100), 9),
+        (dict(fc_depth=2), 14),
         (dict(kind="mlp", fc_depth=2), 12),
-        (dict(fc_depth=0), 6),
+        (dict(fc_depth=0), 5),
     ],
     ids=str,
 )

@@ -19,22 +19,26 @@ def _pass(x: Any, t: Any) -> Pass:
 
 
 def may_wait(model: Any, engine: "FastOnGpu", x: Any, t: Any) -> bool:
-    """Whether the last layer may wait for its loss, so that one kernel computes both.
+    """Whether a batch may wait for the convolution, and the last layer for its loss, so that one kernel computes both.
 
-    A model that looks at its own output would see nothing yet: while it waits the output is filled with NaN here, and
+    A model that looks at pixels or scores by itself would see nothing yet: what waits is filled with NaN here, and
     losses and gradients must have the bits that they have when nothing waits.
     """
     waiting = engine.kernels.waiting
 
+    images = (x != 0).astype("uint8")  # any will do
+
     def bits() -> list[bytes]:
-        trial = _pass(x, t)
+        trial = _pass(images, t)
         with engine.kernels.during(trial):
             engine.masks.training(1)
-            loss, _ = step(model, NO_UPDATE, engine, x, trial.labels)
+            loss, _ = step(model, NO_UPDATE, engine, *engine.kernels.batch(trial, len(x), 1.0))
             found = [loss.data, *(parameter.grad.data for parameter in model.params() if parameter.grad is not None)]
             found = [devices.to_numpy(array).tobytes() for array in found]
+            trial.place()
             with no_grad(), test_mode():
-                loss, _ = engine.loss(model(x), trial.labels)
+                x_again, t_again = engine.kernels.batch(trial, len(x), 1.0)
+                loss, _ = engine.loss(model(x_again), t_again)
             found.append(devices.to_numpy(loss.data).tobytes())
         model.cleargrads()
         return found

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)\s*\{')
 
 #: Barriers, and the functions of kernels.cu that have some.
-WAITS = re.compile("__syncthreads|__shfl|block_sums|few_sums|add_batch|is_last_of")
+WAITS = re.compile("__syncthreads|__shfl|block_sums|few_sums|add_batch|is_last_of|conv3x3_relu_pool_of")
 
 
 class Parameter(NamedTuple):
@@ -37,8 +37,7 @@ def kernels(source):
     return {
         match[1]: (
             [_parameter(text) for text in match[2].split(",")],
-            re.search(r"__syncthreads|block_sums|few_sums|add_batch|is_last_of|__shfl", source[match.end() : end])
-            is not None,
+            WAITS.search(source, match.end(), end) is not None,
         )
         for match, end in zip(found, ends, strict=True)
     }

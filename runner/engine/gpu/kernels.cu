@@ -67,8 +67,8 @@ __device__ bool is_last_of(int n, int* ticket) {
 // x (n, n_pixels) = images[order[row of the pass ...]] / scale, and the labels of the same images.
 // images uint8 (n_images, n_pixels), labels int32 (n_images,), order int32 (n_images,). Grid (n, pixels / THREADS).
 extern "C" __global__ void gather(const unsigned char* __restrict__ images, const int* __restrict__ labels,
-                                  const int* __restrict__ order, const State* __restrict__ state, int n_pixels,
-                                  float scale, float* __restrict__ x, int* __restrict__ t) {
+                                  const int* __restrict__ order, const State* __restrict__ state, float scale,
+                                  float* __restrict__ x, int* __restrict__ t, int n_pixels) {
     const int r = blockIdx.x, p = blockIdx.y * blockDim.x + threadIdx.x;
     const long long image = order[state->row + r];
     if (p < n_pixels) x[(long long)r * n_pixels + p] = (float)images[image * n_pixels + p] / scale;
@@ -90,21 +90,24 @@ __device__ void take(float z, signed char at, float& best, signed char& corner) 
     }
 }
 
-// x (n, height, width), W (n_channels, 9), b (n_channels,) -> y (n, n_channels, pooled pixels), winners int8 of that
-// shape. Grid (n, channels / CHANNELS); shared: a padded image.
-extern "C" __global__ void conv3x3_relu_pool(const float* __restrict__ x, const float* __restrict__ W,
-                                             const float* __restrict__ b, int n_channels, int height, int width,
-                                             float* __restrict__ y, signed char* __restrict__ winners) {
-    DYNAMIC_SHARED(float, padded);
+// An image (height, width) within a frame of zeros; `pixel` gives each from its place.
+template <typename Pixel>
+__device__ void pad(int height, int width, float* padded, Pixel pixel) {
+    const int pitch = width + 2;
+    for (int i = threadIdx.x; i < (height + 2) * pitch; i += blockDim.x) {
+        const int r = i / pitch - 1, c = i % pitch - 1;
+        padded[i] = r >= 0 && r < height && c >= 0 && c < width ? pixel(r * width + c) : 0.f;
+    }
+}
+
+// What the two kernels below do with their padded image.
+__device__ void conv3x3_relu_pool_of(const float* padded, const float* __restrict__ W, const float* __restrict__ b,
+                                     int n_channels, int height, int width, float* __restrict__ y,
+                                     signed char* __restrict__ winners) {
     __shared__ float weights[CHANNELS][10];
     const int pitch = width + 2, pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
     const int first = blockIdx.y * CHANNELS;
     const int n_here = n_channels - first < CHANNELS ? n_channels - first : CHANNELS;
-    const float* image = x + (long long)blockIdx.x * height * width;
-    for (int i = threadIdx.x; i < (height + 2) * pitch; i += blockDim.x) {
-        const int r = i / pitch - 1, c = i % pitch - 1;
-        padded[i] = r >= 0 && r < height && c >= 0 && c < width ? image[r * width + c] : 0.f;
-    }
     for (int i = threadIdx.x; i < n_here * 10; i += blockDim.x)
         weights[i / 10][i % 10] = i % 10 < 9 ? W[(first + i / 10) * 9 + i % 10] : b[first + i / 10];
     __syncthreads();
@@ -139,6 +142,37 @@ extern "C" __global__ void conv3x3_relu_pool(const float* __restrict__ x, const 
             winners[at] = closed ? CLOSED : corner;
         }
     }
+}
+
+// x (n, height, width), W (n_channels, 9), b (n_channels,) -> y (n, n_channels, pooled pixels), winners int8 of that
+// shape. Grid (n, channels / CHANNELS); shared: a padded image.
+extern "C" __global__ void conv3x3_relu_pool(const float* __restrict__ x, const float* __restrict__ W,
+                                             const float* __restrict__ b, int n_channels, int height, int width,
+                                             float* __restrict__ y, signed char* __restrict__ winners) {
+    DYNAMIC_SHARED(float, padded);
+    const float* image = x + (long long)blockIdx.x * height * width;
+    pad(height, width, padded, [=](int p) { return image[p]; });
+    conv3x3_relu_pool_of(padded, W, b, n_channels, height, width, y, winners);
+}
+
+// The same after `gather`, which it does as well.
+extern "C" __global__ void gather_conv3x3_relu_pool(
+    const unsigned char* __restrict__ images, const int* __restrict__ labels, const int* __restrict__ order,
+    const State* __restrict__ state, float scale, float* __restrict__ x, int* __restrict__ t,
+    const float* __restrict__ W, const float* __restrict__ b, int n_channels, int height, int width,
+    float* __restrict__ y, signed char* __restrict__ winners) {
+    DYNAMIC_SHARED(float, padded);
+    const int n_pixels = height * width;
+    const long long at = order[state->row + blockIdx.x];
+    const unsigned char* image = images + at * n_pixels;
+    float* kept = blockIdx.y == 0 ? x + (long long)blockIdx.x * n_pixels : nullptr;  // for the way back
+    pad(height, width, padded, [=](int p) {
+        const float value = (float)image[p] / scale;
+        if (kept) kept[p] = value;
+        return value;
+    });
+    if (kept && threadIdx.x == 0) t[blockIdx.x] = labels[at];
+    conv3x3_relu_pool_of(padded, W, b, n_channels, height, width, y, winners);
 }
 
 // gW (n_channels, 9) and gb (n_channels,) of conv3x3_relu_pool. Grid (n_channels, SLICES), THREADS a block.

@@ -70,12 +70,12 @@ class Kernels:
         """The next n images of the pass, (n, channels, height, width), divided by `scale`, and their labels (n,)."""
         import cupy
 
-        n_pixels = int(np.prod(of.images.shape[1:]))
         x = cupy.empty((n, *of.images.shape[1:]), dtype=cupy.float32)
         t = cupy.empty(n, dtype=cupy.int32)
+        batch = of.images, of.labels, of.order, of.state, np.float32(scale), x, t
+        n_pixels = x.size // n
         grid = (n, *blocks(n_pixels))
-        numbers = np.int32(n_pixels), np.float32(scale)
-        launch("gather", grid, of.images, of.labels, of.order, of.state, *numbers, x, t)
+        self.waiting.put(x, batch, lambda: launch("gather", grid, *batch, np.int32(n_pixels)))
         return x, t
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:
@@ -85,13 +85,13 @@ class Kernels:
     # =========================================================================
     # Convolutions
     # =========================================================================
-    @after_waiting
     def conv_relu_pool(self, x: Any, W: Any, b: Any) -> tuple[Any, Any]:
         """As `runner.engine.cpu.conv_relu_pool`."""
         if is_on_cpu(x):
             return _shaped(len(x), len(W), x.shape[2] // 2, x.shape[3] // 2), None
         if convolution.is_direct(x, W):
-            return convolution.direct(x, W, b)
+            return convolution.direct(x, W, b, self.waiting.take(x))
+        self.waiting.launch()
         return convolution.bias_relu_pool(convolution.product(self.blas, x, W), b)
 
     @after_waiting
