@@ -478,7 +478,7 @@ def test_what_waits_is_launched_before_anything_else():
 
 
 class Changes(Model):
-    """A model that changes pixels or scores in a way that no function of its graph says."""
+    """A model that changes pixels or scores, or judges scores, in a way that no function of its graph says."""
 
     def __init__(self, engine, what):
         super().__init__()
@@ -491,10 +491,12 @@ class Changes(Model):
         y = self.out(F.reshape(h, (len(h), -1)))
         if self.what == "scores":
             y.data *= np.float32(0.5)
+        if self.what == "judges" and not math.isfinite(float(y.data.sum())):
+            raise ValueError("no such scores")
         return y
 
 
-@pytest.mark.parametrize("what", ["pixels", "scores"])
+@pytest.mark.parametrize("what", ["pixels", "scores", "judges"])
 def test_nothing_waits_in_a_model_that_looks_at_it(what, card_run, monkeypatch):
     from runner.models import mlp
 

@@ -40,15 +40,19 @@ def may_wait(model: Any, engine: "FastOnGpu", x: Any, t: Any) -> bool:
                 x_again, t_again = engine.kernels.batch(trial, len(x), 1.0)
                 loss, _ = engine.loss(model(x_again), t_again)
             found.append(devices.to_numpy(loss.data).tobytes())
-        model.cleargrads()
         return found
 
     at_once = bits()
     waiting.is_allowed, waiting.trial = True, lambda output: output.fill(float("nan"))
     try:
         return bits() == at_once
+    except Exception as error:
+        if devices.is_out_of_memory(error):
+            raise
+        return False  # it looked, and said so
     finally:
         waiting.is_allowed, waiting.trial = False, None
+        model.cleargrads()
 
 
 def why_not_capturable(model: Any, optimizer: Any, engine: "FastOnGpu", x: Any, t: Any) -> str | None:
