@@ -96,6 +96,8 @@ def _explained(error: Exception) -> tuple[str, int | None]:
         cause = cause.__cause__
     if isinstance(error, (HydraException, OmegaConfBaseException, ValueError)):
         return overrides.one_line(error), 2
+    if isinstance(error, OSError):  # such as a disk on which not even a failure can be written down
+        return f"{error}; what is trained is kept, the same command goes on", 1
     return str(error), None
 
 

@@ -69,7 +69,10 @@ def until_settled(
         # A cluster may well end its jobs several times before a long run is at its end.
         n_idle = 0 if _done(plan, root, launch) > done else n_idle + 1
         if n_idle >= _MAX_IDLE_LAUNCHES:
-            raise RunnerError(f"workers end without training anything: {errors[0] if errors else 'no reason given'}")
+            why = errors[0] if errors else "no reason given"
+            raise RunnerError(
+                f"workers end without training anything: {why}; what is trained is kept, the same command goes on"
+            )
 
 
 def _done(plan: Plan, root: Path, launch: str) -> int:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="mounts, limits and capabilities as Linux has them"),
 ]
 
+FAULTY = Path(__file__).with_name("faulty")
 TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
 
 
@@ -204,3 +206,25 @@ def test_what_may_not_be_written_is_refused_before_anything_is_done(line, forbid
     assert ended.returncode == 2, ended.stderr
     assert str(forbidden) in ended.stderr and ended.stderr.count("\n") == 1
     assert (listing(tmp_path), listing(main_job.root)) == before
+
+
+FILLED = """
+mount -t tmpfs -o size=64m tmpfs "$DISK" && cp "$STORE" "$DISK"/mlflow.db
+"$PYTHON" -m runner "$@" & sweep=$!
+until grep -qs '"kind": "epoch"' "$DISK"/state/*/journal.jsonl; do sleep 0.05; done
+dd if=/dev/zero of="$DISK"/filler bs=4k 2> /dev/null
+wait $sweep; echo "code $?"
+rm "$DISK"/filler
+"$PYTHON" -m runner "$@"; echo "code $?"
+"""
+
+
+@pytest.mark.parametrize("how", [("-m", "seed=0,1"), ("-m", "seed=0,1", "hydra/launcher=basic"), ("seed=0",)], ids=str)
+def test_a_disk_that_fills_up_until_not_even_that_can_be_written_down_is_told_in_a_line(how, small_disk, empty_store):
+    words = (*how, *TINY, "train.epochs=20", f"runner.root={small_disk.path}")
+    slow = {"PYTHONPATH": str(FAULTY), "EPOCH_SLEEP": "0.2"}
+    ended = small_disk.run(FILLED, *words, STORE=empty_store, **slow)
+    assert ended.codes == [1, 0], ended.told
+    told = [line for line in ended.told if "No space left on device, 0 bytes free: " in line]
+    assert told and all(line.startswith("runner: ") for line in ended.told), ended.told
+    assert re.search("the same command goes on|try again with: python -m runner", ended.told[-1])
