@@ -162,7 +162,7 @@ def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(cells, 
         assert f"interrupted; {n_trained} of {N_RUNS} runs are trained" in found.err
     elif n["failed"]:
         assert f"{n['failed']} of {N_RUNS} runs failed" in found.err
-        assert (n_trained + n["failed"] < N_RUNS) == (f"stopped the sweep (runner.fail_fast); {n_trained}" in found.err)
+        assert (n_trained + n["failed"] < N_RUNS) == (f"stopped the sweep; {n_trained} are" in found.err)
     assert (f"{n_trained} of {N_RUNS} runs trained and stored" in found.out) == (code == 0)
     assert ("are stored" in found.err) <= (n_behind == 0)
 
