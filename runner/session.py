@@ -91,7 +91,7 @@ def open_ledger(config: Config, root: Path, runs: list[PlannedRun]) -> Ledger:
         if warning:
             print(f"runner: {warning}", file=sys.stderr, flush=True)
     of = (client, config.tracking.experiment, config.tracking.uri, root)
-    experiment = store.insist(lambda: store.experiment_id(*of), shown_uri(config, root))
+    experiment = store.insist(lambda: store.experiment_id(*of), store.shown(config.tracking.uri, root))
     return Ledger(client, experiment, root, runs, lambda: store.probe(config.tracking.uri, root))
 
 
@@ -110,8 +110,3 @@ def _sync_command(config: Config, root: Path) -> str:
     if config.tracking.uri:
         words += ["--uri", without_password(config.tracking.uri)]
     return f"{COMMAND}.sync {shlex.join(words)}"
-
-
-def shown_uri(config: Config, root: Path) -> str:
-    """Where the store is, without secrets."""
-    return without_password(config.tracking.uri) if config.tracking.uri else str(store.database(root))

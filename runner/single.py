@@ -57,7 +57,7 @@ def train(config: Config, typed: list[str]) -> int:
     )
     print(
         f"{run.name}: data {dataset.name} ({dataset.sha256[:8]}), device {device}, engine {config.engine.name},"
-        f" root {root}, MLflow {session.shown_uri(config, root)}",
+        f" root {root}, MLflow {store.shown(config.tracking.uri, root)}",
         flush=True,
     )
     if config.plan:

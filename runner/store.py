@@ -24,10 +24,9 @@ from runner.files import sync_folder, unwritable
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-#: So long a server may take to answer before anything is trained, and while a sweep is under way.
-_PROBE_S, _PATIENT_S = 5.0, 10.0
-#: So long somebody else may keep the file locked before the store counts as away.
-_LOCKED_S = 8.0
+#: So long a server may take to answer before anything is trained, and while a sweep is under way; and so long somebody
+#: else may keep a file locked before the store counts as away.
+_PROBE_S, _PATIENT_S, _LOCKED_S = 5.0, 10.0, 8.0
 _SMALL_BYTES = 64 * 2**20
 _WAITS_S = (0.5, 2.0)
 T = TypeVar("T")
@@ -54,6 +53,11 @@ def database(root: Path) -> Path:
 def artifacts(root: Path) -> Path:
     """The folder of the local store's artifacts."""
     return root / "mlartifacts"
+
+
+def shown(uri: str | None, root: Path) -> str:
+    """Where the store is, without secrets."""
+    return without_password(uri) if uri else str(database(root))
 
 
 def sqlite_file(uri: str | None, root: Path) -> Path | None:
@@ -257,9 +261,8 @@ def _create(path: Path) -> None:
 def _check_path(path: Path) -> None:
     if "\n" in str(path) or "\r" in str(path):
         raise StoreError(f"{str(path)!r}: a store's path cannot hold a line break; give another runner.root")
-    refused = unwritable(path.parent)
-    if path.exists() and not os.access(path, os.W_OK):
-        refused = f"{path} cannot be written to"
+    is_closed = path.exists() and not os.access(path, os.W_OK)
+    refused = f"{path} cannot be written to" if is_closed else unwritable(path.parent)
     if refused:
         raise StoreError(f"the tracking store {path} has to be written to: {refused}; give another one")
 

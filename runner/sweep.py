@@ -55,7 +55,7 @@ def sweep(cells: grid.Grid, command: list[str], start_workers: StartWorkers) -> 
     if not config.plan:
         _tidy(plan, todo, root)
     used = sorted({f"{run.data_name} ({run.data_sha256[:8]})" for run in plan.runs})
-    where = {"data": ", ".join(used), "root": root, "uri": session.shown_uri(config, root)}
+    where = {"data": ", ".join(used), "root": root, "uri": store.shown(config.tracking.uri, root)}
     summary.announce(plan, n_duplicates, len(plan.runs) - len(todo), n_workers, where)
     if todo and (config.plan or config.progress):
         summary.announce_time(*estimate.seconds(plan, todo, root, sources.named, n_workers))
@@ -78,7 +78,7 @@ def _train(
     # The store first: one that turns out to be unusable leaves no plan behind.
     ledger = session.open_ledger(config, root, plan.runs)
     path = plans.write(plan, root)
-    store.insist(lambda: ledger.open_sweep(plan), session.shown_uri(config, root))
+    store.insist(lambda: ledger.open_sweep(plan), store.shown(config.tracking.uri, root))
     tracker = Tracker(ledger)
     name = launch.new_launch()
     with Stop(stop_file(path, name)) as stop:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner import plan as plans
 from runner import store
-from runner.errors import RunnerError, StateError, StoreBehindError, StoreError, without_password
+from runner.errors import RunnerError, StateError, StoreBehindError, StoreError
 from runner.files import root_of
 from runner.plan import PlannedRun, config_from
 from runner.state import read_journal
@@ -28,8 +28,8 @@ def sync(root: Path, uri: str | None, experiment: str) -> int:
     if not (root / "state").is_dir():
         raise StoreError(f"{root / 'state'}: there is no such folder; train something first, or give --root")
     client = store.connect(uri, root)
-    shown = without_password(uri) if uri else str(store.database(root))
-    experiment_id = store.insist(lambda: store.experiment_id(client, experiment, uri, root), shown)
+    of = (client, experiment, uri, root)
+    experiment_id = store.insist(lambda: store.experiment_id(*of), store.shown(uri, root))
     # The oldest first: a run's parent is the first sweep that it served.
     paths = sorted((root / "state" / "sweeps").glob("*/sweep.json"), key=lambda p: p.stat().st_mtime)
     sweeps = [plans.read(path) for path in paths]
