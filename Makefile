@@ -53,11 +53,11 @@ test-long: install ## what takes its time: hanging runs, full disks, locked stor
 
 test-card: install ## the GPU engine's tests on a card that is emulated; needs g++ (with a GPU, make test runs them on it)
 	@if command -v g++ >/dev/null; \
-	then PYTHONPATH=$(CURDIR)/tests/emulated $(venv) -m pytest -m gpu $(ARGS) tests/test_gpu_engine.py tests/test_gpu_bench.py tests/test_gpu_sweep.py; \
+	then PYTHONPATH=$(CURDIR)/tests/support/emulated $(venv) -m pytest -m gpu $(ARGS) tests/gpu; \
 	else echo "skipped: g++, which compiles the kernels for the CPU, is not installed"; fi
 
 chaos: install ## kill sweeps KILLS times and count what was lost (ARGS=--peer: a plain Hydra and MLflow script beside it)
-	PYTHONPATH=tests $(venv) -m chaos --kills $(KILLS) $(ARGS)
+	PYTHONPATH=tests/faults:tests/support $(venv) -m chaos --kills $(KILLS) $(ARGS)
 
 bench: install ## time the fast engine beside DeZero, PyTorch (TORCH_PYTHON=its Python) and the floor; DEVICE=gpu: on a card
 	$(venv) -m benchmarks$(if $(filter gpu,$(DEVICE)),.card) $(ARGS)

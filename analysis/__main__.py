@@ -14,8 +14,10 @@ from pathlib import Path  # noqa: E402
 
 import pandas as pd  # noqa: E402
 
-from analysis import report, runs, sentences  # noqa: E402
-from analysis.study import Study, study  # noqa: E402
+from analysis.decide.study import Study, study  # noqa: E402
+from analysis.read import runs  # noqa: E402
+from analysis.report import sentences  # noqa: E402
+from analysis.report import write as report  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
 from runner.files import root_of  # noqa: E402
 

@@ -14,8 +14,8 @@ from typing import Any
 from benchmarks import images, machine, processes, summary, tables
 from benchmarks.measure import NetResult, contestants_of, measure
 from benchmarks.nets import BATCH, NETS
-from runner import provenance
 from runner.files import write_whole
+from runner.train import provenance
 
 RESULTS = Path(__file__).resolve().parent / "results"
 #: What --quick stands for: enough to see that everything runs, too little to say how fast.

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import verdicts
+from analysis.decide import verdicts
+from analysis.decide.verdicts import Bounds, verdict
 from analysis.statistics import power
 from analysis.statistics.intervals import t_interval
-from analysis.verdicts import Bounds, verdict
 
 Numbers = NDArray[np.float64]
 RESULTS = Path(__file__).resolve().parent / "results" / "calibration.json"

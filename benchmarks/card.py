@@ -22,7 +22,7 @@ from benchmarks import contestants, images, machine
 from benchmarks.contestants import CARD_AS_SHIPPED, CARD_EAGER, CARD_FLOAT32, CARD_GRAPH, CARD_OURS, TITLES
 from benchmarks.nets import NETS
 from benchmarks.processes import Setting, Worker
-from runner import device
+from runner.engine import device
 from runner.files import write_whole
 
 RESULTS = Path(__file__).resolve().parent / "results"

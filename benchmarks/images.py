@@ -22,7 +22,7 @@ class Images:
 
 def write(folder: Path) -> None:
     """Have the runner find and check MNIST ($MNIST_ROOT, its caches, a download), and write it into `folder`."""
-    from runner import data
+    from runner.data import loading as data
 
     dataset, _ = data.prepare("mnist", folder / "runner", allow_fallback=False)
     for name in _ARRAYS:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy  # noqa: F401  # loads the BLAS that threadpoolctl then finds
 from threadpoolctl import threadpool_info
 
-from runner import provenance
+from runner.train import provenance
 
 _PACKAGES = ("numpy", "numba", "llvmlite", "dezero")
 

@@ -21,8 +21,8 @@ from benchmarks import images, machine
 from benchmarks.__main__ import RESULTS
 from benchmarks.nets import BATCH, FULL_SCALE, NETS
 from benchmarks.processes import environment
-from runner import provenance
 from runner.files import write_whole
+from runner.train import provenance
 
 _NETS = ("conv30_fc100", "conv1_fc1000x2")
 _FLOOR_STEPS = 100
@@ -33,8 +33,8 @@ def epochs(net: str, folder: Path, n_epochs: int, scale: float) -> list[dict[str
     # Imported in the process that trains, after its number of threads is set.
     from benchmarks.contestants.floor import Floor
     from benchmarks.contestants.ours import run_parts
-    from runner import training
     from runner.engine import loop
+    from runner.train import epochs as training
 
     floor = Floor(NETS[net])
     floor.train(_FLOOR_STEPS)

@@ -42,7 +42,8 @@ class PlanSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         # Imported here: Hydra loads every plugin at every start, `--cfg job` included.
-        from runner import grid, overrides
+        from runner.config import overrides
+        from runner.plan import grid
         from runner.sweep import sweep
 
         cells = grid.compose(self.hydra_context.config_loader, self.config, dict(self.params), arguments)

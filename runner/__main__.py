@@ -14,7 +14,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 def main() -> None:
     """The command line."""
-    from runner import stop
+    from runner.work import stop
 
     signal.signal(signal.SIGTERM, stop.terminated)
     full_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -56,7 +56,8 @@ def _help() -> None:
 def _run() -> None:
     from hydra._internal.utils import get_args_parser
 
-    from runner import app, overrides
+    from runner import app
+    from runner.config import overrides
 
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
@@ -83,8 +84,8 @@ def _explained(error: Exception) -> tuple[str, int | None]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from runner import overrides
-    from runner.config import from_omegaconf
+    from runner.config import overrides
+    from runner.config.schema import from_omegaconf
     from runner.errors import RunnerError
 
     if isinstance(error, RunnerError):

@@ -12,7 +12,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 
-from runner import config as configs
+from runner.config import schema as configs
 from runner.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
@@ -40,7 +40,7 @@ def register() -> None:
 def main(composed: DictConfig) -> None:
     """What Hydra calls: in a worker of a launcher, or for a command without `-m`."""
     if composed.worker.plan is not None:
-        from runner.worker import work
+        from runner.work.worker import work
 
         work(Path(composed.worker.plan), composed.worker.launch)
         return

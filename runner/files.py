@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import IO
 
-from runner.crash import crash_point
+from runner.faults import crash_point
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -6,14 +6,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import data, size, store
-from runner.config import Config
-from runner.data import Dataset
+from runner.config.overrides import COMMAND
+from runner.config.schema import Config
+from runner.data import loading as data
+from runner.data.loading import Dataset
 from runner.errors import ConfigError, DataError, without_password
 from runner.files import unwritable
-from runner.overrides import COMMAND
-from runner.plan import PlannedRun
-from runner.tracking import Ledger
+from runner.plan import memory as size
+from runner.plan.plan import PlannedRun
+from runner.tracking import mlflow_store as store
+from runner.tracking.writer import Ledger
 
 
 def check_writable(root: Path) -> None:

@@ -9,19 +9,23 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from runner import device as devices
-from runner import estimate, identity, launch, session, store, summary
-from runner.config import Config, leaves
+from runner import prepare as session
+from runner.config.overrides import COMMAND
+from runner.config.schema import Config, leaves
+from runner.display import summary
+from runner.display.progress import duration, ending
+from runner.engine import device as devices
 from runner.errors import StateError
 from runner.files import root_of
-from runner.overrides import COMMAND
-from runner.plan import PlannedRun
-from runner.progress import duration, ending
+from runner.plan import identity
+from runner.plan.plan import PlannedRun
 from runner.record import FAILED
-from runner.state import Journal, RunFolder, read_journal
-from runner.stop import Stop
-from runner.timelimit import time_limit
-from runner.tracking import Tracker
+from runner.state.journal import Journal, RunFolder, read_journal
+from runner.tracking import mlflow_store as store
+from runner.tracking.writer import Tracker
+from runner.work import estimate, launch
+from runner.work.stop import Stop
+from runner.work.timelimit import time_limit
 
 
 def train(config: Config, typed: list[str]) -> int:
@@ -100,7 +104,8 @@ def _typed_knobs(config: Config, typed: list[str]) -> dict[str, Any]:
 
 def _train(run: PlannedRun, root: Path, name: str, stop: Stop, tell: bool, told: set[int]) -> None:
     # Imported here: a run that is trained already does not wait for DeZero.
-    from runner import engine, experiment
+    from runner import engine
+    from runner.train import run as experiment
 
     if tell and engine.compiles(run.config.engine.name, run.device):
         print(estimate.COMPILING, flush=True)

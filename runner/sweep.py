@@ -5,21 +5,26 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from runner import device as devices
-from runner import estimate, grid, launch, provenance, session, store, summary
-from runner import plan as plans
-from runner.checkpoint import Checkpoints
-from runner.config import Config
+from runner import prepare as session
+from runner.config.overrides import COMMAND
+from runner.config.schema import Config
+from runner.display import summary
+from runner.display.progress import Progress
+from runner.engine import device as devices
 from runner.errors import without_password
 from runner.files import root_of
-from runner.guard import guarded
-from runner.overrides import COMMAND
-from runner.plan import Plan, PlannedRun
-from runner.progress import Progress
-from runner.state import RunFolder, read_journal
-from runner.stop import Stop
-from runner.tracking import Tracker
-from runner.worker import stop_file
+from runner.plan import grid
+from runner.plan import plan as plans
+from runner.plan.plan import Plan, PlannedRun
+from runner.state.checkpoint import Checkpoints
+from runner.state.journal import RunFolder, read_journal
+from runner.tracking import mlflow_store as store
+from runner.tracking.writer import Tracker
+from runner.train import provenance
+from runner.work import estimate, launch
+from runner.work.guard import guarded
+from runner.work.stop import Stop
+from runner.work.worker import stop_file
 
 #: Starts so many workers on the plan at a path, for a launch; returns what they ended with.
 StartWorkers = Callable[[Path, str, int], list[str]]

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner import plan as plans
-from runner import store
 from runner.errors import RunnerError, StateError, StoreBehindError, StoreError
 from runner.files import root_of
-from runner.plan import PlannedRun, config_from
-from runner.state import read_journal
-from runner.tracking import Ledger
+from runner.plan import plan as plans
+from runner.plan.plan import PlannedRun, config_from
+from runner.state.journal import read_journal
+from runner.tracking import mlflow_store as store
+from runner.tracking.writer import Ledger
 
 
 def sync(root: Path, uri: str | None, experiment: str) -> int:

@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 
-from runner import store
 from runner.errors import RunnerError
 from runner.files import root_of
+from runner.tracking import mlflow_store as store
 
 # Sorted by anything but the time, MLflow's pages list runs side by side instead of folded under their sweep,
 # and only runs that are listed are drawn.

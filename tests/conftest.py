@@ -13,12 +13,14 @@ from types import SimpleNamespace  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+from places import REPO  # noqa: E402
 
-from runner import config, data, device, models, seeding  # noqa: E402
 from runner import engine as engines  # noqa: E402
-from runner.engine import loop  # noqa: E402
+from runner import models, seeding  # noqa: E402
+from runner.config import schema as config  # noqa: E402
+from runner.data import loading as data  # noqa: E402
+from runner.engine import device, loop  # noqa: E402
 
-REPO = Path(__file__).resolve().parent.parent
 N_DESELECTED, N_LONG = pytest.StashKey[int](), pytest.StashKey[int]()
 
 # The same examples on every machine, no file left behind; two busy cores make a deadline a coin toss.

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import confounds, contrasts, metrics, verdicts
-from analysis.cells import Cells, short
-from analysis.contrasts import Contrast, NotTestable
+from analysis.decide import metrics, verdicts
+from analysis.decide.verdicts import Bounds
+from analysis.design import confounds, contrasts
+from analysis.design.cells import Cells, short
+from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
 from analysis.statistics.intervals import Interval
-from analysis.verdicts import Bounds
 from runner.record import Claim
 
 #: Shared by all claims of a sweep.

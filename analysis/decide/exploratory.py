@@ -6,9 +6,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis import confounds, contrasts, metrics
-from analysis.cells import Cells, as_text, short
-from analysis.contrasts import Contrast, NotTestable
+from analysis.decide import metrics
+from analysis.design import confounds, contrasts
+from analysis.design.cells import Cells, as_text, short
+from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
 from runner.record import Claim
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis import claims, contrasts, metrics, verdicts
-from analysis.claims import Decision
-from analysis.metrics import Metric
+from analysis.decide import claims, metrics, verdicts
+from analysis.decide.claims import Decision
+from analysis.decide.metrics import Metric
+from analysis.decide.verdicts import Bounds
+from analysis.design import contrasts
 from analysis.statistics import intervals
-from analysis.verdicts import Bounds
 
 _LAST = 3
 _THRESHOLD_STEP = 0.01

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis import metrics
-from analysis.claims import Decision
-from analysis.contrasts import Array, per_seed, table
+from analysis.decide import metrics
+from analysis.decide.claims import Decision
+from analysis.design.contrasts import Array, per_seed, table
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.cells import as_text, short
-from analysis.claims import Decision
+from analysis.decide.claims import Decision
+from analysis.decide.verdicts import INCONCLUSIVE
+from analysis.design.cells import as_text, short
 from analysis.statistics import power
-from analysis.verdicts import INCONCLUSIVE
 
 #: One setting is worth naming where it needs this many times fewer seeds than the mean over all settings.
 _QUIETER = 3

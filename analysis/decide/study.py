@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis import metrics, sentences
-from analysis.cells import Cells, cells_of
-from analysis.claims import Decision, decide_all
-from analysis.contrasts import Array
-from analysis.explore import explore
-from analysis.more import More, more_seeds
-from analysis.multiverse import Multiverse, multiverse
-from analysis.pairing import Pairing, pairing
-from analysis.runs import Sweep
+from analysis.decide import metrics
+from analysis.decide.claims import Decision, decide_all
+from analysis.decide.exploratory import explore
+from analysis.decide.multiverse import Multiverse, multiverse
+from analysis.decide.pairing import Pairing, pairing
+from analysis.decide.sample_size import More, more_seeds
+from analysis.design.cells import Cells, cells_of
+from analysis.design.contrasts import Array
+from analysis.read.runs import Sweep
+from analysis.report import sentences
 from analysis.statistics.intervals import Interval, new_images_interval
 
 #: Result-bearing knobs start so; what a run's numbers do not depend on is not looked at.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.cells import Cells, as_text, same, short
+from analysis.design.cells import Cells, as_text, same, short
 from runner.record import Claim
 
 Array = np.ndarray[Any, np.dtype[Any]]

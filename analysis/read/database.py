@@ -11,9 +11,9 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from analysis.stored import Row, StoredRun
-from runner import sqlite
+from analysis.read.store import Row, StoredRun
 from runner.errors import StoreError, without_password
+from runner.tracking import sqlite
 
 
 class Database:

@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy.engine import URL
 
-from analysis import database
-from analysis.cells import as_text
-from analysis.stored import Store, StoredRun
+from analysis.design.cells import as_text
+from analysis.read import database
+from analysis.read.store import Store, StoredRun
 from runner.errors import StateError, StoreError
 from runner.record import (
     METRICS,
@@ -148,7 +148,7 @@ def correct(sweep: Sweep) -> dict[str, NDArray[np.bool_]]:
 @contextlib.contextmanager
 def _opened(uri: str, experiment: str) -> Iterator[Store]:
     if uri.startswith(("http://", "https://")):
-        from analysis.server import Server  # MLflow's client takes a second to import
+        from analysis.read.server import Server  # MLflow's client takes a second to import
 
         yield Server(uri, experiment)
     else:

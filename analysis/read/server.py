@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from analysis.stored import Row, StoredRun
-from runner import store
+from analysis.read.store import Row, StoredRun
 from runner.errors import StoreError, without_password
+from runner.tracking import mlflow_store as store
 
 #: MLflow's limits: runs a request of the history, and epochs a run of it; beyond, a server leaves epochs out.
 _RUNS_A_REQUEST, _EPOCHS = 100, 2500

@@ -13,13 +13,14 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import metrics, pairing, sentences
-from analysis.cells import as_text, short
-from analysis.claims import Decision
-from analysis.contrasts import Contrast
-from analysis.explore import MAIN, METRICS
+from analysis.decide import metrics, pairing
+from analysis.decide.claims import Decision
+from analysis.decide.exploratory import MAIN, METRICS
+from analysis.decide.study import Study
+from analysis.design.cells import as_text, short
+from analysis.design.contrasts import Contrast
+from analysis.report import sentences
 from analysis.statistics.bands import Band, pointwise_band, simultaneous_band
-from analysis.study import Study
 from runner.errors import printable
 
 #: Okabe and Ito's colours, which the colour-blind tell apart; repeated with other dashes.

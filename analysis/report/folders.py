@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.crash import crash_point
+from runner.faults import crash_point
 from runner.files import sync_folder
 
 #: The call by which two names change places in one step, its AT_FDCWD, and its flag (renameat2(2), renameatx_np(2)).

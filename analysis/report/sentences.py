@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis import metrics
-from analysis.cells import Cells, as_text, short
-from analysis.claims import Decision
-from analysis.metrics import Metric
-from analysis.more import More
-from analysis.multiverse import Multiverse
-from analysis.pairing import Pairing
+from analysis.decide import metrics
+from analysis.decide.claims import Decision
+from analysis.decide.metrics import Metric
+from analysis.decide.multiverse import Multiverse
+from analysis.decide.pairing import Pairing
+from analysis.decide.sample_size import More
+from analysis.design.cells import Cells, as_text, short
 from analysis.statistics import intervals
 from analysis.statistics.intervals import Interval
 

@@ -11,13 +11,15 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis import confounds, figures, folders, metrics, sentences, verdicts
-from analysis.cells import as_text
-from analysis.claims import Decision
-from analysis.more import n_workers
-from analysis.study import Study
-from runner.crash import crash_point
+from analysis.decide import metrics, verdicts
+from analysis.decide.claims import Decision
+from analysis.decide.sample_size import n_workers
+from analysis.decide.study import Study
+from analysis.design import confounds
+from analysis.design.cells import as_text
+from analysis.report import figures, folders, sentences
 from runner.errors import StoreError
+from runner.faults import crash_point
 from runner.files import no_room
 
 HTML, MARKDOWN = "report.html", "report.md"
@@ -143,7 +145,7 @@ def _texts(study: Study, frames: dict[str, pd.DataFrame], drawings: dict[str, Dr
 @cache
 def _environment() -> Environment:
     found = Environment(
-        loader=PackageLoader("analysis"),
+        loader=PackageLoader("analysis.report"),
         autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
         trim_blocks=True,

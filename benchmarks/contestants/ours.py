@@ -9,11 +9,12 @@ import numpy as np
 from benchmarks import images
 from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, SIDE, WEIGHT_DECAY, Net
 from runner import engine as engines
-from runner import models, training
-from runner.backend import no_grad, test_mode
-from runner.config import ModelConfig, OptimizerConfig
+from runner import models
+from runner.config.schema import ModelConfig, OptimizerConfig
+from runner.engine.dezero import no_grad, test_mode
 from runner.engine.loop import Data
 from runner.seeding import Masks, batch_order
+from runner.train import epochs as training
 
 _SEED = 0
 

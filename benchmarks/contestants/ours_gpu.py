@@ -9,10 +9,10 @@ import numpy as np
 from benchmarks import images
 from benchmarks.contestants.ours import run_parts
 from benchmarks.nets import BATCH, FULL_SCALE, Net
-from runner import training
-from runner.engine.captured import TEST, TRAIN
+from runner.engine.gpu.epoch import TEST, TRAIN
 from runner.engine.loop import Data, Position
 from runner.seeding import batch_order
+from runner.train import epochs as training
 
 
 class OursOnCard:

@@ -10,12 +10,13 @@ import hydra
 import mlflow
 from omegaconf import DictConfig
 
-from runner import data as datasets
 from runner import engine as engines
-from runner import models, seeding, training
-from runner.config import ModelConfig, OptimizerConfig
+from runner import models, seeding
+from runner.config.schema import ModelConfig, OptimizerConfig
+from runner.data import loading as datasets
 from runner.engine import loop
 from runner.record import TIMES, EpochRecord
+from runner.train import epochs as training
 
 
 @hydra.main(version_base=None, config_path=".", config_name="plain")

@@ -8,9 +8,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 
-from runner.config import GROUPS, OPEN_PREFIXES, unknown_key
+from runner.config.rules import ALLOWED
+from runner.config.schema import GROUPS, OPEN_PREFIXES, unknown_key
 from runner.errors import ConfigError
-from runner.ranges import ALLOWED
 
 COMMAND = "python -m runner"
 

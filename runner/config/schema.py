@@ -16,8 +16,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from runner.config.rules import ALLOWED, TEXT, is_text
 from runner.errors import ConfigError, short_text
-from runner.ranges import ALLOWED, TEXT, is_text
 from runner.record import METRICS, Claim
 
 

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.crash import crash_point
 from runner.errors import DataError
+from runner.faults import crash_point
 from runner.files import cache_folder, write_whole
 
 Array = NDArray[np.uint8]

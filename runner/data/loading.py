@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from runner import idx
+from runner.data import idx
 from runner.errors import DataError
 from runner.files import sync_folder
 

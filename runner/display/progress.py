@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runner.plan import PlannedRun
+from runner.plan.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED
-from runner.state import Journal, JournalReader, RunFolder
+from runner.state.journal import Journal, JournalReader, RunFolder
 
 _POLL_S = 0.5
 

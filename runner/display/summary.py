@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from runner.plan import Plan, PlannedRun, as_text, short
-from runner.progress import count, duration
+from runner.display.progress import count, duration
+from runner.plan.plan import Plan, PlannedRun, as_text, short
 from runner.record import DIVERGED, DONE, FAILED
-from runner.state import RunFolder, read_journal
+from runner.state.journal import RunFolder, read_journal
 
 #: Columns of the table: heading and metric, all of the last epoch.
 _COLUMNS = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runner.seeding import Masks
 
 if TYPE_CHECKING:
-    from runner.config import OptimizerConfig
+    from runner.config.schema import OptimizerConfig
     from runner.engine.loop import Data, Loop
 
 
@@ -66,7 +66,7 @@ def create(name: str, masks: Masks, device: str, graph: bool = True, tf32: bool 
 
         return Stock(masks, device)
     if device == "gpu":
-        from runner.engine.fast_gpu import FastOnGpu
+        from runner.engine.gpu.engine import FastOnGpu
 
         return FastOnGpu(masks, graph, tf32)
     from runner.engine import cpu

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.device import gpu_is_available, to_numpy
+from runner.engine.device import gpu_is_available, to_numpy
 
 _MISSING = object()
 

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.backend import no_grad, test_mode
 from runner.engine import flat, functions, layers
+from runner.engine.dezero import no_grad, test_mode
 from runner.engine.loop import Data, Eager, Loop
 from runner.seeding import Masks
 
 if TYPE_CHECKING:
-    from runner.config import OptimizerConfig
+    from runner.config.schema import OptimizerConfig
 
 
 class Fast:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.backend import dezero, named_parameters
+from runner.engine.dezero import dezero, named_parameters
 
 #: Each parameter starts on a multiple of so many numbers: 64 bytes of float32, a cache line.
 _ALIGNMENT = 16

@@ -8,7 +8,7 @@ the stock engine has higher ones.
 from collections.abc import Iterator
 from typing import Any
 
-from runner.backend import Function, Variable, dezero
+from runner.engine.dezero import Function, Variable, dezero
 from runner.seeding import Draw
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from runner.backend import L, dezero
 from runner.engine import functions
+from runner.engine.dezero import L, dezero
 from runner.seeding import Masks
 
 

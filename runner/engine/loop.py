@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.backend import no_grad, test_mode
-from runner.device import to_numpy
+from runner.engine.device import to_numpy
+from runner.engine.dezero import no_grad, test_mode
 
 if TYPE_CHECKING:
     from runner.engine import Engine

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.backend import dezero, named_parameters
-from runner.device import to_numpy
+from runner.engine.device import to_numpy
+from runner.engine.dezero import dezero, named_parameters
 
 if TYPE_CHECKING:
-    from runner.config import OptimizerConfig
+    from runner.config.schema import OptimizerConfig
 
 # The attributes in which DeZero keeps one array a parameter, keyed by id(parameter).
 _SLOTS = {"Adam": ("ms", "vs"), "MomentumSGD": ("vs",), "SGD": ()}

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from runner import optimizers
-from runner.backend import F, L, dezero
-from runner.device import array_module
+from runner.engine import optimizers
+from runner.engine.device import array_module
+from runner.engine.dezero import F, L, dezero
 from runner.engine.loop import Data, Eager, Loop
 from runner.seeding import Masks
 
 if TYPE_CHECKING:
-    from runner.config import OptimizerConfig
+    from runner.config.schema import OptimizerConfig
 
 
 class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.backend import named_parameters, no_grad, test_mode
+from runner.engine.dezero import named_parameters, no_grad, test_mode
 from runner.seeding import stream
 
 if TYPE_CHECKING:
-    from runner.config import ModelConfig
+    from runner.config.schema import ModelConfig
     from runner.engine import Engine
 
 N_CLASSES = 10

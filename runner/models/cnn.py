@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from runner.models.mlp import MLP
 
 if TYPE_CHECKING:
-    from runner.config import ModelConfig
+    from runner.config.schema import ModelConfig
     from runner.engine import Engine
 
 

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from runner.backend import Model
+from runner.engine.dezero import Model
 from runner.models import N_CLASSES
 
 if TYPE_CHECKING:
-    from runner.config import ModelConfig
+    from runner.config.schema import ModelConfig
     from runner.engine import Engine
 
 

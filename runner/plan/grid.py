@@ -10,11 +10,12 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from runner import identity, overrides
-from runner.config import Config, checked
+from runner.config import overrides
+from runner.config.rules import ALLOWED
+from runner.config.schema import Config, checked
 from runner.errors import ConfigError
-from runner.plan import Plan, PlannedRun, as_text, short
-from runner.ranges import ALLOWED
+from runner.plan import identity
+from runner.plan.plan import Plan, PlannedRun, as_text, short
 from runner.record import Claim
 
 #: What a claim that nobody declared asks of a swept knob, in units of test accuracy.

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from runner.config import Config, leaves
+from runner.config.schema import Config, leaves
 from runner.record import OWN_KINDS, TRAINING_VERSION, Claim, without_effect
 
 

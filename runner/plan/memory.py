@@ -3,7 +3,7 @@
 import math
 import os
 
-from runner.config import ModelConfig
+from runner.config.schema import ModelConfig
 from runner.errors import ConfigError
 
 _FLOAT32_BYTES = 4

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.config import Config
+from runner.config.schema import Config
 from runner.errors import StateError, printable
 from runner.files import write_whole
 from runner.record import Claim

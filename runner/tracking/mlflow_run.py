@@ -3,9 +3,9 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from runner.config import leaves
-from runner.crash import crash_point
-from runner.plan import PlannedRun
+from runner.config.schema import leaves
+from runner.faults import crash_point
+from runner.plan.plan import PlannedRun
 from runner.record import (
     DONE,
     KILLED,
@@ -16,10 +16,10 @@ from runner.record import (
     TAG_STATUS,
     sha256_tag,
 )
-from runner.state import Journal, JournalReader, RunFolder
+from runner.state.journal import Journal, JournalReader, RunFolder
 
 if TYPE_CHECKING:
-    from runner.tracking import Ledger
+    from runner.tracking.writer import Ledger
 
 #: MLflow takes at most 1000 rows a call.
 _ROWS_A_CALL = 900

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock
 
-from runner import sqlite
-from runner.crash import crash_point
 from runner.errors import RunnerError, StoreError, without_password
+from runner.faults import crash_point
 from runner.files import sync_folder, unwritable
+from runner.tracking import sqlite
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

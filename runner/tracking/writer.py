@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from runner import plan as plans
-from runner.mirror import Mirror
-from runner.plan import Plan, PlannedRun
+from runner.plan import plan as plans
+from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED, TAG_CLAIMS_SHA256, TAG_LAST_USED, TAG_SWEEP_KEY, sweep_tag
-from runner.store import in_short
+from runner.tracking.mlflow_run import Mirror
+from runner.tracking.mlflow_store import in_short
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from runner import data as datasets
-from runner import device as devices
+from runner.data import loading as datasets
+from runner.engine import device as devices
 from runner.engine.loop import Data
 
 #: What the last run on a card read: which data on which card, and all but the scale.

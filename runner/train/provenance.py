@@ -27,7 +27,7 @@ def versions() -> dict[str, str]:
 @functools.cache
 def commit() -> dict[str, Any]:
     """The git commit of the runner's checkout and whether tracked files differ from it; nulls outside one."""
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = Path(__file__).resolve().parents[2]
     unknown: dict[str, Any] = {"commit": None, "dirty": None}
     if not (checkout / ".git").exists():
         return unknown

@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from runner import device as devices
 from runner import engine as engines
-from runner import models, optimizers, provenance, resident, seeding, training
-from runner.backend import named_parameters
-from runner.checkpoint import Checkpoints
-from runner.crash import crash_point
-from runner.engine import loop
+from runner import models, seeding
+from runner.engine import device as devices
+from runner.engine import loop, optimizers
+from runner.engine.dezero import named_parameters
 from runner.errors import GaveWay, StateError, TimedOut, printable
+from runner.faults import crash_point
 from runner.files import write_whole
-from runner.plan import PlannedRun
+from runner.plan.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
-from runner.state import JournalWriter, RunFolder
+from runner.state.checkpoint import Checkpoints
+from runner.state.journal import JournalWriter, RunFolder
+from runner.train import device_data as resident
+from runner.train import epochs as training
+from runner.train import provenance
 
 #: What has cuBLAS round otherwise than a run's configuration says.
 _CUBLAS_NAMES = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")

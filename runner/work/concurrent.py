@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from runner import device as devices
-from runner import resident
+from runner.engine import device as devices
 from runner.errors import CardLost, GaveWay, TimedOut
-from runner.plan import PlannedRun
+from runner.plan.plan import PlannedRun
 from runner.record import EpochRecord
-from runner.state import RunFolder, read_journal, settled, taken
-from runner.stop import Stop
-from runner.timelimit import told
+from runner.state.journal import RunFolder, read_journal, settled, taken
+from runner.train import device_data as resident
+from runner.work.stop import Stop
+from runner.work.timelimit import told
 
 _WAIT_S = 0.5
 
@@ -118,7 +118,7 @@ class Lane:
     """
 
     def __init__(self, run: PlannedRun, root: Path, launch: str, stop: Stop, lanes: list["Lane"]) -> None:
-        from runner import experiment
+        from runner.train import run as experiment
 
         self.run, self.folder, self.ended = run, RunFolder(root / "state", run.run_key), False
         self._lock = contextlib.ExitStack()

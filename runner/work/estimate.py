@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from runner.data import Dataset
-from runner.plan import Plan, PlannedRun
-from runner.state import RunFolder, read_journal
+from runner.data.loading import Dataset
+from runner.plan.plan import Plan, PlannedRun
+from runner.state.journal import RunFolder, read_journal
 
 #: Longest time spent on measuring, in seconds; cells that do not fit in are left out and said so.
 BUDGET_S = 8.0
@@ -67,8 +67,9 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     from threadpoolctl import threadpool_limits
 
     from runner import engine as engines
-    from runner import models, seeding, training
+    from runner import models, seeding
     from runner.engine import loop
+    from runner.train import epochs as training
 
     config = run.config
     if engines.compiles(config.engine.name, run.device):

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runner.deaths import DeathWatch
 from runner.errors import RunnerError
-from runner.plan import Plan, PlannedRun
+from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED
-from runner.state import JournalWriter, RunFolder, read_journal, settled, under_way
-from runner.stop import Stop
-from runner.timelimit import Hung, told
+from runner.state.journal import JournalWriter, RunFolder, read_journal, settled, under_way
+from runner.work.deaths import DeathWatch
+from runner.work.stop import Stop
+from runner.work.timelimit import Hung, told
 
 #: How often in a row workers may end without an epoch more before this gives up.
 _MAX_IDLE_LAUNCHES = 3

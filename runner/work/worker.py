@@ -12,14 +12,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 
-from runner import device as devices
-from runner import plan as plans
-from runner import stop as stopping
+from runner.engine import device as devices
 from runner.errors import CardLost
-from runner.lanes import side_by_side
-from runner.plan import PlannedRun
-from runner.state import RunFolder, read_journal, settled, taken
-from runner.timelimit import time_limit
+from runner.plan import plan as plans
+from runner.plan.plan import PlannedRun
+from runner.state.journal import RunFolder, read_journal, settled, taken
+from runner.work import stop as stopping
+from runner.work.concurrent import side_by_side
+from runner.work.timelimit import time_limit
 
 _WAIT_S = 0.5
 
@@ -78,7 +78,7 @@ def _try(run: PlannedRun, root: Path, launch: str, stop: stopping.Stop) -> bool:
         # Imported by the first run: a worker that finds nothing to do does not wait for DeZero.
         import numpy as np
 
-        from runner import experiment
+        from runner.train import run as experiment
 
         try:
             # Not only by environment variables: a launcher on another machine may not pass them on. And not

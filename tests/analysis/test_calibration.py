@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from studies import cells, claim, curves, frame, grid
 
-from analysis import verdicts
-from analysis.claims import decide_all
+from analysis.decide import verdicts
+from analysis.decide.claims import decide_all
+from analysis.decide.verdicts import Bounds, verdict
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.power import power
-from analysis.verdicts import Bounds, verdict
 from benchmarks import calibration
 
 N_SWEEPS = 1500

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import cells, claim, curves, frame, grid
 
-from analysis import verdicts
-from analysis.claims import decide, decide_all
-from analysis.more import more_seeds
-from analysis.multiverse import multiverse
-from analysis.sentences import conditions, details, finding, headline, wish
+from analysis.decide import verdicts
+from analysis.decide.claims import decide, decide_all
+from analysis.decide.multiverse import multiverse
+from analysis.decide.sample_size import more_seeds
+from analysis.decide.verdicts import Bounds, verdict, weakest
+from analysis.report.sentences import conditions, details, finding, headline, wish
 from analysis.statistics.intervals import Interval
-from analysis.verdicts import Bounds, verdict, weakest
 
 SEEDS = range(6)
 #: Six seeds' noise with mean 0 and standard deviation 1: a t interval of 95 % is 0 +- 1.0494 of it.

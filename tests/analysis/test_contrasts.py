@@ -6,10 +6,10 @@ import pytest
 from oracles import npk
 from studies import cells, claim, frame, grid
 
-from analysis.cells import same
-from analysis.confounds import moved_together, not_estimable, refusal
-from analysis.contrasts import NotTestable, contrasts_of, per_seed, table
-from analysis.metrics import parse, reduce
+from analysis.decide.metrics import parse, reduce
+from analysis.design.cells import same
+from analysis.design.confounds import moved_together, not_estimable, refusal
+from analysis.design.contrasts import NotTestable, contrasts_of, per_seed, table
 
 ACCURACIES = [0.90, 0.96, 0.97, 0.95, 0.98]
 

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import studies
 
-from analysis import figures, folders, report
-from analysis.runs import Sweep
-from analysis.study import study
+from analysis.decide.study import study
+from analysis.read.runs import Sweep
+from analysis.report import figures, folders
+from analysis.report import write as report
 from runner.errors import StoreError
 
 BROWSER, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")

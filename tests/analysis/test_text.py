@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import report
 from analysis.__main__ import lines
-from analysis.study import study
+from analysis.decide.study import study
+from analysis.report import write as report
 
 #: What means something somewhere.
 MARKS = (

@@ -14,9 +14,12 @@ from hydra.types import RunMode
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from runner import app, config, grid, ranges
+from runner import app
 from runner import help as helps
+from runner.config import rules as ranges
+from runner.config import schema as config
 from runner.errors import ConfigError
+from runner.plan import grid
 
 #: The files in which knobs are born; the other files of conf/ give some of them other values.
 BIRTHPLACES = {

@@ -20,11 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import REPO
 
-from runner import data, idx
+from runner.data import idx
+from runner.data import loading as data
 from runner.errors import DataError
 
-REPO = Path(__file__).resolve().parent.parent
 REAL_MNIST = Path(os.environ.get("MNIST_ROOT") or REPO.parent / "shared" / "data" / "mnist")
 STEMS = tuple(file.stem for file in data.SOURCES["mnist"].files)
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 from commands import MAIN, environment, lines, listing, plan_of, run
 
-from analysis import database, runs
 from analysis.__main__ import main
-from runner import store
+from analysis.read import database, runs
 from runner.errors import StoreError
 from runner.record import METRICS
+from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
 

@@ -25,7 +25,10 @@ from omegaconf import OmegaConf
 
 from hydra_plugins import plan_sweeper
 from runner import __main__ as command
-from runner import app, data, device, grid
+from runner import app
+from runner.data import loading as data
+from runner.engine import device
+from runner.plan import grid
 
 SMOKE = ["-m", "sweeps=smoke", "train.epochs=1", "seed=0", "model.dropout=true", "progress=false"]
 

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import REPO as ROOT
 
 from runner.record import METRICS
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -53,7 +53,7 @@ def test_every_sweep_and_every_choice_is_named_in_the_readme():
 
 
 def test_every_override_in_the_readme_names_a_knob_that_exists():
-    from runner import overrides
+    from runner.config import overrides
 
     commands = re.findall(
         r"python -m runner +((?:-m )?[a-z][^\n`#]*)", (ROOT / "README.md").read_text(encoding="utf-8")

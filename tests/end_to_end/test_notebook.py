@@ -2,19 +2,19 @@
 
 import shutil
 import sqlite3
-from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
+from places import REPO
 
-from analysis import runs
-from analysis.study import study
-from runner import store
+from analysis.decide.study import study
+from analysis.read import runs
+from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "analysis" / "report.ipynb"
+NOTEBOOK = REPO / "analysis" / "report.ipynb"
 
 
 def executed(root, monkeypatch):

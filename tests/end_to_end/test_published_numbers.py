@@ -7,9 +7,9 @@ from oracles import TEETH, npk
 from scipy import stats
 from studies import cells, claim, curves, frame, grid
 
-from analysis.confounds import not_estimable
-from analysis.contrasts import contrasts_of, per_seed, table
-from analysis.explore import explore
+from analysis.decide.exploratory import explore
+from analysis.design.confounds import not_estimable
+from analysis.design.contrasts import contrasts_of, per_seed, table
 from analysis.statistics.intervals import t_interval
 
 

@@ -30,8 +30,8 @@ from commands import (
     stored_by_key,
 )
 
-from runner import store
 from runner.record import METRICS, TIMES
+from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
 

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runner.backend import F, L, dezero, named_parameters
-from runner.device import gpu_is_available
+from runner.engine.device import gpu_is_available
+from runner.engine.dezero import F, L, dezero, named_parameters
 
 
 def in_new_process(code, *arguments):
@@ -154,7 +154,7 @@ if cupy in ("without a GPU", "with a GPU"):
 if "int" in sys.argv:
     np.__dict__["int"] = mark
 before = set(np.__dict__)
-from runner.backend import dezero, F, L
+from runner.engine.dezero import dezero, F, L
 trains = None
 if not dezero.cuda.gpu_enable:
     loss = F.softmax_cross_entropy(L.Linear(2)(np.ones((1, 3), np.float32)), np.zeros(1, np.uint8))

@@ -13,10 +13,10 @@ from conftest import REPO
 from numba.core.dispatcher import Dispatcher
 
 from runner import engine as engines
-from runner import optimizers, training
-from runner.backend import named_parameters
-from runner.engine import cpu
+from runner.engine import cpu, optimizers
+from runner.engine.dezero import named_parameters
 from runner.engine.loop import Position
+from runner.train import epochs as training
 
 MODELS = {
     "cnn": {},
@@ -123,7 +123,9 @@ def test_the_stock_engine_has_nothing_to_compile():
 TINY_RUN = """
 import numpy as np
 from numba.core import event
-from runner import config, engine, models, seeding, training
+from runner import engine, models, seeding
+from runner.config import schema as config
+from runner.train import epochs as training
 from runner.engine import loop
 
 before, numbers = engine.compiles("fast", "cpu"), np.random.default_rng(0)

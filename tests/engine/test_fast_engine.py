@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from runner import experiment, optimizers, training
-from runner.backend import F, L, Model, named_parameters
-from runner.checkpoint import Checkpoints
-from runner.config import OptimizerConfig
-from runner.engine import loop
+from runner.config.schema import OptimizerConfig
+from runner.engine import loop, optimizers
+from runner.engine.dezero import F, L, Model, named_parameters
 from runner.engine.loop import Position
 from runner.record import TIMES
+from runner.state.checkpoint import Checkpoints
+from runner.train import epochs as training
+from runner.train import run as experiment
 
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
 

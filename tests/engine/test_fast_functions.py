@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.backend import F, Variable
 from runner.engine import cpu, functions
 from runner.engine.cpu import general
+from runner.engine.dezero import F, Variable
 from runner.seeding import Masks
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from runner.backend import F, L, Model, Variable, dezero, named_parameters
 from runner.engine import cpu, functions
 from runner.engine.cpu import pool
+from runner.engine.dezero import F, L, Model, Variable, dezero, named_parameters
 from runner.engine.flat import FlatParameters
 
 

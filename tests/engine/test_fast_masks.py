@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner import engine as engines
-from runner.backend import dezero
 from runner.engine.cpu import philox as kernel
+from runner.engine.dezero import dezero
 from runner.seeding import WORD, Masks, philox
 
 WORDS = st.integers(0, WORD)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from runner import engine as engines
-from runner import optimizers
-from runner.backend import Model, Variable, dezero, named_parameters
-from runner.config import OptimizerConfig
+from runner.config.schema import OptimizerConfig
+from runner.engine import optimizers
 from runner.engine.cpu.update import TINY
+from runner.engine.dezero import Model, Variable, dezero, named_parameters
 from runner.seeding import Masks
 
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])

@@ -3,19 +3,18 @@
 import importlib.util
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import REFERENCE
 
-from runner import experiment, training
-from runner.backend import F, L, Model, dezero, named_parameters
-from runner.checkpoint import Checkpoints
+from runner.engine.dezero import F, L, Model, dezero, named_parameters
 from runner.engine.loop import Position
-from runner.optimizers import state
+from runner.engine.optimizers import state
 from runner.seeding import Masks, batch_order
-
-REFERENCE = Path(__file__).with_name("reference")
+from runner.state.checkpoint import Checkpoints
+from runner.train import epochs as training
+from runner.train import run as experiment
 
 # The published configurations: what varies, as arguments of new_run, and what pixels are divided by.
 PUBLISHED = {

@@ -12,7 +12,8 @@ from chaos.harness import Harness
 from chaos.subjects import FAULTY, Ours
 from commands import environment
 
-from runner import crash, store
+from runner import faults as crash
+from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
 

@@ -6,13 +6,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from commands import environment, image, journals, listing, sync
+from places import FAULTY
 
-from runner import store
+from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
 
@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="mounts, limits and capabilities as Linux has them"),
 ]
 
-FAULTY = Path(__file__).with_name("faulty")
 TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
 
 
@@ -136,7 +135,7 @@ def test_a_journal_that_could_not_take_a_line_takes_the_next_one(tmp_path):
     code = """
 import resource, sys
 from pathlib import Path
-from runner.state import JournalWriter, read_journal
+from runner.state.journal import JournalWriter, read_journal
 path = Path(sys.argv[1])
 writer = JournalWriter(path)
 writer.write("start", launch="1-a", pid=1)

@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
+import places
 import pytest
 from commands import (
     MAIN,
@@ -27,8 +27,8 @@ from commands import (
     until,
 )
 
-from runner import store
 from runner.record import METRICS
+from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
 
@@ -39,7 +39,7 @@ pytestmark = [
 
 TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
 SMALL = (*TINY, "train.epochs=2")
-FAULTY = str(Path(__file__).with_name("faulty"))
+FAULTY = str(places.FAULTY)
 
 
 def faulty(**by_seed):

@@ -23,7 +23,7 @@ from commands import (
     until,
 )
 
-from runner import store
+from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
 

@@ -18,11 +18,16 @@ from hydra.types import RunMode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner import app, data, deaths, grid, session, stop, summary, sweep
+from runner import app, sweep
+from runner import prepare as session
+from runner.data import loading as data
+from runner.display import summary
+from runner.plan import grid
 from runner.record import METRICS
-from runner.state import JournalWriter, RunFolder
-from runner.tracking import Ledger
-from runner.worker import stop_file
+from runner.state.journal import JournalWriter, RunFolder
+from runner.tracking.writer import Ledger
+from runner.work import deaths, stop
+from runner.work.worker import stop_file
 
 WORDS = ["data=digits", "model.dropout=true,false", "seed=0,1,2", "progress=false"]
 N_RUNS = 6

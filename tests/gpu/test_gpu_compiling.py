@@ -51,7 +51,8 @@ def test_nvrtc_compiles_the_kernels(card):
 
 
 def test_kernels_and_python_agree_on_their_constants():
-    from runner.engine.gpu import STATE, convolution, few, module
+    from runner.engine.gpu import STATE, convolution, module
+    from runner.engine.gpu import narrow as few
 
     defined = {name: int(value) for name, value in re.findall(r"#define (\w+) (\d+)\n", SOURCE.read_text())}
     of_python = {

@@ -13,15 +13,17 @@ import re
 import numpy as np
 import pytest
 
-from runner import device, experiment, optimizers, training
-from runner.backend import F, Model, Variable, named_parameters
-from runner.checkpoint import Checkpoints
-from runner.engine import captured, cpu, functions, gpu, layers
+from runner.engine import cpu, device, functions, gpu, layers, optimizers
+from runner.engine.dezero import F, Model, Variable, named_parameters
 from runner.engine.gpu import blas, module
+from runner.engine.gpu import epoch as captured
 from runner.engine.gpu.blas import BlasError
 from runner.engine.loop import Diverged, Position
 from runner.record import TIMES
 from runner.seeding import Masks
+from runner.state.checkpoint import Checkpoints
+from runner.train import epochs as training
+from runner.train import run as experiment
 
 pytestmark = pytest.mark.gpu
 

@@ -3,14 +3,16 @@
 import contextlib
 import os
 import weakref
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from commands import environment, lines, results, run
+from places import FAULTY
 
-from runner import data, resident, worker
+from runner.data import loading as data
+from runner.train import device_data as resident
+from runner.work import worker
 
 pytestmark = pytest.mark.gpu
 
@@ -65,7 +67,7 @@ def test_a_run_that_does_not_fit_alone_fails_and_says_so(tmp_path):
 
 def faulty(**more):
     """The environment in which the run of seed 1 takes its card with it."""
-    path = os.pathsep.join([os.environ["PYTHONPATH"], str(Path(__file__).with_name("faulty"))])
+    path = os.pathsep.join([os.environ["PYTHONPATH"], str(FAULTY)])
     return environment(PYTHONPATH=path, FAULTS="1:lost_card", **more)
 
 

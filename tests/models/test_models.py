@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from runner import seeding
-from runner.backend import F, L, Model, dezero, named_parameters
+from runner.engine.dezero import F, L, Model, dezero, named_parameters
 
 
 def weights(run):

@@ -7,8 +7,9 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from runner import app, grid, plan
+from runner import app
 from runner.errors import ConfigError, StateError
+from runner.plan import grid, plan
 
 DEFAULT_ON_DROPOUT = {
     "dropout_slows_learning",

@@ -9,7 +9,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import strategies as st
 
-from runner import app, config, identity, ranges
+from runner import app
+from runner.config import rules as ranges
+from runner.config import schema as config
+from runner.plan import identity
 from runner.record import Claim
 
 DATA = ("digits", "ab" * 32)
@@ -102,7 +105,7 @@ def test_the_key_does_not_depend_on_what_no_number_depends_on(values, others, pl
 
 
 def effect(values):
-    """What a network and its training are made of, written down without runner.identity."""
+    """What a network and its training are made of, written down without runner.plan.identity."""
     v = {name.rpartition("__")[2]: value for name, value in values.items()}
     blocks = None if v["kind"] == "mlp" else (v["blocks"] or [[v["channels"]]])
     dropout = v["dropout_ratio"] if v["dropout"] and v["fc_depth"] else None

@@ -11,10 +11,10 @@ import pytest
 from commands import environment, journals, until
 
 from runner.errors import StateError
-from runner.launch import new_launch
-from runner.state import JournalReader, JournalWriter, RunFolder, read_journal, settled, taken
-from runner.stop import Stop
-from runner.worker import parent_pid, stop_file, work
+from runner.state.journal import JournalReader, JournalWriter, RunFolder, read_journal, settled, taken
+from runner.work.launch import new_launch
+from runner.work.stop import Stop
+from runner.work.worker import parent_pid, stop_file, work
 
 pytest_plugins = "roots"
 
@@ -162,7 +162,7 @@ def test_a_number_that_json_has_no_name_for_is_refused(folder):
 HOLD = """
 import sys, time
 from pathlib import Path
-from runner.state import RunFolder
+from runner.state.journal import RunFolder
 with RunFolder(Path(sys.argv[1]), sys.argv[2]).locked() as mine:
     print(mine, flush=True)
     time.sleep(60)
@@ -307,7 +307,8 @@ def test_a_worker_that_is_asked_to_stop_before_it_began_trains_nothing(main_job,
 COUNT_THREADS = """
 import sys
 from pathlib import Path
-from runner import state, worker
+from runner.state import journal as state
+from runner.work import worker
 write = state.JournalWriter.write
 def counted(self, kind, **content):
     if kind == "setup":

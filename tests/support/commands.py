@@ -13,8 +13,8 @@ import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
-from runner import sqlite
 from runner.record import TIMES
+from runner.tracking import sqlite
 
 #: The main job in small: 8x8 images, tenths of a second a run.
 MAIN = ("model.channels=1,3", "model.dropout=true,false", "data=digits", "model.hidden_size=16", "train.epochs=3")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from commands import MAIN, environment, free_port, run, status_of, until
 
-from runner import store
+from runner.tracking import mlflow_store as store
 
 
 @pytest.fixture(scope="session")

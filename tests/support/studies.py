@@ -1,4 +1,4 @@
-"""Sweeps made up for the tests of the analysis: frames as `analysis.runs` reads them, with numbers that are known."""
+"""Sweeps made up for the tests of the analysis: frames as `analysis.read.runs` reads them, with known numbers."""
 
 import contextlib
 import itertools
@@ -9,9 +9,9 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from analysis import runs
-from analysis.cells import as_text, cells_of, short
-from analysis.stored import StoredRun
+from analysis.design.cells import as_text, cells_of, short
+from analysis.read import runs
+from analysis.read.store import StoredRun
 from runner.record import METRICS, Claim
 
 FIXED = {
@@ -95,7 +95,7 @@ def cells(runs):
 
 
 class Stored:
-    """A store that holds one made-up sweep, as `analysis.runs` asks for it."""
+    """A store that holds one made-up sweep, as `analysis.read.runs` asks for it."""
 
     def __init__(self, rows, value, claims=None, name="made up"):
         """Of `grid`'s rows, with `value` as in `curves`; a test may change `plan`, `stored` (the sweep's parent, then

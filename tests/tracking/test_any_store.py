@@ -11,10 +11,10 @@ import studies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import report
 from analysis.__main__ import lines
-from analysis.stored import StoredRun
-from analysis.study import study
+from analysis.decide.study import study
+from analysis.read.store import StoredRun
+from analysis.report import write as report
 
 SEEDS = range(3)
 CLAIMS = {"dropout": studies.claim(), "channels": studies.claim(knob="model.channels", levels=[30, 1])}

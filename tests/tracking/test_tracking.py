@@ -28,14 +28,16 @@ from commands import (
 )
 from mlflow.exceptions import MlflowException
 
-from analysis import runs
-from analysis.database import opened
-from runner import plan as plans
-from runner import sqlite, store, tracking
+from analysis.read import runs
+from analysis.read.database import opened
 from runner import sync as syncing
 from runner.errors import StoreBehindError, StoreError, without_password
+from runner.plan import plan as plans
 from runner.record import METRICS
-from runner.tracking import Ledger, Tracker
+from runner.tracking import mlflow_store as store
+from runner.tracking import sqlite
+from runner.tracking import writer as tracking
+from runner.tracking.writer import Ledger, Tracker
 
 pytest_plugins = "roots"
 
@@ -58,7 +60,7 @@ RACE = """
 import os, sys, traceback
 from pathlib import Path
 import mlflow
-from runner import store
+from runner.tracking import mlflow_store as store
 def child():
     try:
         store.connect(None, Path(sys.argv[1]))
@@ -74,7 +76,7 @@ KILLS = """
 import os, signal, sys, time
 from pathlib import Path
 import mlflow
-from runner import store
+from runner.tracking import mlflow_store as store
 root = Path(sys.argv[1])
 n_half_made = 0
 for n_bytes in (1, 50_000, 150_000, 300_000, 450_000):

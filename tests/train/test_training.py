@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import REPO
 
-from runner import optimizers, training
-from runner.backend import dezero, named_parameters
-from runner.checkpoint import Checkpoints
-from runner.engine import loop
+from runner.engine import loop, optimizers
+from runner.engine.dezero import dezero, named_parameters
 from runner.engine.loop import Diverged, Position
 from runner.record import METRICS, TIMES, EpochRecord
 from runner.seeding import batch_order
+from runner.state.checkpoint import Checkpoints
+from runner.train import epochs as training
 
 # 60 images in batches of 25 are three steps, the last of 10 images; then two questions while evaluating.
 N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
@@ -302,7 +303,7 @@ def test_state_of_an_optimizer_that_has_not_stepped_yet_is_empty(new_run):
 
 @pytest.mark.parametrize("n_hooks, weight_decay", [(0, 0.0), (1, 1e-4)])
 def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
-    from runner.config import OptimizerConfig
+    from runner.config.schema import OptimizerConfig
 
     for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
         built = optimizers.build(OptimizerConfig(name, 0.02, weight_decay, 0.8), new_run().model)
@@ -366,8 +367,9 @@ import hashlib, sys
 sys.path.insert(0, "tests")
 import conftest, numpy as np
 from pathlib import Path
-from runner import data, training
-from runner.backend import named_parameters
+from runner.data import loading as data
+from runner.train import epochs as training
+from runner.engine.dezero import named_parameters
 from runner.engine.loop import Position
 run = conftest.new_run.__wrapped__()(fc_depth=2, blocks=[[2, 2], [2]])
 few = conftest.few.__wrapped__()
@@ -390,7 +392,7 @@ def test_the_hash_seed_of_python_changes_no_bit():
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            cwd=os.path.dirname(os.path.dirname(__file__)),
+            cwd=REPO,
         )
         for seed in ("0", "1")
     ]
@@ -490,7 +492,7 @@ def test_saving_over_a_damaged_checkpoint_keeps_the_whole_previous_one(two_gener
     def power_cut(path, content):
         raise OSError("power cut")
 
-    monkeypatch.setattr("runner.checkpoint.write_whole", power_cut)
+    monkeypatch.setattr("runner.state.checkpoint.write_whole", power_cut)
     with pytest.raises(OSError, match="power cut"):
         two_generations.save(arrays(3), {"epoch": 3})
     assert generation(two_generations) == 1
@@ -500,7 +502,7 @@ def test_a_save_that_fails_leaves_the_last_checkpoint(two_generations, monkeypat
     def full(path, content):
         raise OSError("no space left")
 
-    monkeypatch.setattr("runner.checkpoint.write_whole", full)
+    monkeypatch.setattr("runner.state.checkpoint.write_whole", full)
     with pytest.raises(OSError, match="no space left"):
         two_generations.save(arrays(3), {"epoch": 3})
     assert generation(two_generations) == 2

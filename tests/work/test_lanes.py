@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.lanes import Number
+from runner.work.concurrent import Number
 
 
 def settle(number, images_per_s, rounds=200, n_more=lambda: 64):

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from runner.backend import Variable
 from runner.engine import gpu
-from runner.engine.captured import Captured
+from runner.engine.dezero import Variable
 from runner.engine.fast import Fast
+from runner.engine.gpu.epoch import Captured
+from runner.engine.gpu.probe import may_wait, why_not_capturable
 from runner.engine.loop import Data, Loop
-from runner.engine.trial import may_wait, why_not_capturable
 from runner.seeding import Masks
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.backend import no_grad, test_mode
+from runner.engine.dezero import no_grad, test_mode
 from runner.engine.gpu import STATE, Pass, board_size
 from runner.engine.loop import (
     N_TRAIN_EVAL,
@@ -30,7 +30,7 @@ from runner.engine.loop import (
 )
 
 if TYPE_CHECKING:
-    from runner.engine.fast_gpu import FastOnGpu
+    from runner.engine.gpu.engine import FastOnGpu
 
 #: Images a batch when evaluating; as on the CPU it is no knob, so that no knob changes how a result is rounded.
 EVAL_BATCH = 500

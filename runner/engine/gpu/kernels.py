@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from runner.device import LEFT_POOLS, is_on_cpu
-from runner.engine.gpu import convolution, few
+from runner.engine.device import LEFT_POOLS, is_on_cpu
+from runner.engine.gpu import convolution
+from runner.engine.gpu import narrow as few
 from runner.engine.gpu.blas import Blas
 from runner.engine.gpu.module import blocks, launch
 from runner.engine.gpu.passes import STATE, Pass

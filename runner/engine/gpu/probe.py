@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from runner import device as devices
-from runner.backend import no_grad, test_mode
-from runner.engine.captured import captured
+from runner.engine import device as devices
+from runner.engine.dezero import no_grad, test_mode
 from runner.engine.gpu import Pass, board_size
+from runner.engine.gpu.epoch import captured
 from runner.engine.loop import NO_UPDATE, step
 
 if TYPE_CHECKING:
-    from runner.engine.fast_gpu import FastOnGpu
+    from runner.engine.gpu.engine import FastOnGpu
 
 
 def _pass(x: Any, t: Any) -> Pass:

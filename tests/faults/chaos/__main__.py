@@ -16,7 +16,7 @@ from commands import environment
 from chaos.figures import table
 from chaos.harness import Harness
 from chaos.subjects import Ours, Plain
-from runner import store
+from runner.tracking import mlflow_store as store
 
 
 def main():

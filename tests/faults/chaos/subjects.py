@@ -25,13 +25,12 @@ from commands import (
     stored,
     until,
 )
+from places import FAULTY, REPO
 
-from runner import store
-from runner.crash import POINTS
+from runner.faults import POINTS
 from runner.record import METRICS, TIMES
+from runner.tracking import mlflow_store as store
 
-FAULTY = Path(__file__).resolve().parent.parent / "faulty"
-REPO = Path(__file__).resolve().parent.parent.parent
 CHANNELS, SEEDS, N_EPOCHS, N_WORKERS = (1, 2, 3), (0, 1), 6, 2
 N_RUNS = len(CHANNELS) * len(SEEDS)
 SMALL = ("data=mnist5k", "model.hidden_size=16", "model.channels=1,2,3", "seed=0,1", f"train.epochs={N_EPOCHS}")

@@ -74,10 +74,10 @@ def is_alive(pid):
 
 
 class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports runner.training and wraps its loop."""
+    """Imports runner.train.epochs and wraps its loop."""
 
     def find_spec(self, name, path, target=None):
-        if name != "runner.training":
+        if name != "runner.train.epochs":
             return None
         self.real = importlib.machinery.PathFinder.find_spec(name, path)
         return importlib.machinery.ModuleSpec(name, self, origin=self.real.origin)
@@ -91,7 +91,7 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
         def faulty(model, optimizer, engine, data, seed, *more):
             # The estimate of a sweep's time trains a little, too: no run of anybody's.
-            if sys._getframe(1).f_globals["__name__"] == "runner.estimate":
+            if sys._getframe(1).f_globals["__name__"] == "runner.work.estimate":
                 return train(model, optimizer, engine, data, seed, *more)
             return watched(model, optimizer, engine, data, seed, *more)
 

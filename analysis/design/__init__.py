@@ -1,0 +1,1 @@
+"""Which cells a sweep has, and which of them can be compared."""

@@ -1,0 +1,1 @@
+"""What may be configured: the schema of every knob, its rules, and what may be typed."""

@@ -1,0 +1,1 @@
+"""What is on disk under the root: every path, the journals, the checkpoints."""

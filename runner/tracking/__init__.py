@@ -1,0 +1,1 @@
+"""Bringing a tracking store in step with the journals."""

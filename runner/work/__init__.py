@@ -1,0 +1,1 @@
+"""Workers: how they are started, what each does, how they are stopped."""
