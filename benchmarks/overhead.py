@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from runner.record import seconds_spent
+
 REPO = Path(__file__).resolve().parent.parent
 N_RUNS = 100
 # One step and one evaluation an epoch, on 8x8 images.
@@ -113,7 +115,7 @@ def sweep(root: Path, overrides: list[str]) -> None:
 def training_s(run: list[dict[str, Any]]) -> float:
     """Seconds of training and evaluation in a run's journal."""
     epochs = [line["metrics"] for line in run if line["kind"] == "epoch"]
-    return float(sum(metrics["time/train_s"] + metrics["time/eval_s"] for metrics in epochs))
+    return float(sum(seconds_spent(metrics) for metrics in epochs))
 
 
 def overhead_ms_a_run(runs: list[list[dict[str, Any]]]) -> float:

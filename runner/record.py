@@ -1,34 +1,21 @@
-"""The vocabulary that the runner and the analysis share: epochs, claims, states and names in MLflow."""
+"""The vocabulary that the runner and the analysis share: metrics, claims, how a run ended, and names in a store."""
 
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from runner.errors import printable
 
 #: Raised whenever the numbers that a configuration trains to change; part of every run key.
 TRAINING_VERSION = 1
-
-#: Metric in MLflow -> field of EpochRecord. docs/metrics.md defines each.
-METRICS = {
-    "train/loss": "train_loss",
-    "train/accuracy": "train_accuracy",
-    "train_eval/loss": "train_eval_loss",
-    "train_eval/accuracy": "train_eval_accuracy",
-    "test/loss": "test_loss",
-    "test/accuracy": "test_accuracy",
-    "test_masked/loss": "test_masked_loss",
-    "test_masked/accuracy": "test_masked_accuracy",
-    "time/train_s": "train_s",
-    "time/eval_s": "eval_s",
-    "throughput/images_per_s": "images_per_s",
-}
-#: The metrics that say how long something took: they differ from machine to machine and from day to day.
-TIMES = ("time/train_s", "time/eval_s", "throughput/images_per_s")
 
 # How a run ended. The first two are results: such a run is never trained again.
 DONE, DIVERGED, FAILED, KILLED = "done", "diverged", "failed", "killed"
 TRAINED = (DONE, DIVERGED)
 
-# Tags of a run in MLflow.
+# Tags of a run in a tracking store.
 TAG_COMPLETE = "complete"
 TAG_RUN_KEY = "run_key"
 TAG_CELL_KEY = "cell_key"
@@ -71,36 +58,167 @@ def sweep_tag(sweep_key: str) -> str:
     return f"sweep.{sweep_key[:8]}"
 
 
+# =============================================================================
+# Knobs in words
+# =============================================================================
+def short(knob: str) -> str:
+    """The last part of a dotted knob: `channels` for `model.channels`."""
+    return knob.rpartition(".")[2]
+
+
+def as_text(value: Any) -> str:
+    """A knob's value as it is typed on the command line: `true`, `30`, `[[16,16]]`."""
+    return printable(value) if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def cell_name(knobs: Mapping[str, Any]) -> str:
+    """`channels=30 dropout=true`; empty when nothing but the seed was swept."""
+    return " ".join(f"{short(knob)}={as_text(value)}" for knob, value in knobs.items())
+
+
+def run_name(knobs: Mapping[str, Any], seed: int) -> str:
+    """`channels=30 dropout=true seed=0`."""
+    return f"{cell_name(knobs)} seed={seed}".lstrip()
+
+
+# =============================================================================
+# Metrics
+# =============================================================================
+@dataclass(frozen=True)
+class Metric:
+    """A number that is recorded once an epoch."""
+
+    #: Its name in a tracking store, such as `test/accuracy`.
+    name: str
+    #: `nats`, `share` (of images, 0 to 1), `s` or `images/s`.
+    unit: str
+    #: The field of `EpochRecord` that holds it.
+    field: str = ""
+
+    @property
+    def smaller_is_better(self) -> bool:
+        return self.unit in ("nats", "s")
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it says how long something took: it differs from machine to machine and from day to day."""
+        return self.unit in ("s", "images/s")
+
+
+def _metric(name: str, unit: str) -> dict[str, Metric]:
+    return {"metric": Metric(name, unit)}
+
+
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch of one run. Accuracies are in [0, 1], losses are means over images, in nats.
+    """One epoch of one run: a field for each metric, defined in docs/metrics.md.
 
-    `train_*` is the running value over the epoch with dropout on, what the book prints; `train_eval_*` is
-    measured after it on a fixed 10,000 training images in test mode; `test_*` in test mode;
-    `test_masked_*` with dropout left on, which is what the published script measured.
+    Accuracies are in [0, 1], losses are means over images. `train_*` is the running value over the epoch with dropout
+    on, which the book prints; `train_eval_*` is measured after it on a fixed 10,000 training images in test mode;
+    `test_*` in test mode; `test_masked_*` with dropout left on, as the published script measured it.
     """
 
     epoch: int
-    train_loss: float
-    train_accuracy: float
-    train_eval_loss: float
-    train_eval_accuracy: float
-    test_loss: float
-    test_accuracy: float
-    test_masked_loss: float
-    test_masked_accuracy: float
-    train_s: float
-    eval_s: float
-    images_per_s: float
+    train_loss: float = field(metadata=_metric("train/loss", "nats"))
+    train_accuracy: float = field(metadata=_metric("train/accuracy", "share"))
+    train_eval_loss: float = field(metadata=_metric("train_eval/loss", "nats"))
+    train_eval_accuracy: float = field(metadata=_metric("train_eval/accuracy", "share"))
+    test_loss: float = field(metadata=_metric("test/loss", "nats"))
+    test_accuracy: float = field(metadata=_metric("test/accuracy", "share"))
+    test_masked_loss: float = field(metadata=_metric("test_masked/loss", "nats"))
+    test_masked_accuracy: float = field(metadata=_metric("test_masked/accuracy", "share"))
+    train_s: float = field(metadata=_metric("time/train_s", "s"))
+    eval_s: float = field(metadata=_metric("time/eval_s", "s"))
+    images_per_s: float = field(metadata=_metric("throughput/images_per_s", "images/s"))
     #: Which test images were classified right in test mode, bool (n_test_images,); not a metric.
     test_correct: Any = field(repr=False, compare=False)
 
     def metrics(self) -> dict[str, float]:
-        """The record under the names it has in MLflow."""
+        """The record under the names it has in a tracking store."""
         values = asdict(self)
-        return {metric: values[name] for metric, name in METRICS.items()}
+        return {metric.name: values[metric.field] for metric in METRICS.values()}
 
 
+def _metrics() -> dict[str, Metric]:
+    each = [(f.metadata["metric"], f.name) for f in fields(EpochRecord) if "metric" in f.metadata]
+    return {metric.name: Metric(metric.name, metric.unit, name) for metric, name in each}
+
+
+#: Every metric by its name: a new one is a field of EpochRecord, and what train/epochs.py puts into it.
+METRICS: dict[str, Metric] = _metrics()
+#: The metrics in which two trainings of one run may differ.
+TIMES = tuple(metric.name for metric in METRICS.values() if metric.is_time)
+
+
+def seconds_spent(metrics: Any) -> Any:
+    """Training and evaluation together, of one epoch's metrics by name or of a frame with a column a metric."""
+    return metrics["time/train_s"] + metrics["time/eval_s"]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How a run's curve becomes the number that a claim is about, written `final(test/accuracy)`.
+
+    `final` is the last epoch's value, `last` the mean of the last `k`, `auc` the mean over all epochs (in the
+    curve's own units), `epochs_to` the first epoch that reaches `threshold`.
+    """
+
+    kind: str
+    #: The metric whose curve it is, such as `test/accuracy`.
+    curve: str
+    k: int = 1
+    threshold: float | None = None
+
+    @property
+    def smaller_is_better(self) -> bool:
+        """Whether smaller values of the curve are better."""
+        return METRICS[self.curve].smaller_is_better
+
+    def __str__(self) -> str:
+        return REDUCTIONS[self.kind].format(curve=self.curve, k=self.k, threshold=self.threshold)
+
+
+#: How each kind of reduction is written; analysis/decide/metrics.py has a function for each.
+REDUCTIONS = {
+    "final": "final({curve})",
+    "last": "last({k}, {curve})",
+    "auc": "auc({curve})",
+    "epochs_to": "epochs_to({curve}, {threshold:g})",
+}
+#: Each argument of a reduction: the letter that stands for it in a message, and how it may be spelled.
+_ARGUMENTS = {
+    "{curve}": ("M", r"(?P<curve>[a-z_]+/[a-z_]+)"),
+    "{k}": ("K", r"(?P<k>[1-9]\d*)"),
+    "{threshold:g}": ("T", r"(?P<threshold>\d+(?:\.\d+)?)"),
+}
+
+
+def parse_reduction(text: str) -> Reduction:
+    """The reduction that a claim names.
+
+    Raises
+    ------
+    ValueError
+        When it is none, with what is allowed.
+    """
+    shown = []
+    for kind, form in REDUCTIONS.items():
+        pattern, letters = re.escape(form).replace(r",\ ", ", *"), form
+        for argument, (letter, spelling) in _ARGUMENTS.items():
+            pattern = pattern.replace(re.escape(argument), spelling)
+            letters = letters.replace(argument, letter)
+        shown.append(letters)
+        found = re.fullmatch(pattern, text)
+        if found and found["curve"] in METRICS:
+            given = found.groupdict()
+            threshold = float(given["threshold"]) if "threshold" in given else None
+            return Reduction(kind, given["curve"], int(given.get("k", 1)), threshold)
+    raise ValueError(f"{text}: allowed is {', '.join(shown[:-1])} or {shown[-1]} with M one of {', '.join(METRICS)}")
+
+
+# =============================================================================
+# Claims
+# =============================================================================
 @dataclass
 class Claim:
     """A sentence declared before the runs, and the contrast that decides it."""
@@ -126,3 +244,13 @@ class Claim:
     minus: str | None = None
     #: Other knobs held at one level (a simple effect).
     at: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of contrast that it asks for: exactly one of `CLAIM_KINDS` in a valid claim."""
+        given = {"levels": self.levels is not None, "winner": self.winner is not None, "slope": bool(self.slope)}
+        return [kind for kind, is_given in given.items() if is_given]
+
+
+#: The fields of a claim that say what is compared; analysis/design/contrasts.py has a function for each.
+CLAIM_KINDS = ("levels", "winner", "slope")

@@ -9,11 +9,11 @@ import pandas as pd
 from analysis.decide import metrics, verdicts
 from analysis.decide.verdicts import Bounds
 from analysis.design import confounds, contrasts
-from analysis.design.cells import Cells, short
+from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
 from analysis.statistics.intervals import Interval
-from runner.record import Claim
+from runner.record import Claim, short
 
 #: Shared by all claims of a sweep.
 ALPHA = 0.05

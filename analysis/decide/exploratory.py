@@ -8,10 +8,10 @@ import pandas as pd
 
 from analysis.decide import metrics
 from analysis.design import confounds, contrasts
-from analysis.design.cells import Cells, as_text, short
+from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
-from runner.record import Claim
+from runner.record import Claim, as_text, short
 
 #: What each contrast is looked at by: how good the runs are in the end, and how fast they get there.
 METRICS = ("final(test/accuracy)", "auc(train_eval/accuracy)")

@@ -7,8 +7,8 @@ import pandas as pd
 
 from analysis.decide.claims import Decision
 from analysis.decide.verdicts import INCONCLUSIVE
-from analysis.design.cells import as_text, short
 from analysis.statistics import power
+from runner.record import as_text, seconds_spent, short
 
 #: One setting is worth naming where it needs this many times fewer seeds than the mean over all settings.
 _QUIETER = 3
@@ -44,7 +44,7 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
     n_seeds = power.seeds_for_half_width(sd, margin, interval.level, interval.n) if margin > 0 else None
     n_new = max(0, (n_seeds or interval.n) - interval.n)
     ours = runs[runs["cell_key"].isin(decision.contrast.cells)]
-    spent = epochs.assign(s=epochs["time/train_s"] + epochs["time/eval_s"]).groupby("run_key")["s"].sum()
+    spent = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
     a_seed = float(spent.reindex(ours.index).groupby(ours["cell_key"]).median().sum())
     minutes = n_new * a_seed / n_workers(runs, spent) / 60
     detectable = float(sd * power.smallest_detectable(interval.n, 1 - interval.level, 0.8))

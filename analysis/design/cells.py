@@ -87,13 +87,3 @@ def as_key(value: Any) -> str:
 def same(a: Any, b: Any) -> bool:
     """Whether two values of a knob are the same level: 1 and 1.0 are, 1 and true are not."""
     return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
-
-
-def short(knob: str) -> str:
-    """The last part of a dotted knob: `channels` for `model.channels`."""
-    return knob.rpartition(".")[2]
-
-
-def as_text(value: Any) -> str:
-    """A level as it is typed: `true`, `30`, `[[16,16]]`."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

@@ -5,7 +5,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from analysis.design.cells import as_key, short
+from analysis.design.cells import as_key
+from runner.record import short
 
 #: What has to be the same in all runs of a seed, and the knob that may change it when it is the claimed one.
 _SAME_WITHIN_A_SEED = {

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.design.cells import Cells, as_text, same, short
-from runner.record import Claim
+from analysis.design.cells import Cells, same
+from runner.record import Claim, as_text, short
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy.engine import URL
 
-from analysis.design.cells import as_text
 from analysis.read import database
 from analysis.read.store import Store, StoredRun
 from runner.errors import StateError, StoreError
@@ -28,6 +27,7 @@ from runner.record import (
     TAG_STATUS,
     TAG_SWEEP_KEY,
     Claim,
+    as_text,
     sha256_tag,
 )
 

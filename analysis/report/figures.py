@@ -17,11 +17,11 @@ from analysis.decide import metrics, pairing
 from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
-from analysis.design.cells import as_text, short
 from analysis.design.contrasts import Contrast
 from analysis.report import sentences
 from analysis.statistics.bands import Band, pointwise_band, simultaneous_band
 from runner.errors import printable
+from runner.record import as_text, short
 
 #: Okabe and Ito's colours, which the colour-blind tell apart; repeated with other dashes.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -12,9 +12,10 @@ from analysis.decide.metrics import Metric
 from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
 from analysis.decide.sample_size import More
-from analysis.design.cells import Cells, as_text, short
+from analysis.design.cells import Cells
 from analysis.statistics import intervals
 from analysis.statistics.intervals import Interval
+from runner.record import as_text, short
 
 #: Knobs whose fixed value a reader has to know, in the order in which they are named.
 _CONDITIONS = (

@@ -16,11 +16,11 @@ from analysis.decide.claims import Decision
 from analysis.decide.sample_size import n_workers
 from analysis.decide.study import Study
 from analysis.design import confounds
-from analysis.design.cells import as_text
 from analysis.report import figures, folders, sentences
 from runner.errors import StoreError
 from runner.faults import crash_point
 from runner.files import no_room
+from runner.record import as_text, seconds_spent
 
 HTML, MARKDOWN = "report.html", "report.md"
 #: The curves that every report draws.
@@ -158,7 +158,7 @@ def _environment() -> Environment:
 def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
     """All that the two templates name."""
     runs = study.sweep.runs
-    spent = study.sweep.epochs.assign(s=study.sweep.epochs["time/train_s"] + study.sweep.epochs["time/eval_s"])
+    spent = study.sweep.epochs.assign(s=seconds_spent(study.sweep.epochs))
     by_run = spent.groupby("run_key")["s"].sum()
     per_cell = by_run.reindex(runs.index).groupby(runs["cell_key"], sort=False).median()
     began, ended = runs["start_ms"].min(), runs["end_ms"].max()

@@ -7,7 +7,6 @@ anything runs.
 import dataclasses
 import difflib
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBas
 
 from runner.config.rules import ALLOWED, TEXT, is_text
 from runner.errors import ConfigError, short_text
-from runner.record import METRICS, Claim
+from runner.record import CLAIM_KINDS, Claim, parse_reduction
 
 
 @dataclass
@@ -179,27 +178,21 @@ def _check_claim(name: str, claim: Claim) -> None:
     where = f"claims.{short_text(name)}"
     if not is_text(name) or not is_text(claim.says):
         raise ConfigError(f"{where}.says={short_text(claim.says)}: allowed, for it and its name, is {TEXT.text}")
-    contrasts = [claim.levels is not None, claim.winner is not None, claim.slope]
-    if sum(contrasts) != 1:
-        raise ConfigError(f"{where}: give exactly one of levels, winner and slope")
+    if len(claim.kinds) != 1:
+        raise ConfigError(f"{where}: give exactly one of {', '.join(CLAIM_KINDS[:-1])} and {CLAIM_KINDS[-1]}")
     if claim.levels is not None and (len(claim.levels) != 2 or claim.levels[0] == claim.levels[1]):
         raise ConfigError(f"{where}.levels={short_text(claim.levels)}: allowed is a pair [a, b] of different levels")
     for knob in (claim.knob, *claim.at):
         if knob not in ALLOWED and knob not in GROUPS and not knob.startswith(OPEN_PREFIXES):
             raise ConfigError(f"{where}: {unknown_key(knob)}")
     for field, metric in (("metric", claim.metric), ("minus", claim.minus)):
-        if metric is not None and not _is_claim_metric(metric):
-            raise ConfigError(
-                f"{where}.{field}={short_text(metric)}: allowed is final(M), last(K, M), auc(M) or epochs_to(M, T)"
-                f" with M one of {', '.join(METRICS)}"
-            )
+        try:
+            if metric is not None:
+                parse_reduction(metric)
+        except ValueError as error:
+            _, _, allowed = str(error).rpartition(": allowed is ")
+            raise ConfigError(f"{where}.{field}={short_text(metric)}: allowed is {allowed}") from error
     if claim.direction not in ("less", "greater", "either"):
         raise ConfigError(f"{where}.direction={short_text(claim.direction)}: allowed is less, greater or either")
     if not (math.isfinite(claim.margin) and claim.margin >= 0):
         raise ConfigError(f"{where}.margin={claim.margin}: allowed is a finite number from 0 on")
-
-
-def _is_claim_metric(text: str) -> bool:
-    metric = f"(?:{'|'.join(METRICS)})"
-    form = rf"(final|auc)\({metric}\)|last\([1-9]\d*, *{metric}\)|epochs_to\({metric}, *\d+(\.\d+)?\)"
-    return re.fullmatch(form, text) is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.plan.plan import PlannedRun
-from runner.record import DIVERGED, DONE, FAILED
+from runner.record import DIVERGED, DONE, FAILED, seconds_spent
 from runner.state.journal import Journal, JournalReader, RunFolder
 
 _POLL_S = 0.5
@@ -110,7 +110,7 @@ class Progress(threading.Thread):
         paces: dict[str, list[float]] = {}
         for run, journal in zip(self.runs, journals, strict=True):
             for line in journal.epochs.values():
-                seconds = line["metrics"]["time/train_s"] + line["metrics"]["time/eval_s"]
+                seconds = seconds_spent(line["metrics"])
                 paces.setdefault(run.cell_key, []).append(seconds)
         if not paces:
             return "unknown yet"
@@ -133,7 +133,7 @@ def ending(journal: Journal) -> str:
     if journal.status != DONE:
         return f"{journal.status} ({journal.end['cause']})"
     last = journal.epochs[max(journal.epochs)]["metrics"]
-    seconds = sum(e["metrics"]["time/train_s"] + e["metrics"]["time/eval_s"] for e in journal.epochs.values())
+    seconds = sum(seconds_spent(e["metrics"]) for e in journal.epochs.values())
     return (
         f"test accuracy {last['test/accuracy']:.4f}, train loss {last['train/loss']:.4f},"
         f" {count(len(journal.epochs), 'epoch')} in {duration(seconds)}"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.display.progress import count, duration
-from runner.plan.plan import Plan, PlannedRun, as_text, short
-from runner.record import DIVERGED, DONE, FAILED
+from runner.plan.plan import Plan, PlannedRun
+from runner.record import DIVERGED, DONE, FAILED, as_text, seconds_spent, short
 from runner.state.journal import RunFolder, read_journal
 
 #: Columns of the table: heading and metric, all of the last epoch.
@@ -42,7 +42,7 @@ def cells_table(plan: Plan, root: Path) -> Any:
         row = [as_text(runs[0].knobs[knob]) for knob in knobs] or ["all"]
         for _, metric in _COLUMNS:
             row.append(f"{statistics.fmean(m[metric] for m in last):.4f}" if last else "-")
-        spent = [sum(_seconds(line) for line in journal.epochs.values()) for journal in done]
+        spent = [sum(seconds_spent(line["metrics"]) for line in journal.epochs.values()) for journal in done]
         row.append(f"{statistics.fmean(spent):.1f}" if spent else "-")
         statuses = [journal.status for journal in journals]
         row += [str(len(done)), str(statuses.count(FAILED)), str(statuses.count(DIVERGED))]
@@ -106,7 +106,3 @@ def tell_passed_over(runs: list[PlannedRun], root: Path, launch: str) -> None:
                 f" from epoch {journal.setup['goes_on_from_epoch']}",
                 file=sys.stderr,
             )
-
-
-def _seconds(line: dict[str, Any]) -> float:
-    return float(line["metrics"]["time/train_s"] + line["metrics"]["time/eval_s"])

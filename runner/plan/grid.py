@@ -15,8 +15,8 @@ from runner.config.rules import ALLOWED
 from runner.config.schema import Config, checked
 from runner.errors import ConfigError
 from runner.plan import identity
-from runner.plan.plan import Plan, PlannedRun, as_text, short
-from runner.record import Claim
+from runner.plan.plan import Plan, PlannedRun
+from runner.record import Claim, as_text, short
 
 #: What a claim that nobody declared asks of a swept knob, in units of test accuracy.
 GENERATED_MARGIN = 0.002

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.schema import Config
-from runner.errors import StateError, printable
+from runner.errors import StateError
 from runner.files import write_whole
-from runner.record import Claim
+from runner.record import Claim, cell_name, run_name
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class PlannedRun:
     @property
     def cell(self) -> str:
         """`channels=30 dropout=true`; empty when nothing but the seed was swept."""
-        return " ".join(f"{short(knob)}={as_text(value)}" for knob, value in self.knobs.items())
+        return cell_name(self.knobs)
 
     @property
     def name(self) -> str:
         """`channels=30 dropout=true seed=0`."""
-        return f"{self.cell} seed={self.config.seed}".lstrip()
+        return run_name(self.knobs, self.config.seed)
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,6 @@ class Plan:
     def seeds(self) -> list[int]:
         """The seeds in the order of the plan."""
         return list(dict.fromkeys(run.config.seed for run in self.runs))
-
-
-def short(knob: str) -> str:
-    """The last part of a dotted knob: `channels` for `model.channels`."""
-    return knob.rpartition(".")[2]
-
-
-def as_text(value: Any) -> str:
-    """A knob's value as it is typed on the command line, for people and their terminals."""
-    return printable(value) if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def sweep_folder(root: Path, sweep_key: str) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.data.loading import Dataset
 from runner.plan.plan import Plan, PlannedRun
+from runner.record import seconds_spent
 from runner.state.journal import RunFolder, read_journal
 
 #: Longest time spent on measuring, in seconds; cells that do not fit in are left out and said so.
@@ -51,7 +52,7 @@ def _recorded(cell: list[PlannedRun], root: Path) -> float | None:
     epochs = []
     for run in cell:
         for line in read_journal(RunFolder(root / "state", run.run_key).journal).epochs.values():
-            epochs.append(line["metrics"]["time/train_s"] + line["metrics"]["time/eval_s"])
+            epochs.append(seconds_spent(line["metrics"]))
     return statistics.median(epochs) if epochs else None
 
 

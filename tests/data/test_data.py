@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from places import REPO
+from places import REPO, TESTS
 
 from runner.data import idx
 from runner.data import loading as data
@@ -168,8 +168,8 @@ def start_children(n, work, folder, **environment):
     """Start processes that all run `work` (a statement about `cache`) once the file `go` appears."""
     child = (
         "import json, sys, time; from pathlib import Path\n"
-        f"sys.path[:0] = {[str(REPO), str(REPO / 'tests')]!r}\n"
-        "import test_data; from runner import data\n"
+        f"sys.path[:0] = {[str(REPO), str(TESTS / 'data'), str(TESTS / 'support')]!r}\n"
+        "import test_data; from runner.data import loading as data\n"
         f"cache, go = Path({str(folder / 'cache')!r}), Path({str(folder / 'go')!r})\n"
         "print('ready', flush=True)\n"
         "while not go.exists(): time.sleep(0.001)\n" + work

@@ -9,10 +9,10 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from analysis.design.cells import as_text, cells_of, short
+from analysis.design.cells import cells_of
 from analysis.read import runs
 from analysis.read.store import StoredRun
-from runner.record import METRICS, Claim
+from runner.record import METRICS, Claim, as_text, short
 
 FIXED = {
     "model.kind": "cnn",

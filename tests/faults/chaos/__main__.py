@@ -28,7 +28,7 @@ def main():
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {arguments.seed}, in {folder}", flush=True)
-    code = "import sys; from pathlib import Path; from runner import store; store.connect(None, Path(sys.argv[1]))"
+    code = "import sys; from pathlib import Path; from runner.tracking import mlflow_store; mlflow_store.connect(None, Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, folder], check=True, env=environment(), stderr=subprocess.DEVNULL)
     subjects = [Ours, Plain] if arguments.peer else [Ours]
     found = [under_fire(subject, folder, arguments.seed, arguments.kills) for subject in subjects]
