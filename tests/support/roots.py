@@ -8,7 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from commands import MAIN, environment, free_port, run, status_of, until
+from commands import MAIN, environment, free_port, make_store, run, status_of, until
 
 from runner.tracking import mlflow_store as store
 
@@ -17,8 +17,7 @@ from runner.tracking import mlflow_store as store
 def empty_store(tmp_path_factory):
     """An MLflow store with nothing in it: making one takes five seconds, copying it none."""
     folder = tmp_path_factory.mktemp("empty")
-    line = "import sys; from pathlib import Path; from runner.tracking import mlflow_store; mlflow_store.connect(None, Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", line, folder], check=True, env=environment(), timeout=90)
+    make_store(folder)
     return store.database(folder)
 
 

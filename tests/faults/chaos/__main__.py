@@ -4,14 +4,13 @@ import argparse
 import json
 import operator
 import shutil
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from pathlib import Path
 
-from commands import environment
+from commands import make_store
 
 from chaos.figures import table
 from chaos.harness import Harness
@@ -28,8 +27,7 @@ def main():
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {arguments.seed}, in {folder}", flush=True)
-    code = "import sys; from pathlib import Path; from runner.tracking import mlflow_store; mlflow_store.connect(None, Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", code, folder], check=True, env=environment(), stderr=subprocess.DEVNULL)
+    make_store(folder)
     subjects = [Ours, Plain] if arguments.peer else [Ours]
     found = [under_fire(subject, folder, arguments.seed, arguments.kills) for subject in subjects]
     print(table(found))
