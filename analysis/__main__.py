@@ -19,7 +19,7 @@ from analysis.read import runs  # noqa: E402
 from analysis.report import sentences  # noqa: E402
 from analysis.report import write as report  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
-from runner.files import root_of  # noqa: E402
+from runner.state.root import Root  # noqa: E402
 
 gc.freeze()
 gc.enable()
@@ -39,7 +39,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a minus is no `?` where it cannot be spelled
         sys.stdout.reconfigure(errors="namereplace")
     try:
-        code = analyse(root_of(arguments.root), arguments.uri, arguments.experiment, arguments.sweep, arguments.out)
+        code = analyse(Root.of(arguments.root), arguments.uri, arguments.experiment, arguments.sweep, arguments.out)
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -53,10 +53,10 @@ def main() -> None:
     sys.exit(code)
 
 
-def analyse(root: Path, uri: str | None, experiment: str, sweep: str | None, out: Path | None = None) -> int:
+def analyse(root: Root, uri: str | None, experiment: str, sweep: str | None, out: Path | None = None) -> int:
     """Read a sweep, decide its claims, write the report and print them; the exit code: 1 when a run of it failed."""
-    found = study(runs.read(uri or runs.local_uri(root), experiment, sweep), runs.correct)
-    address = report.write(found, out or root / "reports" / found.sweep.key[:16], _published(found.sweep.name))
+    found = study(runs.read(uri or runs.local_uri(root.path), experiment, sweep), runs.correct)
+    address = report.write(found, out or root.reports / found.sweep.key[:16], _published(found.sweep.name))
     print("\n".join([*lines(found), "", printable(f"Report: {address}")]), flush=True)
     return 1 if found.states.get("failed") else 0
 

@@ -32,18 +32,18 @@ def epochs(net: str, folder: Path, n_epochs: int, scale: float) -> list[dict[str
     """Train one run with the runner's own loop: per epoch, ms a training step of it and of the floor, and more."""
     # Imported in the process that trains, after its number of threads is set.
     from benchmarks.contestants.floor import Floor
-    from benchmarks.contestants.ours import run_parts
+    from benchmarks.contestants.ours import assembled
     from runner.engine import loop
     from runner.train import epochs as training
 
     floor = Floor(NETS[net])
     floor.train(_FLOOR_STEPS)
     data = loop.Data(**vars(images.read(folder, mmap_mode="r")), scale=scale)
-    engine, model, optimizer = run_parts(NETS[net])
-    training.warm_up(model, optimizer, engine, data)
+    assembly = assembled(NETS[net], lambda engine: data)
+    assembly.config.train.epochs = n_epochs
     n_steps = -(-len(data.train_images) // BATCH)
     lines = []
-    for record in filter(None, training.train(model, optimizer, engine, data, 0, n_epochs, BATCH, loop.Position())):
+    for record in filter(None, training.train(assembly, loop.Position())):
         started = time.perf_counter()
         floor.train(_FLOOR_STEPS)
         floor_s = time.perf_counter() - started

@@ -51,6 +51,11 @@ class PlanSweeper(Sweeper):
         sys.exit(sweep(cells, command, self._start_workers))
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
+        from runner.work.launch import start_process
+
+        if n_workers == 1 and self.config.hydra.runtime.choices["hydra/launcher"] == "cores":
+            # Joblib would have a lone worker in this very process, where nobody could end it when it hangs.
+            return start_process(plan, launch, n_workers)
         folder = plan.parent / f"{launch}.jobs"
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context, task_function=self.task_function, config=self._for_workers(folder)

@@ -12,7 +12,9 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 
+from runner.config import overrides
 from runner.config import schema as configs
+from runner.config.schema import Config
 from runner.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
@@ -44,14 +46,24 @@ def main(composed: DictConfig) -> None:
 
         work(Path(composed.worker.plan), composed.worker.launch)
         return
-    from runner import single
+    from runner.plan import grid
+    from runner.sweep import sweep
+    from runner.work.launch import start_process
 
     try:
-        code = single.train(configs.checked(composed), list(HydraConfig.get().overrides.task))
+        typed = list(HydraConfig.get().overrides.task)
+        command = [*overrides.COMMAND.split(), *typed]
+        code = sweep(grid.of_one(configs.checked(composed), typed), command, start_process)
     except Exception as error:
         # Hydra would add a line of its own, with every override and the secrets in them; this it lets through.
         raise SystemExit(1) from error
     sys.exit(code)
+
+
+def compose(*typed: str) -> Config:
+    """The configuration of a command with these overrides, for whoever trains without a command line."""
+    with hydra.initialize_config_dir(str(FOLDER / "conf"), version_base="1.3"):
+        return configs.checked(hydra.compose("config", list(typed)))
 
 
 def check_files(folder: str | None) -> None:

@@ -83,9 +83,7 @@ def cache_folder() -> Path | None:
     return Path(base) / "ablation-runner" if os.path.isabs(base) else None
 
 
-def root_of(configured: str | None) -> Path:
-    """The folder of state/, mlflow.db and mlartifacts/: as configured, else the checkout, else here."""
-    if configured is not None:
-        return Path(configured).expanduser().resolve()
-    checkout = Path(__file__).resolve().parent.parent
-    return checkout if (checkout / "conf").is_dir() and (checkout / "pyproject.toml").is_file() else Path.cwd()
+def checkout() -> Path | None:
+    """The checkout that this package belongs to; None for one that was installed from a wheel."""
+    folder = Path(__file__).resolve().parent.parent
+    return folder if (folder / "conf").is_dir() and (folder / "pyproject.toml").is_file() else None

@@ -1,24 +1,24 @@
-"""What a sweep and a single run prepare alike: the root, the data, the device, the store."""
+"""What a sweep needs before it may write anything: a root, data, memory, a tracking store."""
 
 import contextlib
 import shlex
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from runner.config.overrides import COMMAND
 from runner.config.schema import Config
-from runner.data import loading as data
+from runner.data import loading
 from runner.data.loading import Dataset
 from runner.errors import ConfigError, DataError, without_password
 from runner.files import unwritable
-from runner.plan import memory as size
-from runner.plan.plan import PlannedRun
+from runner.plan import memory
+from runner.plan.plan import Plan
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
-from runner.tracking.writer import Ledger
+from runner.tracking.mlflow_tracker import MlflowTracker
 
 
-def check_writable(root: Path) -> None:
+def check_writable(root: Root) -> None:
     """Refuse a root that nothing can be written to.
 
     Raises
@@ -26,7 +26,7 @@ def check_writable(root: Path) -> None:
     ConfigError
         Naming the folder.
     """
-    refused = unwritable(root)
+    refused = unwritable(root.path)
     if refused:
         raise ConfigError(f"runner.root={root}: {refused}; nothing was written")
 
@@ -39,76 +39,71 @@ def check_size(config: Config, data_name: str) -> None:
     ConfigError
         Before any data are looked for.
     """
-    n_train, image_shape = data.SIZES[data_name]
-    size.check(config.model, config.train.batch_size, image_shape, n_train)
+    n_train, image_shape = loading.SIZES[data_name]
+    memory.check(config.model, config.train.batch_size, image_shape, n_train)
 
 
 @dataclass
 class Sources:
     """The data sets that a plan's configurations ask for, each found and checked once, in the parent."""
 
-    root: Path
+    root: Root
     write: bool
-
-    def __post_init__(self) -> None:
-        self._found: dict[tuple[str, str | None, bool], Dataset] = {}
-        self.warnings: list[str] = []
+    warnings: list[str] = field(default_factory=list)
+    _datasets: dict[tuple[str, str | None, bool], Dataset] = field(default_factory=dict)
 
     def of(self, config: Config) -> Dataset:
         """The data that the configuration will really see; after a fallback they are fewer than it asked for."""
         asked = (config.data.name, config.data.root, config.data.allow_fallback)
-        if asked not in self._found:
+        if asked not in self._datasets:
             dataset, warning = self._find(*asked)
             if warning:
                 self.warnings.append(warning)
-            self._found[asked] = dataset
-        dataset = self._found[asked]
+            self._datasets[asked] = dataset
+        dataset = self._datasets[asked]
         check_size(config, dataset.name)
         return dataset
 
     def _find(self, name: str, root: str | None, allow_fallback: bool) -> tuple[Dataset, str | None]:
-        cache = self.root / "state" / "data"
+        cache = self.root.data
         if self.write:
-            # A configuration that is refused leaves nothing behind, so what is here already is kept later.
+            # A configuration that is refused leaves nothing behind: data that are here already are kept later.
             with contextlib.suppress(DataError):
-                return data.prepare(name, cache, root=root, allow_fallback=False, write=False)
-        return data.prepare(name, cache, root=root, allow_fallback=allow_fallback, write=self.write)
+                return loading.prepare(name, cache, root=root, allow_fallback=False, write=False)
+        return loading.prepare(name, cache, root=root, allow_fallback=allow_fallback, write=self.write)
 
     def named(self, name: str) -> Dataset:
         """One that was found before, by the name of what it really is."""
-        return next(dataset for dataset in self._found.values() if dataset.name == name)
+        return next(dataset for dataset in self._datasets.values() if dataset.name == name)
 
 
-def open_ledger(config: Config, root: Path, runs: list[PlannedRun]) -> Ledger:
-    """A ledger in the configured store; under the root, the data that the runs will load.
+def open_tracker(config: Config, root: Root, plan: Plan) -> MlflowTracker:
+    """A tracker in the configured store; under the root, the data that the runs will load.
 
     Raises
     ------
     StoreError
         When the store cannot be used.
     """
-    client = store.connect(config.tracking.uri, root)
-    for name, folder in {(run.data_name, run.config.data.root) for run in runs}:
-        _, warning = data.prepare(name, root / "state" / "data", root=folder)
+    uri = config.tracking.uri
+    client = store.connect(uri, root)
+    for name, folder in {(run.data_name, run.config.data.root) for run in plan.runs}:
+        _, warning = loading.prepare(name, root.data, root=folder)
         if warning:
             print(f"runner: {warning}", file=sys.stderr, flush=True)
-    of = (client, config.tracking.experiment, config.tracking.uri, root)
-    experiment = store.insist(lambda: store.experiment_id(*of), store.shown(config.tracking.uri, root))
-    return Ledger(client, experiment, root, runs, lambda: store.probe(config.tracking.uri, root))
-
-
-def tell_behind(behind: str, where: Path, trouble: str | None, config: Config, root: Path) -> None:
-    """Say what MLflow lacks (`2 runs are`), why, and what to type when it is back."""
-    print(
-        f"runner: {behind} kept in {where} and not in MLflow yet ({trouble});"
-        f" when it is back: {_sync_command(config, root)}",
-        file=sys.stderr,
+    experiment = store.insist(
+        lambda: store.experiment_id(client, config.tracking.experiment, uri, root), store.shown(uri, root)
     )
+    return MlflowTracker(client, experiment, root, lambda: store.probe(uri, root))
 
 
-def _sync_command(config: Config, root: Path) -> str:
-    """What to type when a store that went away is back."""
+def tell_behind(behind: str, trouble: str | None, config: Config, root: Root) -> None:
+    """Say what MLflow lacks (`2 runs are`), why, and what to type when it is back."""
     words = ["--root", str(root), "--experiment", config.tracking.experiment]
     if config.tracking.uri:
         words += ["--uri", without_password(config.tracking.uri)]
-    return f"{COMMAND}.sync {shlex.join(words)}"
+    print(
+        f"runner: {behind} kept in {root.state} and not in MLflow yet ({trouble});"
+        f" when it is back: {COMMAND}.sync {shlex.join(words)}",
+        file=sys.stderr,
+    )

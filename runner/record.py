@@ -152,7 +152,7 @@ TIMES = tuple(metric.name for metric in METRICS.values() if metric.is_time)
 
 def seconds_spent(metrics: Any) -> Any:
     """Training and evaluation together, of one epoch's metrics by name or of a frame with a column a metric."""
-    return metrics["time/train_s"] + metrics["time/eval_s"]
+    return metrics.get("time/train_s", 0.0) + metrics.get("time/eval_s", 0.0)
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,19 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from runner.errors import RunnerError, StateError, StoreBehindError, StoreError
-from runner.files import root_of
 from runner.plan import plan as plans
 from runner.plan.plan import PlannedRun, config_from
 from runner.state.journal import read_journal
+from runner.state.journals import Journals
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
-from runner.tracking.writer import Ledger
+from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.writer import Writer
 
 
-def sync(root: Path, uri: str | None, experiment: str) -> int:
+def sync(root: Root, uri: str | None, experiment: str) -> int:
     """Replay the journals of every sweep, and of runs that serve none; how many runs were looked at.
 
     Raises
@@ -25,23 +26,24 @@ def sync(root: Path, uri: str | None, experiment: str) -> int:
     StoreBehindError
         When it went away on the way.
     """
-    if not (root / "state").is_dir():
-        raise StoreError(f"{root / 'state'}: there is no such folder; train something first, or give --root")
+    if not root.state.is_dir():
+        raise StoreError(f"{root.state}: there is no such folder; train something first, or give --root")
     client = store.connect(uri, root)
     of = (client, experiment, uri, root)
     experiment_id = store.insist(lambda: store.experiment_id(*of), store.shown(uri, root))
     # The oldest first: a run's parent is the first sweep that it served.
-    paths = sorted((root / "state" / "sweeps").glob("*/sweep.json"), key=lambda p: p.stat().st_mtime)
-    sweeps = [plans.read(path) for path in paths]
+    sweeps = [plan for plan in (plans.read(folder.plan) for folder in root.sweeps()) if not plan.single]
     planned = {run.run_key: run for plan in sweeps for run in plan.runs}
+    alone = [run for run in _started(root) if run.run_key not in planned]
+    journals = Journals(root, [*planned, *(run.run_key for run in alone)])
     try:
         for plan in sweeps:
-            ledger = Ledger(client, experiment_id, root, plan.runs)
-            ledger.open_sweep(plan, used=False)
-            ledger.update()
-            ledger.close_as_recorded()
-        alone = [run for run in _started(root) if run.run_key not in planned]
-        Ledger(client, experiment_id, root, alone).update()
+            tracker = MlflowTracker(client, experiment_id, root)
+            tracker.open_sweep(plan, used=False)
+            writer = Writer(tracker, journals, plan.runs)
+            writer.update()
+            writer.close_as_recorded()
+        Writer(MlflowTracker(client, experiment_id, root), journals, alone).update()
     except RunnerError:
         raise
     except Exception as error:
@@ -50,7 +52,7 @@ def sync(root: Path, uri: str | None, experiment: str) -> int:
     return len(planned) + len(alone)
 
 
-def verify(root: Path) -> int:
+def verify(root: Root) -> int:
     """Hold every trained run's files against the hashes in its journal; how many runs were looked at.
 
     Raises
@@ -59,13 +61,13 @@ def verify(root: Path) -> int:
         Naming the files that are missing or not what the run wrote.
     """
     n_runs, wrong = 0, []
-    for path in sorted((root / "state").glob("*/journal.jsonl")):
-        end = read_journal(path).end
-        if end is None or "sha256" not in end:
+    for folder in root.runs():
+        end = read_journal(folder.journal).end
+        if end is None or not end.sha256:
             continue
         n_runs += 1
-        for name, sha256 in end["sha256"].items():
-            file = path.parent / name
+        for name, sha256 in end.sha256.items():
+            file = folder.path / name
             if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
                 wrong.append(str(file))
     if wrong:
@@ -76,19 +78,19 @@ def verify(root: Path) -> int:
     return n_runs
 
 
-def _started(root: Path) -> Iterator[PlannedRun]:
+def _started(root: Root) -> Iterator[PlannedRun]:
     """Every run that was ever started, as its journal describes it."""
-    for path in sorted((root / "state").glob("*/journal.jsonl")):
-        start = read_journal(path).start
+    for folder in root.runs():
+        start = read_journal(folder.journal).start
         if start is not None:
             yield PlannedRun(
-                start["run_key"],
-                start["cell_key"],
-                start["knobs"],
-                config_from(start["config"]),
-                start["data"]["name"],
-                start["data"]["sha256"],
-                start["device"],
+                start.run_key,
+                start.cell_key,
+                start.knobs,
+                config_from(start.config),
+                start.data["name"],
+                start.data["sha256"],
+                start.device,
             )
 
 
@@ -104,9 +106,9 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         if arguments.verify:
-            print(f"{verify(root_of(arguments.root))} runs looked at; every file is what its run wrote")
+            print(f"{verify(Root.of(arguments.root))} runs looked at; every file is what its run wrote")
             return
-        n_runs = sync(root_of(arguments.root), arguments.uri, arguments.experiment)
+        n_runs = sync(Root.of(arguments.root), arguments.uri, arguments.experiment)
     except RunnerError as error:
         print(f"runner.sync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

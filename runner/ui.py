@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from runner.errors import RunnerError
-from runner.files import root_of
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 
 # Sorted by anything but the time, MLflow's pages list runs side by side instead of folded under their sweep,
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
     arguments = parser.parse_args()
-    root = root_of(arguments.root)
+    root = Root.of(arguments.root)
     try:
         experiment = store.local_experiment_id(arguments.experiment, root)
     except RunnerError as error:
@@ -51,8 +51,8 @@ def main() -> None:
     print("MLflow, on this machine only; Ctrl-C ends it")
     print(f"  sweeps and their runs: {page}")
     print(f"  curves, best first:    {page}?{_BEST_FIRST}&compareRunsMode=CHART", flush=True)
-    uri = store.sqlite_uri(store.database(root))
-    sys.exit(_serve(command(uri, str(store.artifacts(root)), arguments.port), environment))
+    uri = store.sqlite_uri(root.database)
+    sys.exit(_serve(command(uri, str(root.artifacts), arguments.port), environment))
 
 
 def _serve(words: list[str], environment: dict[str, str]) -> int:

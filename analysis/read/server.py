@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.read.store import Row, StoredRun
 from runner.errors import StoreError, without_password
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 
 #: MLflow's limits: runs a request of the history, and epochs a run of it; beyond, a server leaves epochs out.
@@ -26,7 +27,7 @@ class Server:
     """
 
     def __init__(self, uri: str, experiment: str) -> None:
-        self._uri, self._client = uri, store.connect(uri, Path())
+        self._uri, self._client = uri, store.connect(uri, Root(Path()))
         found = self._client.get_experiment_by_name(experiment)
         if found is None:
             raise StoreError(f"{without_password(uri)}: there is no experiment {experiment}; train a sweep first")

@@ -1,20 +1,19 @@
-"""This project: engine=fast, in the body of runner/training.py's loop."""
+"""This project: engine=fast, in the body of runner/train/epochs.py's loop."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import images
-from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, SIDE, WEIGHT_DECAY, Net
-from runner import engine as engines
-from runner import models
-from runner.config.schema import ModelConfig, OptimizerConfig
+from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, WEIGHT_DECAY, Net
+from runner.app import compose
+from runner.engine import Engine
 from runner.engine.dezero import no_grad, test_mode
 from runner.engine.loop import Data
-from runner.seeding import Masks, batch_order
-from runner.train import epochs as training
+from runner.seeding import batch_order
+from runner.train.assemble import Assembly, assemble
 
 _SEED = 0
 
@@ -26,10 +25,8 @@ class Ours:
         # Memory-mapped, as the runner's workers have them.
         data = images.read(folder, mmap_mode="r")
         self.data = Data(**vars(data), scale=FULL_SCALE)
-        self.engine, self.model, self.optimizer = run_parts(net)
-        training.warm_up(self.model, self.optimizer, self.engine, self.data)
-        if self.engine.fallbacks:
-            raise RuntimeError(f"the fast engine left {', '.join(self.engine.fallbacks)} to DeZero")
+        assembly = assembled(net, lambda engine: self.data)
+        self.engine, self.model, self.optimizer = assembly.engine, assembly.model, assembly.optimizer
         self.n_steps = 0
         self.train_rows, self.test_rows = self._train_rows(), self._test_rows()
 
@@ -78,19 +75,21 @@ class Ours:
                 yield self.engine.resident(np.arange(first, first + BATCH))
 
 
-def run_parts(net: Net, device: str = "cpu") -> tuple[engines.Engine, Any, Any]:
-    """The engine, model and optimizer of a run, as runner/experiment.py makes them."""
-    config = ModelConfig(
-        kind="cnn" if net.channels else "mlp",
-        channels=net.channels or 1,
-        blocks=None,
-        hidden_size=net.hidden[0],
-        fc_depth=len(net.hidden),
-        dropout=net.dropout,
-        dropout_ratio=DROPOUT_RATIO,
-        options={},
+def assembled(net: Net, load: Callable[[Engine], Data], device: str = "cpu") -> Assembly:
+    """The parts of a run, put together as for any run."""
+    config = compose(
+        f"model={'cnn' if net.channels else 'mlp'}",
+        f"model.channels={net.channels or 1}",
+        f"model.hidden_size={net.hidden[0]}",
+        f"model.fc_depth={len(net.hidden)}",
+        f"model.dropout={str(net.dropout).lower()}",
+        f"model.dropout_ratio={DROPOUT_RATIO}",
+        f"optimizer.lr={LEARNING_RATE}",
+        f"optimizer.weight_decay={WEIGHT_DECAY}",
+        f"seed={_SEED}",
     )
-    engine = engines.create("fast", Masks(_SEED), device)
-    model = models.build(config, engine, (1, SIDE, SIDE), _SEED)
-    adam = OptimizerConfig(name="adam", lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, momentum=0.9)
-    return engine, model, engine.optimizer(adam, model)
+    assembly = assemble(config, device, load)
+    assembly.warm_up()
+    if assembly.engine.fallbacks:
+        raise RuntimeError(f"the fast engine left {', '.join(assembly.engine.fallbacks)} to DeZero")
+    return assembly

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks import images
-from benchmarks.contestants.ours import run_parts
+from benchmarks.contestants.ours import assembled
 from benchmarks.nets import BATCH, FULL_SCALE, Net
+from runner.engine import Engine
 from runner.engine.gpu.epoch import TEST, TRAIN
 from runner.engine.loop import Data, Position
 from runner.seeding import batch_order
-from runner.train import epochs as training
 
 
 class OursOnCard:
@@ -21,13 +21,13 @@ class OursOnCard:
     def __init__(self, net: Net, folder: Path, n_runs: int) -> None:
         arrays = vars(images.read(folder))
         self.loops: list[Any] = []
+
+        def load(engine: Engine) -> Data:
+            return Data(**{name: engine.resident(array) for name, array in arrays.items()}, scale=FULL_SCALE)
+
         for _ in range(n_runs):
-            engine, model, optimizer = run_parts(net, "gpu")
-            data = Data(**{name: engine.resident(array) for name, array in arrays.items()}, scale=FULL_SCALE)
-            training.warm_up(model, optimizer, engine, data)
-            if engine.fallbacks:
-                raise RuntimeError(f"the fast engine left {', '.join(engine.fallbacks)} to DeZero")
-            self.loops.append(engine.loop(model, optimizer, data, BATCH))
+            run = assembled(net, load, "gpu")
+            self.loops.append(run.engine.loop(run.model, run.optimizer, run.data, BATCH))
         self.n_images, self.epoch = len(arrays["train_images"]), 0
 
     def train(self, n_steps: int) -> list[float]:

@@ -10,13 +10,13 @@ import hydra
 import mlflow
 from omegaconf import DictConfig
 
-from runner import engine as engines
-from runner import models, seeding
-from runner.config.schema import ModelConfig, OptimizerConfig
-from runner.data import loading as datasets
-from runner.engine import loop
+from runner.app import compose
+from runner.data import loading
+from runner.engine import Engine
+from runner.engine.loop import Data, Position
 from runner.record import TIMES, EpochRecord
-from runner.train import epochs as training
+from runner.train import epochs
+from runner.train.assemble import assemble
 
 
 @hydra.main(version_base=None, config_path=".", config_name="plain")
@@ -32,20 +32,16 @@ def main(config: DictConfig) -> None:
 
 
 def _train(config: DictConfig) -> Iterator[EpochRecord]:
-    dataset, _ = datasets.prepare("mnist5k", Path(config.root) / "data")
-    engine = engines.create("fast", seeding.Masks(config.seed), "cpu")
-    network = ModelConfig("cnn", config.channels, None, 16, 1, True, 0.5, {})
-    model = models.build(network, engine, dataset.train_images.shape[1:], config.seed)
-    optimizer = engine.optimizer(OptimizerConfig("adam", 0.001, 0.0001, 0.9), model)
-    images = loop.Data(
-        engine.resident(dataset.train_images),
-        engine.resident(dataset.train_labels),
-        engine.resident(dataset.test_images),
-        engine.resident(dataset.test_labels),
-        dataset.full_scale,
-    )
-    training.warm_up(model, optimizer, engine, images)
-    records = training.train(model, optimizer, engine, images, config.seed, config.epochs, 100, loop.Position())
+    dataset, _ = loading.prepare("mnist5k", Path(config.root) / "data")
+    knobs = ["model.hidden_size=16", f"model.channels={config.channels}", f"train.epochs={config.epochs}"]
+
+    def load(engine: Engine) -> Data:
+        arrays = {name: engine.resident(getattr(dataset, name)) for name in loading.ARRAYS}
+        return Data(**arrays, scale=dataset.full_scale)
+
+    assembly = assemble(compose("data=mnist5k", *knobs, f"seed={config.seed}"), "cpu", load)
+    assembly.warm_up()
+    records = epochs.train(assembly, Position())
     yield from filter(None, records)
 
 

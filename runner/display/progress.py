@@ -1,44 +1,106 @@
 """One live display for a whole sweep, fed from the journals, so that it works with any launcher."""
 
-import statistics
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from runner.plan.plan import PlannedRun
+from runner.plan.plan import Plan, PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, seconds_spent
-from runner.state.journal import Journal, JournalReader, RunFolder
+from runner.state.journal import Journal
+from runner.state.journals import Journals
+from runner.work.estimate import COMPILING
 
 _POLL_S = 0.5
 
 
+@dataclass
+class Tally:
+    """How far a plan is, kept up to date by the runs that have changed."""
+
+    plan: Plan
+    #: How many runs ended in each way.
+    ended: dict[str, int] = field(default_factory=dict)
+    n_epochs: int = 0
+    #: By cell: seconds and number of the epochs trained, and number of the epochs to come.
+    cells: dict[str, list[float]] = field(default_factory=dict)
+    _counted: dict[str, tuple[str | None, int, float, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.n_epochs_planned = sum(run.config.train.epochs for run in self.plan.runs)
+        for run in self.plan.runs:
+            self.cells.setdefault(run.cell_key, [0.0, 0, 0])[2] += run.config.train.epochs
+
+    def count(self, run: PlannedRun, journal: Journal) -> None:
+        """Take a run as it is now, in place of as it was."""
+        n_planned, n_epochs = run.config.train.epochs, len(journal.epochs)
+        # A run that has ended has no epochs to come, however many it has.
+        to_come = 0 if journal.end else n_planned - n_epochs
+        before = self._counted.get(run.run_key, (None, 0, 0.0, n_planned))
+        self._counted[run.run_key] = journal.status, n_epochs, journal.seconds, to_come
+        for status, step in ((before[0], -1), (journal.status, 1)):
+            if status is not None:
+                self.ended[status] = self.ended.get(status, 0) + step
+        self.n_epochs += n_epochs - before[1]
+        cell = self.cells[run.cell_key]
+        cell[0] += journal.seconds - before[2]
+        cell[1] += n_epochs - before[1]
+        cell[2] += to_come - before[3]
+
+    @property
+    def n_ended(self) -> int:
+        return sum(self.ended.values())
+
+    def seconds_left(self, n_workers: int) -> float | None:
+        """Wall clock: the epochs to come of each run at its cell's measured pace, else at the mean of all."""
+        spent, n_trained = (sum(cell[i] for cell in self.cells.values()) for i in (0, 1))
+        if not n_trained:
+            return None
+        mean = spent / n_trained
+        left = sum((seconds / n if n else mean) * n_left for seconds, n, n_left in self.cells.values())
+        return left / max(1, min(n_workers, len(self.plan.runs)))
+
+
 class Progress(threading.Thread):
-    """Follows the runs of a plan; a live table on a terminal, else one line a finished run."""
+    """Follows the runs of a plan; a live table on a terminal, else one line a finished run.
+
+    A plan of one run has a line an epoch, like the book's example.
+    """
 
     def __init__(
-        self, runs: list[PlannedRun], root: Path, n_workers: int, trouble: Callable[[], str | None], launch: str
+        self, plan: Plan, journals: Journals, launch: str, n_workers: int, trouble: Callable[[], str | None]
     ) -> None:
         super().__init__(name="progress", daemon=True)
-        self.runs, self.n_workers, self.trouble, self.launch = runs, n_workers, trouble, launch
-        self.readers = [JournalReader(RunFolder(root / "state", run.run_key).journal) for run in runs]
+        self.plan, self.journals, self.launch = plan, journals, launch
+        self.n_workers, self.trouble = n_workers, trouble
+        self.tally = Tally(plan)
+        self._runs = {run.run_key: run for run in plan.runs}
+        self._position = 0
         self._done = threading.Event()
         self._told: set[tuple[str, str | None]] = set()
-        self._told_trouble = False
+        self._told_epochs: set[int] = set()
+        self._told_trouble = self._told_compiling = False
 
     def run(self) -> None:
-        if sys.stdout.isatty():
+        if self.plan.single:
+            self._follow(self._tell_epochs)
+        elif sys.stdout.isatty():
             self._live()
         else:
-            while not self._done.wait(_POLL_S):
-                self._tell_finished()
-            self._tell_finished()
+            self._follow(self._tell_finished)
 
     def stop(self) -> None:
         """Show the last state and end."""
         self._done.set()
         self.join()
+
+    def _follow(self, tell: Callable[[], None]) -> None:
+        while not self._done.wait(_POLL_S):
+            self.journals.look()
+            tell()
+        self.journals.look(max_age_s=0)
+        tell()
 
     def _live(self) -> None:
         from rich.console import Console
@@ -46,44 +108,65 @@ class Progress(threading.Thread):
 
         with Live(self._table(), console=Console(), refresh_per_second=2, transient=True) as live:
             while not self._done.wait(_POLL_S):
+                self.journals.look()
                 live.update(self._table())
 
+    def _changed(self) -> list[tuple[PlannedRun, Journal]]:
+        """The runs that have changed since the last call, counted."""
+        keys, self._position = self.journals.changed_since(self._position)
+        changed = [(self._runs[key], self.journals[key]) for key in keys if key in self._runs]
+        for run, journal in changed:
+            self.tally.count(run, journal)
+        return changed
+
+    def _tell_epochs(self) -> None:
+        self._tell_trouble()
+        for _, journal in self._changed():
+            if journal.compiling and not self._told_compiling:
+                self._told_compiling = True
+                print(COMPILING, flush=True)
+            for number in sorted(set(journal.epochs) - self._told_epochs):
+                self._told_epochs.add(number)
+                print(epoch_line(number, journal.epochs[number].metrics), flush=True)
+
     def _tell_finished(self) -> None:
+        self._tell_trouble()
+        for run, journal in self._changed():
+            # A run that failed in an earlier launch is not news.
+            of_this_launch = journal.start is not None and journal.start.launch == self.launch
+            # A run that gave way on a full card ends a second time.
+            if journal.end and of_this_launch and (run.run_key, journal.status) not in self._told:
+                self._told.add((run.run_key, journal.status))
+                print(f"[{self.tally.n_ended}/{len(self._runs)}] {run.name}: {ending(journal)}", flush=True)
+
+    def _tell_trouble(self) -> None:
         trouble = self.trouble()
         if trouble and not self._told_trouble:
             print(_behind(trouble), flush=True)
         self._told_trouble = bool(trouble)
-        for run, reader in zip(self.runs, self.readers, strict=True):
-            journal = reader.poll()
-            # A run that failed in an earlier launch is not news.
-            of_this_launch = journal.start is not None and journal.start["launch"] == self.launch
-            # One that gave way on a full card ends a second time.
-            if journal.end and of_this_launch and (run.run_key, journal.status) not in self._told:
-                self._told.add((run.run_key, journal.status))
-                n = sum(1 for r in self.readers if r.journal.end)
-                print(f"[{n}/{len(self.runs)}] {run.name}: {ending(journal)}", flush=True)
 
     def _table(self) -> Any:
         from rich.table import Table
         from rich.text import Text
 
-        journals = [reader.poll() for reader in self.readers]
-        ended = [j.status for j in journals if j.end]
-        running = [(r, j) for r, j in zip(self.runs, journals, strict=True) if self._is_running(j)]
-        table = Table(box=None, pad_edge=False, show_header=False)
-        epochs, total = self._epochs(journals)
-        diverged = ended.count(DIVERGED)
-        rate, left = self._images_per_s(running), self._left(journals)
+        self._changed()
+        tally, ended = self.tally, self.tally.ended
+        running = [(self._runs[key], self.journals[key]) for key in self.journals.under_way(self.launch)]
+        rate = sum(journal.last.get("throughput/images_per_s", 0.0) for _, journal in running)
+        left = tally.seconds_left(self.n_workers)
+        diverged = ended.get(DIVERGED, 0)
         head = (
-            f"runs {ended.count(DONE)} of {len(self.runs)} done, {len(running)} running, {ended.count(FAILED)} failed"
+            f"runs {ended.get(DONE, 0)} of {len(self._runs)} done, {len(running)} running,"
+            f" {ended.get(FAILED, 0)} failed"
             + (f", {diverged} diverged" if diverged else "")
-            + f"   epochs {epochs} of {total}   {rate:,.0f} images/s   left {left}"
+            + f"   epochs {tally.n_epochs} of {tally.n_epochs_planned}   {rate:,.0f} images/s"
+            f"   left {'unknown yet' if left is None else duration(left)}"
         )
+        table = Table(box=None, pad_edge=False, show_header=False)
         table.add_row(Text(head, style="bold"))
         for run, journal in running:
-            last = journal.epochs.get(max(journal.epochs, default=0))
-            accuracy = f"  test accuracy {last['metrics']['test/accuracy']:.4f}" if last else ""
-            of = run.config.train.epochs
+            last, of = journal.last, run.config.train.epochs
+            accuracy = f"  test accuracy {last['test/accuracy']:.4f}" if "test/accuracy" in last else ""
             doing = "compiling" if journal.compiling else f"epoch {min(len(journal.epochs) + 1, of)} of {of}"
             table.add_row(Text(f"  {run.name}  {doing}{accuracy}"))
         trouble = self.trouble()
@@ -91,52 +174,29 @@ class Progress(threading.Thread):
             table.add_row(Text(f"  {_behind(trouble)}", style="yellow"))
         return table
 
-    def _is_running(self, journal: Journal) -> bool:
-        return journal.start is not None and journal.end is None and journal.start["launch"] == self.launch
-
-    def _epochs(self, journals: list[Journal]) -> tuple[int, int]:
-        return sum(len(j.epochs) for j in journals), sum(r.config.train.epochs for r in self.runs)
-
-    def _images_per_s(self, running: list[tuple[PlannedRun, Journal]]) -> float:
-        """Training images a second of all runs under way, by the last epoch of each."""
-        rates = []
-        for _, journal in running:
-            if journal.epochs:
-                rates.append(journal.epochs[max(journal.epochs)]["metrics"]["throughput/images_per_s"])
-        return float(sum(rates))
-
-    def _left(self, journals: list[Journal]) -> str:
-        """Time left: the epochs to come of each run at its cell's measured pace, else at the mean of all."""
-        paces: dict[str, list[float]] = {}
-        for run, journal in zip(self.runs, journals, strict=True):
-            for line in journal.epochs.values():
-                seconds = seconds_spent(line["metrics"])
-                paces.setdefault(run.cell_key, []).append(seconds)
-        if not paces:
-            return "unknown yet"
-        mean = statistics.fmean(s for cell in paces.values() for s in cell)
-        left_s = 0.0
-        for run, journal in zip(self.runs, journals, strict=True):
-            if not journal.end:
-                pace = statistics.fmean(paces.get(run.cell_key, [mean]))
-                left_s += pace * (run.config.train.epochs - len(journal.epochs))
-        return duration(left_s / max(1, min(self.n_workers, len(self.runs))))
-
 
 def _behind(trouble: str) -> str:
     return f"MLflow is behind, results are safe in state/: {trouble}"
+
+
+def epoch_line(epoch: int, metrics: dict[str, float]) -> str:
+    """An epoch as the book's example prints it, and its time."""
+    return (
+        f"epoch: {epoch}, train loss: {metrics['train/loss']:.4f}, accuracy: {metrics['train/accuracy']:.4f},"
+        f" test loss: {metrics['test/loss']:.4f}, accuracy: {metrics['test/accuracy']:.4f},"
+        f" {seconds_spent(metrics):.1f} s"
+    )
 
 
 def ending(journal: Journal) -> str:
     """How a run ended, in one line."""
     assert journal.end is not None
     if journal.status != DONE:
-        return f"{journal.status} ({journal.end['cause']})"
-    last = journal.epochs[max(journal.epochs)]["metrics"]
-    seconds = sum(seconds_spent(e["metrics"]) for e in journal.epochs.values())
+        return f"{journal.status} ({journal.end.cause})"
+    last = journal.last
     return (
         f"test accuracy {last['test/accuracy']:.4f}, train loss {last['train/loss']:.4f},"
-        f" {count(len(journal.epochs), 'epoch')} in {duration(seconds)}"
+        f" {count(len(journal.epochs), 'epoch')} in {duration(journal.seconds)}"
     )
 
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides
 from runner.config.rules import ALLOWED
-from runner.config.schema import Config, checked
+from runner.config.schema import Config, checked, leaves
 from runner.errors import ConfigError
 from runner.plan import identity
 from runner.plan.plan import Plan, PlannedRun
@@ -41,6 +41,8 @@ class Grid:
     swept: dict[str, list[Any]]
     cells: list[Cell]
     seeds: list[int]
+    #: Whether it is one run that was typed without `-m`.
+    single: bool = False
 
 
 def compose(loader: ConfigLoader, primary: DictConfig, params: dict[str, str], arguments: list[str]) -> Grid:
@@ -82,6 +84,18 @@ def compose(loader: ConfigLoader, primary: DictConfig, params: dict[str, str], a
     return Grid(name, named, swept, cells, seeds)
 
 
+def of_one(config: Config, typed: list[str]) -> Grid:
+    """A single run as a grid of one cell and one seed, named by the knobs that were typed."""
+    values = dict(leaves(config))
+    keys = [override.partition("=")[0].lstrip("+") for override in typed]
+    shown = ("model.", "data.", "optimizer.", "engine.", "train.")
+    knobs = {key: values[key] for key in keys if key in values and key.startswith(shown)}
+    groups = {k: o.partition("=")[2] for k, o in zip(keys, typed, strict=True) if "." not in k and k not in values}
+    swept = {knob: [value] for knob, value in (groups | knobs).items()}
+    cell = Cell(groups | knobs, replace(config, claims={}))
+    return Grid(" x ".join(map(short, swept)) or "one run", False, swept, [cell], [config.seed], single=True)
+
+
 def plan(grid: Grid, data_of: Callable[[Config], tuple[str, str]], device: str, command: list[str]) -> tuple[Plan, int]:
     """The plan of a grid, seed-major, and how many duplicates were removed from it.
 
@@ -105,7 +119,7 @@ def plan(grid: Grid, data_of: Callable[[Config], tuple[str, str]], device: str, 
         runs.setdefault(key, PlannedRun(key, identity.cell_key(of), cell.knobs, config, name, sha256, device))
     claims, origin = _claims(grid)
     made = Plan(
-        sweep_key=identity.sweep_key(list(runs), claims),
+        sweep_key=identity.sweep_key(list(runs), claims, grid.single),
         name=grid.name,
         swept=grid.swept,
         claims=claims,
@@ -113,6 +127,7 @@ def plan(grid: Grid, data_of: Callable[[Config], tuple[str, str]], device: str, 
         claims_origin=origin,
         command=command,
         runs=list(runs.values()),
+        single=grid.single,
     )
     return made, n_spelled - len(runs)
 

@@ -9,6 +9,7 @@ from runner.config.schema import Config
 from runner.errors import StateError
 from runner.files import write_whole
 from runner.record import Claim, cell_name, run_name
+from runner.state.root import Root
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Plan:
     claims_origin: dict[str, str]
     command: list[str]
     runs: list[PlannedRun]
+    #: Whether it is one run that was typed without `-m`: no sweep in a tracking store.
+    single: bool = False
 
     @property
     def cells(self) -> dict[str, list[PlannedRun]]:
@@ -66,18 +69,12 @@ class Plan:
         return list(dict.fromkeys(run.config.seed for run in self.runs))
 
 
-def sweep_folder(root: Path, sweep_key: str) -> Path:
-    """Where a sweep's sweep.json is."""
-    return root / "state" / "sweeps" / sweep_key
-
-
-def write(plan: Plan, root: Path) -> Path:
-    """Keep the plan; one that is there already is the same and stays. Returns the path of sweep.json."""
-    path = sweep_folder(root, plan.sweep_key) / "sweep.json"
+def write(plan: Plan, root: Root) -> None:
+    """Keep the plan; one that is there already is the same and stays."""
+    path = root.sweep(plan.sweep_key).plan
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(asdict(plan), indent=1).encode("ascii"))
-    return path
 
 
 def read(path: Path) -> Plan:

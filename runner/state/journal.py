@@ -1,162 +1,257 @@
-"""The folder of one run: its lock and its journal. What is here is true; MLflow is filled from it."""
+"""A run's journal: the records that it consists of, what they say together, and how they get to disk."""
 
 import contextlib
+import dataclasses
 import json
 import os
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import Any, ClassVar
 
 from runner.errors import StateError
 from runner.files import no_room, write_all
-from runner.record import FAILED, TRAINED
+from runner.record import FAILED, TRAINED, seconds_spent
+
+#: The version of the records that this program writes; version 1 did not say so.
+VERSION = 2
 
 
-class RunFolder:
-    """`state/<run_key>/`, the only place that a run writes to."""
+class Kind(StrEnum):
+    """What a line of a journal is about."""
 
-    def __init__(self, state: Path, run_key: str) -> None:
-        self.run_key = run_key
-        self.path = state / run_key
-        self.journal = self.path / "journal.jsonl"
-        self.weights = self.path / "weights.npz"
-        self.test_correct = self.path / "test_correct.npy"
-        self.config = self.path / "config.json"
-        self.error = self.path / "error.txt"
+    START = "start"
+    COMPILING = "compiling"
+    SETUP = "setup"
+    EPOCH = "epoch"
+    END = "end"
 
-    @contextmanager
-    def locked(self) -> Iterator[bool]:
-        """Hold the run's lock; False when another process has it. The kernel frees it with its holder."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(str(self.path / "lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        # Only the holder writes here: what is half written was left by one that was killed.
-        for left in self.path.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
-        try:
-            yield True
-        finally:
-            lock.release()
+
+@dataclass(frozen=True)
+class Record:
+    """A line of a journal. A field that a version did not write has its default; an unknown one is ignored."""
+
+    kind: ClassVar[Kind]
+    #: When it was written, in ms since 1970; set by the writer.
+    time_ms: int = field(default=0, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Start(Record):
+    """A process begins a run, or goes on with it."""
+
+    kind = Kind.START
+    run_key: str
+    cell_key: str
+    knobs: dict[str, Any]
+    config: dict[str, Any]
+    #: `name` and `sha256` of the data set.
+    data: dict[str, str]
+    device: str
+    #: Of the process that trains it.
+    pid: int
+    #: Names the launch of workers that the process belongs to.
+    launch: str
+    name: str = ""
+    engine: str = ""
+    #: What the driver calls the GPU.
+    card: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    git: dict[str, Any] = field(default_factory=lambda: {"commit": None, "dirty": None})
+    processor: str = ""
+    #: Environment variables that say how many threads a library uses.
+    threads: dict[str, str | None] = field(default_factory=dict)
+    #: Environment variables that change how cuBLAS rounds.
+    cublas: dict[str, str] = field(default_factory=dict)
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.version > VERSION:
+            raise ValueError(f"written by version {self.version} of this format; this program knows {VERSION}")
+
+
+@dataclass(frozen=True)
+class Compiling(Record):
+    """The engine compiles its kernels before the first epoch."""
+
+    kind = Kind.COMPILING
+
+
+@dataclass(frozen=True)
+class Setup(Record):
+    """What the model and the engine turned out to be."""
+
+    kind = Kind.SETUP
+    #: DeZero functions that the engine has no form of its own for.
+    fallbacks: list[str] = field(default_factory=list)
+    n_parameters: int | None = None
+    first_batch_order_sha256: str = ""
+    goes_on_from_epoch: int = 1
+    #: Names of checkpoints that were damaged, or another run's.
+    refused_checkpoints: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Epoch(Record):
+    """One epoch's metrics by name: those that the version which trained it measured."""
+
+    kind = Kind.EPOCH
+    epoch: int
+    metrics: dict[str, float]
+
+    def __post_init__(self) -> None:
+        # A hundred thousand epochs share a dozen names.
+        object.__setattr__(self, "metrics", {sys.intern(name): value for name, value in self.metrics.items()})
+
+
+@dataclass(frozen=True)
+class End(Record):
+    """How the run ended: done, diverged, failed or killed."""
+
+    kind = Kind.END
+    status: str
+    cause: str | None = None
+    #: The hash of each file of results, by file name.
+    sha256: dict[str, str] = field(default_factory=dict)
+    n_test_images: int | None = None
+
+
+_RECORDS: dict[Kind, type[Record]] = {record.kind: record for record in (Start, Compiling, Setup, Epoch, End)}
+_FIELDS = {kind: {f.name for f in dataclasses.fields(record)} for kind, record in _RECORDS.items()}
+
+
+def parse(line: bytes) -> Record:
+    """The record of one line.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When it is none.
+    """
+    values = json.loads(line)
+    kind = Kind(values["kind"])
+    return _RECORDS[kind](**{name: value for name, value in values.items() if name in _FIELDS[kind]})
 
 
 @dataclass
 class Journal:
-    """What a run's journal says so far."""
+    """What a run's records say together."""
 
-    #: The last `start` line: configuration, versions, device, process.
-    start: dict[str, Any] | None = None
-    #: The last `setup` line: what the model and the engine turned out to be.
-    setup: dict[str, Any] | None = None
+    #: The last one: configuration, versions, device, process.
+    start: Start | None = None
+    #: The last one.
+    setup: Setup | None = None
     #: Whether the engine is compiling its kernels, before the first epoch.
     compiling: bool = False
-    #: Epoch -> its line, the first one written for it.
-    epochs: dict[int, dict[str, Any]] = field(default_factory=dict)
-    #: The `end` line, unless the run was started again after it.
-    end: dict[str, Any] | None = None
+    #: By epoch, the first record that was written for it.
+    epochs: dict[int, Epoch] = field(default_factory=dict)
+    #: None, too, when the run was started again after it.
+    end: End | None = None
     #: What is wrong with the file, when a whole line of it cannot be read. Such a run counts as failed, is
     #: not trained, and its file is left as it is.
     damage: str | None = None
+    #: Of training and evaluation, over all epochs.
+    seconds: float = 0.0
 
     @property
     def status(self) -> str | None:
         """done, diverged, failed or killed; None while it has not ended."""
-        return self.end["status"] if self.end else None
+        return self.end.status if self.end else None
 
     @property
     def trained(self) -> bool:
         """Whether the run is a result and will never be trained again."""
         return self.status in TRAINED
 
-    def add(self, line: dict[str, Any]) -> None:
-        if line["kind"] == "start":
-            self.start, self.end, self.compiling = line, None, False
-        elif line["kind"] == "compiling":
-            self.compiling = True
-        elif line["kind"] == "setup":
-            self.setup, self.compiling = line, False
-        elif line["kind"] == "epoch":
-            self.epochs.setdefault(line["epoch"], line)
-        elif line["kind"] == "end":
-            self.end, self.compiling = line, False
-        else:
-            raise ValueError(f"unknown kind of line {line['kind']!r}")
+    @property
+    def last(self) -> dict[str, float]:
+        """The metrics of the last epoch; empty before the first."""
+        return self.epochs[max(self.epochs)].metrics if self.epochs else {}
 
+    def settled(self, launch: str) -> bool:
+        """Whether a launch has nothing more to do for the run: it is trained, has failed in it, or is damaged."""
+        if self.trained or self.damage:
+            return True
+        return self.status == FAILED and self.start is not None and self.start.launch == launch
 
-def settled(journal: Journal, launch: str) -> bool:
-    """Whether this launch has nothing more to do for a run: it is trained, has failed in it, or is damaged."""
-    if journal.trained or journal.damage:
-        return True
-    return journal.status == FAILED and journal.start is not None and journal.start["launch"] == launch
+    def under_way(self, launch: str) -> bool:
+        """Whether a worker of a launch began the run and has not ended it, be that worker alive or dead."""
+        return self.start is not None and not self.end and self.start.launch == launch
 
+    def taken(self, launch: str) -> bool:
+        """Whether the other workers of a launch have nothing to do for the run.
 
-def under_way(journal: Journal, launch: str) -> bool:
-    """Whether a worker of this launch began the run and has not ended it, be that worker alive or dead."""
-    return journal.start is not None and not journal.end and journal.start["launch"] == launch
+        Not even when the worker that began it has died: a run that takes its worker with it would take them one by
+        one. The sweep's process finds out whose fault it was.
+        """
+        return self.settled(launch) or self.under_way(launch)
 
-
-def taken(journal: Journal, launch: str) -> bool:
-    """Whether the other workers of this launch have nothing to do for a run.
-
-    Not even when the worker that began it has died: a run that takes its worker with it would take them one by one.
-    The sweep's process finds out whose fault it was.
-    """
-    return settled(journal, launch) or under_way(journal, launch)
+    def add(self, record: Record) -> None:
+        """Take the next record of the file."""
+        if isinstance(record, Epoch):
+            if record.epoch not in self.epochs:
+                self.epochs[record.epoch] = record
+                self.seconds += seconds_spent(record.metrics)
+            return
+        self.compiling = isinstance(record, Compiling)
+        if isinstance(record, Start):
+            self.start, self.end = record, None
+        elif isinstance(record, Setup):
+            self.setup = record
+        elif isinstance(record, End):
+            self.end = record
 
 
 class JournalReader:
-    """Follows a journal while somebody else writes it, reading each byte once."""
+    """Follows a journal while another process writes it, and reads each byte once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = Journal()
+        #: The end of the last whole line.
         self.n_bytes = 0
         self._n_lines = 0
 
-    def poll(self) -> Journal:
-        """The journal with whatever whole lines were added since; a torn last line waits for its end.
+    def poll(self) -> bool:
+        """Take the whole lines that were added since; whether there were any. A torn last line waits for its end.
 
-        Reading ends at a whole line that is not what a journal holds: `Journal.damage` says which.
+        Reading ends at a whole line that is no record: `Journal.damage` says which.
         """
         if self.journal.damage:
-            return self.journal
+            return False
         try:
             with open(self.path, "rb") as file:
                 file.seek(self.n_bytes)
                 added = file.read()
         except FileNotFoundError:
-            return self.journal
+            return False
         whole = added[: added.rfind(b"\n") + 1]
         for line in whole.splitlines():
             self._n_lines += 1
             try:
-                self.journal.add(json.loads(line))
+                self.journal.add(parse(line))
             except (ValueError, KeyError, TypeError) as error:
                 self.journal.damage = (
                     f"{self.path}: line {self._n_lines} is damaged ({error}); it is left as it is:"
                     " move the folder away to train this run anew"
                 )
-                self.journal.end = {"status": FAILED, "cause": self.journal.damage, "time_ms": 0}
-                return self.journal
+                self.journal.end = End(FAILED, self.journal.damage)
+                return True
         self.n_bytes += len(whole)
-        return self.journal
+        return bool(whole)
 
 
 def read_journal(path: Path) -> Journal:
     """The journal as it stands now; an empty one where there is none."""
-    return JournalReader(path).poll()
+    reader = JournalReader(path)
+    reader.poll()
+    return reader.journal
 
 
 class JournalWriter:
-    """Appends lines that are on disk when `write` returns. Its caller holds the run's lock.
+    """Appends records that are on disk when `write` returns. Its caller holds the run's lock.
 
     Raises
     ------
@@ -166,17 +261,21 @@ class JournalWriter:
 
     def __init__(self, path: Path) -> None:
         reader = JournalReader(path)
-        self.before = reader.poll()
+        reader.poll()
+        #: What the journal said before.
+        self.before = reader.journal
         if self.before.damage:
             raise StateError(self.before.damage)
-        # Unbuffered: what could not be written is not tried again behind one's back.
+        # Unbuffered: Python does not try again later what could not be written.
         self._file = open(path, "ab", buffering=0)
         self._n_bytes = reader.n_bytes
         # What follows the last whole line was torn by a crash.
         self._file.truncate(self._n_bytes)
 
-    def write(self, kind: str, **content: Any) -> None:
-        line = {"kind": kind, "time_ms": time.time_ns() // 1_000_000, **content}
+    def write(self, record: Record) -> None:
+        """Append a record, with the time."""
+        values = dataclasses.asdict(dataclasses.replace(record, time_ms=time.time_ns() // 1_000_000))
+        line = {"kind": record.kind, "time_ms": values.pop("time_ms"), **values}
         text = json.dumps(line, allow_nan=False).encode("ascii") + b"\n"
         try:
             write_all(self._file, text)

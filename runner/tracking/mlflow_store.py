@@ -19,6 +19,7 @@ from filelock import FileLock
 from runner.errors import RunnerError, StoreError, without_password
 from runner.faults import crash_point
 from runner.files import sync_folder, unwritable
+from runner.state.root import Root
 from runner.tracking import sqlite
 
 if TYPE_CHECKING:
@@ -45,25 +46,15 @@ _ENVIRONMENT = {
 }
 
 
-def database(root: Path) -> Path:
-    """The SQLite file of the local store."""
-    return root / "mlflow.db"
-
-
-def artifacts(root: Path) -> Path:
-    """The folder of the local store's artifacts."""
-    return root / "mlartifacts"
-
-
-def shown(uri: str | None, root: Path) -> str:
+def shown(uri: str | None, root: Root) -> str:
     """Where the store is, without secrets."""
-    return without_password(uri) if uri else str(database(root))
+    return without_password(uri) if uri else str(root.database)
 
 
-def sqlite_file(uri: str | None, root: Path) -> Path | None:
+def sqlite_file(uri: str | None, root: Root) -> Path | None:
     """The file of a SQLite store, the local one when `uri` is None; None for a server or another database."""
     if uri is None:
-        return database(root)
+        return root.database
     if not uri.startswith("sqlite:"):
         return None
     from sqlalchemy.engine import make_url
@@ -81,7 +72,7 @@ def sqlite_uri(path: Path) -> str:
     return URL.create("sqlite+pysqlite", database=str(path)).render_as_string(hide_password=False)
 
 
-def check(uri: str | None, root: Path) -> None:
+def check(uri: str | None, root: Root) -> None:
     """Refuse a store that cannot work, in seconds, before anything is written.
 
     Raises
@@ -104,7 +95,7 @@ def check(uri: str | None, root: Path) -> None:
             ) from error
 
 
-def probe(uri: str | None, root: Path) -> None:
+def probe(uri: str | None, root: Root) -> None:
     """Nothing when the store can be written to now; found out in seconds, where MLflow takes twenty and more.
 
     Raises
@@ -119,7 +110,7 @@ def probe(uri: str | None, root: Path) -> None:
         _ask(str(uri), _PATIENT_S)
 
 
-def connect(uri: str | None, root: Path) -> "MlflowClient":
+def connect(uri: str | None, root: Root) -> "MlflowClient":
     """A client for the store: the local one under the root, created when it is not there, or a server.
 
     Raises
@@ -140,7 +131,7 @@ def connect(uri: str | None, root: Path) -> "MlflowClient":
     return _client(sqlite_uri(file))
 
 
-def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Path) -> str:
+def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Root) -> str:
     """The MLflow experiment of that name, created when it is not there."""
     from mlflow.exceptions import MlflowException
 
@@ -149,7 +140,7 @@ def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Path
 
     found = find()
     if found is None:
-        location = artifacts(root).as_uri() if sqlite_file(uri, root) else None
+        location = root.artifacts.as_uri() if sqlite_file(uri, root) else None
         try:
             return str(client.create_experiment(name, artifact_location=location))
         except MlflowException:  # another process was first
@@ -164,7 +155,7 @@ def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Path
     return str(found.experiment_id)
 
 
-def local_experiment_id(name: str, root: Path) -> int:
+def local_experiment_id(name: str, root: Root) -> int:
     """The number of an experiment of the local store, read without MLflow.
 
     Raises
@@ -172,7 +163,7 @@ def local_experiment_id(name: str, root: Path) -> int:
     StoreError
         When there is no such store or experiment.
     """
-    path = database(root)
+    path = root.database
     if not path.exists():
         raise StoreError(f"{path}: there is no tracking store yet; train something first")
     _check_sqlite(path)

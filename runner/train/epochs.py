@@ -2,30 +2,17 @@
 nor files; what happens within an epoch is in runner/engine/loop.py."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from runner.engine.loop import Data, Measured, Position, finite
+from runner.engine.loop import Measured, Position, finite
 from runner.record import EpochRecord
 from runner.seeding import batch_order
-
-if TYPE_CHECKING:
-    from runner.engine import Engine
+from runner.train.assemble import Assembly
 
 
 def train(
-    model: Any,
-    optimizer: Any,
-    engine: "Engine",
-    data: Data,
-    seed: int,
-    epochs: int,
-    batch_size: int,
-    position: Position,
-    should_stop: Callable[[], bool] = lambda: False,
+    assembly: Assembly, position: Position, should_stop: Callable[[], bool] = lambda: False
 ) -> Iterator[EpochRecord | None]:
-    """Train up to `epochs` from `position` on, yielding a record an epoch.
+    """Train from `position` to the last epoch, yielding a record an epoch.
 
     `position` is kept up to date. When `should_stop` says so the generator ends between two batches, and
     another call with the same position, weights and optimizer goes on with the same numbers. It yields None where
@@ -36,22 +23,17 @@ def train(
     Diverged
         At the first loss that is not finite.
     """
-    loop = engine.loop(model, optimizer, data, batch_size)
-    n_images = len(data.train_images)
-    while position.epoch <= epochs:
-        measured = yield from loop.epoch(batch_order(seed, position.epoch, n_images), position, should_stop)
+    config, n_images = assembly.config, len(assembly.data.train_images)
+    loop = assembly.engine.loop(assembly.model, assembly.optimizer, assembly.data, config.train.batch_size)
+    while position.epoch <= config.train.epochs:
+        order = batch_order(config.seed, position.epoch, n_images)
+        measured = yield from loop.epoch(order, position, should_stop)
         if measured is None:
             return
         record = _record(position, measured, n_images)
         # Before the record is seen: whoever keeps the record may keep the position.
         position.next_epoch()
         yield record
-
-
-def warm_up(model: Any, optimizer: Any, engine: "Engine", data: Data) -> None:
-    """Have the engine compile all it will need, on two images, so that no epoch's time holds it."""
-    rows = engine.resident(np.arange(min(2, len(data.train_images))))
-    engine.warm_up(model, optimizer, engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows])
 
 
 def _record(position: Position, measured: Measured, n_images: int) -> EpochRecord:

@@ -1,6 +1,5 @@
 """One run from its configuration to its end. The file to read first: everything else serves it."""
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -9,35 +8,35 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from runner import engine as engines
-from runner import models, seeding
+from runner import seeding
 from runner.engine import device as devices
-from runner.engine import loop, optimizers
+from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
+from runner.engine.loop import Diverged, Position
 from runner.errors import GaveWay, StateError, TimedOut, printable
 from runner.faults import crash_point
 from runner.files import write_whole
 from runner.plan.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
 from runner.state.checkpoint import Checkpoints
-from runner.state.journal import JournalWriter, RunFolder
-from runner.train import device_data as resident
-from runner.train import epochs as training
-from runner.train import provenance
+from runner.state.journal import VERSION, Compiling, End, Epoch, JournalWriter, Setup, Start
+from runner.state.root import Root, RunFolder
+from runner.train import device_data, epochs, provenance
+from runner.train.assemble import Assembly, assemble
 
-#: What has cuBLAS round otherwise than a run's configuration says.
+#: Environment variables that have cuBLAS round otherwise than a run's configuration says.
 _CUBLAS_NAMES = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
 
 
-def run(
+def train_run(
     planned: PlannedRun,
-    root: Path,
+    root: Root,
     launch: str,
     should_stop: Callable[[], bool] = lambda: False,
     is_alone: Callable[[], bool] = lambda: True,
@@ -45,84 +44,64 @@ def run(
     """Train one run to its end, or go on where it was interrupted; its caller holds the run's lock.
 
     Yields each epoch's record once it is in the journal, and None where another run of this process could be gone on
-    with meanwhile. Whatever happens, the journal's `end` line says
-    it: done, diverged, failed (recorded, then raised) or killed.
+    with meanwhile. Whatever happens, the journal's `end` line says it: done, diverged, failed (recorded, then raised)
+    or killed.
 
     Parameters
     ----------
     is_alone
-        Whether no other run of this process has memory on the card. One that does not fit beside others has not
+        Whether no other run of this process has memory on the card. A run that does not fit beside others has not
         failed: it is killed, GaveWay is raised, and it can be gone on with.
     """
-    folder = RunFolder(root / "state", planned.run_key)
+    folder = root.run(planned.run_key)
     journal = JournalWriter(folder.journal)
     try:
-        journal.write("start", **_start_line(planned, launch))
-        yield from _train(planned, root, folder, journal, should_stop)
-    except loop.Diverged as diverged:
-        journal.write("end", status=DIVERGED, cause=str(diverged))
+        journal.write(_start(planned, launch))
+        yield from _train(planned, root, journal, should_stop)
+    except Diverged as diverged:
+        journal.write(End(DIVERGED, str(diverged)))
         Checkpoints(folder.path, planned.run_key).delete()
     except (GeneratorExit, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        journal.write("end", status=KILLED, cause="interrupted at once" if interrupted else "its caller let go of it")
+        journal.write(End(KILLED, "interrupted at once" if interrupted else "its caller let go of it"))
         raise
     except BaseException as error:  # SystemExit of a user's model included: no run may end unrecorded
         if devices.is_out_of_memory(error) and not is_alone():
-            journal.write("end", status=KILLED, cause="out of memory beside other runs; it goes on beside fewer")
+            journal.write(End(KILLED, "out of memory beside other runs; it goes on beside fewer"))
             raise GaveWay from None
-        _fail(journal, folder, error)
+        journal.write(End(FAILED, _cause(error)))
+        write_whole(folder.error, traceback.format_exc().encode("utf-8", "backslashreplace"))
         raise
     finally:
         journal.close()
 
 
 def _train(
-    planned: PlannedRun,
-    root: Path,
-    folder: RunFolder,
-    journal: JournalWriter,
-    should_stop: Callable[[], bool],
+    planned: PlannedRun, root: Root, journal: JournalWriter, should_stop: Callable[[], bool]
 ) -> Iterator[EpochRecord | None]:
-    config = planned.config
-    how, cache = config.engine, root / "state" / "data"
-    engine = engines.create(how.name, seeding.Masks(config.seed), planned.device, how.graph, how.tf32)
-    images = resident.load(planned.data_name, planned.data_sha256, cache, engine, planned.device)
-    if not config.data.normalize:
-        images = dataclasses.replace(images, scale=1.0)
-    if config.train.batch_size > len(images.train_images):
+    config, folder = planned.config, root.run(planned.run_key)
+    assembly = assemble(config, planned.device, lambda engine: device_data.load(planned, root, engine))
+    engine, n_images = assembly.engine, len(assembly.data.train_images)
+    if config.train.batch_size > n_images:
         raise StateError(f"train.batch_size={config.train.batch_size} exceeds the training images")
-    model = models.build(config.model, engine, images.train_images.shape[1:], config.seed)
-    optimizer = engine.optimizer(config.optimizer, model)
     if engines.compiles(engine.name, planned.device):
-        journal.write("compiling")
-    training.warm_up(model, optimizer, engine, images)
+        journal.write(Compiling())
+    assembly.warm_up()
     threadpool_limits(limits=1)  # for the libraries, too, that were loaded only now
     checkpoints = Checkpoints(folder.path, planned.run_key)
-    position = _resume(checkpoints, model, optimizer)
+    position = _resume(checkpoints, assembly)
     journal.write(
-        "setup",
-        fallbacks=list(engine.fallbacks),
-        n_parameters=sum(parameter.data.size for parameter in named_parameters(model).values()),
-        first_batch_order_sha256=seeding.batch_order_sha256(config.seed, len(images.train_images)),
-        goes_on_from_epoch=position.epoch,
-        refused_checkpoints=checkpoints.refused,
+        Setup(
+            fallbacks=list(engine.fallbacks),
+            n_parameters=sum(parameter.data.size for parameter in named_parameters(assembly.model).values()),
+            first_batch_order_sha256=seeding.batch_order_sha256(config.seed, n_images),
+            goes_on_from_epoch=position.epoch,
+            refused_checkpoints=checkpoints.refused,
+        )
     )
 
-    def save_checkpoint() -> None:
-        checkpoints.save(_snapshot(model, optimizer), asdict(position))
-
     saved_at, correct = time.monotonic(), None
-    for record in training.train(
-        model,
-        optimizer,
-        engine,
-        images,
-        config.seed,
-        config.train.epochs,
-        config.train.batch_size,
-        position,
-        should_stop,
-    ):
+    for record in epochs.train(assembly, position, should_stop):
         if record is None:
             yield None
             continue
@@ -130,60 +109,57 @@ def _train(
         correct = record.test_correct
         yield record
         if time.monotonic() - saved_at >= config.runner.checkpoint_every_s:
-            save_checkpoint()
+            checkpoints.save(_snapshot(assembly), asdict(position))
             saved_at = time.monotonic()
 
     if position.epoch <= config.train.epochs:
-        save_checkpoint()
-        journal.write("end", status=KILLED, cause="asked to stop")
+        checkpoints.save(_snapshot(assembly), asdict(position))
+        journal.write(End(KILLED, "asked to stop"))
         return
     if correct is None:  # the last epoch had been trained before an interruption
-        _, correct = engine.loop(model, optimizer, images, config.train.batch_size).test()
-    written = _write_results(planned, folder, model, correct)
+        loop = engine.loop(assembly.model, assembly.optimizer, assembly.data, config.train.batch_size)
+        _, correct = loop.test()
+    hashes = _write_results(planned, folder, assembly.model, correct)
     crash_point("before_end")
-    journal.write("end", status=DONE, cause=None, **written)
+    journal.write(End(DONE, sha256=hashes, n_test_images=len(correct)))
     crash_point("after_end")
     checkpoints.delete()
 
 
-def _fail(journal: JournalWriter, folder: RunFolder, error: BaseException) -> None:
-    journal.write("end", status=FAILED, cause=_cause(error))
-    write_whole(folder.error, traceback.format_exc().encode("utf-8", "backslashreplace"))
+def _start(planned: PlannedRun, launch: str) -> Start:
+    return Start(
+        run_key=planned.run_key,
+        cell_key=planned.cell_key,
+        name=planned.name,
+        knobs=planned.knobs,
+        config=asdict(planned.config),
+        data={"name": planned.data_name, "sha256": planned.data_sha256},
+        device=planned.device,
+        card=devices.gpu_name() if planned.device == "gpu" else None,
+        engine=planned.config.engine.name,
+        versions=provenance.versions(),
+        git=provenance.commit(),
+        processor=provenance.processor(),
+        threads={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
+        cublas={name: os.environ[name] for name in _CUBLAS_NAMES if name in os.environ},
+        pid=os.getpid(),
+        launch=launch,
+        version=VERSION,
+    )
 
 
-def _start_line(planned: PlannedRun, launch: str) -> dict[str, Any]:
-    return {
-        "run_key": planned.run_key,
-        "cell_key": planned.cell_key,
-        "name": planned.name,
-        "knobs": planned.knobs,
-        "config": asdict(planned.config),
-        "data": {"name": planned.data_name, "sha256": planned.data_sha256},
-        "device": planned.device,
-        "card": devices.gpu_name() if planned.device == "gpu" else None,
-        "engine": planned.config.engine.name,
-        "versions": provenance.versions(),
-        "git": provenance.commit(),
-        "processor": provenance.processor(),
-        "threads": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
-        "cublas": {name: os.environ[name] for name in _CUBLAS_NAMES if name in os.environ},
-        "pid": os.getpid(),
-        "launch": launch,
-    }
-
-
-def _resume(checkpoints: Checkpoints, model: Any, optimizer: Any) -> loop.Position:
+def _resume(checkpoints: Checkpoints, assembly: Assembly) -> Position:
     """The position to go on from, with the weights and the optimizer as they were there."""
-    found = checkpoints.load()
-    if not found:
-        return loop.Position()
-    arrays, position = found
-    for name, parameter in named_parameters(model).items():
+    saved = checkpoints.load()
+    if not saved:
+        return Position()
+    arrays, position = saved
+    for name, parameter in named_parameters(assembly.model).items():
         parameter.data[...] = _like(parameter.data, arrays[f"weights/{name}"])
     prefix = "optimizer/"
-    own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-    optimizers.restore(optimizer, model, own)
-    return loop.Position(**position)
+    state = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+    optimizers.restore(assembly.optimizer, assembly.model, state)
+    return Position(**position)
 
 
 def _like(array: Any, values: Any) -> Any:
@@ -191,9 +167,11 @@ def _like(array: Any, values: Any) -> Any:
     return values if devices.is_on_cpu(array) else devices.array_module("gpu").asarray(values)
 
 
-def _snapshot(model: Any, optimizer: Any) -> dict[str, Any]:
-    weights = {f"weights/{n}": devices.to_numpy(p.data) for n, p in named_parameters(model).items()}
-    return weights | {f"optimizer/{n}": a for n, a in optimizers.state(optimizer, model).items()}
+def _snapshot(assembly: Assembly) -> dict[str, Any]:
+    """The weights and the optimizer's state by name, on the CPU."""
+    weights = {f"weights/{n}": devices.to_numpy(p.data) for n, p in named_parameters(assembly.model).items()}
+    state = optimizers.state(assembly.optimizer, assembly.model)
+    return weights | {f"optimizer/{n}": a for n, a in state.items()}
 
 
 def _keep(record: EpochRecord, journal: JournalWriter) -> None:
@@ -201,10 +179,12 @@ def _keep(record: EpochRecord, journal: JournalWriter) -> None:
     before = journal.before.epochs.get(record.epoch)
     metrics = record.metrics()
     if before is None:
-        journal.write("epoch", epoch=record.epoch, metrics=metrics)
+        journal.write(Epoch(epoch=record.epoch, metrics=metrics))
         crash_point("after_journal")
         return
-    differ = [m for m in metrics if m not in TIMES and metrics[m] != before["metrics"][m]]
+    # A metric that the version which trained it did not measure is no difference.
+    both = [name for name in metrics if name in before.metrics and name not in TIMES]
+    differ = [name for name in both if metrics[name] != before.metrics[name]]
     if differ:
         raise StateError(
             f"epoch {record.epoch} came out differently after a resume ({', '.join(differ)}): other versions,"
@@ -212,15 +192,14 @@ def _keep(record: EpochRecord, journal: JournalWriter) -> None:
         )
 
 
-def _write_results(planned: PlannedRun, folder: RunFolder, model: Any, correct: Any) -> dict[str, Any]:
-    """Weights, one bit a test image, and the configuration; returns their hashes for the `end` line."""
+def _write_results(planned: PlannedRun, folder: RunFolder, model: Any, correct: Any) -> dict[str, str]:
+    """Weights, one bit a test image, and the configuration; their hashes by file name."""
     weights = {name: devices.to_numpy(p.data) for name, p in named_parameters(model).items()}
     contents = {folder.weights: _npz(weights), folder.test_correct: _npy(np.packbits(correct))}
-    contents[folder.config] = json.dumps(dataclasses.asdict(planned.config), indent=2).encode("ascii")
+    contents[folder.config] = json.dumps(asdict(planned.config), indent=2).encode("ascii")
     for path, content in contents.items():
         write_whole(path, content)
-    hashes = {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
-    return {"sha256": hashes, "n_test_images": len(correct)}
+    return {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
 
 
 def _npz(arrays: dict[str, Any]) -> bytes:

@@ -8,21 +8,21 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from runner.engine import device as devices
 from runner.errors import CardLost, GaveWay, TimedOut
 from runner.plan.plan import PlannedRun
 from runner.record import EpochRecord
-from runner.state.journal import RunFolder, read_journal, settled, taken
+from runner.state.journal import read_journal
+from runner.state.root import Root
 from runner.train import device_data as resident
+from runner.work.processes import time_limit_cause
 from runner.work.stop import Stop
-from runner.work.timelimit import told
 
 _WAIT_S = 0.5
 
 
-def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) -> None:
+def side_by_side(runs: list[PlannedRun], root: Root, launch: str, stop: Stop) -> None:
     """Train every run that nobody else holds, several at a time, until none is left or a stop is asked for.
 
     Raises
@@ -54,7 +54,7 @@ def side_by_side(runs: list[PlannedRun], root: Path, launch: str, stop: Stop) ->
                 except KeyboardInterrupt:
                     raise
                 except BaseException:  # recorded in the journal; the other runs go on
-                    if not settled(read_journal(lane.folder.journal), launch):
+                    if not read_journal(lane.folder.journal).settled(launch):
                         raise  # not even that could be written
                     if lane.run.config.runner.fail_fast:
                         stop.tell_workers()
@@ -90,14 +90,14 @@ def _abandon(lanes: list["Lane"]) -> None:
             lane.close()
 
 
-def _fill(lanes: list["Lane"], n: int, runs: list[PlannedRun], root: Path, launch: str, stop: Stop) -> int:
+def _fill(lanes: list["Lane"], n: int, runs: list[PlannedRun], root: Root, launch: str, stop: Stop) -> int:
     """Open lanes for runs that nobody holds until there are n; how many runs others were found to hold."""
     n_held_elsewhere = 0
     mine = {lane.run.run_key for lane in lanes}
     for run in runs if len(lanes) < n else []:
         if len(lanes) >= n or stop():
             break
-        if run.run_key in mine or taken(read_journal(RunFolder(root / "state", run.run_key).journal), launch):
+        if run.run_key in mine or read_journal(root.run(run.run_key).journal).taken(launch):
             continue
         lane = Lane(run, root, launch, stop, lanes)
         if lane.is_held:
@@ -117,17 +117,17 @@ class Lane:
         All lanes of the process, this one among them once it is open.
     """
 
-    def __init__(self, run: PlannedRun, root: Path, launch: str, stop: Stop, lanes: list["Lane"]) -> None:
-        from runner.train import run as experiment
+    def __init__(self, run: PlannedRun, root: Root, launch: str, stop: Stop, lanes: list["Lane"]) -> None:
+        from runner.train.run import train_run
 
-        self.run, self.folder, self.ended = run, RunFolder(root / "state", run.run_key), False
+        self.run, self.folder, self.ended = run, root.run(run.run_key), False
         self._lock = contextlib.ExitStack()
         self.is_held = self._lock.enter_context(self.folder.locked())
-        if self.is_held and taken(read_journal(self.folder.journal), launch):
+        if self.is_held and read_journal(self.folder.journal).taken(launch):
             self.is_held = False  # somebody has ended it just now
         limit = run.config.runner.time_limit_s
         self._deadline = time.monotonic() + limit if limit else None
-        self._records: Iterator[EpochRecord | None] = experiment.run(run, root, launch, stop, lambda: len(lanes) < 2)
+        self._records: Iterator[EpochRecord | None] = train_run(run, root, launch, stop, lambda: len(lanes) < 2)
 
     def advance(self) -> int:
         """Have the run take up what its card has done and give it more to do; how many images were trained meanwhile.
@@ -142,7 +142,7 @@ class Lane:
         n_images = 0
         self.ended = True  # unless it says otherwise
         if self._deadline and time.monotonic() > self._deadline:
-            self._records.throw(TimedOut(told(self.run.config.runner.time_limit_s)))  # type: ignore[attr-defined]
+            self._records.throw(TimedOut(time_limit_cause(self.run.config.runner.time_limit_s)))  # type: ignore[attr-defined]
         for record in self._records:
             if record is None:
                 self.ended = False

@@ -1,21 +1,28 @@
-"""Workers until every run is settled: started through Hydra's launcher, and started again when one dies."""
+"""Workers until every run is settled: started through a launcher, and started again when one dies."""
 
-import functools
 import os
 import re
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runner.errors import RunnerError
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED
-from runner.state.journal import JournalWriter, RunFolder, read_journal, settled, under_way
-from runner.work.deaths import DeathWatch
+from runner.state.journal import End, JournalWriter
+from runner.state.journals import Journals
+from runner.state.root import Root
+from runner.work.processes import WorkerWatch, time_limit_cause
 from runner.work.stop import Stop
-from runner.work.timelimit import Hung, told
+
+#: Starts so many workers on the plan at a path, for a launch, and waits for them. Returns the errors that they ended
+#: with, and raises when the launcher itself lost one.
+StartWorkers = Callable[[Path, str, int], list[str]]
 
 #: How often in a row workers may end without an epoch more before this gives up.
 _MAX_IDLE_LAUNCHES = 3
@@ -27,137 +34,123 @@ def new_launch() -> str:
     return f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
-def until_settled(
-    plan: Plan, root: Path, launch: str, stop: Stop, start_workers: Callable[[int], list[str]], n_workers: int
-) -> None:
-    """Start workers until each run is trained, has failed, or a stop is asked for.
-
-    Parameters
-    ----------
-    start_workers
-        Starts so many workers and waits for them; returns the errors that they ended with, and raises
-        when the launcher itself lost one.
-
-    Raises
-    ------
-    RunnerError
-        When workers cannot be started at all.
-    """
-    suspects: set[str] = set()
-    n_idle = 0
-    while not stop():
-        todo = _unsettled(plan, root, launch)
-        if not todo:
-            return
-        done = _done(plan, root, launch)
-        watch = DeathWatch(functools.partial(_pids, todo, root, launch))
-        watch.start()
-        hung = Hung(functools.partial(_limits, todo, root, launch))
-        if any(run.config.runner.time_limit_s for run in todo):
-            hung.start()
-        errors: list[str] = []
-        try:
-            errors = start_workers(min(n_workers, len(todo)))
-        except Exception as error:  # loky's TerminatedWorkerError, submitit's UncompletedJobError, ...
-            errors = [" ".join(str(error).split())]
-        _outlast(todo, root, launch)
-        first_dead = watch.stop()
-        timed_out = hung.stop() if hung.is_alive() else set()
-        if stop():
-            return
-        _blame(todo, root, launch, first_dead, suspects, errors, timed_out)
-        # A cluster may well end its jobs several times before a long run is at its end.
-        n_idle = 0 if _done(plan, root, launch) > done else n_idle + 1
-        if n_idle >= _MAX_IDLE_LAUNCHES:
-            why = errors[0] if errors else "no reason given"
-            raise RunnerError(
-                f"workers end without training anything: {why}; what is trained is kept, the same command goes on"
-            )
+def start_process(plan: Path, launch: str, n_workers: int) -> list[str]:
+    """Start workers as processes of this machine, without a launcher: a `StartWorkers`."""
+    line = [sys.executable, "-m", "runner.work.worker", str(plan), launch]
+    workers = [subprocess.Popen(line, stdin=subprocess.DEVNULL) for _ in range(n_workers)]
+    return [_ended(code) for code in [worker.wait() for worker in workers] if code]
 
 
-def _done(plan: Plan, root: Path, launch: str) -> int:
-    """What grows with every run that is settled and every epoch that is trained."""
-    journals = [read_journal(RunFolder(root / "state", run.run_key).journal) for run in plan.runs]
-    return sum(settled(journal, launch) + len(journal.epochs) for journal in journals)
+def _ended(code: int) -> str:
+    """How a process ended, in the words of joblib's launcher."""
+    return f"EXIT({code})" if code > 0 else f"{signal.Signals(-code).name}({code})"
 
 
-def _outlast(runs: list[PlannedRun], root: Path, launch: str) -> None:
-    """Wait for the workers that a launcher has left to themselves: submitit's gives up when it loses the first."""
-    while any(_is_locked(run, root) for run, _ in _held(runs, root, launch)):
-        time.sleep(_LOOK_S)
+@dataclass
+class Launch:
+    """The workers of one command, from the first start to the end of the last run."""
 
+    plan: Plan
+    root: Root
+    journals: Journals
+    stop: Stop
+    start_workers: StartWorkers
+    name: str = field(default_factory=new_launch)
+    _suspects: set[str] = field(default_factory=set)
 
-def _is_locked(run: PlannedRun, root: Path) -> bool:
-    with RunFolder(root / "state", run.run_key).locked() as is_free:
-        return not is_free
+    def until_settled(self, n_workers: int) -> None:
+        """Start workers until each run is trained, has failed, or a stop is asked for.
 
+        Raises
+        ------
+        RunnerError
+            When workers cannot be started at all.
+        """
+        n_idle = 0
+        while not self.stop():
+            todo = self._unsettled()
+            if not todo:
+                return
+            n_done = self._n_done()
+            watch = WorkerWatch(self.journals, self.name, {run.run_key: run.config.runner.time_limit_s for run in todo})
+            watch.start()
+            errors: list[str] = []
+            try:
+                path = self.root.sweep(self.plan.sweep_key).plan
+                errors = self.start_workers(path, self.name, min(n_workers, len(todo)))
+            except Exception as error:  # loky's TerminatedWorkerError, submitit's UncompletedJobError, ...
+                errors = [" ".join(str(error).split())]
+            self._outlast()
+            watch.stop()
+            if self.stop():
+                return
+            self._blame(watch, errors)
+            # A cluster may well end its jobs several times before a long run is at its end.
+            n_idle = 0 if self._n_done() > n_done else n_idle + 1
+            if n_idle >= _MAX_IDLE_LAUNCHES:
+                why = errors[0] if errors else "no reason given"
+                raise RunnerError(
+                    f"workers end without training anything: {why}; what is trained is kept, the same command goes on"
+                )
 
-def _unsettled(plan: Plan, root: Path, launch: str) -> list[PlannedRun]:
-    state = root / "state"
-    return [r for r in plan.runs if not settled(read_journal(RunFolder(state, r.run_key).journal), launch)]
+    def _unsettled(self) -> list[PlannedRun]:
+        self.journals.look(max_age_s=0)
+        return [run for run in self.plan.runs if not self.journals[run.run_key].settled(self.name)]
 
+    def _n_done(self) -> int:
+        """A number that grows with every run that is settled and every epoch that is trained."""
+        self.journals.look(max_age_s=0)
+        journals = [self.journals[run.run_key] for run in self.plan.runs]
+        return sum(journal.settled(self.name) + len(journal.epochs) for journal in journals)
 
-def _held(runs: list[PlannedRun], root: Path, launch: str) -> list[tuple[PlannedRun, int]]:
-    """The runs of this launch that are under way now, each with its process."""
-    found = []
-    for run in runs:
-        start = _start(run, root, launch)
-        if start:
-            found.append((run, int(start["pid"])))
-    return found
+    def _held(self) -> list[tuple[PlannedRun, int]]:
+        """The runs of this launch that are under way now, each with its process."""
+        pids = self.journals.look(max_age_s=0).under_way(self.name)
+        return [(run, pids[run.run_key]) for run in self.plan.runs if run.run_key in pids]
 
+    def _outlast(self) -> None:
+        """Wait for the workers that a launcher has left to themselves: submitit's gives up when it loses the first."""
+        while any(self._is_locked(run) for run, _ in self._held()):
+            time.sleep(_LOOK_S)
 
-def _start(run: PlannedRun, root: Path, launch: str) -> dict[str, Any] | None:
-    """The start line of a run that this launch began and that has not ended."""
-    journal = read_journal(RunFolder(root / "state", run.run_key).journal)
-    return journal.start if under_way(journal, launch) else None
+    def _is_locked(self, run: PlannedRun) -> bool:
+        with self.root.run(run.run_key).locked() as is_free:
+            return not is_free
 
+    def _blame(self, watch: WorkerWatch, errors: list[str]) -> None:
+        """Record as failed the run whose worker died, and let those that went down with it try again.
 
-def _pids(runs: list[PlannedRun], root: Path, launch: str) -> set[int]:
-    return {pid for _, pid in _held(runs, root, launch)}
-
-
-def _limits(runs: list[PlannedRun], root: Path, launch: str) -> dict[str, tuple[int, float]]:
-    return {run.run_key: (pid, run.config.runner.time_limit_s) for run, pid in _held(runs, root, launch)}
-
-
-def _blame(
-    runs: list[PlannedRun],
-    root: Path,
-    launch: str,
-    first_dead: set[int],
-    suspects: set[str],
-    errors: list[str],
-    timed_out: set[str],
-) -> None:
-    """Record as failed the run whose worker died, and let those that went down with it try again.
-
-    When it cannot be told which worker was first, all are tried again, and one that loses its worker a
-    second time is the culprit.
-    """
-    held = _held(runs, root, launch)
-    culprits = [run for run, pid in held if pid in first_dead] if len(first_dead) == 1 else []
-    # One that held nothing any more had settled it (a card was lost): the others only went down with it.
-    blameless = len(first_dead) == 1 and not culprits and not timed_out
-    if timed_out:
-        culprits = [run for run, _ in held if run.run_key in timed_out]
-    for run, pid in held:
-        guilty = run in culprits or len(held) == 1 or (not culprits and run.run_key in suspects)
-        if blameless:
-            guilty = False
-        else:
-            suspects.add(run.run_key)
-        folder = RunFolder(root / "state", run.run_key)
-        with folder.locked() as mine:
-            if not mine or settled(read_journal(folder.journal), launch):
-                continue
-            writer = JournalWriter(folder.journal)
-            late = told(run.config.runner.time_limit_s) if run.run_key in timed_out else None
-            if guilty:
-                writer.write("end", status=FAILED, cause=late or _cause(pid, errors))
+        When it cannot be told which worker was first, all are tried again, and one that loses its worker a
+        second time is the culprit.
+        """
+        held = self._held()
+        culprits = [run for run, pid in held if pid in watch.first_dead] if len(watch.first_dead) == 1 else []
+        # A worker that held no run any more had settled it (a card was lost): the others only went down with it.
+        blameless = len(watch.first_dead) == 1 and not culprits and not watch.timed_out
+        if watch.timed_out:
+            culprits = [run for run, _ in held if run.run_key in watch.timed_out]
+        for run, pid in held:
+            guilty = run in culprits or len(held) == 1 or (not culprits and run.run_key in self._suspects)
+            if blameless:
+                guilty = False
             else:
-                writer.write("end", status=KILLED, cause="its worker ended with another one")
-            writer.close()
+                self._suspects.add(run.run_key)
+            if not guilty:
+                self._end(run, End(KILLED, "its worker ended with another one"))
+            elif run.run_key in watch.timed_out:
+                self._end(run, End(FAILED, time_limit_cause(run.config.runner.time_limit_s)))
+            else:
+                self._end(run, End(FAILED, _cause(pid, errors)))
+
+    def _end(self, run: PlannedRun, end: End) -> None:
+        """Write a run's end for the worker that died, unless it has done so itself."""
+        folder = self.root.run(run.run_key)
+        with folder.locked() as is_mine:
+            if is_mine and self.journals.read(run.run_key).under_way(self.name):
+                writer = JournalWriter(folder.journal)
+                writer.write(end)
+                writer.close()
+        self.journals.read(run.run_key)
 
 
 def _cause(pid: int, errors: list[str]) -> str:
