@@ -12,14 +12,14 @@ from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
 
 import hypothesis  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from configs import configured  # noqa: E402
 from places import REPO  # noqa: E402
 
-from runner import engine as engines  # noqa: E402
-from runner import models, seeding  # noqa: E402
-from runner.config import schema as config  # noqa: E402
 from runner.data import loading as data  # noqa: E402
 from runner.engine import device, loop  # noqa: E402
+from runner.train.assemble import assemble  # noqa: E402
 
 N_DESELECTED, N_LONG = pytest.StashKey[int](), pytest.StashKey[int]()
 
@@ -79,17 +79,22 @@ def only_loopback_is_reachable():
 
 @pytest.fixture
 def new_run():
-    """Call for the parts of a run, put together as in experiment.py: a small cnn on 8x8 images by default."""
+    """Call for the parts of a run, put together as for any run: a small cnn on 8x8 images by default."""
 
     def build(
         seed=0, image_shape=(1, 8, 8), device="cpu", masks=None, optimizer="adam", lr=1e-3, engine="stock", **model
     ):
-        knobs = dict(kind="cnn", channels=2, blocks=None, hidden_size=8, fc_depth=1, dropout=True, options={})
-        masks = masks or seeding.Masks(seed)
-        made = engines.create(engine, masks, device)
-        net = models.build(config.ModelConfig(**{**knobs, "dropout_ratio": 0.5, **model}), made, image_shape, seed)
-        rules = config.OptimizerConfig(name=optimizer, lr=lr, weight_decay=1e-4, momentum=0.9)
-        return SimpleNamespace(seed=seed, masks=masks, engine=made, model=net, optimizer=made.optimizer(rules, net))
+        model = {"kind": "cnn", "channels": 2, "blocks": None, "hidden_size": 8, "options": {}} | model
+        knobs = {f"model.{name}": value for name, value in model.items()}
+        knobs |= {"optimizer.name": optimizer, "optimizer.lr": lr, "engine.name": engine}
+
+        def load(made):
+            images, labels = np.zeros((1, *image_shape), np.uint8), np.zeros(1, np.uint8)
+            return loop.Data(*map(made.resident, (images, labels, images, labels)), scale=255.0)
+
+        made = assemble(configured(knobs, seed=seed), device, load, masks)
+        parts = {name: getattr(made, name) for name in ("config", "engine", "model", "optimizer")}
+        return SimpleNamespace(seed=seed, masks=made.engine.masks, **parts)
 
     return build
 

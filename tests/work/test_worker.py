@@ -1,0 +1,60 @@
+"""A worker: what it takes from a plan, and with how many threads it computes."""
+
+import json
+import os
+import subprocess
+import sys
+
+from commands import environment, journals
+
+from runner.state.root import Root
+from runner.work.launch import new_launch
+from runner.work.worker import parent_pid, work
+
+pytest_plugins = "roots"
+
+
+def test_a_launch_is_named_by_its_process():
+    assert parent_pid(new_launch()) == os.getpid()
+    assert new_launch() != new_launch()
+
+
+def test_a_worker_that_is_asked_to_stop_before_it_began_trains_nothing(main_job, new_root):
+    root = new_root(state=main_job.root)
+    for folder in (root / "state").glob("?" * 64):
+        for path in folder.iterdir():
+            path.unlink()
+    (folder,) = Root(root).sweeps()
+    launch = new_launch()
+    folder.stop_file(launch).touch()
+    work(folder.plan, launch)
+    assert journals(root) == {}
+
+
+COUNT_THREADS = """
+import sys
+from pathlib import Path
+from runner.state import journal as state
+from runner.work import worker
+write = state.JournalWriter.write
+def counted(self, record):
+    if isinstance(record, state.Setup):
+        import threadpoolctl
+        print(*{pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+    write(self, record)
+state.JournalWriter.write = counted
+worker.work(Path(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_a_worker_computes_with_one_thread_wherever_it_was_started(main_job, new_root):
+    root = new_root(state=main_job.root)
+    (plan,) = (root / "state" / "sweeps").glob("*/sweep.json")
+    first = json.loads(plan.read_bytes())["runs"][0]["run_key"]
+    (root / "state" / first / "journal.jsonl").unlink()
+    # As another machine would start it: without what runner/__main__.py puts into the environment.
+    bare = {name: value for name, value in environment().items() if not name.endswith("_NUM_THREADS")}
+    line = [sys.executable, "-c", COUNT_THREADS, plan, new_launch()]
+    ended = subprocess.run(line, capture_output=True, text=True, env=bare, timeout=60, check=True)
+    assert ended.stdout == "1\n"
+    assert journals(root)[first][-1]["status"] == "done"
