@@ -29,18 +29,19 @@ hypothesis.settings.load_profile("ours")
 
 
 def pytest_collection_modifyitems(config, items):
-    # The whole suite leaves them to a tier of their own; whoever names a file, a test or a mark gets what was named.
-    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
-        long = [item for item in items if item.get_closest_marker("long")]
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=long)
-        config.stash[N_LONG] = len(long)
+    # Counted here, before pytest's own `-m` takes them out of the list.
+    if config.option.markexpr == "not long":
+        config.stash[N_LONG] = len(marked(items, "long"))
     if device.gpu_is_available():
         return
-    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
-    items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+    on_gpu = marked(items, "gpu")
+    items[:] = [item for item in items if item not in on_gpu]
     config.hook.pytest_deselected(items=on_gpu)
     config.stash[N_DESELECTED] = len(on_gpu)
+
+
+def marked(items, name):
+    return [item for item in items if item.get_closest_marker(name)]
 
 
 def pytest_terminal_summary(terminalreporter, config):

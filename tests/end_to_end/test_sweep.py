@@ -1,4 +1,4 @@
-"""Sweeps from the command line to the store: what is recorded, what is trained once, what a failure costs."""
+"""What a sweep leaves in the store and on the terminal."""
 
 import contextlib
 import fcntl
@@ -15,16 +15,10 @@ import numpy as np
 import pytest
 from commands import (
     EPOCHS,
-    MAIN,
     end,
     environment,
-    free_port,
-    journals,
     lines,
-    listing,
     plan_of,
-    results,
-    run,
     start,
     stored,
     stored_by_key,
@@ -34,15 +28,6 @@ from runner.record import METRICS, TIMES
 from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
-
-SMALL = ("data=digits", "model.hidden_size=16", "train.epochs=2")
-
-
-def keys_of(root, seed):
-    return [run["run_key"] for run in plan_of(root)["runs"] if run["config"]["seed"] == seed]
-
-
-# What the main job leaves.
 
 
 def test_the_main_job_is_one_parent_with_eight_nested_runs(main_job):
@@ -250,174 +235,6 @@ def test_a_terminal_shows_live_what_runs_how_far_it_is_and_how_long_it_will_take
     assert max(int(rate.replace(",", "")) for *_, rate, _ in heads) > 100
     assert re.search(r"channels=4 seed=0  epoch 2 of 3  test accuracy 0\.\d{4}", shown)
     assert "2 of 2 runs trained and stored" in shown and "[1/2]" not in shown
-
-
-# Who trains does not matter.
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("hydra/launcher=basic",),
-        ("runner.workers=1",),
-        ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3"),
-        pytest.param(("hydra/launcher=submitit_local", "runner.workers=2"), marks=pytest.mark.long),
-    ],
-    ids=["basic launcher", "one worker", "joblib's own three workers", "jobs of submitit"],
-)
-def test_numbers_and_weights_do_not_depend_on_who_trains(main_job, root, words):
-    ended = run(root, "-m", *MAIN, "seed=0", "progress=false", *words)
-    assert results(root) == results(main_job.root, keys_of(main_job.root, seed=0))
-    assert "[1/" not in ended.out, "progress=false is silent"
-    assert "4 of 4 runs trained and stored" in ended.out
-
-
-# What is trained is never trained again.
-
-
-def test_the_same_command_again_trains_nothing_and_fills_another_store(main_job, new_root):
-    root = new_root(state=main_job.root)
-    before = journals(root)
-    ended = run(root, "-m", *MAIN, "seed=0,1")
-    assert "8 of 8 already trained" in ended.out
-    assert journals(root) == before
-    assert {key: one.rows for key, one in stored_by_key(store.database(root)).items()} == {
-        key: one.rows for key, one in stored_by_key(store.database(main_job.root)).items()
-    }
-
-
-def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_trained(root):
-    database = store.database(root)
-    run(root, *SMALL, "model.channels=2", "seed=0")
-    (single,) = stored(database)
-    assert "mlflow.parentRunId" not in single.tags and single.tags["complete"] == "1"
-    before = journals(root)
-
-    ended = run(root, "-m", *SMALL, "model.channels=2,3", "seed=0", "hydra/launcher=basic")
-    assert "1 of 2 already trained" in ended.out
-    assert before.items() <= journals(root).items()
-    (first_parent,) = stored(database, "sweep")
-    assert {one.tags["mlflow.parentRunId"] for one in stored(database)} == {first_parent.id}
-    assert single.id in {one.id for one in stored(database)}
-    before = journals(root)
-
-    ended = run(root, "-m", *SMALL, "model.channels=4,3,2", "seed=0", "hydra/launcher=basic")
-    assert "2 of 3 already trained" in ended.out
-    assert before.items() <= journals(root).items()
-    runs = stored_by_key(database)
-    parents = {one.tags["sweep_key"]: one for one in stored(database, "sweep")}
-    assert (len(runs), len(parents)) == (3, 2)
-    (second_key,) = set(parents) - {first_parent.tags["sweep_key"]}
-    for key, one in runs.items():
-        shared = key in before
-        assert one.tags[f"sweep.{second_key[:8]}"] == "1"
-        assert (f"sweep.{first_parent.tags['sweep_key'][:8]}" in one.tags) == shared
-        assert one.tags["mlflow.parentRunId"] == (first_parent.id if shared else parents[second_key].id)
-
-    before = journals(root)
-    ended = run(root, *SMALL, "model.channels=4", "seed=0")
-    assert "already trained: test accuracy" in ended.out
-    assert ended.out.count("epoch: ") == 2, "its curve is shown again"
-    assert journals(root) == before
-
-
-def test_two_identical_sweeps_at_once_share_the_work(root):
-    # Long enough (engine=stock, 5,000 images) that the second sweep finds work left when it has started.
-    small = ("data=mnist5k", "model.hidden_size=16", "train.epochs=4", "engine=stock")
-    words = ("-m", *small, "model.channels=2,3", "seed=0,1,2", "runner.workers=1")
-    both = [start(root, *words) for _ in range(2)]
-    for process in both:
-        assert "6 of 6 runs trained and stored" in end(process, 0).out
-    starts = lines(root, "start")
-    assert [len(found) for found in starts.values()] == [1] * 6, "each run was trained once"
-    assert len({found[0]["pid"] for found in starts.values()}) == 2, "both trained"
-    runs = stored_by_key(store.database(root))
-    assert {one.tags["complete"] for one in runs.values()} == {"1"} and len(runs) == 6
-    assert [len(one.rows) for one in runs.values()] == [4 * len(METRICS)] * 6
-    assert len(stored(store.database(root), "sweep")) == 1
-
-
-# What goes wrong in one run stays there.
-
-
-def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
-    keys = keys_of(main_job.root, seed=0)
-    in_the_way = root / "state" / keys[1] / "weights.npz"
-    in_the_way.mkdir(parents=True)
-    ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic", code=1)
-    assert "failed: channels=1 dropout=false seed=0: IsADirectoryError" in ended.err
-    assert "1 of 4 runs failed, the others are stored; try again with: python -m runner -m" in ended.err
-    assert {key: found[-1]["status"] for key, found in lines(root, "end").items()} == {
-        key: "failed" if key == keys[1] else "done" for key in keys
-    }
-    assert "IsADirectoryError" in (root / "state" / keys[1] / "error.txt").read_text()
-    one = stored_by_key(store.database(root))[keys[1]]
-    assert (one.status, one.tags["status"], one.tags.get("complete")) == ("FAILED", "failed", None)
-    assert one.tags["cause"].startswith("IsADirectoryError")
-    assert one.params["model.channels"] == "1"
-
-    in_the_way.rmdir()
-    before = journals(root)
-    ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic")
-    assert "3 of 4 already trained" in ended.out
-    assert [key for key, found in journals(root).items() if found != before[key]] == [keys[1]]
-    assert results(root, keys)[keys[1]][1] == results(main_job.root, keys)[keys[1]][1]
-    one = stored_by_key(store.database(root))[keys[1]]
-    assert (one.status, one.tags["status"], one.tags["complete"]) == ("FINISHED", "done", "1")
-    assert len(one.rows) == EPOCHS * len(METRICS)
-
-
-def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_other_run(main_job, new_root):
-    root = new_root(state=main_job.root)
-    keys = keys_of(main_job.root, seed=0)
-    journal = root / "state" / keys[2] / "journal.jsonl"
-    content = journal.read_bytes().splitlines(keepends=True)
-    content[2] = content[2][:20] + b"\n"
-    journal.write_bytes(b"".join(content))
-    ended = run(root, "-m", *MAIN, "seed=0", code=1)
-    assert f"{journal}: line 3 is damaged" in ended.err
-    assert journal.read_bytes() == b"".join(content)
-    complete = {key for key, one in stored_by_key(store.database(root)).items() if one.tags.get("complete") == "1"}
-    assert complete == set(keys) - {keys[2]}
-
-
-def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
-    words = ("-m", *SMALL, "optimizer=sgd", "optimizer.lr=0.01,100", "optimizer.weight_decay=1", "seed=0,1")
-    ended = run(root, *words, "hydra/launcher=basic")
-    assert ended.err == ""
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.out.splitlines() if "│" in line]
-    assert [(row[0], row[-3:]) for row in rows] == [("0.01", ["2", "0", "0"]), ("100.0", ["0", "0", "2"])]
-    assert set(rows[1][1:-3]) == {"-"}
-    diverged = [one for one in stored(store.database(root)) if one.params["optimizer.lr"] == "100.0"]
-    for one in diverged:
-        assert (one.status, one.tags["status"], one.tags["complete"]) == ("FAILED", "diverged", "1")
-        assert re.fullmatch(r"loss (nan|inf) at epoch \d, batch \d+", one.tags["cause"])
-    assert len(diverged) == 2
-    before = journals(root)
-    assert "4 of 4 already trained" in run(root, *words).out
-    assert journals(root) == before
-
-
-# What is refused leaves nothing.
-
-
-@pytest.mark.parametrize("words", [("-m", "seed=0,1"), ("seed=0",)], ids=["sweep", "single run"])
-def test_a_server_that_does_not_answer_is_refused_in_seconds_and_nothing_is_left(tmp_path, words):
-    root = tmp_path / "root"
-    ended = end(start(root, *words, *SMALL, f"tracking.uri=http://me:secret@127.0.0.1:{free_port()}"), 2, timeout=15)
-    assert ended.err.count("\n") == 1 and "cannot be reached" in ended.err
-    assert "secret" not in ended.err + ended.out
-    assert listing(tmp_path) == {}
-
-
-@pytest.mark.parametrize("words", [("-m", "seed=0,1"), ("seed=0",)], ids=["sweep", "single run"])
-def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path, words):
-    root = tmp_path / "root"
-    root.mkdir()
-    store.database(root).write_bytes(b"notes, not a database\n" * 50)
-    before = listing(tmp_path)
-    assert f"not a usable MLflow store: {store.database(root)}" in run(root, *words, *SMALL, code=2).err
-    assert listing(tmp_path) == before
 
 
 def test_metrics_that_say_how_long_something_took_are_positive(main_job):

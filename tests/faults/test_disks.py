@@ -125,7 +125,7 @@ def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_st
     assert re.fullmatch(rf"runner.sync: the store went away \({full}\); nothing is lost, run it again", ended.told[1])
     assert "4 runs looked at; the store is in step" in ended.out
     assert all(found[-1]["status"] == "done" for found in journals(root).values())
-    # Rebuilt from the journals it is what an undisturbed sweep stores (test_tracking.py).
+    # Rebuilt from the journals it is what an undisturbed sweep stores (test_replay.py).
     undisturbed = new_root("undisturbed", state=root)
     sync(undisturbed)
     assert image(small_disk.kept / "mlflow.db") == image(store.database(undisturbed))

@@ -121,6 +121,10 @@ def plan_of(root):
     return json.loads(path.read_bytes())
 
 
+def keys_of(root, seed):
+    return [run["run_key"] for run in plan_of(root)["runs"] if run["config"]["seed"] == seed]
+
+
 def results(root, keys=None):
     """Run key -> all that has to be the same however a run was trained: its numbers and the bytes of its files."""
     found = {}

@@ -1,0 +1,110 @@
+"""What goes wrong in one run stays there, and what is refused leaves nothing."""
+
+import re
+
+import pytest
+from commands import (
+    EPOCHS,
+    MAIN,
+    end,
+    free_port,
+    journals,
+    keys_of,
+    lines,
+    listing,
+    results,
+    run,
+    start,
+    stored,
+    stored_by_key,
+)
+
+from runner.record import METRICS
+from runner.tracking import mlflow_store as store
+
+pytest_plugins = "roots"
+
+SMALL = ("data=digits", "model.hidden_size=16", "train.epochs=2")
+
+
+# What goes wrong in one run stays there.
+
+
+def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
+    keys = keys_of(main_job.root, seed=0)
+    in_the_way = root / "state" / keys[1] / "weights.npz"
+    in_the_way.mkdir(parents=True)
+    ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic", code=1)
+    assert "failed: channels=1 dropout=false seed=0: IsADirectoryError" in ended.err
+    assert "1 of 4 runs failed, the others are stored; try again with: python -m runner -m" in ended.err
+    assert {key: found[-1]["status"] for key, found in lines(root, "end").items()} == {
+        key: "failed" if key == keys[1] else "done" for key in keys
+    }
+    assert "IsADirectoryError" in (root / "state" / keys[1] / "error.txt").read_text()
+    one = stored_by_key(store.database(root))[keys[1]]
+    assert (one.status, one.tags["status"], one.tags.get("complete")) == ("FAILED", "failed", None)
+    assert one.tags["cause"].startswith("IsADirectoryError")
+    assert one.params["model.channels"] == "1"
+
+    in_the_way.rmdir()
+    before = journals(root)
+    ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic")
+    assert "3 of 4 already trained" in ended.out
+    assert [key for key, found in journals(root).items() if found != before[key]] == [keys[1]]
+    assert results(root, keys)[keys[1]][1] == results(main_job.root, keys)[keys[1]][1]
+    one = stored_by_key(store.database(root))[keys[1]]
+    assert (one.status, one.tags["status"], one.tags["complete"]) == ("FINISHED", "done", "1")
+    assert len(one.rows) == EPOCHS * len(METRICS)
+
+
+def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_other_run(main_job, new_root):
+    root = new_root(state=main_job.root)
+    keys = keys_of(main_job.root, seed=0)
+    journal = root / "state" / keys[2] / "journal.jsonl"
+    content = journal.read_bytes().splitlines(keepends=True)
+    content[2] = content[2][:20] + b"\n"
+    journal.write_bytes(b"".join(content))
+    ended = run(root, "-m", *MAIN, "seed=0", code=1)
+    assert f"{journal}: line 3 is damaged" in ended.err
+    assert journal.read_bytes() == b"".join(content)
+    complete = {key for key, one in stored_by_key(store.database(root)).items() if one.tags.get("complete") == "1"}
+    assert complete == set(keys) - {keys[2]}
+
+
+def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
+    words = ("-m", *SMALL, "optimizer=sgd", "optimizer.lr=0.01,100", "optimizer.weight_decay=1", "seed=0,1")
+    ended = run(root, *words, "hydra/launcher=basic")
+    assert ended.err == ""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.out.splitlines() if "│" in line]
+    assert [(row[0], row[-3:]) for row in rows] == [("0.01", ["2", "0", "0"]), ("100.0", ["0", "0", "2"])]
+    assert set(rows[1][1:-3]) == {"-"}
+    diverged = [one for one in stored(store.database(root)) if one.params["optimizer.lr"] == "100.0"]
+    for one in diverged:
+        assert (one.status, one.tags["status"], one.tags["complete"]) == ("FAILED", "diverged", "1")
+        assert re.fullmatch(r"loss (nan|inf) at epoch \d, batch \d+", one.tags["cause"])
+    assert len(diverged) == 2
+    before = journals(root)
+    assert "4 of 4 already trained" in run(root, *words).out
+    assert journals(root) == before
+
+
+# What is refused leaves nothing.
+
+
+@pytest.mark.parametrize("words", [("-m", "seed=0,1"), ("seed=0",)], ids=["sweep", "single run"])
+def test_a_server_that_does_not_answer_is_refused_in_seconds_and_nothing_is_left(tmp_path, words):
+    root = tmp_path / "root"
+    ended = end(start(root, *words, *SMALL, f"tracking.uri=http://me:secret@127.0.0.1:{free_port()}"), 2, timeout=15)
+    assert ended.err.count("\n") == 1 and "cannot be reached" in ended.err
+    assert "secret" not in ended.err + ended.out
+    assert listing(tmp_path) == {}
+
+
+@pytest.mark.parametrize("words", [("-m", "seed=0,1"), ("seed=0",)], ids=["sweep", "single run"])
+def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path, words):
+    root = tmp_path / "root"
+    root.mkdir()
+    store.database(root).write_bytes(b"notes, not a database\n" * 50)
+    before = listing(tmp_path)
+    assert f"not a usable MLflow store: {store.database(root)}" in run(root, *words, *SMALL, code=2).err
+    assert listing(tmp_path) == before

@@ -1,0 +1,107 @@
+"""Numbers do not depend on who trains, and what is trained is never trained again."""
+
+import pytest
+from commands import (
+    MAIN,
+    end,
+    journals,
+    keys_of,
+    lines,
+    results,
+    run,
+    start,
+    stored,
+    stored_by_key,
+)
+
+from runner.record import METRICS
+from runner.tracking import mlflow_store as store
+
+pytest_plugins = "roots"
+
+SMALL = ("data=digits", "model.hidden_size=16", "train.epochs=2")
+
+
+# Who trains does not matter.
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("hydra/launcher=basic",),
+        ("runner.workers=1",),
+        ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3"),
+        pytest.param(("hydra/launcher=submitit_local", "runner.workers=2"), marks=pytest.mark.long),
+    ],
+    ids=["basic launcher", "one worker", "joblib's own three workers", "jobs of submitit"],
+)
+def test_numbers_and_weights_do_not_depend_on_who_trains(main_job, root, words):
+    ended = run(root, "-m", *MAIN, "seed=0", "progress=false", *words)
+    assert results(root) == results(main_job.root, keys_of(main_job.root, seed=0))
+    assert "[1/" not in ended.out, "progress=false is silent"
+    assert "4 of 4 runs trained and stored" in ended.out
+
+
+# What is trained is never trained again.
+
+
+def test_the_same_command_again_trains_nothing_and_fills_another_store(main_job, new_root):
+    root = new_root(state=main_job.root)
+    before = journals(root)
+    ended = run(root, "-m", *MAIN, "seed=0,1")
+    assert "8 of 8 already trained" in ended.out
+    assert journals(root) == before
+    assert {key: one.rows for key, one in stored_by_key(store.database(root)).items()} == {
+        key: one.rows for key, one in stored_by_key(store.database(main_job.root)).items()
+    }
+
+
+def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_trained(root):
+    database = store.database(root)
+    run(root, *SMALL, "model.channels=2", "seed=0")
+    (single,) = stored(database)
+    assert "mlflow.parentRunId" not in single.tags and single.tags["complete"] == "1"
+    before = journals(root)
+
+    ended = run(root, "-m", *SMALL, "model.channels=2,3", "seed=0", "hydra/launcher=basic")
+    assert "1 of 2 already trained" in ended.out
+    assert before.items() <= journals(root).items()
+    (first_parent,) = stored(database, "sweep")
+    assert {one.tags["mlflow.parentRunId"] for one in stored(database)} == {first_parent.id}
+    assert single.id in {one.id for one in stored(database)}
+    before = journals(root)
+
+    ended = run(root, "-m", *SMALL, "model.channels=4,3,2", "seed=0", "hydra/launcher=basic")
+    assert "2 of 3 already trained" in ended.out
+    assert before.items() <= journals(root).items()
+    runs = stored_by_key(database)
+    parents = {one.tags["sweep_key"]: one for one in stored(database, "sweep")}
+    assert (len(runs), len(parents)) == (3, 2)
+    (second_key,) = set(parents) - {first_parent.tags["sweep_key"]}
+    for key, one in runs.items():
+        shared = key in before
+        assert one.tags[f"sweep.{second_key[:8]}"] == "1"
+        assert (f"sweep.{first_parent.tags['sweep_key'][:8]}" in one.tags) == shared
+        assert one.tags["mlflow.parentRunId"] == (first_parent.id if shared else parents[second_key].id)
+
+    before = journals(root)
+    ended = run(root, *SMALL, "model.channels=4", "seed=0")
+    assert "already trained: test accuracy" in ended.out
+    assert ended.out.count("epoch: ") == 2, "its curve is shown again"
+    assert journals(root) == before
+
+
+def test_two_identical_sweeps_at_once_share_the_work(root):
+    # Long enough (engine=stock, 5,000 images) that the second sweep finds work left when it has started.
+    small = ("data=mnist5k", "model.hidden_size=16", "train.epochs=4", "engine=stock")
+    words = ("-m", *small, "model.channels=2,3", "seed=0,1,2", "runner.workers=1")
+    both = [start(root, *words) for _ in range(2)]
+    for process in both:
+        assert "6 of 6 runs trained and stored" in end(process, 0).out
+    starts = lines(root, "start")
+    assert [len(found) for found in starts.values()] == [1] * 6, "each run was trained once"
+    assert len({found[0]["pid"] for found in starts.values()}) == 2, "both trained"
+    runs = stored_by_key(store.database(root))
+    assert {one.tags["complete"] for one in runs.values()} == {"1"} and len(runs) == 6
+    assert [len(one.rows) for one in runs.values()] == [4 * len(METRICS)] * 6
+    assert len(stored(store.database(root), "sweep")) == 1

@@ -1,0 +1,32 @@
+"""Trainings of a few steps, and all that two of them must have in common to be equal."""
+
+import numpy as np
+
+from runner.engine import optimizers
+from runner.engine.dezero import named_parameters
+from runner.record import TIMES
+from runner.train import epochs as training
+
+# 60 images in batches of 25 are three steps, the last of 10 images; then two questions while evaluating.
+N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
+N_QUESTIONS = EPOCHS * (N_STEPS + 2)
+
+
+def go_on(run, data, position, should_stop=lambda: False, epochs=EPOCHS):
+    return list(
+        training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, BATCH, position, should_stop)
+    )
+
+
+def weights(run):
+    return {name: parameter.data.copy() for name, parameter in named_parameters(run.model).items()}
+
+
+def everything(run):
+    """Weights and the optimizer's state, as bytes."""
+    arrays = weights(run) | optimizers.state(run.optimizer, run.model)
+    return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
+
+
+def without_times(records):
+    return [{m: v for m, v in record.metrics().items() if m not in TIMES} | {"n": record.epoch} for record in records]

@@ -1,0 +1,39 @@
+"""The command as a user types it: in a folder, with arguments as typed."""
+
+import os
+import subprocess
+import sys
+
+from hydra_plugins import plan_sweeper
+
+SMOKE = ["-m", "sweeps=smoke", "train.epochs=1", "seed=0", "model.dropout=true", "progress=false"]
+
+
+def quoted(path):
+    return plan_sweeper._quoted(str(path))
+
+
+def run_in(folder, *arguments, **environment):
+    """The real command in `folder`; arguments are given as typed."""
+    started = subprocess.run(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=folder,
+        env={**os.environ, "HYDRA_FULL_ERROR": "0", **environment},
+        capture_output=True,
+        timeout=120,
+    )
+    return started.returncode, started.stdout.decode("utf-8", "replace"), started.stderr.decode("utf-8", "replace")
+
+
+def assert_one_line(stderr, *told):
+    assert stderr.startswith("runner: ") and stderr.count("\n") == 1 and stderr.endswith("\n"), stderr
+    assert "Traceback" not in stderr
+    assert len(stderr) < 600
+    for text in told:
+        assert text in stderr, f"{text!r} is not in {stderr!r}"
+
+
+def options(root, arguments):
+    given = {argument.partition("=")[0] for argument in arguments}
+    more = {"runner.root": quoted(root), "data": "digits"}
+    return [*arguments, *(f"{key}={value}" for key, value in more.items() if key not in given)]

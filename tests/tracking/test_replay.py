@@ -1,0 +1,184 @@
+"""Replay: a store is filled from the journals, completely and never twice."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from commands import (
+    environment,
+    image,
+    listing,
+    query,
+    stored,
+    stored_by_key,
+    sync,
+)
+from replays import BreaksOff, in_process, only_plan
+
+from analysis.read import runs
+from analysis.read.database import opened
+from runner import sync as syncing
+from runner.errors import StoreError
+from runner.record import METRICS
+from runner.tracking import mlflow_store as store
+from runner.tracking.writer import Ledger
+
+pytest_plugins = "roots"
+
+
+def counts(database):
+    tables = ("experiments", "runs", "metrics", "latest_metrics", "params", "tags")
+    return {table: query(database, f"select count(*) from {table}") for table in tables}
+
+
+def test_a_store_that_is_gone_is_rebuilt_equal_from_the_journals(main_job, new_root):
+    root = new_root(state=main_job.root)
+    assert "8 runs looked at; the store is in step" in sync(root).stdout
+    assert image(store.database(root)) == image(store.database(main_job.root))
+    for key, one in stored_by_key(store.database(root)).items():
+        kept = store.artifacts(root) / one.id / "artifacts"
+        assert {path.name: path.read_bytes() for path in kept.iterdir()} == {
+            name: (main_job.root / "state" / key / name).read_bytes()
+            for name in ("config.json", "weights.npz", "test_correct.npy")
+        }
+
+
+def test_a_second_replay_adds_no_row(main_job, new_root):
+    root = new_root(state=main_job.root)
+    in_process(root)
+    before = counts(store.database(root))
+    in_process(root)
+    assert counts(store.database(root)) == before
+    assert before["metrics"] == [(8 * 3 * len(METRICS),)] and before["runs"] == [(9,)]
+
+
+def test_a_second_replay_leaves_the_latest_sweep_the_latest(main_job, new_root):
+    root = new_root(state=main_job.root)
+    in_process(root)
+    (before,) = stored(store.database(root), "sweep")
+    in_process(root)
+    (after,) = stored(store.database(root), "sweep")
+    assert int(before.tags["last_used"]) == int(after.tags["last_used"])
+
+
+def test_a_replay_that_broke_off_anywhere_is_finished_by_the_next(main_job, new_root):
+    root = new_root(state=main_job.root)
+    client = store.connect(None, root)
+    number = store.experiment_id(client, "ablations", None, root)
+    plan = only_plan(root)
+    n_calls = 0
+    while True:
+        n_calls += 7
+        ledger = Ledger(BreaksOff(client, n_calls), number, root, plan.runs)
+        try:
+            ledger.open_sweep(plan)
+            ledger.update()
+            break
+        except ConnectionError:
+            continue
+    ledger.close_as_recorded()
+    assert image(store.database(root)) == image(store.database(main_job.root))
+
+
+def test_runs_that_serve_no_sweep_are_replayed_too(main_job, new_root):
+    root = new_root(state=main_job.root)
+    shutil.rmtree(root / "state" / "sweeps")
+    assert in_process(root) == 8
+    runs, originals = stored_by_key(store.database(root)), stored_by_key(store.database(main_job.root))
+    assert {key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in runs.items()} == {
+        key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in originals.items()
+    }
+    assert not stored(store.database(root), "sweep")
+    assert not any("mlflow.parentRunId" in one.tags for one in runs.values())
+
+
+def test_a_spare_run_of_the_same_key_is_deleted_and_the_complete_one_kept(main_job, new_root):
+    root = new_root(state=main_job.root)
+    client = store.connect(None, root)
+    number = store.experiment_id(client, "ablations", None, root)
+    plan = only_plan(root)
+    first, second = plan.runs[0].run_key, plan.runs[1].run_key
+    for key in (first, first, first):
+        client.create_run(number, tags={"run_key": key, "kind": "run"}, start_time=1)
+    in_process(root)
+    kept = stored_by_key(store.database(root))
+    assert kept[first].tags["complete"] == "1" and kept[first].params == stored_params(main_job, first)
+    client.create_run(number, tags={"run_key": second, "kind": "run"}, start_time=1)
+    in_process(root)
+    again = stored_by_key(store.database(root))
+    assert again[second].id == kept[second].id, "the complete one, though the other one began earlier"
+
+
+def stored_params(main_job, key):
+    return stored_by_key(store.database(main_job.root))[key].params
+
+
+def test_a_run_deleted_by_hand_comes_back(main_job, new_root):
+    root = new_root(state=main_job.root)
+    in_process(root)
+    one = stored(store.database(root))[0]
+    store.connect(None, root).delete_run(one.id)
+    in_process(root)
+    assert image(store.database(root)) == image(store.database(main_job.root))
+
+
+HALF = """
+import os, sqlite3, sys
+writer = sqlite3.connect(sys.argv[1])
+writer.execute("pragma cache_size=1")  # so that the file itself is written to before the transaction is at its end
+writer.execute("update metrics set value = -1, step = step + 1000")
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("reader", ["sync", "report"])
+def test_a_store_whose_writer_was_killed_in_the_middle_is_read_as_it_was_before(reader, main_job, new_root):
+    root = new_root(state=main_job.root)
+    in_process(root)
+    database = store.database(root)
+    before = image(database)
+    subprocess.run([sys.executable, "-c", HALF, database], env=environment(), check=False)
+    with pytest.raises(sqlite3.OperationalError) as told:
+        sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True).execute("select * from metrics")
+    assert told.value.sqlite_errorname == "SQLITE_READONLY_ROLLBACK"
+    if reader == "sync":
+        in_process(root)
+    else:
+        with opened(runs.local_uri(root), "ablations") as read:
+            assert len(read.tagged("run_key")) == 8
+    assert image(database) == before
+
+
+def test_a_replay_changes_nothing_but_the_store(main_job, new_root, tmp_path, monkeypatch):
+    root, elsewhere = new_root(state=main_job.root), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    before = listing(tmp_path)
+    in_process(root)
+    assert syncing.verify(root) == 8
+    after = listing(tmp_path)
+    changed = {path for path in before | after if before.get(path) != after.get(path)}
+    artifacts = {path for path in changed if path.is_relative_to(store.artifacts(root))}
+    # A folder changes with a name that is new in it.
+    lock = root / "state" / "tracking.lock"
+    assert changed - artifacts <= {store.database(root), lock, lock.parent, root}
+
+
+def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):
+    root = new_root(state=main_job.root)
+    assert "8 runs looked at; every file is what its run wrote" in sync(root, "--verify").stdout
+    changed, missing = sorted((root / "state").glob("*/weights.npz"))[:2]
+    content = bytearray(changed.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed.write_bytes(content)
+    missing.unlink()
+    told = sync(root, "--verify", code=1).stderr
+    assert f"not what the run wrote: {changed}, {missing}; move the run's folder away" in told and told.count("\n") == 1
+
+
+def test_there_is_nothing_to_replay_where_nothing_was_trained(tmp_path):
+    with pytest.raises(StoreError, match="there is no such folder; train something first, or give --root"):
+        in_process(tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,174 @@
+"""The MLflow writer is never waited for: a store that is away costs nothing that was trained."""
+
+import json
+import threading
+
+import pytest
+from commands import (
+    end,
+    environment,
+    image,
+    journals,
+    lines,
+    plan_of,
+    query,
+    start,
+    stored,
+    stored_by_key,
+    sync,
+    until,
+)
+from mlflow.exceptions import MlflowException
+from replays import BreaksOff, in_process, only_plan
+
+from analysis.read import runs
+from runner.errors import StoreBehindError, StoreError
+from runner.record import METRICS
+from runner.tracking import mlflow_store as store
+from runner.tracking import writer as tracking
+from runner.tracking.writer import Ledger, Tracker
+
+pytest_plugins = "roots"
+
+
+class Away:
+    def __getattr__(self, name):
+        raise ConnectionError("http://me:secret@host is away")
+
+
+def test_a_tracker_without_a_store_says_so_and_counts_what_is_behind(main_job):
+    plan = only_plan(main_job.root)
+    tracker = Tracker(Ledger(Away(), "1", main_job.root, plan.runs))
+    tracker.start()
+    until(lambda: tracker.trouble, seconds=5)
+    assert tracker.finish("FINISHED") == "8 runs are"
+    assert tracker.trouble == "http://***@host is away"
+    assert not tracker.is_alive()
+
+
+@pytest.fixture
+def ledger(main_job, new_root):
+    """A sweep whose journals are all there and whose store is empty."""
+    root = new_root(state=main_job.root)
+    client = store.connect(None, root)
+    plan = only_plan(root)
+    ledger = Ledger(client, store.experiment_id(client, "ablations", None, root), root, plan.runs)
+    ledger.open_sweep(plan)
+    return ledger
+
+
+def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(ledger, main_job):
+    ends = [mirror.reader.poll().end for mirror in ledger.mirrors]
+    for mirror in ledger.mirrors:  # as if all were under way
+        mirror.reader.journal.end = None
+    ledger.update()
+    for mirror, ended in zip(ledger.mirrors, ends, strict=True):
+        ledger.client.delete_run(mirror.run_id)
+        mirror.reader.journal.end = ended
+    with pytest.raises(MlflowException, match="must be in the 'active' state"):
+        ledger.update(patience=99)
+    ledger.update()
+    ledger.close_as_recorded()
+    assert image(store.database(ledger.root)) == image(store.database(main_job.root))
+
+
+def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(ledger):
+    ledger.client.delete_run(ledger.parent_id)
+    tracker = Tracker(ledger)
+    assert tracker.finish("FINISHED") == "how it ended is"
+    assert "must be in the 'active' state" in tracker.trouble and not ledger.n_behind
+    in_process(ledger.root)
+    assert [one.status for one in stored(store.database(ledger.root), "sweep")] == ["FINISHED"]
+
+
+def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(ledger):
+    ledger.client.delete_experiment(ledger.experiment_id)
+    tracker = Tracker(ledger)
+    assert tracker.finish("FINISHED") == "8 runs are"
+    assert "must be in the 'active' state" in tracker.trouble
+    with pytest.raises(StoreError, match="was deleted in MLflow; restore it"):
+        in_process(ledger.root)
+    ledger.client.restore_experiment(ledger.experiment_id)
+    assert tracker.finish("FINISHED") is None
+
+
+def test_another_process_that_was_stopped_while_it_created_a_run_holds_nobody_up_for_ever(ledger, monkeypatch):
+    monkeypatch.setattr(tracking, "_ALONE_S", 0.1)
+    waiting = Ledger(ledger.client, ledger.experiment_id, ledger.root, only_plan(ledger.root).runs)
+    tracker = Tracker(waiting)
+    with ledger.alone:
+        assert tracker.finish("FINISHED") == "8 runs are"
+    assert "could not be acquired" in tracker.trouble
+    assert tracker.finish("FINISHED") is None
+
+
+def test_whoever_interrupts_a_sweep_does_not_wait_for_a_call_that_hangs(ledger, monkeypatch):
+    monkeypatch.setattr(tracking, "_INTERRUPTED_S", 0.1)
+    let_go, begun = threading.Event(), threading.Event()
+
+    def hangs(patience=2):
+        begun.set()
+        let_go.wait()
+
+    monkeypatch.setattr(ledger, "update", hangs)
+    tracker = Tracker(ledger)
+    tracker.start()
+    begun.wait()
+    assert tracker.finish("KILLED", interrupted=True) == "8 runs are"
+    assert tracker.trouble == "a call to it is still under way"
+    let_go.set()
+    tracker.join()
+
+
+def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(main_job, new_root, monkeypatch):
+    root = new_root(state=main_job.root)
+    monkeypatch.setattr(store, "connect", lambda uri, root: BreaksOff(None, 1))
+    monkeypatch.setattr(store, "experiment_id", lambda *_: "1")
+    with pytest.raises(StoreBehindError, match="the store went away .*; nothing is lost, run it again"):
+        in_process(root)
+
+
+def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is_back(root, server):
+    words = ("data=mnist5k", "model.channels=2", "model.hidden_size=16", "train.epochs=3", "seed=0,1")
+    # Tried once: what MLflow's client does between its tries is not what is tested.
+    once = environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    process = start(root, "-m", *words, "hydra/launcher=basic", f"tracking.uri={server.uri}", env=once)
+    until(lambda: query(server.database, "select 1 from metrics") or process.poll() is not None)
+    server.kill()
+    ended = end(process, 4)
+    assert {found[-1]["status"] for found in lines(root, "end").values()} == {"done"}
+    command = f"python -m runner.sync --root {root} --experiment ablations --uri {server.uri}"
+    assert f"2 runs are kept in {root / 'state'} and not in MLflow yet" in ended.err
+    assert ended.err.rstrip().endswith(f"when it is back: {command}")
+    assert not query(store.database(root), "select 1 from runs"), "the local store is not the one that was asked for"
+
+    assert "cannot be reached" in sync(root, "--uri", server.uri, code=2).stderr
+    before = journals(root)
+    server.begin()
+    sync(root, *command.split()[5:])
+    assert journals(root) == before
+    epochs = lines(root, "epoch")
+    for key, one in stored_by_key(server.database).items():
+        assert (one.status, one.tags["complete"]) == ("FINISHED", "1")
+        assert one.rows == sorted(
+            (metric, line["epoch"], line["metrics"][metric], line["time_ms"])
+            for metric in METRICS
+            for line in epochs[key]
+        )
+        kept = [path.name for path in (server.folder / "artifacts").glob(f"*/{one.id}/artifacts/*")]
+        assert sorted(kept) == ["config.json", "test_correct.npy", "weights.npz"]
+    (parent,) = stored(server.database, "sweep")
+    assert parent.status == "FINISHED"
+    (kept_plan,) = (server.folder / "artifacts").glob(f"*/{parent.id}/artifacts/sweep.json")
+    assert json.loads(kept_plan.read_bytes()) == plan_of(root)
+
+    sweep = runs.read(server.uri)
+    assert list(sweep.runs.index) == [one["run_key"] for one in plan_of(root)["runs"]]
+    for key, journaled in epochs.items():
+        read = sweep.epochs[sweep.epochs["run_key"] == key]
+        assert read[list(METRICS)].to_dict("records") == [line["metrics"] for line in journaled]
+    last = sweep.epochs.groupby("run_key")["test/accuracy"].last()
+    right = {key: bits.mean() for key, bits in runs.correct(sweep).items()}
+    assert right == pytest.approx(dict(last), abs=1e-12)
+    with pytest.raises(StoreError, match="there is no experiment nosuch"):
+        runs.read(server.uri, "nosuch")

@@ -1,0 +1,263 @@
+"""The training loop: what the record of an epoch says, and when a run has diverged."""
+
+import dataclasses
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from places import REPO
+from short_training import (
+    BATCH,
+    EPOCHS,
+    N_IMAGES,
+    N_STEPS,
+    everything,
+    go_on,
+    without_times,
+)
+
+from runner.engine import loop, optimizers
+from runner.engine.dezero import dezero
+from runner.engine.loop import Diverged, Position
+from runner.record import METRICS, TIMES, EpochRecord
+from runner.seeding import batch_order
+from runner.train import epochs as training
+
+
+# =============================================================================
+# Records
+# =============================================================================
+def test_training_yields_a_frozen_record_an_epoch_with_every_metric(new_run, data):
+    position = Position()
+    run = new_run()
+    epochs = training.train(run.model, run.optimizer, run.engine, data, run.seed, 3, BATCH, position)
+    for epoch in (1, 2, 3):
+        record = next(epochs)
+        assert type(record) is EpochRecord and record.epoch == epoch
+        # Whoever keeps the record may keep the position with it.
+        assert position == Position(epoch=epoch + 1)
+        assert list(record.metrics()) == list(METRICS)
+        assert all(type(value) is float and math.isfinite(value) for value in record.metrics().values())
+        assert record.train_s > 0 and record.eval_s > 0
+        assert record.images_per_s == N_IMAGES / record.train_s
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            record.epoch = 7
+    with pytest.raises(StopIteration):
+        next(epochs)
+
+
+def test_nothing_is_trained_when_every_epoch_is_done(new_run, data):
+    run = new_run()
+    before = everything(run)
+    assert go_on(run, data, Position(epoch=EPOCHS + 1)) == []
+    assert everything(run) == before
+
+
+def test_training_learns(new_run, digits, few):
+    records = go_on(new_run(hidden_size=50, channels=8, lr=0.01), few(digits, 1000, 300), Position(), epochs=5)
+    assert records[-1].test_accuracy > 0.85 > 0.6 > records[0].train_accuracy
+    assert records[-1].train_eval_loss < records[0].train_eval_loss
+
+
+def test_train_metrics_are_the_running_mean_over_images_with_a_smaller_last_batch(new_run, data, monkeypatch):
+    run = new_run()
+    seen = []
+    loss = run.engine.loss
+    monkeypatch.setattr(run.engine, "loss", lambda y, t: seen.append((y, t, loss(y, t))) or seen[-1][2])
+    (record,) = go_on(run, data, Position(), epochs=1)
+    steps = seen[:N_STEPS]
+    assert [len(t) for _, t, _ in steps] == [25, 25, 10]
+    assert record.train_loss == sum(float(loss.data) * len(t) for _, t, (loss, _) in steps) / N_IMAGES
+    right = np.concatenate([y.data.argmax(axis=1) == t for y, t, _ in steps])
+    assert np.array_equal(right, np.concatenate([correct for _, _, (_, correct) in steps]))
+    assert record.train_accuracy == right.mean()
+    assert np.array_equal(np.concatenate([t for _, t, _ in steps]), data.train_labels[batch_order(0, 1, N_IMAGES)])
+
+
+def test_a_step_is_told_its_number_over_all_epochs(new_run, data, monkeypatch):
+    run = new_run()
+    told = []
+    monkeypatch.setattr(run.masks, "training", told.append)
+    go_on(run, data, Position())
+    assert told == list(range(1, EPOCHS * N_STEPS + 1))
+
+
+def softmax_loss(scores, labels):
+    """Mean cross-entropy in nats, in float64."""
+    z = scores.astype(np.float64)
+    z = z - z.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), labels]))
+
+
+def test_eval_metrics_are_those_of_one_forward_pass_over_all_images_in_test_mode(new_run, data, monkeypatch):
+    monkeypatch.setattr(loop, "N_TRAIN_EVAL", 30)
+    run = new_run()
+    (record,) = go_on(run, data, Position(), epochs=1)
+    for images, labels, loss, accuracy in (
+        (data.train_images[:30], data.train_labels[:30], record.train_eval_loss, record.train_eval_accuracy),
+        (data.test_images, data.test_labels, record.test_loss, record.test_accuracy),
+    ):
+        with dezero.test_mode():
+            scores = run.model(images.astype(np.float32) / np.float32(16)).data
+        assert accuracy == (scores.argmax(axis=1) == labels).mean()
+        assert loss == pytest.approx(softmax_loss(scores, labels), rel=1e-6)
+
+
+def test_masked_metrics_are_those_with_dropout_left_on(new_run, data):
+    run = new_run()
+    (record,) = go_on(run, data, Position(), epochs=1)
+    run.masks.evaluation(epoch=1, first_row=0)
+    scores = run.model(data.test_images.astype(np.float32) / np.float32(16)).data
+    assert record.test_masked_accuracy == (scores.argmax(axis=1) == data.test_labels).mean()
+    assert record.test_masked_loss == pytest.approx(softmax_loss(scores, data.test_labels), rel=1e-6)
+    assert record.test_masked_loss != record.test_loss
+
+
+@pytest.mark.parametrize("model", [dict(dropout=False), dict(fc_depth=0)], ids=str)
+def test_masked_metrics_equal_the_test_metrics_without_dropout(model, new_run, data):
+    for record in go_on(new_run(**model), data, Position()):
+        assert (record.test_masked_loss, record.test_masked_accuracy) == (record.test_loss, record.test_accuracy)
+
+
+@pytest.mark.parametrize("masked_epoch", [None, 1])
+def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(masked_epoch, new_run, data):
+    run = new_run()
+    go_on(run, data, Position(), epochs=1)
+    images, labels = data.test_images, data.test_labels
+    _, correct = loop.evaluate(run.model, run.engine, images, labels, data.scale, masked_epoch)
+    run.masks.evaluation(epoch=1, first_row=0)
+    with dezero.using_config("train", masked_epoch is not None):
+        scores = run.model(images.astype(np.float32) / np.float32(16)).data
+    assert correct.dtype == bool and correct.shape == (130,)
+    assert np.array_equal(correct, scores.argmax(axis=1) == labels)
+    assert 0 < correct.sum() < 130
+
+
+@pytest.mark.parametrize("masked_epoch", [None, 1])
+def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(masked_epoch, new_run, data, monkeypatch):
+    run = new_run()
+    args = (run.model, run.engine, data.test_images, data.test_labels, data.scale, masked_epoch)
+    loss, correct = loop.evaluate(*args)
+    monkeypatch.setattr(loop, "EVAL_BATCH", 7)
+    other_loss, other_correct = loop.evaluate(*args)
+    assert np.array_equal(correct, other_correct)
+    assert other_loss == pytest.approx(loss, rel=1e-6)
+
+
+@pytest.mark.parametrize("masked_epoch", [None, 1])
+def test_evaluating_more_often_changes_no_bit_of_training(masked_epoch, new_run, data):
+    plain, watched = new_run(), new_run()
+
+    def evaluate_and_go_on():
+        loop.evaluate(watched.model, watched.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
+        return False
+
+    records = go_on(plain, data, Position())
+    assert without_times(go_on(watched, data, Position(), evaluate_and_go_on)) == without_times(records)
+    assert everything(watched) == everything(plain)
+
+
+@pytest.mark.parametrize("n_hooks, weight_decay", [(0, 0.0), (1, 1e-4)])
+def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
+    from runner.config.schema import OptimizerConfig
+
+    for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
+        built = optimizers.build(OptimizerConfig(name, 0.02, weight_decay, 0.8), new_run().model)
+        assert type(built) is getattr(dezero.optimizers, of)
+        assert [hook.rate for hook in built.hooks] == [weight_decay] * n_hooks
+        assert getattr(built, "alpha" if name == "adam" else "lr") == 0.02
+        assert name != "momentum" or built.momentum == 0.8
+
+
+# =============================================================================
+# Divergence
+# =============================================================================
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("step, where", [(1, "epoch 1, batch 1"), (5, "epoch 2, batch 2")])
+def test_the_first_loss_that_is_not_finite_is_named(step, where, value, new_run, data, monkeypatch):
+    run, records = new_run(), []
+    loss, n_trained = run.engine.loss, []
+
+    def broken(y, t):
+        found = loss(y, t)
+        if dezero.Config.enable_backprop:
+            n_trained.append(1)
+            if len(n_trained) == step:
+                found[0].data = np.float32(value).reshape(())
+        return found
+
+    monkeypatch.setattr(run.engine, "loss", broken)
+    with pytest.raises(Diverged, match=f"^loss {value} at {where}$"):
+        for record in training.train(run.model, run.optimizer, run.engine, data, 0, EPOCHS, BATCH, Position()):
+            records.append(record)
+    assert len(n_trained) == step
+    assert len(records) == (step - 1) // N_STEPS
+
+
+def test_a_learning_rate_that_is_too_large_diverges(new_run, data):
+    run = new_run(optimizer="sgd", lr=1e30)
+    with np.errstate(all="ignore"), pytest.raises(Diverged, match=r"^loss (nan|inf) at epoch \d+, batch \d+$"):
+        go_on(run, data, Position(), epochs=20)
+
+
+def test_an_evaluation_that_is_not_finite_is_divergence_too(new_run, data, monkeypatch):
+    run = new_run()
+    loss = run.engine.loss
+
+    def broken(y, t):
+        found = loss(y, t)
+        if not dezero.Config.enable_backprop:
+            found[0].data = np.array(np.nan, np.float32)
+        return found
+
+    monkeypatch.setattr(run.engine, "loss", broken)
+    with pytest.raises(Diverged, match="^loss nan at epoch 1, batch 3$"):
+        go_on(run, data, Position())
+
+
+# =============================================================================
+# The order in which Python keeps sets
+# =============================================================================
+TINY_RUN = """
+import hashlib, sys
+sys.path[:0] = ["tests", "tests/support"]
+import conftest, numpy as np
+from pathlib import Path
+from runner.data import loading as data
+from runner.train import epochs as training
+from runner.engine.dezero import named_parameters
+from runner.engine.loop import Position
+run = conftest.new_run.__wrapped__()(fc_depth=2, blocks=[[2, 2], [2]])
+few = conftest.few.__wrapped__()
+digits = data.prepare("digits", Path("nowhere"), write=False)[0]
+images = few(digits, 60, 30)
+args = (run.model, run.optimizer, run.engine, images, 0, 2, 25, Position())
+for record in training.train(*args):
+    print({m: v for m, v in record.metrics().items() if m not in training_times})
+print([(n, hashlib.sha256(p.data.tobytes()).hexdigest()) for n, p in named_parameters(run.model).items()])
+print(run.model._params)
+"""
+
+
+def test_the_hash_seed_of_python_changes_no_bit():
+    code = TINY_RUN.replace("training_times", repr(TIMES))
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=REPO,
+        )
+        for seed in ("0", "1")
+    ]
+    printed = [process.communicate(timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0, 0], printed
+    *numbers, order = printed[0][0].splitlines()
+    *other_numbers, other_order = printed[1][0].splitlines()
+    assert numbers == other_numbers and len(numbers) == 3
+    assert order != other_order  # else the two runs show nothing
