@@ -119,11 +119,11 @@ def _exit_code(plan: Plan, journals: Journals, interrupted: int | None, failed: 
         print(f"runner: {line}", file=sys.stderr)
     n_trained = sum(journals[run.run_key].trained for run in plan.runs)
     if interrupted is not None:
-        print(
-            f"runner: interrupted; {n_trained} of {len(plan.runs)} runs are trained, nothing is lost;"
-            f" go on with: {again}",
-            file=sys.stderr,
-        )
+        n_epochs = len(journals[plan.runs[0].run_key].epochs)
+        reached = f"; {n_trained} of {len(plan.runs)} runs are trained"
+        if plan.single:
+            reached = f" after {n_epochs} whole epochs"
+        print(f"runner: interrupted{reached}, nothing is lost; go on with: {again}", file=sys.stderr)
         return interrupted
     if failed:
         others = f"the others are {'trained' if is_behind else 'stored'}; try again with"

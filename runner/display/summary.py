@@ -64,9 +64,9 @@ def announce(plan: Plan, n_duplicates: int, n_trained: int, n_workers: int, wher
     first = plan.runs[0]
     computes = f"device {first.device}{', ' if plan.single else '; '}engine {first.config.engine.name}"
     if plan.single:
-        print(
-            f"{first.name}: data {where['data']}, {computes}, root {where['root']}, MLflow {where['uri']}", flush=True
-        )
+        trained = "; already trained" if n_trained else ""
+        places = f"root {where['root']}, MLflow {where['uri']}"
+        print(f"{first.name}: data {where['data']}, {computes}, {places}{trained}", flush=True)
         return
     n_cells, n_seeds = len(plan.cells), len(plan.seeds)
     shape = f"{count(n_cells, 'cell')} x {count(n_seeds, 'seed')}"

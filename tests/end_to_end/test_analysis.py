@@ -17,7 +17,7 @@ from analysis.__main__ import main
 from analysis.read import database, runs
 from runner.errors import StoreError
 from runner.record import METRICS
-from runner.tracking import mlflow_store as store
+from runner.state.root import Root
 
 pytest_plugins = "roots"
 
@@ -38,12 +38,12 @@ def copy(main_job, tmp_path):
     """The main job's store, to be changed."""
     root = tmp_path / "root of 100 % #1?"
     root.mkdir()
-    shutil.copy(store.database(main_job.root), store.database(root))
+    shutil.copy(Root(main_job.root).database, Root(root).database)
     return root
 
 
 def change(root, statement, *values):
-    with sqlite3.connect(store.database(root)) as file:
+    with sqlite3.connect(Root(root).database) as file:
         assert file.execute(statement, values).rowcount > 0
     file.close()
 
@@ -134,7 +134,7 @@ def test_claims_that_came_after_the_runs_are_told_from_those_before(copy):
 def test_the_bits_of_the_images_are_those_that_the_run_wrote_or_the_file_is_named(copy, tmp_path):
     folder = tmp_path / "artifacts"
     folder.mkdir()
-    with contextlib.closing(sqlite3.connect(store.database(copy))) as file:
+    with contextlib.closing(sqlite3.connect(Root(copy).database)) as file:
         ((uri,),) = file.execute("select artifact_uri from runs where name = 'channels=3 dropout=true seed=0'")
     content = bytearray((Path(urlsplit(uri).path) / "test_correct.npy").read_bytes())
     content[-1] ^= 1

@@ -10,7 +10,7 @@ from places import REPO
 
 from analysis.decide.study import study
 from analysis.read import runs
-from runner.tracking import mlflow_store as store
+from runner.state.root import Root
 
 pytest_plugins = "roots"
 
@@ -42,8 +42,8 @@ def test_it_runs_on_a_small_real_sweep_and_says_what_the_analysis_says(main_job,
 
 
 def test_a_sweep_with_a_run_missing_is_shown_as_one(main_job, tmp_path, monkeypatch):
-    shutil.copy(store.database(main_job.root), store.database(tmp_path))
-    with sqlite3.connect(store.database(tmp_path)) as file:
+    shutil.copy(Root(main_job.root).database, Root(tmp_path).database)
+    with sqlite3.connect(Root(tmp_path).database) as file:
         file.execute("update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true seed=1'")
     file.close()
     said = executed(tmp_path, monkeypatch)

@@ -25,14 +25,15 @@ from commands import (
 )
 
 from runner.record import METRICS, TIMES
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 
 pytest_plugins = "roots"
 
 
 def test_the_main_job_is_one_parent_with_eight_nested_runs(main_job):
-    (parent,) = stored(store.database(main_job.root), "sweep")
-    runs = stored(store.database(main_job.root))
+    (parent,) = stored(Root(main_job.root).database, "sweep")
+    runs = stored(Root(main_job.root).database)
     assert parent.name == "channels x dropout"
     assert parent.status == "FINISHED"
     assert [one.tags["mlflow.parentRunId"] for one in runs] == [parent.id] * 8
@@ -47,7 +48,7 @@ def test_the_main_job_is_one_parent_with_eight_nested_runs(main_job):
 
 def test_every_metric_is_stored_at_every_epoch_once_with_the_journals_value_and_time(main_job):
     epochs = lines(main_job.root, "epoch")
-    for key, one in stored_by_key(store.database(main_job.root)).items():
+    for key, one in stored_by_key(Root(main_job.root).database).items():
         assert one.rows == sorted(
             (metric, line["epoch"], line["metrics"][metric], line["time_ms"])
             for metric in METRICS
@@ -57,7 +58,7 @@ def test_every_metric_is_stored_at_every_epoch_once_with_the_journals_value_and_
 
 
 def test_without_dropout_the_masked_test_accuracy_is_the_test_accuracy(main_job):
-    for one in stored(store.database(main_job.root)):
+    for one in stored(Root(main_job.root).database):
         values = {(metric, step): value for metric, step, value, _ in one.rows}
         same = [values["test_masked/loss", e] == values["test/loss", e] for e in range(1, EPOCHS + 1)]
         assert all(same) if one.params["model.dropout"] == "false" else not any(same)
@@ -67,7 +68,7 @@ def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
     sweep_key = plan_of(main_job.root)["sweep_key"]
     planned = {run["run_key"]: run for run in plan_of(main_job.root)["runs"]}
     starts, setups = lines(main_job.root, "start"), lines(main_job.root, "setup")
-    for key, one in stored_by_key(store.database(main_job.root)).items():
+    for key, one in stored_by_key(Root(main_job.root).database).items():
         (started,), (setup,) = starts[key], setups[key]
         expected = {
             f"sweep.{sweep_key[:8]}": "1",
@@ -90,9 +91,7 @@ def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
         }
         assert {name: one.tags.get(name) for name in expected} == expected
         assert one.tags["processor"] and int(one.tags["n_parameters"]) > 0
-    by_seed = {
-        (one.tags["seed"], one.tags["first_batch_order.sha256"]) for one in stored(store.database(main_job.root))
-    }
+    by_seed = {(one.tags["seed"], one.tags["first_batch_order.sha256"]) for one in stored(Root(main_job.root).database)}
     assert len(by_seed) == 2, "every cell of a seed sees the same batches"
 
 
@@ -132,7 +131,7 @@ def from_mlflow():
     """Call for the nested runs as MLflow's own client reads them."""
 
     def read(root):
-        client = store.connect(None, root)
+        client = store.connect(None, Root(root))
         return client.search_runs(["1"], "tags.kind = 'run'", max_results=100)
 
     return read
@@ -140,8 +139,8 @@ def from_mlflow():
 
 def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_test_image(main_job):
     ends = lines(main_job.root, "end")
-    for key, one in stored_by_key(store.database(main_job.root)).items():
-        folder = store.artifacts(main_job.root) / one.id / "artifacts"
+    for key, one in stored_by_key(Root(main_job.root).database).items():
+        folder = Root(main_job.root).artifacts / one.id / "artifacts"
         assert {path.name for path in folder.iterdir()} == {"config.json", "weights.npz", "test_correct.npy"}
         hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
         assert hashes == ends[key][-1]["sha256"]
@@ -156,14 +155,14 @@ def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_t
 
 
 def test_the_plan_and_its_claims_were_stored_before_the_first_run_began(main_job):
-    (parent,) = stored(store.database(main_job.root), "sweep")
-    plan_file = store.artifacts(main_job.root) / parent.id / "artifacts" / "sweep.json"
+    (parent,) = stored(Root(main_job.root).database, "sweep")
+    plan_file = Root(main_job.root).artifacts / parent.id / "artifacts" / "sweep.json"
     plan = json.loads(plan_file.read_bytes())
     assert plan == plan_of(main_job.root)
     assert parent.tags["claims_sha256"] == plan["claims_sha256"]
     assert parent.tags["sweep_key"] == plan["sweep_key"]
     assert "dropout_slows_learning" in plan["claims"] and len(plan["runs"]) == 8
-    first = min(one.started for one in stored(store.database(main_job.root)))
+    first = min(one.started for one in stored(Root(main_job.root).database))
     assert parent.started <= first
     assert plan_file.stat().st_mtime_ns // 1_000_000 <= first
 

@@ -20,7 +20,7 @@ from commands import (
 )
 
 from runner.record import METRICS
-from runner.tracking import mlflow_store as store
+from runner.state.root import Root
 
 pytest_plugins = "roots"
 
@@ -41,7 +41,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
         key: "failed" if key == keys[1] else "done" for key in keys
     }
     assert "IsADirectoryError" in (root / "state" / keys[1] / "error.txt").read_text()
-    one = stored_by_key(store.database(root))[keys[1]]
+    one = stored_by_key(Root(root).database)[keys[1]]
     assert (one.status, one.tags["status"], one.tags.get("complete")) == ("FAILED", "failed", None)
     assert one.tags["cause"].startswith("IsADirectoryError")
     assert one.params["model.channels"] == "1"
@@ -52,7 +52,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
     assert "3 of 4 already trained" in ended.out
     assert [key for key, found in journals(root).items() if found != before[key]] == [keys[1]]
     assert results(root, keys)[keys[1]][1] == results(main_job.root, keys)[keys[1]][1]
-    one = stored_by_key(store.database(root))[keys[1]]
+    one = stored_by_key(Root(root).database)[keys[1]]
     assert (one.status, one.tags["status"], one.tags["complete"]) == ("FINISHED", "done", "1")
     assert len(one.rows) == EPOCHS * len(METRICS)
 
@@ -67,7 +67,7 @@ def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_othe
     ended = run(root, "-m", *MAIN, "seed=0", code=1)
     assert f"{journal}: line 3 is damaged" in ended.err
     assert journal.read_bytes() == b"".join(content)
-    complete = {key for key, one in stored_by_key(store.database(root)).items() if one.tags.get("complete") == "1"}
+    complete = {key for key, one in stored_by_key(Root(root).database).items() if one.tags.get("complete") == "1"}
     assert complete == set(keys) - {keys[2]}
 
 
@@ -78,7 +78,7 @@ def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.out.splitlines() if "│" in line]
     assert [(row[0], row[-3:]) for row in rows] == [("0.01", ["2", "0", "0"]), ("100.0", ["0", "0", "2"])]
     assert set(rows[1][1:-3]) == {"-"}
-    diverged = [one for one in stored(store.database(root)) if one.params["optimizer.lr"] == "100.0"]
+    diverged = [one for one in stored(Root(root).database) if one.params["optimizer.lr"] == "100.0"]
     for one in diverged:
         assert (one.status, one.tags["status"], one.tags["complete"]) == ("FAILED", "diverged", "1")
         assert re.fullmatch(r"loss (nan|inf) at epoch \d, batch \d+", one.tags["cause"])
@@ -104,7 +104,7 @@ def test_a_server_that_does_not_answer_is_refused_in_seconds_and_nothing_is_left
 def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path, words):
     root = tmp_path / "root"
     root.mkdir()
-    store.database(root).write_bytes(b"notes, not a database\n" * 50)
+    Root(root).database.write_bytes(b"notes, not a database\n" * 50)
     before = listing(tmp_path)
-    assert f"not a usable MLflow store: {store.database(root)}" in run(root, *words, *SMALL, code=2).err
+    assert f"not a usable MLflow store: {Root(root).database}" in run(root, *words, *SMALL, code=2).err
     assert listing(tmp_path) == before

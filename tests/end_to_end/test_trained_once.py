@@ -15,7 +15,7 @@ from commands import (
 )
 
 from runner.record import METRICS
-from runner.tracking import mlflow_store as store
+from runner.state.root import Root
 
 pytest_plugins = "roots"
 
@@ -51,13 +51,13 @@ def test_the_same_command_again_trains_nothing_and_fills_another_store(main_job,
     ended = run(root, "-m", *MAIN, "seed=0,1")
     assert "8 of 8 already trained" in ended.out
     assert journals(root) == before
-    assert {key: one.rows for key, one in stored_by_key(store.database(root)).items()} == {
-        key: one.rows for key, one in stored_by_key(store.database(main_job.root)).items()
+    assert {key: one.rows for key, one in stored_by_key(Root(root).database).items()} == {
+        key: one.rows for key, one in stored_by_key(Root(main_job.root).database).items()
     }
 
 
 def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_trained(root):
-    database = store.database(root)
+    database = Root(root).database
     run(root, *SMALL, "model.channels=2", "seed=0")
     (single,) = stored(database)
     assert "mlflow.parentRunId" not in single.tags and single.tags["complete"] == "1"
@@ -86,7 +86,7 @@ def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_tra
 
     before = journals(root)
     ended = run(root, *SMALL, "model.channels=4", "seed=0")
-    assert "already trained: test accuracy" in ended.out
+    assert "; already trained" in ended.out and "1 of 1 runs trained and stored" in ended.out
     assert ended.out.count("epoch: ") == 2, "its curve is shown again"
     assert journals(root) == before
 
@@ -101,7 +101,7 @@ def test_two_identical_sweeps_at_once_share_the_work(root):
     starts = lines(root, "start")
     assert [len(found) for found in starts.values()] == [1] * 6, "each run was trained once"
     assert len({found[0]["pid"] for found in starts.values()}) == 2, "both trained"
-    runs = stored_by_key(store.database(root))
+    runs = stored_by_key(Root(root).database)
     assert {one.tags["complete"] for one in runs.values()} == {"1"} and len(runs) == 6
     assert [len(one.rows) for one in runs.values()] == [4 * len(METRICS)] * 6
-    assert len(stored(store.database(root), "sweep")) == 1
+    assert len(stored(Root(root).database, "sweep")) == 1

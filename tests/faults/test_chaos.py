@@ -13,7 +13,7 @@ from chaos.subjects import FAULTY, Ours
 from commands import environment
 
 from runner import faults as crash
-from runner.tracking import mlflow_store as store
+from runner.state.root import Root
 
 pytest_plugins = "roots"
 
@@ -36,7 +36,7 @@ def looked_at(root, reference=None):
 
 
 def change(root, statement):
-    with sqlite3.connect(store.database(root)) as file:
+    with sqlite3.connect(Root(root).database) as file:
         assert file.execute(statement).rowcount > 0
     file.close()
 

@@ -12,7 +12,7 @@ import pytest
 from commands import environment, image, journals, listing, sync
 from places import FAULTY
 
-from runner.tracking import mlflow_store as store
+from runner.state.root import Root
 
 pytest_plugins = "roots"
 
@@ -85,8 +85,8 @@ report "$NEW" "$KEPT"/undisturbed/report; report "$NEW" "$KEPT"/undisturbed/repo
 
 def test_a_full_disk_leaves_the_report_before_and_the_same_command_writes_the_new_one(small_disk, main_job, new_root):
     old = new_root("old")
-    shutil.copy(store.database(main_job.root), store.database(old))
-    with contextlib.closing(sqlite3.connect(store.database(old))) as file, file:
+    shutil.copy(Root(main_job.root).database, Root(old).database)
+    with contextlib.closing(sqlite3.connect(Root(old).database)) as file, file:
         file.execute("update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true seed=1'")
     ended = small_disk.run(REPORT, OLD=old, NEW=main_job.root)
     assert ended.codes == [0, 1, 1, 0, 0, 1]
@@ -117,7 +117,7 @@ cp "$DISK"/mlflow.db "$KEPT"
 def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_step(small_disk, root, new_root):
     words = ("-m", *TINY, "model.dropout=true,false", "seed=0,1", "train.epochs=30", "runner.workers=2",
              f"runner.root={root}", f"tracking.uri=sqlite:///{small_disk.path}/mlflow.db")  # fmt: skip
-    ended = small_disk.run(STORE_ALONE, *words, STORE=store.database(root), ROOT=root)
+    ended = small_disk.run(STORE_ALONE, *words, STORE=Root(root).database, ROOT=root)
     assert ended.codes == [4, 4, 0]
     full = r"\(sqlite3.OperationalError\) database or disk is full"
     assert len(ended.told) == 2
@@ -128,26 +128,26 @@ def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_st
     # Rebuilt from the journals it is what an undisturbed sweep stores (test_replay.py).
     undisturbed = new_root("undisturbed", state=root)
     sync(undisturbed)
-    assert image(small_disk.kept / "mlflow.db") == image(store.database(undisturbed))
+    assert image(small_disk.kept / "mlflow.db") == image(Root(undisturbed).database)
 
 
 def test_a_journal_that_could_not_take_a_line_takes_the_next_one(tmp_path):
     code = """
 import resource, sys
 from pathlib import Path
-from runner.state.journal import JournalWriter, read_journal
+from runner.state.journal import End, Epoch, JournalWriter, Start, read_journal
 path = Path(sys.argv[1])
 writer = JournalWriter(path)
-writer.write("start", launch="1-a", pid=1)
+writer.write(Start("r", "c", {}, {}, {}, "cpu", 1, "1-a"))
 size = path.stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))
 try:
-    writer.write("epoch", epoch=1, metrics={})
+    writer.write(Epoch(1, {}))
 except OSError as error:
     print(error)
 assert path.stat().st_size == size
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-writer.write("end", status="failed", cause="no room")
+writer.write(End("failed", "no room"))
 print(read_journal(path).status, read_journal(path).damage)
 """
     line = [sys.executable, "-c", code, str(tmp_path / "journal.jsonl")]

@@ -28,7 +28,7 @@ from commands import (
 )
 
 from runner.record import METRICS
-from runner.tracking import mlflow_store as store
+from runner.state.root import Root
 
 pytest_plugins = "roots"
 
@@ -40,6 +40,7 @@ pytestmark = [
 TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
 SMALL = (*TINY, "train.epochs=2")
 FAULTY = str(places.FAULTY)
+LATE = "timed out: not at its end within 2 s (runner.time_limit_s)"
 
 
 def faulty(**by_seed):
@@ -66,39 +67,39 @@ def test_every_way_for_a_run_to_go_wrong_costs_that_run_alone_and_is_told_by_its
     )  # fmt: skip
     ended = run(root, "-m", *SMALL, seeds, "runner.workers=2", "runner.time_limit_s=2", code=1, env=env)
     found = causes(root)
-    late = "timed out: not at its end within 2 s (runner.time_limit_s)"
     assert {seed: status for seed, (status, _) in found.items()} == {
         seed: "done" if seed in (0, 7) else "failed" for seed in range(9)
     }
     told = {seed: cause for seed, (_, cause) in found.items()}
-    assert told[1] == told[8] == late
+    assert told[1] == told[8] == LATE
     assert (told[2], told[3]) == ("SystemExit: 0", "SystemExit: 3")
     assert told[4].startswith("its worker died (process ")
     assert (told[5], told[6]) == ("out of memory (asked for 5 TB)", "out of memory (asked for 80 GB of 78)")
     assert "7 of 9 runs failed, the others are stored; try again with: python -m runner -m" in ended.err
     for seed, cause in told.items():
         assert cause is None or f"seed={seed}: {cause}" in ended.err
-    by_seed = {one.tags["seed"]: one for one in stored(store.database(root))}
+    by_seed = {one.tags["seed"]: one for one in stored(Root(root).database)}
     assert {seed for seed, one in by_seed.items() if one.status == "FINISHED"} == {"0", "7"}
     assert "RUNNING" not in {one.status for one in by_seed.values()}
-    assert by_seed["1"].tags["cause"] == late and "complete" not in by_seed["2"].tags
+    assert by_seed["1"].tags["cause"] == LATE and "complete" not in by_seed["2"].tags
 
     again = run(root, "-m", *SMALL, seeds, "runner.workers=2")
     assert "2 of 9 already trained" in again.out and "9 of 9 runs trained and stored" in again.out
 
 
-@pytest.mark.parametrize("fault", ["hang", "MemoryError", "sys.exit=0"])
+@pytest.mark.parametrize("fault", ["hang", "hang_in_C", "MemoryError", "sys.exit=0"])
 def test_a_single_run_that_goes_wrong_is_told_by_its_cause_too(fault, root):
     cause = {
-        "hang": "timed out: not at its end within 2 s (runner.time_limit_s)",
+        "hang": LATE,
+        "hang_in_C": LATE,
         "MemoryError": "out of memory (asked for 5 TB)",
         "sys.exit=0": "SystemExit: 0",
     }[fault]
     ended = run(root, *SMALL, "seed=1", "runner.time_limit_s=2", code=1, env=faulty(seed1=fault))
-    assert f"failed ({cause})" in ended.err and "try again with: python -m runner" in ended.err
-    (one,) = stored(store.database(root))
+    assert f"seed=1: {cause}" in ended.err and "try again with: python -m runner" in ended.err
+    (one,) = stored(Root(root).database)
     assert (one.status, one.tags["cause"]) == ("FAILED", cause)
-    assert "test accuracy" in run(root, *SMALL, "seed=1").out
+    assert "1 of 1 runs trained and stored" in run(root, *SMALL, "seed=1").out
 
 
 def test_the_first_failure_stops_a_sweep_that_is_told_to_fail_fast(root):
@@ -132,11 +133,11 @@ def locked(database):
 def test_a_store_that_is_locked_for_seconds_is_not_noticed(root):
     process = start(root, "-m", *TINY, "seed=0,1,2,3", "train.epochs=6", env=environment(**SLOW))
     until(lambda: n_epochs(root) or process.poll() is not None)
-    with locked(store.database(root)):
+    with locked(Root(root).database):
         time.sleep(2)
     ended = end(process, 0)
     assert "4 of 4 runs trained and stored" in ended.out and "behind" not in ended.out
-    assert all(len(one.rows) == 6 * len(METRICS) for one in stored(store.database(root)))
+    assert all(len(one.rows) == 6 * len(METRICS) for one in stored(Root(root).database))
 
 
 def test_a_store_that_is_locked_for_long_holds_no_training_up_and_is_filled_as_soon_as_it_can_be(root):
@@ -144,25 +145,25 @@ def test_a_store_that_is_locked_for_long_holds_no_training_up_and_is_filled_as_s
     slow = environment(PYTHONPATH=FAULTY, EPOCH_SLEEP="1")
     process = start(root, *words, env=slow)
     until(lambda: n_epochs(root) or process.poll() is not None)
-    with locked(store.database(root)):
+    with locked(Root(root).database):
         before = n_epochs(root)
         time.sleep(25)
         assert n_epochs(root) - before > 2 * 15, "an epoch a second in each of two workers"
     ended = end(process, 0)
     assert "MLflow is behind, results are safe in state/: " in ended.out and "database is locked" in ended.out
     assert "2 of 2 runs trained and stored" in ended.out
-    assert all(len(one.rows) == 40 * len(METRICS) for one in stored(store.database(root)))
+    assert all(len(one.rows) == 40 * len(METRICS) for one in stored(Root(root).database))
 
 
 def test_a_store_that_stays_locked_is_said_so_and_filled_later(root):
     process = start(root, "-m", *TINY, "seed=0,1", "train.epochs=6", env=environment(**SLOW))
     until(lambda: n_epochs(root) or process.poll() is not None)
-    with locked(store.database(root)):
+    with locked(Root(root).database):
         ended = end(process, 4)
     assert "2 runs are kept in" in ended.err and "database is locked" in ended.err
     sync(root, *ended.err.partition("python -m runner.sync ")[2].split())
-    assert all(len(one.rows) == 6 * len(METRICS) for one in stored(store.database(root)))
-    assert [one.status for one in stored(store.database(root), "sweep")] == ["FINISHED"]
+    assert all(len(one.rows) == 6 * len(METRICS) for one in stored(Root(root).database))
+    assert [one.status for one in stored(Root(root).database, "sweep")] == ["FINISHED"]
 
 
 # The time of day.
@@ -173,7 +174,7 @@ def test_a_clock_that_jumps_changes_nothing_but_time_stamps(root, main_job):
     ended = run(root, *words, env=environment(PYTHONPATH=FAULTY, CLOCK="jumps"))
     assert "8 of 8 runs trained and stored" in ended.out
     assert results(root) == results(main_job.root)
-    for key, one in stored_by_key(store.database(root)).items():
+    for key, one in stored_by_key(Root(root).database).items():
         journaled = journals(root)[key]
         times = [line["time_ms"] for line in journaled]
         assert times != sorted(times), "the clock did jump"

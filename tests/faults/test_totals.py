@@ -18,16 +18,16 @@ from hydra.types import RunMode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner import app, sweep
-from runner import prepare as session
+from runner import app, prepare, sweep
 from runner.data import loading as data
 from runner.display import summary
 from runner.plan import grid
 from runner.record import METRICS
-from runner.state.journal import JournalWriter, RunFolder
-from runner.tracking.writer import Ledger
-from runner.work import deaths, stop
-from runner.work.worker import stop_file
+from runner.state.journal import End, Epoch, JournalWriter, Setup, Start
+from runner.state.journals import Journals
+from runner.state.root import Root
+from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.work import processes, stop
 
 WORDS = ["data=digits", "model.dropout=true,false", "seed=0,1,2", "progress=false"]
 N_RUNS = 6
@@ -82,12 +82,12 @@ class Client:
 
 def journal(run, root, launch, end):
     """What a worker would have written."""
-    writer = JournalWriter(RunFolder(root / "state", run.run_key).journal)
-    writer.write("start", launch=launch, pid=1, name=run.name, versions={}, engine="fast", card=None, processor="",
-                 git={"commit": None, "dirty": None})  # fmt: skip
-    writer.write("setup")
-    writer.write("epoch", epoch=1, metrics=dict.fromkeys(METRICS, 0.5))
-    writer.write("end", status=end, cause=None if end == "done" else f"made up: {end}")
+    writer = JournalWriter(root.run(run.run_key).journal)
+    data = {"name": run.data_name, "sha256": run.data_sha256}
+    writer.write(Start(run.run_key, run.cell_key, run.knobs, {}, data, "cpu", 1, launch))
+    writer.write(Setup())
+    writer.write(Epoch(1, dict.fromkeys(METRICS, 0.5)))
+    writer.write(End(end, None if end == "done" else f"made up: {end}"))
     writer.close()
 
 
@@ -95,33 +95,34 @@ def swept(cells, ends, refused, interrupted):
     """A sweep whose runs end so, as far as anybody can see who does not look for weights."""
     client = Client()
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+        root = Root(Path(folder))
         plan, _ = grid.plan(cells, lambda of: ("digits", data.SHA256["digits"]), "cpu", ["the command"])
         client.refused = {plan.runs[place].name for place in refused}
 
         def workers(path, launch, n_workers):
             for run, end in zip(plan.runs, ends, strict=True):
                 if end:
-                    RunFolder(root / "state", run.run_key).path.mkdir()
+                    root.run(run.run_key).path.mkdir()
                     journal(run, root, launch, end)
             if interrupted:
                 signal.raise_signal(interrupted)
             else:  # by runner.fail_fast
-                stop_file(path, launch).touch()
+                root.sweep(plan.sweep_key).stop_file(launch).touch()
             return []
 
-        out, err, ledger = io.StringIO(), io.StringIO(), Ledger(client, "1", root, plan.runs)
+        out, err, tracker = io.StringIO(), io.StringIO(), MlflowTracker(client, "1", root)
         with (
-            mock.patch.object(session, "open_ledger", lambda *_: ledger),
+            mock.patch.object(prepare, "open_tracker", lambda *_: tracker),
             # Nothing is started that would have to be guarded or waited for, or could die.
             mock.patch.object(sweep, "guarded", contextlib.nullcontext),
-            mock.patch.object(deaths, "_LOOK_S", 0.001),
+            mock.patch.object(processes, "_LOOK_S", 0.001),
             mock.patch.object(stop, "_POLL_S", 0.0),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
-            (root / "state").mkdir()
-            code = sweep._train(plan, cells.cells[0].config, root, 2, True, workers)
+            root.state.mkdir()
+            journals = Journals(root, [run.run_key for run in plan.runs])
+            code = sweep._train(plan, cells.cells[0].config, journals, 2, workers)
     parent, *runs = sorted(client.runs.values(), key=lambda run: run.data.tags["kind"] != "sweep")
     return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue(), parent=parent, runs=runs)
 
@@ -177,7 +178,7 @@ def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prin
     knob, value = "model.options.name", "\x1b[31m[/b] [red]:smile:"
     plan = replace(made, swept={knob: [value]}, runs=[replace(run, knobs={knob: value}) for run in made.runs])
     summary.announce(plan, 0, 0, 1, {"data": "", "root": tmp_path, "uri": ""})
-    summary.print_table(plan, tmp_path)
+    summary.print_table(plan, Journals(Root(tmp_path), [run.run_key for run in plan.runs]))
     said = capsys.readouterr().out
     assert said.count("?[31m[/b] [red]:smile:") == 1 + len(plan.cells) and "\x1b" not in said
     assert plan.runs[0].name == "name=?[31m[/b] [red]:smile: seed=0"

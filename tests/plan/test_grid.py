@@ -10,6 +10,8 @@ from hydra.types import RunMode
 from runner import app
 from runner.errors import ConfigError, StateError
 from runner.plan import grid, plan
+from runner.record import as_text
+from runner.state.root import Root
 
 DEFAULT_ON_DROPOUT = {
     "dropout_slows_learning",
@@ -207,8 +209,8 @@ MANY = ("model.blocks=null,[[1],[2,2]]", "model=cnn,mlp", "optimizer.lr=0.1,1e-5
 @pytest.mark.parametrize("arguments", [MANY, ("sweeps=smoke",), ("sweeps=published",), ()], ids=["many", "s", "p", ""])
 def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
     made, _ = planned(*arguments)
-    path = plan.write(made, tmp_path)
-    assert path == plan.sweep_folder(tmp_path, made.sweep_key) / "sweep.json"
+    plan.write(made, Root(tmp_path))
+    path = Root(tmp_path).sweep(made.sweep_key).plan
     assert plan.read(path) == made
     assert [file.name for file in path.parent.iterdir()] == ["sweep.json"]
 
@@ -224,16 +226,18 @@ def test_a_configuration_of_before_a_knob_existed_comes_back_with_what_it_was_tr
 
 def test_a_plan_that_is_kept_already_stays_as_it_is(tmp_path):
     made, _ = planned("seed=0")
-    path = plan.write(made, tmp_path)
+    plan.write(made, Root(tmp_path))
+    path = Root(tmp_path).sweep(made.sweep_key).plan
     before = path.stat()
-    assert plan.write(made, tmp_path) == path
+    plan.write(made, Root(tmp_path))
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
 def test_a_text_from_any_language_survives_in_a_plan(tmp_path):
     made, _ = planned("seed=0")
     odd = dataclasses.replace(made, name="größe\n<script>\u202e", command=["=cmd|", "\udcff", "../../x"])
-    assert plan.read(plan.write(odd, tmp_path)) == odd
+    plan.write(odd, Root(tmp_path))
+    assert plan.read(Root(tmp_path).sweep(odd.sweep_key).plan) == odd
 
 
 @pytest.mark.parametrize(
@@ -256,4 +260,4 @@ def test_a_plan_that_is_not_there_is_named(tmp_path):
     [(True, "true"), (None, "null"), (30, "30"), (1e-4, "0.0001"), ([[1, 2], [3]], "[[1,2],[3]]"), ("mlp", "mlp")],
 )
 def test_a_level_is_shown_as_it_is_typed(value, text):
-    assert plan.as_text(value) == text
+    assert as_text(value) == text

@@ -33,9 +33,12 @@ def start(key, launch="1-a", pid=7):
 def test_runs_that_nobody_has_begun_are_empty_and_cost_no_look_into_their_folders(root, monkeypatch):
     journals = Journals(root, KEYS)
     opened = []
-    monkeypatch.setattr(
-        journal_module, "open", lambda path, mode: opened.append(path) or open(path, mode), raising=False
-    )
+
+    def noted(path, *how, **options):
+        opened.append(path)
+        return open(path, *how, **options)
+
+    monkeypatch.setattr(journal_module, "open", noted, raising=False)
     assert all(journals.look(max_age_s=0)[key].start is None for key in KEYS)
     write(root, KEYS[1], start(KEYS[1]))
     opened.clear()

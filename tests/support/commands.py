@@ -54,7 +54,8 @@ def end(process, code, timeout=90):
 
 def make_store(folder):
     """An MLflow store with nothing in it; in a process of its own, for MLflow takes long to import."""
-    code = "import pathlib, sys; from runner.tracking import mlflow_store as s; s.connect(None, pathlib.Path({!r}))"
+    code = "import pathlib, sys; from runner.tracking import mlflow_store as s; from runner.state.root import Root; "
+    code += "s.connect(None, Root(pathlib.Path({!r})))"
     line = [sys.executable, "-c", code.format(str(folder))]
     subprocess.run(line, check=True, env=environment(), stderr=subprocess.DEVNULL, timeout=90)
 

@@ -2,10 +2,15 @@
 
 from runner import sync as syncing
 from runner.plan import plan as plans
+from runner.state.journals import Journals
+from runner.state.root import Root
+from runner.tracking import mlflow_store as store
+from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.writer import Writer
 
 
 def in_process(root):
-    return syncing.sync(root, None, "ablations")
+    return syncing.sync(Root(root), None, "ablations")
 
 
 class BreaksOff:
@@ -26,5 +31,20 @@ class BreaksOff:
 
 
 def only_plan(root):
-    (path,) = (root / "state" / "sweeps").glob("*/sweep.json")
-    return plans.read(path)
+    (folder,) = Root(root).sweeps()
+    return plans.read(folder.plan)
+
+
+def writer_to(root, client, number="1"):
+    """A writer of the only sweep of a root, to a client of MLflow's and an experiment of it."""
+    runs = only_plan(root).runs
+    journals = Journals(Root(root), [run.run_key for run in runs])
+    return Writer(MlflowTracker(client, number, Root(root)), journals, runs)
+
+
+def local_writer(root):
+    """A writer to the local store, whose sweep is open."""
+    client = store.connect(None, Root(root))
+    writer = writer_to(root, client, store.experiment_id(client, "ablations", None, Root(root)))
+    writer.tracker.open_sweep(only_plan(root))
+    return writer

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from commands import MAIN, environment, free_port, make_store, run, status_of, until
 
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 
 
@@ -18,7 +19,7 @@ def empty_store(tmp_path_factory):
     """An MLflow store with nothing in it: making one takes five seconds, copying it none."""
     folder = tmp_path_factory.mktemp("empty")
     make_store(folder)
-    return store.database(folder)
+    return Root(folder).database
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def new_root(tmp_path, empty_store):
     def make(name="root", state=None):
         root = tmp_path / name
         root.mkdir()
-        shutil.copy(empty_store, store.database(root))
+        shutil.copy(empty_store, Root(root).database)
         if state is not None:
             shutil.copytree(state / "state", root / "state")
         return root
@@ -45,7 +46,7 @@ def root(new_root):
 def main_job(tmp_path_factory, empty_store):
     """The main job in small, trained by two workers; nobody may change its root."""
     root = tmp_path_factory.mktemp("main_job")
-    shutil.copy(empty_store, store.database(root))
+    shutil.copy(empty_store, Root(root).database)
     ended = run(root, "-m", *MAIN, "seed=0,1", "runner.workers=2")
     return SimpleNamespace(root=root, out=ended.out, err=ended.err)
 

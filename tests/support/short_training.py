@@ -1,21 +1,28 @@
 """Trainings of a few steps, and all that two of them must have in common to be equal."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
 from runner.record import TIMES
 from runner.train import epochs as training
+from runner.train.assemble import Assembly
 
 # 60 images in batches of 25 are three steps, the last of 10 images; then two questions while evaluating.
 N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
 N_QUESTIONS = EPOCHS * (N_STEPS + 2)
 
 
+def assembled(run, data, epochs=EPOCHS, batch_size=BATCH):
+    """The parts of a run with its data, for so many epochs."""
+    config = replace(run.config, train=replace(run.config.train, epochs=epochs, batch_size=batch_size))
+    return Assembly(config, run.engine, data, run.model, run.optimizer)
+
+
 def go_on(run, data, position, should_stop=lambda: False, epochs=EPOCHS):
-    return list(
-        training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, BATCH, position, should_stop)
-    )
+    return list(training.train(assembled(run, data, epochs), position, should_stop))
 
 
 def weights(run):

@@ -19,6 +19,7 @@ from commands import (
 from analysis.read import runs
 from analysis.read.database import opened
 from runner.errors import StoreError, without_password
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 from runner.tracking import sqlite
 
@@ -32,10 +33,11 @@ RACE = """
 import os, sys, traceback
 from pathlib import Path
 import mlflow
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 def child():
     try:
-        store.connect(None, Path(sys.argv[1]))
+        store.connect(None, Root(Path(sys.argv[1])))
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -48,13 +50,14 @@ KILLS = """
 import os, signal, sys, time
 from pathlib import Path
 import mlflow
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 root = Path(sys.argv[1])
 n_half_made = 0
 for n_bytes in (1, 50_000, 150_000, 300_000, 450_000):
     pid = os.fork()
     if not pid:
-        store.connect(None, root)
+        store.connect(None, Root(root))
         os._exit(0)
     before = set(root.glob(".*.tmp"))
     while not any(path.stat().st_size >= n_bytes for path in set(root.glob(".*.tmp")) - before):
@@ -86,9 +89,9 @@ def test_eight_processes_that_open_a_new_store_at_once_all_succeed(tmp_path):
 def test_a_store_whose_making_was_killed_again_and_again_is_made_by_the_next_start(tmp_path):
     (n_half_made,) = child(KILLS, tmp_path)
     assert int(n_half_made) == 5, "each kill left one, and the next start took it away"
-    assert not store.database(tmp_path).exists()
-    store.connect(None, tmp_path).create_experiment("works")
-    assert ("works",) in query(store.database(tmp_path), "select name from experiments")
+    assert not Root(tmp_path).database.exists()
+    store.connect(None, Root(tmp_path)).create_experiment("works")
+    assert ("works",) in query(Root(tmp_path).database, "select name from experiments")
     assert tidy(tmp_path)
 
 
@@ -96,11 +99,11 @@ def test_a_store_whose_making_was_killed_again_and_again_is_made_by_the_next_sta
 def test_a_store_under_an_odd_path_is_exactly_that_file(tmp_path, empty_store, name):
     for folder in {name, "a", "a b", "it's "}:
         (tmp_path / folder).mkdir()
-        shutil.copy(empty_store, store.database(tmp_path / folder))
+        shutil.copy(empty_store, Root(tmp_path / folder).database)
     others = {path: path.read_bytes() for path in tmp_path.rglob("mlflow.db") if path.parent.name != name}
-    client = store.connect(None, tmp_path / name)
-    store.experiment_id(client, "here", None, tmp_path / name)
-    assert ("here",) in query(store.database(tmp_path / name), "select name from experiments")
+    client = store.connect(None, Root(tmp_path / name))
+    store.experiment_id(client, "here", None, Root(tmp_path / name))
+    assert ("here",) in query(Root(tmp_path / name).database, "select name from experiments")
     assert {path: path.read_bytes() for path in others} == others
     assert len(list(tmp_path.iterdir())) == len(others) + 1
 
@@ -109,14 +112,14 @@ def test_a_sweep_under_an_odd_path_keeps_all_its_files_there(new_root):
     root = new_root("a?b %20 #ñ 雪 it's $HOME, {x}=[1]")
     run(root, "-m", *SMALL, "seed=0,1", "hydra/launcher=basic")
     assert [path.name for path in root.parent.iterdir()] == [root.name]
-    for one in stored(store.database(root)):
-        assert len(list((store.artifacts(root) / one.id / "artifacts").iterdir())) == 3
+    for one in stored(Root(root).database):
+        assert len(list((Root(root).artifacts / one.id / "artifacts").iterdir())) == 3
     assert "already trained" in run(root, *SMALL, "seed=0").out
 
 
 def test_a_line_break_in_a_path_is_refused(tmp_path):
     with pytest.raises(StoreError, match=r"a\\nb.*cannot hold a line break; give another runner.root"):
-        store.connect(None, tmp_path / "a\nb")
+        store.connect(None, Root(tmp_path / "a\nb"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,53 +135,53 @@ def foreign_database():
     ids=["empty", "text", "damaged", "somebody else's database"],
 )
 def test_a_file_that_is_no_mlflow_store_is_refused_and_left_as_it_is(tmp_path, content):
-    store.database(tmp_path).write_bytes(content)
+    Root(tmp_path).database.write_bytes(content)
     before = listing(tmp_path)
     with pytest.raises(StoreError, match="not a usable MLflow store: .*; it is left as it is: move it away"):
-        store.connect(None, tmp_path)
-    assert store.database(tmp_path).read_bytes() == content and listing(tmp_path) == before
+        store.connect(None, Root(tmp_path))
+    assert Root(tmp_path).database.read_bytes() == content and listing(tmp_path) == before
 
 
 @pytest.mark.parametrize("damage", ["cut", "overwritten"])
 def test_a_damaged_store_is_refused_before_anything_is_trained_and_left_as_it_is(damage, root):
-    content = bytearray(store.database(root).read_bytes())
+    content = bytearray(Root(root).database.read_bytes())
     if damage == "cut":
         content = content[: len(content) * 2 // 3]
     else:
         content[len(content) // 2 : len(content) // 2 + 60_000] = os.urandom(60_000)
-    store.database(root).write_bytes(content)
+    Root(root).database.write_bytes(content)
     ended = run(root, "-m", *SMALL, "seed=0", code=2)
     assert "not a usable MLflow store" in ended.err and ended.err.count("\n") == 1
-    assert store.database(root).read_bytes() == content and not list((root / "state").glob("*/journal.jsonl"))
+    assert Root(root).database.read_bytes() == content and not list((root / "state").glob("*/journal.jsonl"))
 
 
 def test_a_store_that_is_locked_is_not_taken_for_a_damaged_one(root, monkeypatch):
     monkeypatch.setattr(sqlite, "_WAIT_S", 0.1)
-    with contextlib.closing(sqlite3.connect(store.database(root), isolation_level=None)) as file:
+    with contextlib.closing(sqlite3.connect(Root(root).database, isolation_level=None)) as file:
         file.execute("begin exclusive")
         with pytest.raises(StoreError, match="mlflow.db is kept locked by another process; wait for its end, or end"):
-            store.check(None, root)
+            store.check(None, Root(root))
         with pytest.raises(StoreError, match="mlflow.db is kept locked by another process"):
             with opened(runs.local_uri(root), "ablations"):
                 pass
-    store.check(None, root)
+    store.check(None, Root(root))
 
 
 def test_a_store_of_another_mlflow_is_refused_and_never_upgraded(root):
-    with contextlib.closing(sqlite3.connect(store.database(root))) as connection, connection:
+    with contextlib.closing(sqlite3.connect(Root(root).database)) as connection, connection:
         connection.execute("update alembic_version set version_num = 'abcdef012345'")
-    before = store.database(root).read_bytes()
+    before = Root(root).database.read_bytes()
     with pytest.raises(StoreError, match="out-of-date database schema .found version abcdef012345.*mlflow db upgrade"):
-        store.connect(None, root)
-    assert store.database(root).read_bytes() == before
+        store.connect(None, Root(root))
+    assert Root(root).database.read_bytes() == before
 
 
 def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(root):
-    client = store.connect(None, root)
-    number = store.experiment_id(client, "ablations", None, root)
+    client = store.connect(None, Root(root))
+    number = store.experiment_id(client, "ablations", None, Root(root))
     client.delete_experiment(number)
     with pytest.raises(StoreError, match=f"was deleted in MLflow; restore it .mlflow experiments restore -x {number}."):
-        store.experiment_id(client, "ablations", None, root)
+        store.experiment_id(client, "ablations", None, Root(root))
 
 
 def test_a_password_is_not_shown():
@@ -187,11 +190,11 @@ def test_a_password_is_not_shown():
 
 def test_a_store_that_somebody_keeps_locked_is_noticed_in_seconds(root, monkeypatch):
     monkeypatch.setattr(store, "_LOCKED_S", 0.1)
-    store.probe(None, root)
-    with contextlib.closing(sqlite3.connect(store.database(root), isolation_level=None)) as file:
+    store.probe(None, Root(root))
+    with contextlib.closing(sqlite3.connect(Root(root).database, isolation_level=None)) as file:
         file.execute("begin exclusive")
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):
-            store.probe(None, root)
-    store.probe(None, root)
+            store.probe(None, Root(root))
+    store.probe(None, Root(root))
     with pytest.raises(sqlite3.OperationalError, match="unable to open database file"):
-        store.probe(None, root / "nowhere")
+        store.probe(None, Root(root / "nowhere"))

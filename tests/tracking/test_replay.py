@@ -15,15 +15,15 @@ from commands import (
     stored_by_key,
     sync,
 )
-from replays import BreaksOff, in_process, only_plan
+from replays import BreaksOff, in_process, only_plan, writer_to
 
 from analysis.read import runs
 from analysis.read.database import opened
 from runner import sync as syncing
 from runner.errors import StoreError
 from runner.record import METRICS
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
-from runner.tracking.writer import Ledger
 
 pytest_plugins = "roots"
 
@@ -36,9 +36,9 @@ def counts(database):
 def test_a_store_that_is_gone_is_rebuilt_equal_from_the_journals(main_job, new_root):
     root = new_root(state=main_job.root)
     assert "8 runs looked at; the store is in step" in sync(root).stdout
-    assert image(store.database(root)) == image(store.database(main_job.root))
-    for key, one in stored_by_key(store.database(root)).items():
-        kept = store.artifacts(root) / one.id / "artifacts"
+    assert image(Root(root).database) == image(Root(main_job.root).database)
+    for key, one in stored_by_key(Root(root).database).items():
+        kept = Root(root).artifacts / one.id / "artifacts"
         assert {path.name: path.read_bytes() for path in kept.iterdir()} == {
             name: (main_job.root / "state" / key / name).read_bytes()
             for name in ("config.json", "weights.npz", "test_correct.npy")
@@ -48,80 +48,79 @@ def test_a_store_that_is_gone_is_rebuilt_equal_from_the_journals(main_job, new_r
 def test_a_second_replay_adds_no_row(main_job, new_root):
     root = new_root(state=main_job.root)
     in_process(root)
-    before = counts(store.database(root))
+    before = counts(Root(root).database)
     in_process(root)
-    assert counts(store.database(root)) == before
+    assert counts(Root(root).database) == before
     assert before["metrics"] == [(8 * 3 * len(METRICS),)] and before["runs"] == [(9,)]
 
 
 def test_a_second_replay_leaves_the_latest_sweep_the_latest(main_job, new_root):
     root = new_root(state=main_job.root)
     in_process(root)
-    (before,) = stored(store.database(root), "sweep")
+    (before,) = stored(Root(root).database, "sweep")
     in_process(root)
-    (after,) = stored(store.database(root), "sweep")
+    (after,) = stored(Root(root).database, "sweep")
     assert int(before.tags["last_used"]) == int(after.tags["last_used"])
 
 
 def test_a_replay_that_broke_off_anywhere_is_finished_by_the_next(main_job, new_root):
     root = new_root(state=main_job.root)
-    client = store.connect(None, root)
-    number = store.experiment_id(client, "ablations", None, root)
-    plan = only_plan(root)
+    client = store.connect(None, Root(root))
+    number = store.experiment_id(client, "ablations", None, Root(root))
     n_calls = 0
     while True:
         n_calls += 7
-        ledger = Ledger(BreaksOff(client, n_calls), number, root, plan.runs)
+        writer = writer_to(root, BreaksOff(client, n_calls), number)
         try:
-            ledger.open_sweep(plan)
-            ledger.update()
+            writer.tracker.open_sweep(only_plan(root))
+            writer.update()
             break
         except ConnectionError:
             continue
-    ledger.close_as_recorded()
-    assert image(store.database(root)) == image(store.database(main_job.root))
+    writer.close_as_recorded()
+    assert image(Root(root).database) == image(Root(main_job.root).database)
 
 
 def test_runs_that_serve_no_sweep_are_replayed_too(main_job, new_root):
     root = new_root(state=main_job.root)
     shutil.rmtree(root / "state" / "sweeps")
     assert in_process(root) == 8
-    runs, originals = stored_by_key(store.database(root)), stored_by_key(store.database(main_job.root))
+    runs, originals = stored_by_key(Root(root).database), stored_by_key(Root(main_job.root).database)
     assert {key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in runs.items()} == {
         key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in originals.items()
     }
-    assert not stored(store.database(root), "sweep")
+    assert not stored(Root(root).database, "sweep")
     assert not any("mlflow.parentRunId" in one.tags for one in runs.values())
 
 
 def test_a_spare_run_of_the_same_key_is_deleted_and_the_complete_one_kept(main_job, new_root):
     root = new_root(state=main_job.root)
-    client = store.connect(None, root)
-    number = store.experiment_id(client, "ablations", None, root)
+    client = store.connect(None, Root(root))
+    number = store.experiment_id(client, "ablations", None, Root(root))
     plan = only_plan(root)
     first, second = plan.runs[0].run_key, plan.runs[1].run_key
     for key in (first, first, first):
         client.create_run(number, tags={"run_key": key, "kind": "run"}, start_time=1)
     in_process(root)
-    kept = stored_by_key(store.database(root))
+    kept = stored_by_key(Root(root).database)
     assert kept[first].tags["complete"] == "1" and kept[first].params == stored_params(main_job, first)
     client.create_run(number, tags={"run_key": second, "kind": "run"}, start_time=1)
     in_process(root)
-    again = stored_by_key(store.database(root))
+    again = stored_by_key(Root(root).database)
     assert again[second].id == kept[second].id, "the complete one, though the other one began earlier"
 
 
 def stored_params(main_job, key):
-    return stored_by_key(store.database(main_job.root))[key].params
+    return stored_by_key(Root(main_job.root).database)[key].params
 
 
 def test_a_run_deleted_by_hand_comes_back(main_job, new_root):
     root = new_root(state=main_job.root)
     in_process(root)
-    one = stored(store.database(root))[0]
-    store.connect(None, root).delete_run(one.id)
+    one = stored(Root(root).database)[0]
+    store.connect(None, Root(root)).delete_run(one.id)
     in_process(root)
-    assert image(store.database(root)) == image(store.database(main_job.root))
+    assert image(Root(root).database) == image(Root(main_job.root).database)
 
 
 HALF = """
@@ -137,7 +136,7 @@ os.kill(os.getpid(), 9)
 def test_a_store_whose_writer_was_killed_in_the_middle_is_read_as_it_was_before(reader, main_job, new_root):
     root = new_root(state=main_job.root)
     in_process(root)
-    database = store.database(root)
+    database = Root(root).database
     before = image(database)
     subprocess.run([sys.executable, "-c", HALF, database], env=environment(), check=False)
     with pytest.raises(sqlite3.OperationalError) as told:
@@ -157,13 +156,13 @@ def test_a_replay_changes_nothing_but_the_store(main_job, new_root, tmp_path, mo
     monkeypatch.chdir(elsewhere)
     before = listing(tmp_path)
     in_process(root)
-    assert syncing.verify(root) == 8
+    assert syncing.verify(Root(root)) == 8
     after = listing(tmp_path)
     changed = {path for path in before | after if before.get(path) != after.get(path)}
-    artifacts = {path for path in changed if path.is_relative_to(store.artifacts(root))}
+    artifacts = {path for path in changed if path.is_relative_to(Root(root).artifacts)}
     # A folder changes with a name that is new in it.
     lock = root / "state" / "tracking.lock"
-    assert changed - artifacts <= {store.database(root), lock, lock.parent, root}
+    assert changed - artifacts <= {Root(root).database, lock, lock.parent, root}
 
 
 def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):

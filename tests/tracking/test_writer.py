@@ -18,15 +18,18 @@ from commands import (
     sync,
     until,
 )
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
-from replays import BreaksOff, in_process, only_plan
+from replays import BreaksOff, in_process, local_writer, writer_to
 
 from analysis.read import runs
 from runner.errors import StoreBehindError, StoreError
 from runner.record import METRICS
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
+from runner.tracking import mlflow_tracker
 from runner.tracking import writer as tracking
-from runner.tracking.writer import Ledger, Tracker
+from runner.tracking.writer import WriterThread
 
 pytest_plugins = "roots"
 
@@ -36,73 +39,71 @@ class Away:
         raise ConnectionError("http://me:secret@host is away")
 
 
-def test_a_tracker_without_a_store_says_so_and_counts_what_is_behind(main_job):
-    plan = only_plan(main_job.root)
-    tracker = Tracker(Ledger(Away(), "1", main_job.root, plan.runs))
-    tracker.start()
-    until(lambda: tracker.trouble, seconds=5)
-    assert tracker.finish("FINISHED") == "8 runs are"
-    assert tracker.trouble == "http://***@host is away"
-    assert not tracker.is_alive()
+def test_a_writer_without_a_store_says_so_and_counts_what_is_behind(main_job):
+    thread = WriterThread(writer_to(main_job.root, Away()))
+    thread.start()
+    until(lambda: thread.trouble, seconds=5)
+    assert thread.finish("FINISHED") == "8 runs are"
+    assert thread.trouble == "http://***@host is away"
+    assert not thread.is_alive()
 
 
 @pytest.fixture
-def ledger(main_job, new_root):
-    """A sweep whose journals are all there and whose store is empty."""
-    root = new_root(state=main_job.root)
-    client = store.connect(None, root)
-    plan = only_plan(root)
-    ledger = Ledger(client, store.experiment_id(client, "ablations", None, root), root, plan.runs)
-    ledger.open_sweep(plan)
-    return ledger
+def writer(main_job, new_root):
+    """Of a sweep whose journals are all there and whose store is empty."""
+    return local_writer(new_root(state=main_job.root))
 
 
-def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(ledger, main_job):
-    ends = [mirror.reader.poll().end for mirror in ledger.mirrors]
-    for mirror in ledger.mirrors:  # as if all were under way
-        mirror.reader.journal.end = None
-    ledger.update()
-    for mirror, ended in zip(ledger.mirrors, ends, strict=True):
-        ledger.client.delete_run(mirror.run_id)
-        mirror.reader.journal.end = ended
+def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(writer, main_job):
+    journals = writer.journals.look()
+    ends = {key: journals[key].end for key in journals}
+    for key in journals:  # as if all were under way
+        journals[key].end = None
+    writer.update()
+    for one in stored(writer.tracker.root.database):
+        writer.tracker.client.delete_run(one.id)
+    for key in journals:
+        journals[key].end = ends[key]
+        journals._changes.append(key)
     with pytest.raises(MlflowException, match="must be in the 'active' state"):
-        ledger.update(patience=99)
-    ledger.update()
-    ledger.close_as_recorded()
-    assert image(store.database(ledger.root)) == image(store.database(main_job.root))
+        writer.update(patience=99)
+    writer.update()
+    writer.close_as_recorded()
+    assert image(writer.tracker.root.database) == image(Root(main_job.root).database)
 
 
-def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(ledger):
-    ledger.client.delete_run(ledger.parent_id)
-    tracker = Tracker(ledger)
-    assert tracker.finish("FINISHED") == "how it ended is"
-    assert "must be in the 'active' state" in tracker.trouble and not ledger.n_behind
-    in_process(ledger.root)
-    assert [one.status for one in stored(store.database(ledger.root), "sweep")] == ["FINISHED"]
+def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(writer):
+    writer.tracker.client.delete_run(writer.tracker.parent_id)
+    thread = WriterThread(writer)
+    assert thread.finish("FINISHED") == "how it ended is"
+    assert "must be in the 'active' state" in thread.trouble and not writer.n_behind
+    in_process(writer.tracker.root.path)
+    assert [one.status for one in stored(writer.tracker.root.database, "sweep")] == ["FINISHED"]
 
 
-def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(ledger):
-    ledger.client.delete_experiment(ledger.experiment_id)
-    tracker = Tracker(ledger)
-    assert tracker.finish("FINISHED") == "8 runs are"
-    assert "must be in the 'active' state" in tracker.trouble
+def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(writer):
+    client, experiment = writer.tracker.client, writer.tracker.experiment_id
+    client.delete_experiment(experiment)
+    thread = WriterThread(writer)
+    assert thread.finish("FINISHED") == "8 runs are"
+    assert "must be in the 'active' state" in thread.trouble
     with pytest.raises(StoreError, match="was deleted in MLflow; restore it"):
-        in_process(ledger.root)
-    ledger.client.restore_experiment(ledger.experiment_id)
-    assert tracker.finish("FINISHED") is None
+        in_process(writer.tracker.root.path)
+    client.restore_experiment(experiment)
+    assert thread.finish("FINISHED") is None
 
 
-def test_another_process_that_was_stopped_while_it_created_a_run_holds_nobody_up_for_ever(ledger, monkeypatch):
-    monkeypatch.setattr(tracking, "_ALONE_S", 0.1)
-    waiting = Ledger(ledger.client, ledger.experiment_id, ledger.root, only_plan(ledger.root).runs)
-    tracker = Tracker(waiting)
-    with ledger.alone:
-        assert tracker.finish("FINISHED") == "8 runs are"
-    assert "could not be acquired" in tracker.trouble
-    assert tracker.finish("FINISHED") is None
+def test_another_process_that_was_stopped_while_it_created_a_run_holds_nobody_up_for_ever(writer, monkeypatch):
+    monkeypatch.setattr(mlflow_tracker, "_ALONE_S", 0.1)
+    tracker = writer.tracker
+    thread = WriterThread(writer_to(tracker.root.path, tracker.client, tracker.experiment_id))
+    with FileLock(str(tracker.root.tracking_lock)):
+        assert thread.finish("FINISHED") == "8 runs are"
+    assert "could not be acquired" in thread.trouble
+    assert thread.finish("FINISHED") is None
 
 
-def test_whoever_interrupts_a_sweep_does_not_wait_for_a_call_that_hangs(ledger, monkeypatch):
+def test_whoever_interrupts_a_sweep_does_not_wait_for_a_call_that_hangs(writer, monkeypatch):
     monkeypatch.setattr(tracking, "_INTERRUPTED_S", 0.1)
     let_go, begun = threading.Event(), threading.Event()
 
@@ -110,14 +111,14 @@ def test_whoever_interrupts_a_sweep_does_not_wait_for_a_call_that_hangs(ledger, 
         begun.set()
         let_go.wait()
 
-    monkeypatch.setattr(ledger, "update", hangs)
-    tracker = Tracker(ledger)
-    tracker.start()
+    monkeypatch.setattr(writer, "update", hangs)
+    thread = WriterThread(writer)
+    thread.start()
     begun.wait()
-    assert tracker.finish("KILLED", interrupted=True) == "8 runs are"
-    assert tracker.trouble == "a call to it is still under way"
+    assert thread.finish("KILLED", interrupted=True) == "8 runs are"
+    assert thread.trouble == "a call to it is still under way"
     let_go.set()
-    tracker.join()
+    thread.join()
 
 
 def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(main_job, new_root, monkeypatch):
@@ -140,7 +141,7 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
     command = f"python -m runner.sync --root {root} --experiment ablations --uri {server.uri}"
     assert f"2 runs are kept in {root / 'state'} and not in MLflow yet" in ended.err
     assert ended.err.rstrip().endswith(f"when it is back: {command}")
-    assert not query(store.database(root), "select 1 from runs"), "the local store is not the one that was asked for"
+    assert not query(Root(root).database, "select 1 from runs"), "the local store is not the one that was asked for"
 
     assert "cannot be reached" in sync(root, "--uri", server.uri, code=2).stderr
     before = journals(root)

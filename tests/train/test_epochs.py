@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from places import REPO
 from short_training import (
-    BATCH,
     EPOCHS,
     N_IMAGES,
     N_STEPS,
+    assembled,
     everything,
     go_on,
     without_times,
@@ -33,7 +33,7 @@ from runner.train import epochs as training
 def test_training_yields_a_frozen_record_an_epoch_with_every_metric(new_run, data):
     position = Position()
     run = new_run()
-    epochs = training.train(run.model, run.optimizer, run.engine, data, run.seed, 3, BATCH, position)
+    epochs = training.train(assembled(run, data, 3), position)
     for epoch in (1, 2, 3):
         record = next(epochs)
         assert type(record) is EpochRecord and record.epoch == epoch
@@ -191,7 +191,7 @@ def test_the_first_loss_that_is_not_finite_is_named(step, where, value, new_run,
 
     monkeypatch.setattr(run.engine, "loss", broken)
     with pytest.raises(Diverged, match=f"^loss {value} at {where}$"):
-        for record in training.train(run.model, run.optimizer, run.engine, data, 0, EPOCHS, BATCH, Position()):
+        for record in training.train(assembled(run, data), Position()):
             records.append(record)
     assert len(n_trained) == step
     assert len(records) == (step - 1) // N_STEPS
@@ -230,12 +230,12 @@ from runner.data import loading as data
 from runner.train import epochs as training
 from runner.engine.dezero import named_parameters
 from runner.engine.loop import Position
+from short_training import assembled
 run = conftest.new_run.__wrapped__()(fc_depth=2, blocks=[[2, 2], [2]])
 few = conftest.few.__wrapped__()
 digits = data.prepare("digits", Path("nowhere"), write=False)[0]
 images = few(digits, 60, 30)
-args = (run.model, run.optimizer, run.engine, images, 0, 2, 25, Position())
-for record in training.train(*args):
+for record in training.train(assembled(run, images, 2, 25), Position()):
     print({m: v for m, v in record.metrics().items() if m not in training_times})
 print([(n, hashlib.sha256(p.data.tobytes()).hexdigest()) for n, p in named_parameters(run.model).items()])
 print(run.model._params)

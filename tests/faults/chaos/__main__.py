@@ -15,7 +15,7 @@ from commands import make_store
 from chaos.figures import table
 from chaos.harness import Harness
 from chaos.subjects import Ours, Plain
-from runner.tracking import mlflow_store as store
+from runner.state.root import Root
 
 
 def main():
@@ -54,7 +54,7 @@ def under_fire(subject, folder, seed, n_kills):
         place = folder / f"{subject.__name__.lower()} {number}"
         place.mkdir()
         kills = n_kills // 2 + n_kills % 2 * number
-        return Harness(subject(store.database(folder)), place, 2 * seed + number, kills, points[number::2]).run()
+        return Harness(subject(Root(folder).database), place, 2 * seed + number, kills, points[number::2]).run()
 
     with ThreadPoolExecutor(2) as pool:
         found = reduce(operator.add, pool.map(half, range(2)))

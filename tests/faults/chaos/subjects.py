@@ -29,6 +29,7 @@ from places import FAULTY, REPO
 
 from runner.faults import POINTS
 from runner.record import METRICS, TIMES
+from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 
 CHANNELS, SEEDS, N_EPOCHS, N_WORKERS = (1, 2, 3), (0, 1), 6, 2
@@ -52,7 +53,7 @@ class Ours:
 
     def prepare(self, root, served):
         root.mkdir()
-        shutil.copy(self.empty_store, store.database(root))
+        shutil.copy(self.empty_store, Root(root).database)
         if served:
             self.server = Server(root)
 
@@ -90,7 +91,7 @@ class Ours:
 
     def look(self, root, wrong):
         """What must hold at any moment, while others are at work: what is marked complete is whole."""
-        database = store.database(root)
+        database = Root(root).database
         if database.exists():
             for name, n in query(database, MARKED):
                 if n != self.n_epochs * len(METRICS):
@@ -98,7 +99,7 @@ class Ours:
 
     def check(self, root, figures, wrong):
         """What must hold at any moment, with nobody at work."""
-        database = store.database(root)
+        database = Root(root).database
         if not database.exists():  # before it was made
             return
         if query(database, "pragma integrity_check") != [("ok",)]:
@@ -123,7 +124,7 @@ class Ours:
 
     def check_end(self, root, reference, figures, wrong):
         """What must hold once a sweep has ended by itself with exit code 0."""
-        runs = stored(store.database(root))
+        runs = stored(Root(root).database)
         keys = Counter(one.tags["run_key"] for one in runs)
         figures.duplicate_runs += sum(n - 1 for n in keys.values())
         figures.left_running += sum(one.status == "RUNNING" for one in runs)
@@ -150,7 +151,7 @@ class Ours:
         """Run key -> its numbers and files in state/, and in MLflow: all that has to be equal bit for bit."""
         in_state = results(root)
         in_store = {}
-        for one in stored(store.database(root)):
+        for one in stored(Root(root).database):
             artifacts = Path(url2pathname(urlsplit(one.uri).path))
             rows = [(metric, step, value) for metric, step, value, _ in one.rows if metric not in TIMES]
             # config.json names the root, too.
@@ -182,8 +183,8 @@ class Server:
         self.uri = f"http://127.0.0.1:{port}"
         self.log = root.with_suffix(".server")
         where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-        what = ["--backend-store-uri", store.sqlite_uri(store.database(root))]
-        what += ["--default-artifact-root", store.artifacts(root).as_uri()]
+        what = ["--backend-store-uri", store.sqlite_uri(Root(root).database)]
+        what += ["--default-artifact-root", Root(root).artifacts.as_uri()]
         self.line = [sys.executable, "-m", "mlflow", "server", *where, *what]
         self.begin()
 

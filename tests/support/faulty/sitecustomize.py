@@ -89,19 +89,20 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.real.loader.exec_module(module)
         train = module.train
 
-        def faulty(model, optimizer, engine, data, seed, *more):
+        def faulty(assembly, *how):
             # The estimate of a sweep's time trains a little, too: no run of anybody's.
             if sys._getframe(1).f_globals["__name__"] == "runner.work.estimate":
-                return train(model, optimizer, engine, data, seed, *more)
-            return watched(model, optimizer, engine, data, seed, *more)
+                return train(assembly, *how)
+            return watched(assembly, *how)
 
-        def watched(model, optimizer, engine, data, seed, *more):
+        def watched(assembly, *how):
+            seed = assembly.config.seed
             if str(seed) in FAULTS:
                 misbehave(FAULTS[str(seed)])
             key = getattr(sys._getframe(1).f_locals.get("planned"), "run_key", None)
             note("+", key)
             try:
-                for record in train(model, optimizer, engine, data, seed, *more):
+                for record in train(assembly, *how):
                     if record is not None:  # else a card is at work
                         time.sleep(EPOCH_SLEEP)
                         write(f"{seed} {record.epoch}")
