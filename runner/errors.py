@@ -1,4 +1,4 @@
-"""Every error the runner raises on purpose, each with the exit code it ends in."""
+"""Every error that the runner raises on purpose, with the exit code that it leads to."""
 
 import re
 
@@ -10,13 +10,13 @@ class RunnerError(Exception):
 
 
 class ConfigError(RunnerError):
-    """The configuration or the command line cannot be run; nothing was trained or written."""
+    """The configuration or the command line is refused; nothing was trained or written."""
 
     exit_code = 2
 
 
 class DeviceError(ConfigError):
-    """`device=gpu` was asked for and no usable GPU is there."""
+    """`device=gpu` was asked for, and there is no usable GPU."""
 
 
 class StoreError(RunnerError):
@@ -26,7 +26,7 @@ class StoreError(RunnerError):
 
 
 class DataError(RunnerError):
-    """A data set is missing, or its bytes are not the ones that are pinned."""
+    """A data set is missing, or its bytes are not the expected ones."""
 
     exit_code = 3
 
@@ -42,15 +42,15 @@ class TimedOut(RunnerError):
 
 
 class GaveWay(RunnerError):
-    """A run did not fit on the card beside others; it can be gone on with beside fewer."""
+    """A run did not fit on the GPU beside others; it can go on beside fewer."""
 
 
 class CardLost(RunnerError):
-    """After an error of a kernel nothing can be done with a card any more by the process that had it."""
+    """A kernel's error left the GPU unusable for this process."""
 
 
 class StateError(RunnerError):
-    """A file of `state/` says something that cannot be true; it is left as it is."""
+    """A file of `state/` cannot be right; it is left as it is."""
 
 
 def without_password(text: str) -> str:
@@ -59,7 +59,7 @@ def without_password(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A line for a terminal: what it would take for a command of its own, or cannot show, is a `?`."""
+    """A line for a terminal: control characters and what it cannot show become `?`."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

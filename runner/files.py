@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and where those of the user's cache are."""
+"""Files that appear whole or not at all; the checkout and the user's cache folder."""
 
 import errno
 import os
@@ -38,14 +38,14 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_all(file: IO[bytes], content: bytes) -> None:
-    """Write every byte to an unbuffered file; a disk that is nearly full takes a part and says nothing."""
+    """Write every byte to an unbuffered file: where a disk is nearly full, `write` may take only a part."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) or 0 :]
 
 
 def no_room(error: OSError, path: Path) -> OSError:
-    """The error with the file's name, and the room that is left where there was too little."""
+    """The error with the file's name and, where the disk is full, the room that is left."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return error
     try:
@@ -56,7 +56,7 @@ def no_room(error: OSError, path: Path) -> OSError:
 
 
 def unwritable(folder: Path) -> str | None:
-    """Why nothing can be written in a folder, or in one that is to be made there; None when something can."""
+    """Why nothing can be written in a folder that exists or is to be made; None when something can."""
     nearest = folder
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent

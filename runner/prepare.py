@@ -14,6 +14,7 @@ from runner.files import unwritable
 from runner.plan import memory
 from runner.plan.plan import Plan
 from runner.state.root import Root
+from runner.tracking import address
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
 
@@ -92,9 +93,9 @@ def open_tracker(config: Config, root: Root, plan: Plan) -> MlflowTracker:
         if warning:
             print(f"runner: {warning}", file=sys.stderr, flush=True)
     experiment = store.insist(
-        lambda: store.experiment_id(client, config.tracking.experiment, uri, root), store.shown(uri, root)
+        lambda: store.experiment_id(client, config.tracking.experiment, uri, root), address.shown(uri, root)
     )
-    return MlflowTracker(client, experiment, root, lambda: store.probe(uri, root))
+    return MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
 
 
 def tell_behind(behind: str, trouble: str | None, config: Config, root: Root) -> None:

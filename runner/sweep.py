@@ -16,6 +16,7 @@ from runner.plan.plan import Plan
 from runner.state.checkpoint import Checkpoints
 from runner.state.journals import Journals
 from runner.state.root import Root
+from runner.tracking import address
 from runner.tracking import mlflow_store as store
 from runner.tracking.writer import Writer, WriterThread
 from runner.train import provenance
@@ -45,7 +46,7 @@ def sweep(grid: grids.Grid, command: list[str], start_workers: StartWorkers) -> 
         prepare.check_size(cell.config, cell.config.data.name)
     device = devices.resolve(config.device, {cell.config.engine.name for cell in grid.cells})
     if not config.plan:
-        store.check(config.tracking.uri, root)
+        address.check(config.tracking.uri, root)
     sources = prepare.Sources(root, write=not config.plan)
 
     def data_of(of: Config) -> tuple[str, str]:
@@ -61,7 +62,7 @@ def sweep(grid: grids.Grid, command: list[str], start_workers: StartWorkers) -> 
         _tidy(plan, journals, root)
     n_workers = _n_workers(config, device)
     used = sorted({f"{run.data_name} ({run.data_sha256[:8]})" for run in plan.runs})
-    where = {"data": ", ".join(used), "root": root, "uri": store.shown(config.tracking.uri, root)}
+    where = {"data": ", ".join(used), "root": root, "uri": address.shown(config.tracking.uri, root)}
     summary.announce(plan, n_duplicates, len(plan.runs) - len(todo), n_workers, where)
     if todo and (config.plan or (config.progress and not plan.single)):
         summary.announce_time(*estimate.seconds(plan, todo, journals, sources.named, n_workers))
@@ -83,7 +84,7 @@ def _train(plan: Plan, config: Config, journals: Journals, n_workers: int, start
     tracker = prepare.open_tracker(config, root, plan)
     plans.write(plan, root)
     if not plan.single:
-        store.insist(lambda: tracker.open_sweep(plan), store.shown(config.tracking.uri, root))
+        store.insist(lambda: tracker.open_sweep(plan), address.shown(config.tracking.uri, root))
     writer = WriterThread(Writer(tracker, journals, plan.runs))
     name = new_launch()
     stop_file = root.sweep(plan.sweep_key).stop_file(name)

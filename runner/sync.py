@@ -11,6 +11,7 @@ from runner.plan.plan import PlannedRun, config_from
 from runner.state.journal import read_journal
 from runner.state.journals import Journals
 from runner.state.root import Root
+from runner.tracking import address
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.writer import Writer
@@ -30,7 +31,7 @@ def sync(root: Root, uri: str | None, experiment: str) -> int:
         raise StoreError(f"{root.state}: there is no such folder; train something first, or give --root")
     client = store.connect(uri, root)
     of = (client, experiment, uri, root)
-    experiment_id = store.insist(lambda: store.experiment_id(*of), store.shown(uri, root))
+    experiment_id = store.insist(lambda: store.experiment_id(*of), address.shown(uri, root))
     # The oldest first: a run's parent is the first sweep that it served.
     sweeps = [plan for plan in (plans.read(folder.plan) for folder in root.sweeps()) if not plan.single]
     planned = {run.run_key: run for plan in sweeps for run in plan.runs}

@@ -8,21 +8,21 @@ import sys
 
 from runner.errors import RunnerError
 from runner.state.root import Root
+from runner.tracking import address
 from runner.tracking import mlflow_store as store
 
-# Sorted by anything but the time, MLflow's pages list runs side by side instead of folded under their sweep,
-# and only runs that are listed are drawn.
+# MLflow's pages draw only runs that are listed, and fold those of a sweep away unless they are sorted by a metric.
 _BEST_FIRST = "orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false"
 
 
 def command(uri: str, artifacts: str, port: int) -> list[str]:
-    """The server's command line. The exact host list is what keeps foreign names from resolving to it."""
+    """The server's command line. The exact list of hosts protects it from DNS rebinding."""
     hosts = f"localhost:{port},127.0.0.1:{port}"
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--allowed-hosts", hosts, "--x-frame-options", "DENY"),
-        # One line a request would bury the addresses.
+        # A line for each request would bury the addresses.
         *("--uvicorn-opts", "--log-level=warning"),
         *("--backend-store-uri", uri, "--artifacts-destination", artifacts),
     ]
@@ -51,14 +51,13 @@ def main() -> None:
     print("MLflow, on this machine only; Ctrl-C ends it")
     print(f"  sweeps and their runs: {page}")
     print(f"  curves, best first:    {page}?{_BEST_FIRST}&compareRunsMode=CHART", flush=True)
-    uri = store.sqlite_uri(root.database)
+    uri = address.sqlite_uri(root.database)
     sys.exit(_serve(command(uri, str(root.artifacts), arguments.port), environment))
 
 
 def _serve(words: list[str], environment: dict[str, str]) -> int:
     """Run the server until Ctrl-C or SIGTERM; its exit code, 0 when it was asked to end."""
-    # In a session of its own: Ctrl-C then reaches this process alone, which ends the server and the processes
-    # that it started in good order.
+    # In a session of its own, so that Ctrl-C reaches this process alone, which ends the server's processes in order.
     server = subprocess.Popen(words, env=environment, start_new_session=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

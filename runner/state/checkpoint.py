@@ -1,4 +1,4 @@
-"""A run's way back after a kill: weights, optimizer and position, in two generations that prove themselves."""
+"""Checkpoints: weights, optimizer and position, in two generations, each under its own SHA-256."""
 
 import hashlib
 import io
@@ -16,13 +16,13 @@ _N_HASH = hashlib.sha256().digest_size
 
 
 class Checkpoints:
-    """`checkpoint` and `previous` in a run's folder: whichever is whole and belongs to the run serves."""
+    """`checkpoint` and `checkpoint.previous` in a run's folder: the newest whole one of the run is used."""
 
     def __init__(self, folder: Path, run_key: str) -> None:
         self.run_key = run_key
         self.newest, self.previous = folder / "checkpoint", folder / "checkpoint.previous"
         self._newest_serves = True
-        #: What `load` found and would not take: damaged, another run's, or with a pickled object in it.
+        #: The files that `load` refused: damaged, another run's, or with a pickled object in them.
         self.refused: list[str] = []
 
     def save(self, arrays: dict[str, Any], position: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ class Checkpoints:
         payload = io.BytesIO()
         np.savez(payload, about=np.frombuffer(about, dtype=np.uint8), **arrays)
         content = payload.getvalue()
-        # A damaged one must not take the place of the previous, which is then the only way back.
+        # A damaged checkpoint must not replace the previous one, which is then the only good one.
         if self._newest_serves and self.newest.exists():
             os.replace(self.newest, self.previous)
         write_whole(self.newest, _MAGIC + hashlib.sha256(content).digest() + content)
@@ -55,13 +55,13 @@ class Checkpoints:
             return None
         start = len(_MAGIC) + _N_HASH
         payload = content[start:]
-        # Our own hash first: NumPy reads some damaged files without a word.
+        # The hash is checked first: NumPy reads some damaged files without an error.
         if content[:start] != _MAGIC + hashlib.sha256(payload).digest():
             return None
         with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
             try:
                 arrays = {name: stored[name] for name in stored.files}
-            except ValueError:  # a pickled object: never one of ours
+            except ValueError:  # a pickled object, which the runner never writes
                 return None
         about = json.loads(arrays.pop("about").tobytes())
         return (arrays, about["position"]) if about["run_key"] == self.run_key else None

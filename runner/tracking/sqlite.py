@@ -1,26 +1,26 @@
-"""SQLite files, without MLflow: read as their last whole transaction left them, never written."""
+"""SQLite files without MLflow: read as their last whole transaction left them, never written."""
 
 import contextlib
 import sqlite3
 from pathlib import Path
 
-#: Seconds for which somebody else's writing is waited for.
+#: Seconds to wait while another process writes.
 _WAIT_S = 10
-#: What to say of a file that `is_locked`.
+#: The message for a file that `is_locked`.
 LOCKED = "is kept locked by another process; wait for its end, or end it, and type the command again"
 
 
 def to_read(path: Path) -> sqlite3.Connection:
     """A connection that cannot write.
 
-    A writer that was killed in the middle of a transaction leaves half of it in the file, and beside it the journal to
-    take it back with. SQLite does so for the next one who may write, and tells one who may not that the file is
-    read-only; so that is done first.
+    A writer that was killed within a transaction leaves half of it in the file, and SQLite's
+    rollback journal beside it. SQLite rolls it back for the next connection that may write, and
+    refuses one that may not; so this function first opens the file for writing once.
 
     Raises
     ------
     sqlite3.Error
-        For what is no such file, or cannot be put right because it may not be written.
+        When it is no SQLite file, or needs a rollback and may not be written.
     """
     connection = _connect(path, "ro")
     try:
@@ -39,7 +39,7 @@ def to_read(path: Path) -> sqlite3.Connection:
 
 
 def is_locked(error: BaseException | None) -> bool:
-    """Whether somebody else kept the file locked, which is no fault of the file; also of an error that was wrapped."""
+    """Whether the error, or one that it wraps, says that another process keeps the file locked."""
     while error is not None:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return True
@@ -48,12 +48,12 @@ def is_locked(error: BaseException | None) -> bool:
 
 
 def wait_to_write(path: Path, seconds: float) -> None:
-    """Return once nobody else is writing, within so many seconds.
+    """Return once no other process is writing, within so many seconds.
 
     Raises
     ------
     sqlite3.Error
-        When somebody still is, or it is no such file.
+        When another process still is, or it is no SQLite file.
     """
     with contextlib.closing(_connect(path, "rw", seconds)) as connection:
         connection.execute("begin immediate")

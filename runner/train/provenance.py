@@ -14,7 +14,7 @@ _CUPY = ("cupy-cuda12x", "cupy-cuda13x")
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Installed version of Python and of each package that has a part in the numbers or their record."""
+    """The version of Python and of each package that takes part in the numbers or their record."""
     found = {"python": platform.python_version()}
     for package in (*PACKAGES, *_CUPY):
         try:
@@ -48,7 +48,7 @@ def commit() -> dict[str, Any]:
 
 @functools.cache
 def processor() -> str:
-    """The processor's name; bits of a product can differ between families of them."""
+    """The processor's name: the bits of a product can differ between families of processors."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -62,5 +62,5 @@ def cores() -> int:
     """How many processors this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
+    except AttributeError:  # on macOS
         return os.cpu_count() or 1

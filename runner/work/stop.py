@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and the signals of schedulers: how a sweep is asked to stop, and how its workers hear of it."""
+"""Ctrl-C, SIGTERM and schedulers' signals: how a sweep is asked to stop, and how its workers learn of it."""
 
 import ctypes
 import os
@@ -11,31 +11,31 @@ from types import FrameType
 from typing import Any, NoReturn
 
 _POLL_S = 0.2
-#: The last two are what schedulers send a while before they end a job. Windows lacks them.
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+#: Schedulers send the last two some time before they end a job.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, where nobody takes it for a request to stop between two batches."""
+    """SIGTERM, where no `Stop` turns it into a request to stop between two batches."""
 
 
 def terminated(_: int, __: FrameType | None) -> NoReturn:
-    """The handler of SIGTERM for as long as no `Stop` has taken it over: what is under way ends at once."""
+    """Handle SIGTERM while no `Stop` does: end at once."""
     raise Terminated
 
 
 class Stop:
     """Whether training should stop: after a signal to this process, or once the launch's stop file is there.
 
-    The file is what carries a signal from the parent to workers of any launcher, on any machine. A signal that
-    somebody else handled before, such as submitit's for having a job queued again, is passed on to them at the end of
-    the block: only then is the run under way in its checkpoint.
+    The stop file carries a signal from the parent to the workers of any launcher, on any machine. A handler that was
+    installed before, such as submitit's for requeueing a job, is called at the end of the block, when the run under way
+    has written its checkpoint.
 
     Parameters
     ----------
     of_worker
-        A signal to a worker ends that worker alone, and never in the middle of something: the sweep's process starts
-        others. Elsewhere it stops every worker of the launch, and the second one ends the process at once.
+        A signal to a worker stops that worker alone, between two batches: the sweep's process starts another. In the
+        sweep's process a signal stops every worker of the launch, and a second signal ends the process at once.
     """
 
     def __init__(self, file: Path | None = None, of_worker: bool = False) -> None:
@@ -48,7 +48,7 @@ class Stop:
         self._to_pass_on: dict[int, Any] = {}
 
     def __enter__(self) -> "Stop":
-        # Handlers can be set in the main thread only; elsewhere the file alone has to do.
+        # Python sets handlers in the main thread only; another thread relies on the stop file.
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 self._before[number] = signal.getsignal(number)
@@ -65,7 +65,7 @@ class Stop:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         before = self._before[number]
         if isinstance(getattr(before, "__self__", None), Stop):
-            # A worker inside the sweep's own process (basic launcher, one worker): it is the sweep that is meant.
+            # A worker inside the sweep's own process (basic launcher): the signal is meant for the sweep.
             self.signal = number
             before(number, frame)
             return
@@ -82,13 +82,13 @@ class Stop:
         self.tell_workers()
 
     def tell_workers(self) -> None:
-        """Ask everybody who looks at the stop file to stop, and this one."""
+        """Ask every worker of the launch, and this process, to stop."""
         self._seen = True
         if self.file is not None:
             try:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
                 self.file.touch()
-            except OSError:  # a full disk must not keep the signal from this process itself
+            except OSError:  # this process stops even where the disk is full
                 pass
 
     def __call__(self) -> bool:
@@ -106,7 +106,7 @@ class Stop:
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """End this worker when the sweep's process ends, however it ends; a no-op in that process itself."""
+    """End this worker when the sweep's process ends, however it ends; do nothing in that process itself."""
     if os.getppid() != parent_pid or os.getpid() == parent_pid:
         return
     if sys.platform == "linux":

@@ -24,7 +24,7 @@ from commands import (
 )
 
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
+from runner.tracking import address
 
 pytest_plugins = "roots"
 
@@ -220,7 +220,7 @@ def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undistu
 
 @pytest.mark.long
 def test_a_worker_that_is_told_of_its_jobs_end_writes_a_checkpoint_and_another_goes_on(undisturbed, root):
-    uri = f"tracking.uri={store.sqlite_uri(Root(root).database)}"
+    uri = f"tracking.uri={address.sqlite_uri(Root(root).database)}"
     words = ("-m", *SLOW, SEEDS, "hydra/launcher=submitit_local", "runner.workers=1", uri)
     begun = mid_training(root, *words)
     (jobs,) = (root / "state").glob("sweeps/*/*.jobs")

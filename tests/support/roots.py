@@ -11,7 +11,7 @@ import pytest
 from commands import MAIN, environment, free_port, make_store, run, status_of, until
 
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
+from runner.tracking import address
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ def server(tmp_path, empty_store):
     port = free_port()
     found = SimpleNamespace(database=folder / "mlflow.db", uri=f"http://127.0.0.1:{port}", process=None, folder=folder)
     line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    line += ["--backend-store-uri", store.sqlite_uri(found.database), "--artifacts-destination", folder / "artifacts"]
+    line += ["--backend-store-uri", address.sqlite_uri(found.database), "--artifacts-destination", folder / "artifacts"]
     quiet = environment(
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true"
     )

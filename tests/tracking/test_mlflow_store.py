@@ -20,8 +20,8 @@ from analysis.read import runs
 from analysis.read.database import opened
 from runner.errors import StoreError, without_password
 from runner.state.root import Root
+from runner.tracking import address, sqlite
 from runner.tracking import mlflow_store as store
-from runner.tracking import sqlite
 
 pytest_plugins = "roots"
 
@@ -160,11 +160,11 @@ def test_a_store_that_is_locked_is_not_taken_for_a_damaged_one(root, monkeypatch
     with contextlib.closing(sqlite3.connect(Root(root).database, isolation_level=None)) as file:
         file.execute("begin exclusive")
         with pytest.raises(StoreError, match="mlflow.db is kept locked by another process; wait for its end, or end"):
-            store.check(None, Root(root))
+            address.check(None, Root(root))
         with pytest.raises(StoreError, match="mlflow.db is kept locked by another process"):
             with opened(runs.local_uri(root), "ablations"):
                 pass
-    store.check(None, Root(root))
+    address.check(None, Root(root))
 
 
 def test_a_store_of_another_mlflow_is_refused_and_never_upgraded(root):
@@ -190,11 +190,11 @@ def test_a_password_is_not_shown():
 
 def test_a_store_that_somebody_keeps_locked_is_noticed_in_seconds(root, monkeypatch):
     monkeypatch.setattr(store, "_LOCKED_S", 0.1)
-    store.probe(None, Root(root))
+    address.probe(None, Root(root))
     with contextlib.closing(sqlite3.connect(Root(root).database, isolation_level=None)) as file:
         file.execute("begin exclusive")
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):
-            store.probe(None, Root(root))
-    store.probe(None, Root(root))
+            address.probe(None, Root(root))
+    address.probe(None, Root(root))
     with pytest.raises(sqlite3.OperationalError, match="unable to open database file"):
-        store.probe(None, Root(root / "nowhere"))
+        address.probe(None, Root(root / "nowhere"))

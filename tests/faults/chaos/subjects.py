@@ -30,7 +30,7 @@ from places import FAULTY, REPO
 from runner.faults import POINTS
 from runner.record import METRICS, TIMES
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
+from runner.tracking import address
 
 CHANNELS, SEEDS, N_EPOCHS, N_WORKERS = (1, 2, 3), (0, 1), 6, 2
 N_RUNS = len(CHANNELS) * len(SEEDS)
@@ -183,7 +183,7 @@ class Server:
         self.uri = f"http://127.0.0.1:{port}"
         self.log = root.with_suffix(".server")
         where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-        what = ["--backend-store-uri", store.sqlite_uri(Root(root).database)]
+        what = ["--backend-store-uri", address.sqlite_uri(Root(root).database)]
         what += ["--default-artifact-root", Root(root).artifacts.as_uri()]
         self.line = [sys.executable, "-m", "mlflow", "server", *where, *what]
         self.begin()
