@@ -1,47 +1,26 @@
-"""What a sweep needs before it may write anything: a root, data, memory, a tracking store."""
+"""What a sweep needs before its first worker starts: a root, data, a device, a plan, a tracking store."""
 
 import contextlib
-import shlex
 import sys
 from dataclasses import dataclass, field
 
-from runner.config.overrides import COMMAND
 from runner.config.schema import Config
 from runner.data import loading
 from runner.data.loading import Dataset
+from runner.engine import device as devices
 from runner.errors import ConfigError, DataError, without_password
 from runner.files import unwritable
+from runner.plan import grid as grids
 from runner.plan import memory
-from runner.plan.plan import Plan
+from runner.plan import plan as plans
+from runner.plan.plan import Plan, PlannedRun
+from runner.state.checkpoint import Checkpoints
+from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.tracking import address
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
-
-
-def check_writable(root: Root) -> None:
-    """Refuse a root that nothing can be written to.
-
-    Raises
-    ------
-    ConfigError
-        Naming the folder.
-    """
-    refused = unwritable(root.path)
-    if refused:
-        raise ConfigError(f"runner.root={root}: {refused}; nothing was written")
-
-
-def check_size(config: Config, data_name: str) -> None:
-    """Refuse a network or a batch that a data set is too small for, or this machine's memory.
-
-    Raises
-    ------
-    ConfigError
-        Before any data are looked for.
-    """
-    n_train, image_shape = loading.SIZES[data_name]
-    memory.check(config.model, config.train.batch_size, image_shape, n_train)
+from runner.train import provenance
 
 
 @dataclass
@@ -62,8 +41,12 @@ class Sources:
                 self.warnings.append(warning)
             self._datasets[asked] = dataset
         dataset = self._datasets[asked]
-        check_size(config, dataset.name)
+        _check_size(config, dataset.name)
         return dataset
+
+    def named(self, name: str) -> Dataset:
+        """One that was found before, by the name of what it really is."""
+        return next(dataset for dataset in self._datasets.values() if dataset.name == name)
 
     def _find(self, name: str, root: str | None, allow_fallback: bool) -> tuple[Dataset, str | None]:
         cache = self.root.data
@@ -73,38 +56,99 @@ class Sources:
                 return loading.prepare(name, cache, root=root, allow_fallback=False, write=False)
         return loading.prepare(name, cache, root=root, allow_fallback=allow_fallback, write=self.write)
 
-    def named(self, name: str) -> Dataset:
-        """One that was found before, by the name of what it really is."""
-        return next(dataset for dataset in self._datasets.values() if dataset.name == name)
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan that can be trained here."""
+
+    #: What all runs have in common: where, how many workers, which store.
+    config: Config
+    root: Root
+    plan: Plan
+    n_duplicates: int
+    journals: Journals
+    sources: Sources
+    n_workers: int
+    #: The runs that are not trained yet.
+    to_train: list[PlannedRun]
 
 
-def open_tracker(config: Config, root: Root, plan: Plan) -> MlflowTracker:
-    """A tracker in the configured store; under the root, the data that the runs will load.
+def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
+    """Check all that a sweep needs, and plan it; nothing is written but data that were downloaded.
+
+    Raises
+    ------
+    RunnerError
+        No such device, no data, no store, a folder that cannot be written.
+    """
+    config = grid.cells[0].config
+    root = Root.of(config.runner.root)
+    refused = unwritable(root.path)
+    if refused:
+        raise ConfigError(f"runner.root={root}: {refused}; nothing was written")
+    for cell in grid.cells:
+        _check_size(cell.config, cell.config.data.name)
+    device = devices.resolve(config.device, {cell.config.engine.name for cell in grid.cells})
+    if not config.plan:
+        address.check(config.tracking.uri, root)
+    sources = Sources(root, write=not config.plan)
+
+    def data_of(of: Config) -> tuple[str, str]:
+        dataset = sources.of(of)
+        return dataset.name, dataset.sha256
+
+    plan, n_duplicates = grids.plan(grid, data_of, device, [without_password(word) for word in command])
+    for warning in sources.warnings:
+        print(f"runner: {warning}", file=sys.stderr, flush=True)
+    journals = Journals(root, [run.run_key for run in plan.runs]).look()
+    to_train = [run for run in plan.runs if not journals[run.run_key].trained]
+    return Prepared(config, root, plan, n_duplicates, journals, sources, _n_workers(config, device), to_train)
+
+
+def open_tracker(prepared: Prepared) -> MlflowTracker:
+    """A tracker in the configured store, which holds the plan before the first run trains; what else is written before.
 
     Raises
     ------
     StoreError
-        When the store cannot be used.
+        When the store cannot be used. It is opened first, so that it leaves no plan behind then.
     """
-    uri = config.tracking.uri
+    plan, root, uri = prepared.plan, prepared.root, prepared.config.tracking.uri
     client = store.connect(uri, root)
     for name, folder in {(run.data_name, run.config.data.root) for run in plan.runs}:
         _, warning = loading.prepare(name, root.data, root=folder)
         if warning:
             print(f"runner: {warning}", file=sys.stderr, flush=True)
-    experiment = store.insist(
-        lambda: store.experiment_id(client, config.tracking.experiment, uri, root), address.shown(uri, root)
-    )
-    return MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
+    shown, name = address.shown(uri, root), prepared.config.tracking.experiment
+    experiment = store.insist(lambda: store.experiment_id(client, name, uri, root), shown)
+    tracker = MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
+    _tidy(prepared)
+    plans.write(plan, root)
+    if not plan.single:
+        store.insist(lambda: tracker.open_sweep(plan), shown)
+    return tracker
 
 
-def tell_behind(behind: str, trouble: str | None, config: Config, root: Root) -> None:
-    """Say what MLflow lacks (`2 runs are`), why, and what to type when it is back."""
-    words = ["--root", str(root), "--experiment", config.tracking.experiment]
-    if config.tracking.uri:
-        words += ["--uri", without_password(config.tracking.uri)]
-    print(
-        f"runner: {behind} kept in {root.state} and not in MLflow yet ({trouble});"
-        f" when it is back: {COMMAND}.sync {shlex.join(words)}",
-        file=sys.stderr,
-    )
+def _check_size(config: Config, data_name: str) -> None:
+    """Refuse a network or a batch that a data set is too small for, or this machine's memory, before data are found.
+
+    Raises
+    ------
+    ConfigError
+    """
+    n_train, image_shape = loading.SIZES[data_name]
+    memory.check(config.model, config.train.batch_size, image_shape, n_train)
+
+
+def _n_workers(config: Config, device: str) -> int:
+    if config.runner.workers > 0:
+        return config.runner.workers
+    return max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
+
+
+def _tidy(prepared: Prepared) -> None:
+    """Remove the checkpoints of trained runs: a worker that was killed right after a run's end could not do so."""
+    to_train = {run.run_key for run in prepared.to_train}
+    for run in prepared.plan.runs:
+        if run.run_key not in to_train:
+            Checkpoints(prepared.root.run(run.run_key).path, run.run_key).delete()

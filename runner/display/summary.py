@@ -1,14 +1,19 @@
 """What a sweep prints before and after: what will be trained, and the table of its cells."""
 
+import shlex
 import statistics
 import sys
+from dataclasses import dataclass
 from typing import Any
 
+from runner.config.overrides import COMMAND
 from runner.display.progress import count, duration
+from runner.errors import without_password
 from runner.plan.plan import Plan
+from runner.prepare import Prepared
 from runner.record import DIVERGED, DONE, FAILED, as_text, short
 from runner.state.journals import Journals
-from runner.state.root import Root
+from runner.tracking import address
 
 #: Columns of the table: heading and metric, all of the last epoch.
 _COLUMNS = (
@@ -59,25 +64,28 @@ def print_table(plan: Plan, journals: Journals) -> None:
     console.print(cells_table(plan, journals))
 
 
-def announce(plan: Plan, n_duplicates: int, n_trained: int, n_workers: int, where: dict[str, Any]) -> None:
+def announce(prepared: Prepared) -> None:
     """What will be trained, on what, and where it will be kept."""
-    first = plan.runs[0]
-    computes = f"device {first.device}{', ' if plan.single else '; '}engine {first.config.engine.name}"
+    plan, root, first = prepared.plan, prepared.root, prepared.plan.runs[0]
+    n_trained = len(plan.runs) - len(prepared.to_train)
+    data = ", ".join(sorted({f"{run.data_name} ({run.data_sha256[:8]})" for run in plan.runs}))
+    store = address.shown(prepared.config.tracking.uri, root)
+    device, engine = f"device {first.device}", f"engine {first.config.engine.name}"
     if plan.single:
         trained = "; already trained" if n_trained else ""
-        places = f"root {where['root']}, MLflow {where['uri']}"
-        print(f"{first.name}: data {where['data']}, {computes}, {places}{trained}", flush=True)
+        places = f"root {root}, MLflow {store}"
+        print(f"{first.name}: data {data}, {device}, {engine}, {places}{trained}", flush=True)
         return
     n_cells, n_seeds = len(plan.cells), len(plan.seeds)
     shape = f"{count(n_cells, 'cell')} x {count(n_seeds, 'seed')}"
     print(f"{plan.name}: {shape} = {count(len(plan.runs), 'run')}")
     for knob, values in plan.swept.items():
         print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
-    if n_duplicates:
-        print(f"  {count(n_duplicates, 'duplicate')} removed")
+    if prepared.n_duplicates:
+        print(f"  {count(prepared.n_duplicates, 'duplicate')} removed")
     print(f"  {n_trained} of {len(plan.runs)} already trained")
-    print(f"  data {where['data']}; {computes}; {count(n_workers, 'worker')}")
-    print(f"  claims: {len(plan.claims)}  root: {where['root']}  MLflow: {where['uri']}")
+    print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")
+    print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
 
 
 def announce_time(seconds: float, n_unknown: int) -> None:
@@ -87,24 +95,83 @@ def announce_time(seconds: float, n_unknown: int) -> None:
     print(f"  {told}", flush=True)
 
 
-def failures(plan: Plan, root: Root, journals: Journals) -> list[str]:
+def failures(prepared: Prepared) -> list[str]:
     """One line for each run of the plan that failed: its name, its cause, where its traceback is."""
     lines = []
-    for run in plan.runs:
-        end, error = journals[run.run_key].end, root.run(run.run_key).error
+    for run in prepared.plan.runs:
+        end, error = prepared.journals[run.run_key].end, prepared.root.run(run.run_key).error
         if end is not None and end.status == FAILED:
             trace = f" ({error})" if error.exists() else ""
             lines.append(f"failed: {run.name}: {end.cause}{trace}")
     return lines
 
 
-def tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """How the training of a plan ended, apart from what its journals say."""
+
+    #: Names the launch of its workers.
+    launch: str
+    #: The exit code of a sweep that a signal interrupted; None for one that came to its end.
+    interrupted: int | None
+    #: What the tracking store lacks, as in `2 runs are`, and why; None when it is in step.
+    behind: str | None
+    trouble: str | None
+
+
+def conclude(prepared: Prepared, outcome: Outcome) -> int:
+    """Print the table and what is left to do and how; the exit code, which the first thing that went wrong decides."""
+    plan, journals = prepared.plan, prepared.journals
+    print_table(plan, journals)
+    _tell_passed_over(plan, journals, outcome.launch)
+    if outcome.behind:
+        _tell_behind(prepared, outcome)
+    failed, again = failures(prepared), shlex.join(plan.command)
+    for line in failed:
+        _complain(line)
+    n_trained = sum(journals[run.run_key].trained for run in plan.runs)
+    if outcome.interrupted is not None:
+        reached = f"; {n_trained} of {len(plan.runs)} runs are trained"
+        if plan.single:
+            reached = f" after {len(journals[plan.runs[0].run_key].epochs)} whole epochs"
+        _complain(f"interrupted{reached}, nothing is lost; go on with: {again}")
+        return outcome.interrupted
+    if failed:
+        others = f"the others are {'trained' if outcome.behind else 'stored'}; try again with"
+        if n_trained + len(failed) < len(plan.runs):
+            why = " (runner.fail_fast)" if prepared.config.runner.fail_fast else ""
+            others = f"which stopped the sweep{why}; {n_trained} are trained; go on with"
+        _complain(f"{len(failed)} of {len(plan.runs)} runs failed, {others}: {again}")
+        return 1
+    if outcome.behind:
+        return 4
+    print(f"{n_trained} of {len(plan.runs)} runs trained and stored. Browse the curves: make ui")
+    print(f"or {COMMAND}.ui; change a value and run again: only what is new is trained.")
+    return 0
+
+
+def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
     """Say which runs of a launch went on from an older checkpoint, or from none, as the newest could not be used."""
     for run in plan.runs:
         start, setup = journals[run.run_key].start, journals[run.run_key].setup
         if start and setup and setup.refused_checkpoints and start.launch == launch:
-            print(
-                f"runner: {run.name}: {' and '.join(setup.refused_checkpoints)} could not be used (damaged, or another"
-                f" run's); it went on from epoch {setup.goes_on_from_epoch}",
-                file=sys.stderr,
+            _complain(
+                f"{run.name}: {' and '.join(setup.refused_checkpoints)} could not be used (damaged, or another"
+                f" run's); it went on from epoch {setup.goes_on_from_epoch}"
             )
+
+
+def _tell_behind(prepared: Prepared, outcome: Outcome) -> None:
+    """Say what MLflow lacks, why, and what to type when it is back."""
+    root, tracking = prepared.root, prepared.config.tracking
+    words = ["--root", str(root), "--experiment", tracking.experiment]
+    if tracking.uri:
+        words += ["--uri", without_password(tracking.uri)]
+    _complain(
+        f"{outcome.behind} kept in {root.state} and not in MLflow yet ({outcome.trouble});"
+        f" when it is back: {COMMAND}.sync {shlex.join(words)}"
+    )
+
+
+def _complain(line: str) -> None:
+    print(f"runner: {line}", file=sys.stderr)

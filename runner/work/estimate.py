@@ -3,11 +3,11 @@
 import math
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from runner.data.loading import ARRAYS, Dataset
-from runner.plan.plan import Plan, PlannedRun
+from runner.plan.plan import PlannedRun
+from runner.prepare import Prepared
 from runner.record import seconds_spent
 from runner.state.journals import Journals
 
@@ -16,28 +16,21 @@ BUDGET_S = 8.0
 COMPILING = "compiling the kernels of engine=fast, once on this machine"
 
 
-def seconds(
-    plan: Plan, todo: list[PlannedRun], journals: Journals, dataset_of: Callable[[str], Dataset], n_workers: int
-) -> tuple[float, int]:
-    """Wall-clock seconds for the runs to do, and how many cells were not measured (they are not counted).
-
-    Parameters
-    ----------
-    dataset_of
-        The data set of a name.
-    """
+def seconds(prepared: Prepared) -> tuple[float, int]:
+    """Wall-clock seconds for the runs to train, and how many cells were not measured (they are not counted)."""
     deadline = time.monotonic() + BUDGET_S
+    to_train, cells = prepared.to_train, prepared.plan.cells
     paces: dict[str, float] = {}
-    for run in todo:
+    for run in to_train:
         if run.cell_key not in paces:
-            pace = _recorded(plan.cells[run.cell_key], journals)
+            pace = _recorded(cells[run.cell_key], prepared.journals)
             if pace is None and time.monotonic() < deadline:
-                pace = _measured(run, dataset_of(run.data_name))
+                pace = _measured(run, prepared.sources.named(run.data_name))
             if pace is not None:
                 paces[run.cell_key] = pace
-    total = sum(paces.get(run.cell_key, 0.0) * run.config.train.epochs for run in todo)
-    n_unknown = len({run.cell_key for run in todo} - set(paces))
-    return total / max(1, min(n_workers, len(todo))), n_unknown
+    total = sum(paces.get(run.cell_key, 0.0) * run.config.train.epochs for run in to_train)
+    n_unknown = len({run.cell_key for run in to_train} - set(paces))
+    return total / max(1, min(prepared.n_workers, len(to_train))), n_unknown
 
 
 def _recorded(cell: list[PlannedRun], journals: Journals) -> float | None:

@@ -16,7 +16,6 @@ from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED
 from runner.state.journal import End, JournalWriter
 from runner.state.journals import Journals
-from runner.state.root import Root
 from runner.work.processes import WorkerWatch, time_limit_cause
 from runner.work.stop import Stop
 
@@ -51,7 +50,6 @@ class Launch:
     """The workers of one command, from the first start to the end of the last run."""
 
     plan: Plan
-    root: Root
     journals: Journals
     stop: Stop
     start_workers: StartWorkers
@@ -76,7 +74,7 @@ class Launch:
             watch.start()
             errors: list[str] = []
             try:
-                path = self.root.sweep(self.plan.sweep_key).plan
+                path = self.journals.root.sweep(self.plan.sweep_key).plan
                 errors = self.start_workers(path, self.name, min(n_workers, len(todo)))
             except Exception as error:  # loky's TerminatedWorkerError, submitit's UncompletedJobError, ...
                 errors = [" ".join(str(error).split())]
@@ -114,7 +112,7 @@ class Launch:
             time.sleep(_LOOK_S)
 
     def _is_locked(self, run: PlannedRun) -> bool:
-        with self.root.run(run.run_key).locked() as is_free:
+        with self.journals.root.run(run.run_key).locked() as is_free:
             return not is_free
 
     def _blame(self, watch: WorkerWatch, errors: list[str]) -> None:
@@ -144,7 +142,7 @@ class Launch:
 
     def _end(self, run: PlannedRun, end: End) -> None:
         """Write a run's end for the worker that died, unless it has done so itself."""
-        folder = self.root.run(run.run_key)
+        folder = self.journals.root.run(run.run_key)
         with folder.locked() as is_mine:
             if is_mine and self.journals.read(run.run_key).under_way(self.name):
                 writer = JournalWriter(folder.journal)

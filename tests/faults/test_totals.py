@@ -18,10 +18,12 @@ from hydra.types import RunMode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner import app, prepare, sweep
+from runner import app, sweep
 from runner.data import loading as data
 from runner.display import summary
 from runner.plan import grid
+from runner.plan import plan as plans
+from runner.prepare import Prepared
 from runner.record import METRICS
 from runner.state.journal import End, Epoch, JournalWriter, Setup, Start
 from runner.state.journals import Journals
@@ -110,9 +112,15 @@ def swept(cells, ends, refused, interrupted):
                 root.sweep(plan.sweep_key).stop_file(launch).touch()
             return []
 
-        out, err, tracker = io.StringIO(), io.StringIO(), MlflowTracker(client, "1", root)
+        def open_tracker(prepared):
+            tracker = MlflowTracker(client, "1", root)
+            plans.write(plan, root)
+            tracker.open_sweep(plan)
+            return tracker
+
+        out, err = io.StringIO(), io.StringIO()
         with (
-            mock.patch.object(prepare, "open_tracker", lambda *_: tracker),
+            mock.patch.object(sweep, "open_tracker", open_tracker),
             # Nothing is started that would have to be guarded or waited for, or could die.
             mock.patch.object(sweep, "guarded", contextlib.nullcontext),
             mock.patch.object(processes, "_LOOK_S", 0.001),
@@ -122,7 +130,8 @@ def swept(cells, ends, refused, interrupted):
         ):
             root.state.mkdir()
             journals = Journals(root, [run.run_key for run in plan.runs])
-            code = sweep._train(plan, cells.cells[0].config, journals, 2, workers)
+            prepared = Prepared(cells.cells[0].config, root, plan, 0, journals, None, 2, plan.runs)
+            code = summary.conclude(prepared, sweep.train(prepared, workers))
     parent, *runs = sorted(client.runs.values(), key=lambda run: run.data.tags["kind"] != "sweep")
     return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue(), parent=parent, runs=runs)
 
@@ -177,8 +186,9 @@ def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prin
     made, _ = grid.plan(cells, lambda of: ("digits", data.SHA256["digits"]), "cpu", [])
     knob, value = "model.options.name", "\x1b[31m[/b] [red]:smile:"
     plan = replace(made, swept={knob: [value]}, runs=[replace(run, knobs={knob: value}) for run in made.runs])
-    summary.announce(plan, 0, 0, 1, {"data": "", "root": tmp_path, "uri": ""})
-    summary.print_table(plan, Journals(Root(tmp_path), [run.run_key for run in plan.runs]))
+    journals = Journals(Root(tmp_path), [run.run_key for run in plan.runs])
+    summary.announce(Prepared(cells.cells[0].config, journals.root, plan, 0, journals, None, 1, plan.runs))
+    summary.print_table(plan, journals)
     said = capsys.readouterr().out
     assert said.count("?[31m[/b] [red]:smile:") == 1 + len(plan.cells) and "\x1b" not in said
     assert plan.runs[0].name == "name=?[31m[/b] [red]:smile: seed=0"
