@@ -51,9 +51,10 @@ def main(composed: DictConfig) -> None:
     from runner.work.launch import start_process
 
     try:
+        config = configs.checked(composed)
         typed = list(HydraConfig.get().overrides.task)
         command = [*overrides.COMMAND.split(), *typed]
-        code = sweep(grid.of_one(configs.checked(composed), typed), command, start_process)
+        code = sweep(grid.of_one(config, typed), command, start_process)
     except Exception as error:
         # Hydra would add a line of its own, with every override and the secrets in them; this it lets through.
         raise SystemExit(1) from error

@@ -29,7 +29,7 @@ def sweep(grid: Grid, command: list[str], start_workers: StartWorkers) -> int:
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
     if prepared.to_train and (config.plan or (config.progress and not single)):
-        summary.announce_time(*estimate.seconds(prepared))
+        summary.announce_time(prepared, *estimate.seconds(prepared))
     if config.plan:
         return 0
     return summary.conclude(prepared, train(prepared, start_workers))

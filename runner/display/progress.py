@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,13 +111,13 @@ class Progress(threading.Thread):
                 self.journals.look()
                 live.update(self._table())
 
-    def _changed(self) -> list[tuple[PlannedRun, Journal]]:
-        """The runs that have changed since the last call, counted."""
+    def _changed(self) -> Iterator[tuple[PlannedRun, Journal]]:
+        """The runs that have changed since the last call, each counted as it is given."""
         keys, self._position = self.journals.changed_since(self._position)
-        changed = [(self._runs[key], self.journals[key]) for key in keys if key in self._runs]
-        for run, journal in changed:
+        for key in keys:
+            run, journal = self._runs[key], self.journals[key]
             self.tally.count(run, journal)
-        return changed
+            yield run, journal
 
     def _tell_epochs(self) -> None:
         self._tell_trouble()
@@ -149,7 +149,8 @@ class Progress(threading.Thread):
         from rich.table import Table
         from rich.text import Text
 
-        self._changed()
+        for _ in self._changed():
+            pass
         tally, ended = self.tally, self.tally.ended
         running = [(self._runs[key], self.journals[key]) for key in self.journals.under_way(self.launch)]
         rate = sum(journal.last.get("throughput/images_per_s", 0.0) for _, journal in running)

@@ -88,10 +88,12 @@ def announce(prepared: Prepared) -> None:
     print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
 
 
-def announce_time(seconds: float, n_unknown: int) -> None:
+def announce_time(prepared: Prepared, seconds: float, n_unknown: int) -> None:
     """The estimate, and what it leaves out."""
     less = f" (without {count(n_unknown, 'cell')} that could not be measured in time)" if n_unknown else ""
     told = f"about {duration(seconds)} of training{less}" if seconds or not n_unknown else "its time shows as it trains"
+    if prepared.plan.single:
+        told = f"{count(prepared.config.train.epochs, 'epoch')}, {told}"
     print(f"  {told}", flush=True)
 
 

@@ -12,7 +12,7 @@ from chaos.harness import Harness
 from chaos.subjects import FAULTY, Ours
 from commands import environment
 
-from runner import faults as crash
+from runner import faults
 from runner.state.root import Root
 
 pytest_plugins = "roots"
@@ -145,9 +145,9 @@ def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
 
 
 def test_a_point_kills_on_the_visit_that_was_asked_for_and_only_once(tmp_path):
-    assert len(set(crash.POINTS)) == len(crash.POINTS)
+    assert len(set(faults.POINTS)) == len(faults.POINTS)
     code = (
-        "import sys; from runner.crash import crash_point\n"
+        "import sys; from runner.faults import crash_point\n"
         "for n in range(4): print(n, flush=True); crash_point('here')\n"
     )
     once = tmp_path / "died"
