@@ -63,19 +63,17 @@ def analyse(root: Root, uri: str | None, experiment: str, sweep: str | None, out
 
 def lines(found: Study) -> list[str]:
     """The verdicts in sentences, each with its interval and n."""
-    counted = sentences.counted(found.states, len(found.sweep.runs))
     text = [
-        f"{found.sweep.name} ({found.sweep.key[:8]}): {counted}",
-        found.declared,
+        f"{found.sweep.name} ({found.sweep.key[:8]}): {sentences.counted(found)}",
+        sentences.declared(found),
     ]
     for decision in found.decisions:
         origin = found.sweep.claims_origin.get(decision.name, "declared")
         mark = "" if origin == "declared" else f" [{origin}]"
-        text += ["", sentences.headline(decision) + mark, "  " + sentences.finding(decision)]
-        text += ["  " + line for line in found.details(decision)]
-        if decision.name in found.more:
-            text.append("  " + sentences.wish(decision, found.more[decision.name]))
-    return [printable(line) for line in (*text, "", f"Under: {sentences.conditions(found.cells)}.")]
+        told = sentences.claim_text(found, decision)
+        text += ["", told.headline + mark, "  " + told.finding]
+        text += ["  " + line for line in told.details]
+    return [printable(line) for line in (*text, "", f"Under: {sentences.conditions(found)}.")]
 
 
 def _published(name: str) -> pd.DataFrame | None:

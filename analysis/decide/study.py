@@ -15,7 +15,6 @@ from analysis.decide.sample_size import More, more_seeds
 from analysis.design.cells import Cells, cells_of
 from analysis.design.contrasts import Array
 from analysis.read.runs import Sweep
-from analysis.report import sentences
 from analysis.statistics.intervals import Interval, new_images_interval
 
 #: Result-bearing knobs start so; what a run's numbers do not depend on is not looked at.
@@ -44,18 +43,13 @@ class Study:
         return {str(state): int(n) for state, n in self.sweep.runs["state"].value_counts().sort_index().items()}
 
     @property
-    def declared(self) -> str:
-        """Whether the claims were there before the runs, in a sentence."""
-        n_begun = int(self.sweep.runs["start_ms"].notna().sum())
-        return sentences.declared(len(self.decisions), self.n_declared_before, n_begun, self.sweep.looks)
-
-    def details(self, decision: Decision) -> list[str]:
-        """What to know before trusting a decision's sentence, a line each."""
-        return sentences.details(decision, self.multiverses[decision.name], self.pairings.get(decision.name))
+    def n_begun(self) -> int:
+        """How many of the planned runs have begun."""
+        return int(self.sweep.runs["start_ms"].notna().sum())
 
     @property
     def n_declared_before(self) -> int:
-        """How many of the runs there are began after the claims had been recorded."""
+        """How many of these began after the claims had been recorded."""
         began, declared = self.sweep.runs["start_ms"].dropna(), self.sweep.declared_ms
         return 0 if declared is None else int((began >= declared).sum())
 

@@ -1,10 +1,7 @@
-"""What a decision says in plain words: the verdict, by how much, how sure, under what fixed values."""
+"""What a study says in plain words: the verdict, by how much, how sure, under what fixed values."""
 
 import math
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
+from dataclasses import dataclass
 
 from analysis.decide import metrics
 from analysis.decide.claims import Decision
@@ -12,9 +9,8 @@ from analysis.decide.metrics import Metric
 from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
 from analysis.decide.sample_size import More
-from analysis.design.cells import Cells
-from analysis.statistics import intervals
-from analysis.statistics.intervals import Interval
+from analysis.decide.study import Study
+from analysis.statistics.intervals import Interval, skewed
 from runner.record import as_text, short
 
 #: Knobs whose fixed value a reader has to know, in the order in which they are named.
@@ -26,6 +22,24 @@ _CONDITIONS = (
 
 #: Below this, seeds are told one by one.
 _FEW = 4
+
+
+@dataclass(frozen=True)
+class ClaimText:
+    """All that is said of one claim."""
+
+    headline: str
+    finding: str
+    #: What to know before trusting the finding, a sentence each.
+    details: list[str]
+
+
+def claim_text(study: Study, decision: Decision) -> ClaimText:
+    """What the terminal and the page say of a claim of a study."""
+    lines = details(decision, study.multiverses[decision.name], study.pairings.get(decision.name))
+    if decision.name in study.more:
+        lines.append(wish(decision, study.more[decision.name]))
+    return ClaimText(headline(decision), finding(decision), lines)
 
 
 def headline(decision: Decision) -> str:
@@ -113,15 +127,6 @@ def _seeds_told(decision: Decision, metric: Metric) -> list[str]:
     ]
 
 
-def skewed(values: NDArray[np.float64]) -> bool:
-    """Whether the sample skewness is more than twice its standard error for a normal sample (Fisher's g1 and G1)."""
-    n = len(values)
-    if n < _FEW or intervals.constant(values):
-        return False
-    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
-    return bool(abs(float(stats.skew(values, bias=False))) > 2 * error)
-
-
 def wish(decision: Decision, more: More) -> str:
     """What would decide an inconclusive claim."""
     metric = metrics.parse(decision.claim.metric)
@@ -136,25 +141,27 @@ def wish(decision: Decision, more: More) -> str:
     return f"About {more.n_new} seeds more, {more.minutes:.1f} min at the measured speed, would{alone}; {smallest}."
 
 
-def conditions(cells: Cells) -> str:
+def conditions(study: Study) -> str:
     """The fixed values under which everything holds."""
-    fixed = [(knob, cells.fixed[knob]) for knob in _CONDITIONS if cells.fixed.get(knob) is not None]
+    held = study.cells.fixed
+    fixed = [(knob, held[knob]) for knob in _CONDITIONS if held.get(knob) is not None]
     return ", ".join(f"{knob}={as_text(value)}" for knob, value in fixed)
 
 
-def counted(states: dict[str, int], n_runs: int) -> str:
+def counted(study: Study) -> str:
     """How many of the planned runs are done, and what became of the others."""
-    rest = ", ".join(f"{n} {state}" for state, n in states.items() if state != "done")
-    return f"{states.get('done', 0)} of {n_runs} runs done" + (f" ({rest})" if rest else "")
+    rest = ", ".join(f"{n} {state}" for state, n in study.states.items() if state != "done")
+    n_done = study.states.get("done", 0)
+    return f"{n_done} of {len(study.sweep.runs)} runs done" + (f" ({rest})" if rest else "")
 
 
-def declared(n_claims: int, n_before: int, n_begun: int, looks: tuple[int, ...] = ()) -> str:
+def declared(study: Study) -> str:
     """Whether the claims were recorded before the runs, and whether they were looked at before with fewer seeds."""
-    if not n_claims:
+    if not study.decisions:
         return "No claim was declared for this sweep."
-    text = f"Its claims were recorded before {n_before} of {n_begun} runs began."
-    if looks:
-        seeds = " and ".join(str(n) for n in sorted(set(looks)))
+    text = f"Its claims were recorded before {study.n_declared_before} of {study.n_begun} runs began."
+    if study.sweep.looks:
+        seeds = " and ".join(str(n) for n in sorted(set(study.sweep.looks)))
         text += (
             f" They were decided before with {seeds} seeds, so these verdicts follow an extension: whoever adds seeds"
             " until a claim holds is wrong more often than in 5 % of sweeps."

@@ -173,17 +173,14 @@ def _content(study: Study, drawings: dict[str, Drawing]) -> dict[str, Any]:
                 "says": one.claim.says,
                 "depends_on": one.depends_on,
                 "origin": study.sweep.claims_origin.get(one.name, "declared"),
-                "headline": sentences.headline(one),
-                "finding": sentences.finding(one),
-                "details": study.details(one),
-                "wish": sentences.wish(one, study.more[one.name]) if one.name in study.more else "",
+                "text": sentences.claim_text(study, one),
                 "figures": [drawing for name, drawing in drawings.items() if name.startswith(f"claim-{place}-")],
             }
             for place, one in enumerate(study.decisions, 1)
         ],
-        "counted": sentences.counted(study.states, len(runs)),
-        "declared": study.declared,
-        "conditions": sentences.conditions(study.cells),
+        "counted": sentences.counted(study),
+        "declared": sentences.declared(study),
+        "conditions": sentences.conditions(study),
         "runs": _run_rows(runs, study.sweep.epochs, by_run),
         "not_done": runs[runs["state"] != "done"][["name", "state", "cause", "n_epochs"]].to_dict("records"),
         "design": [

@@ -132,6 +132,22 @@ def constant(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(np.ptp(numbers, axis=0) <= tolerance)
 
 
+def skewed(values: ArrayLike) -> bool:
+    """Whether the sample skewness is more than twice its standard error for a normal sample (Fisher's g1 and G1).
+
+    Parameters
+    ----------
+    values
+        Shape (n_seeds,). Fewer than 4 say nothing about skewness, and neither do values that do not vary.
+    """
+    numbers = np.asarray(values, dtype=float)
+    n = len(numbers)
+    if n < 4 or _constant(numbers):
+        return False
+    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
+    return bool(abs(float(stats.skew(numbers, bias=False))) > 2 * error)
+
+
 def _constant(numbers: NDArray[np.float64]) -> bool:
     return bool(constant(numbers))
 

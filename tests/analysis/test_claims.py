@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import studies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import cells, claim, curves, frame, grid
@@ -250,6 +251,6 @@ def test_an_inconclusive_claim_says_how_many_seeds_more_and_what_they_cost():
 
 
 def test_the_fixed_values_are_said():
-    runs, _ = sweep(lambda run: 0.0)
-    said = conditions(cells(runs))
+    runs, epochs = sweep(lambda run: 0.0)
+    said = conditions(studies.study(runs, epochs))
     assert "model.channels=30" in said and "optimizer.lr=0.001" in said and "model.dropout=" not in said

@@ -8,7 +8,8 @@ from analysis.decide.claims import decide
 from analysis.decide.exploratory import COLUMNS, explore
 from analysis.decide.multiverse import Multiverse
 from analysis.design.contrasts import contrasts_of, off_the_line, per_seed, table
-from analysis.report.sentences import details, skewed
+from analysis.report.sentences import details
+from analysis.statistics.intervals import skewed
 
 
 def test_a_level_off_the_straight_line_is_named_and_a_line_is_left_alone():

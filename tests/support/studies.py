@@ -9,8 +9,10 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
+from analysis.decide.study import study as decide
 from analysis.design.cells import cells_of
 from analysis.read import runs
+from analysis.read.runs import Sweep
 from analysis.read.store import StoredRun
 from runner.record import METRICS, Claim, as_text, short
 
@@ -92,6 +94,21 @@ def curves(runs, value, n_epochs=3):
 
 def cells(runs):
     return cells_of(runs, FIXED)
+
+
+def sweep(runs, epochs, claims=None, name="made up", **fields):
+    """A sweep of such frames, as `analysis.read.runs` gives it."""
+    runs = pd.DataFrame({"cause": "", "n_epochs": 3, "artifact_uri": None} | dict(runs))
+    given = dict(
+        key="k" * 64, name=name, run_id="id", swept={}, claims=claims or {}, claims_sha256="h" * 64, declared_ms=0,
+        claims_origin={}, command="python -m runner", runs=runs, epochs=epochs,
+    )  # fmt: skip
+    return Sweep(**(given | fields))
+
+
+def study(*frames, **fields):
+    """The study of such a sweep, whose runs' answers are not at hand."""
+    return decide(sweep(*frames, **fields), lambda sweep: {})
 
 
 class Stored:
