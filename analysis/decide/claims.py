@@ -115,10 +115,8 @@ def numbers_of(
     """
     ours = runs[runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})]
     curves = epochs[epochs["run_key"].isin(ours.index)]
-    reduced = metrics.reduce(curves, metrics.parse(claim.metric))
+    reduced = metrics.of_claim(claim, curves)
     values, censored = reduced["value"], int(reduced["censored"].sum())
-    if claim.minus:
-        values = values - metrics.reduce(curves, metrics.parse(claim.minus))["value"]
     lacking = [str(runs.at[key, "name"]) for key in ours.index if not np.isfinite(values.get(key, np.nan))]
     if lacking:
         raise NotTestable(f"{claim.metric} is not a finite number in {', '.join(lacking[:5])}")

@@ -11,7 +11,7 @@ from analysis.design import confounds, contrasts
 from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
-from runner.record import Claim, as_text, short
+from runner.record import Claim, as_text, parse_reduction, short
 
 #: What each contrast is looked at by: how good the runs are in the end, and how fast they get there.
 METRICS = ("final(test/accuracy)", "auc(train_eval/accuracy)")
@@ -44,7 +44,7 @@ def explore(runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells) -> pd.DataFr
     ]
     rows = []
     for metric in METRICS:
-        values = metrics.reduce(epochs, metrics.parse(metric))["value"]
+        values = metrics.reduce(epochs, parse_reduction(metric))["value"]
         for contrast, kind, weights in allowed:
             d = contrasts.per_seed(contrasts.table(runs[runs["cell_key"].isin(weights)], values), weights)
             if not np.isfinite(d).all() or intervals.constant(d):

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.decide import claims, metrics, verdicts
+from analysis.decide import claims, verdicts
 from analysis.decide.claims import Decision
-from analysis.decide.metrics import Metric
 from analysis.decide.verdicts import Bounds
 from analysis.design import contrasts
 from analysis.statistics import intervals
+from runner.record import Reduction, parse_reduction
 
 _LAST = 3
 _THRESHOLD_STEP = 0.01
@@ -46,7 +46,7 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
         return Multiverse(found)
     claim, contrast = decision.claim, decision.contrast
     n_epochs = int(epochs.groupby("run_key")["epoch"].max().min())
-    for label, metric in _other_metrics(metrics.parse(claim.metric), n_epochs):
+    for label, metric in _other_metrics(parse_reduction(claim.metric), n_epochs):
         try:
             numbers, _ = claims.numbers_of(replace(claim, metric=str(metric)), runs, epochs, [contrast])
         except contrasts.NotTestable:
@@ -69,7 +69,7 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
     return Multiverse(found)
 
 
-def _other_metrics(metric: Metric, n_epochs: int) -> list[tuple[str, Metric]]:
+def _other_metrics(metric: Reduction, n_epochs: int) -> list[tuple[str, Reduction]]:
     if metric.kind == "final" and n_epochs > _LAST:
         return [(f"mean of the last {_LAST} epochs", replace(metric, kind="last", k=_LAST))]
     if metric.kind == "last" and metric.k > 1:

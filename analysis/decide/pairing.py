@@ -46,9 +46,7 @@ def worth(sides: Array) -> Pairing | None:
 def arms(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Array:
     """What is subtracted, and what it is subtracted from, within each seed; shape (n_seeds, 2), in metric units."""
     assert decision.contrast
-    reduced = metrics.reduce(epochs, metrics.parse(decision.claim.metric))["value"]
-    if decision.claim.minus:
-        reduced = reduced - metrics.reduce(epochs, metrics.parse(decision.claim.minus))["value"]
+    reduced = metrics.of_claim(decision.claim, epochs)["value"]
     ours = runs[runs["cell_key"].isin(decision.contrast.cells)]
     return sides(table(ours, reduced), decision.contrast.weights)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.decide import metrics
 from analysis.decide.claims import Decision, decide_all
 from analysis.decide.exploratory import explore
 from analysis.decide.multiverse import Multiverse, multiverse
@@ -84,9 +83,8 @@ def study(sweep: Sweep, bits: Callable[[Sweep], Mapping[str, Array]]) -> Study:
 
 def _about_images(decision: Decision) -> bool:
     """Whether the bits of the test images are what a claim is decided by: the last epoch's test accuracy."""
-    metric = metrics.parse(decision.claim.metric)
     tested = decision.contrast is not None and decision.bounds is not None
-    return tested and not decision.claim.minus and (metric.kind, metric.curve) == ("final", "test/accuracy")
+    return tested and not decision.claim.minus and decision.claim.metric == "final(test/accuracy)"
 
 
 def _on_new_images(decision: Decision, runs: pd.DataFrame, answers: Mapping[str, Array]) -> Interval | None:

@@ -4,6 +4,7 @@ The cells that differ in the claim's knob alone are set against each other, once
 that move (a simple effect); their mean, each setting weighing the same, is the main effect.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,13 +99,23 @@ def contrasts_of(claim: Claim, cells: Cells) -> list[Contrast]:
     ------
     NotTestable
         When the sweep has no cells that differ in the claim's knob alone, naming what moved along.
+    ValueError
+        When the claim does not ask for exactly one kind of `KINDS`.
     """
+    kinds = claim.kinds
+    if len(kinds) != 1 or kinds[0] not in KINDS:
+        raise ValueError(f"a claim gives {' and '.join(kinds) or 'no kind'}: allowed is one of {', '.join(KINDS)}")
     if claim.knob not in cells.moving:
         raise NotTestable(f"{claim.knob} was not varied: it is {as_text(cells.fixed.get(claim.knob))} in every run")
-    if claim.slope:
-        return [_slope(claim, cells)]
-    if claim.levels is not None:
-        return [_pair(claim, cells, *claim.levels)]
+    return KINDS[kinds[0]](claim, cells)
+
+
+def _levels(claim: Claim, cells: Cells) -> list[Contrast]:
+    assert claim.levels is not None
+    return [_pair(claim, cells, *claim.levels)]
+
+
+def _winner(claim: Claim, cells: Cells) -> list[Contrast]:
     rivals = [level for level in cells.levels(claim.knob) if not same(level, claim.winner)]
     return [_pair(claim, cells, claim.winner, rival) for rival in rivals]
 
@@ -134,7 +145,7 @@ def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
     return Contrast(f"{short(claim.knob)}={as_text(a)} minus {short(claim.knob)}={as_text(b)}", simples)
 
 
-def _slope(claim: Claim, cells: Cells) -> Contrast:
+def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
     """The least-squares slope on log2 of the knob, at each setting of the others where every level was run."""
     levels = cells.levels(claim.knob)
     if not all(type(level) in (int, float) and level > 0 for level in levels):
@@ -157,7 +168,15 @@ def _slope(claim: Claim, cells: Cells) -> Contrast:
         simples.append(Simple(_setting(claim.knob, cells, row) or {}, weights))
     if not simples:
         raise NotTestable(f"no cell has {claim.knob}={as_text(levels[0])} with what the claim's `at` holds")
-    return Contrast(f"change of the metric a doubling of {short(claim.knob)}", simples)
+    return [Contrast(f"change of the metric a doubling of {short(claim.knob)}", simples)]
+
+
+#: Which contrasts each kind of `runner.record.CLAIM_KINDS` asks for (docs/add_a_claim_kind.md).
+KINDS: dict[str, Callable[[Claim, Cells], list[Contrast]]] = {
+    "levels": _levels,
+    "winner": _winner,
+    "slope": _slope,
+}
 
 
 def off_the_line(slope: Contrast, levels: list[Any]) -> list[tuple[Any, dict[str, float]]]:

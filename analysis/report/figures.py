@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.decide import metrics, pairing
+from analysis.decide import pairing
 from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
@@ -21,7 +21,8 @@ from analysis.design.contrasts import Contrast
 from analysis.report import sentences
 from analysis.statistics.bands import Band, pointwise_band, simultaneous_band
 from runner.errors import printable
-from runner.record import as_text, short
+from runner.record import METRICS as RECORDED
+from runner.record import as_text, parse_reduction, short
 
 #: Okabe and Ito's colours, which the colour-blind tell apart; repeated with other dashes.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -92,10 +93,10 @@ def contrast_curve(study: Study, decision: Decision) -> Figure | None:
     """A contrast at every epoch, with a band that holds the whole curve at once; None where there is none."""
     if decision.contrast is None or decision.bounds is None:
         return None
-    curve = metrics.parse(decision.claim.metric).curve
+    curve = parse_reduction(decision.claim.metric).curve
     values = _contrast_by_epoch(study, decision.contrast, curve)
     if decision.claim.minus:
-        values = values - _contrast_by_epoch(study, decision.contrast, metrics.parse(decision.claim.minus).curve)
+        values = values - _contrast_by_epoch(study, decision.contrast, parse_reduction(decision.claim.minus).curve)
     if values.shape[1] < 2 or not np.isfinite(values.to_numpy()).all():
         return None
     figure, axes = _figure(xlabel="epoch", ylabel=_axis(curve, "difference in "))
@@ -115,8 +116,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     """Every seed a dot in both arms, joined; beside them the differences with their interval."""
     if decision.contrast is None or decision.bounds is None:
         return None
-    metric, interval = metrics.parse(decision.claim.metric), decision.bounds.interval
-    scale = _scale(metric)
+    interval, scale = decision.bounds.interval, _scale(decision)
     figure = Figure(figsize=_SIZE, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     for pair in pairing.arms(decision, study.sweep.runs, _done(study)):
@@ -147,7 +147,7 @@ def interaction_plot(decision: Decision) -> Figure | None:
     ]
     if not rows or decision.bounds is None:
         return None
-    scale = _scale(metrics.parse(decision.claim.metric))
+    scale = _scale(decision)
     return _rows(rows, _measured(decision, "difference in "), scale, scale * decision.claim.margin)
 
 
@@ -278,18 +278,17 @@ def _contrast_by_epoch(study: Study, contrast: Contrast, curve: str) -> pd.DataF
 
 
 def _measured(decision: Decision, prefix: str = "") -> str:
-    metric = metrics.parse(decision.claim.metric)
-    unit = sentences.amount(1.0, metric).rpartition(" ")[2]
+    metric = parse_reduction(decision.claim.metric)
     less = f" less {decision.claim.minus}" if decision.claim.minus else ""
-    return f"{prefix}{metric}{less} [{unit}]"
+    return f"{prefix}{metric}{less} [{sentences.unit_of(metric).name}]"
 
 
-def _scale(metric: metrics.Metric) -> float:
-    return 100.0 if metric.kind != "epochs_to" and metric.curve.endswith("/accuracy") else 1.0
+def _scale(decision: Decision) -> float:
+    return sentences.unit_of(parse_reduction(decision.claim.metric)).scale
 
 
 def _axis(curve: str, prefix: str = "") -> str:
-    return f"{prefix}{curve}" + (" [nats]" if curve.endswith("/loss") else "")
+    return f"{prefix}{curve}" + (" [nats]" if RECORDED[curve].unit == "nats" else "")
 
 
 def _cut(text: str, most: int = 60) -> str:

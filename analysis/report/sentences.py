@@ -3,15 +3,13 @@
 import math
 from dataclasses import dataclass
 
-from analysis.decide import metrics
 from analysis.decide.claims import Decision
-from analysis.decide.metrics import Metric
 from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
 from analysis.decide.sample_size import More
 from analysis.decide.study import Study
 from analysis.statistics.intervals import Interval, skewed
-from runner.record import as_text, short
+from runner.record import METRICS, Reduction, as_text, parse_reduction, short
 
 #: Knobs whose fixed value a reader has to know, in the order in which they are named.
 _CONDITIONS = (
@@ -52,7 +50,7 @@ def finding(decision: Decision) -> str:
     """One sentence with the difference, its interval and n; the reason where nothing could be tested."""
     if decision.bounds is None or decision.contrast is None:
         return decision.reason + "."
-    interval, metric = decision.bounds.interval, metrics.parse(decision.claim.metric)
+    interval, metric = decision.bounds.interval, parse_reduction(decision.claim.metric)
     of = f"{_measured(decision)}, {decision.contrast.label}"
     censored = ""
     if decision.n_censored:
@@ -68,7 +66,7 @@ def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None
     """What a reader should know before trusting the sentence, a line each."""
     if decision.bounds is None:
         return []
-    metric, lines = metrics.parse(decision.claim.metric), []
+    metric, lines = parse_reduction(decision.claim.metric), []
     for one in decision.interactions:
         effects = ", ".join(
             f"{amount(effect.estimate, metric, sign=True)} at {short(one.knob)}={as_text(level)}"
@@ -98,7 +96,7 @@ def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None
     return lines
 
 
-def _line_held(decision: Decision, metric: Metric) -> list[str]:
+def _line_held(decision: Decision, metric: Reduction) -> list[str]:
     """Whether a slope is one: the levels that are established to lie off the straight line."""
     if not decision.misfits:
         return []
@@ -113,7 +111,7 @@ def _line_held(decision: Decision, metric: Metric) -> list[str]:
     return [f"It is no straight line in log2; off it: {each}."]
 
 
-def _seeds_told(decision: Decision, metric: Metric) -> list[str]:
+def _seeds_told(decision: Decision, metric: Reduction) -> list[str]:
     """Two or three seeds one by one; from four on, whether they lie so skewed that a t interval is too short."""
     d = decision.per_seed.to_numpy(float)
     if len(d) < _FEW:
@@ -129,7 +127,7 @@ def _seeds_told(decision: Decision, metric: Metric) -> list[str]:
 
 def wish(decision: Decision, more: More) -> str:
     """What would decide an inconclusive claim."""
-    metric = metrics.parse(decision.claim.metric)
+    metric = parse_reduction(decision.claim.metric)
     smallest = f"these seeds find a difference of {amount(more.smallest, metric)} in four of five sweeps"
     if decision.n_censored:
         return f"{decision.n_censored} runs never got there: more epochs, not more seeds, would decide it."
@@ -169,20 +167,34 @@ def declared(study: Study) -> str:
     return text
 
 
-def amount(value: float, metric: Metric, sign: bool = False, unit: bool = True) -> str:
-    """A number in the unit that people use: points of accuracy, epochs, nats."""
-    plus = "+" if sign else ""
+@dataclass(frozen=True)
+class Unit:
+    """In what unit people read a number, times what, and with how many digits."""
+
+    name: str
+    scale: float = 1.0
+    digits: str = ".3g"
+
+
+#: By `record.Metric.unit`; any other unit is shown as it is recorded.
+_UNITS = {"share": Unit("points", 100.0, ".2f"), "nats": Unit("nats", digits=".4f")}
+
+
+def unit_of(metric: Reduction) -> Unit:
+    """In what unit a claim's numbers are shown."""
     if metric.kind == "epochs_to":
-        text, name = f"{value:{plus}.2f}", "epochs"
-    elif metric.curve.endswith("/accuracy"):
-        text, name = f"{100 * value:{plus}.2f}", "points"
-    elif metric.curve.endswith("/loss"):
-        text, name = f"{value:{plus}.4f}", "nats"
-    else:
-        text, name = f"{value:{plus}.3g}", ""
-    # A minus of its own, and none on a rounded zero.
+        return Unit("epochs", digits=".2f")
+    recorded = METRICS[metric.curve].unit
+    return _UNITS.get(recorded, Unit(recorded))
+
+
+def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = True) -> str:
+    """A number in the unit that people use: points of accuracy, epochs, nats."""
+    shown = unit_of(metric)
+    text = f"{shown.scale * value:{'+' if sign else ''}{shown.digits}}"
+    # A minus sign in place of the hyphen, and no sign at a rounded zero.
     text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
-    return f"{text} {name}".rstrip() if unit else text
+    return f"{text} {shown.name}" if unit else text
 
 
 def p_text(p: float) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.decide import metrics, verdicts
+from analysis.decide import verdicts
 from analysis.decide.claims import Decision
 from analysis.decide.sample_size import n_workers
 from analysis.decide.study import Study
@@ -20,7 +20,7 @@ from analysis.report import figures, folders, sentences
 from runner.errors import StoreError
 from runner.faults import crash_point
 from runner.files import no_room
-from runner.record import as_text, seconds_spent
+from runner.record import as_text, parse_reduction, seconds_spent
 
 HTML, MARKDOWN = "report.html", "report.md"
 #: The curves that every report draws.
@@ -226,7 +226,7 @@ def _explored_rows(explored: pd.DataFrame) -> list[dict[str, str]]:
             "p_bh": sentences.p_text(row["p_bh"]),
         }
         for row in explored.head(_SHOWN).to_dict("records")
-        for metric in [metrics.parse(row["metric"])]
+        for metric in [parse_reduction(row["metric"])]
     ]
 
 

@@ -6,10 +6,11 @@ import pytest
 from oracles import npk
 from studies import cells, claim, frame, grid
 
-from analysis.decide.metrics import parse, reduce
+from analysis.decide.metrics import REDUCERS, reduce
 from analysis.design.cells import same
 from analysis.design.confounds import moved_together, not_estimable, refusal
-from analysis.design.contrasts import NotTestable, contrasts_of, per_seed, table
+from analysis.design.contrasts import KINDS, NotTestable, contrasts_of, per_seed, table
+from runner.record import CLAIM_KINDS, REDUCTIONS, Claim, Reduction, parse_reduction
 
 ACCURACIES = [0.90, 0.96, 0.97, 0.95, 0.98]
 
@@ -34,24 +35,24 @@ def curve(values, name="test/accuracy"):
 )
 def test_a_curve_becomes_the_number_that_the_claim_names(text, expected):
     shuffled = curve(ACCURACIES).sample(frac=1, random_state=0)
-    found = reduce(shuffled, parse(text))
+    found = reduce(shuffled, parse_reduction(text))
     assert found.loc["a", "value"] == pytest.approx(expected, rel=1e-15)
     assert not found.loc["a", "censored"]
-    assert parse(str(parse(text))) == parse(text)
+    assert parse_reduction(str(parse_reduction(text))) == parse_reduction(text)
 
 
 def test_a_threshold_that_is_never_reached_is_censored_at_the_last_epoch():
-    assert tuple(reduce(curve(ACCURACIES), parse("epochs_to(test/accuracy, 0.99)")).loc["a"]) == (5.0, True)
+    assert tuple(reduce(curve(ACCURACIES), parse_reduction("epochs_to(test/accuracy, 0.99)")).loc["a"]) == (5.0, True)
 
 
 def test_a_loss_reaches_its_threshold_from_above():
-    found = reduce(curve([0.5, 0.2, 0.1], "test/loss"), parse("epochs_to(test/loss, 0.2)"))
+    found = reduce(curve([0.5, 0.2, 0.1], "test/loss"), parse_reduction("epochs_to(test/loss, 0.2)"))
     assert tuple(found.loc["a"]) == (2.0, False)
 
 
 @pytest.mark.parametrize("text", ["final(test/accuracy)", "auc(test/accuracy)", "last(2, test/accuracy)"])
 def test_what_is_not_a_number_stays_so(text):
-    assert np.isnan(reduce(curve([0.9, 0.95, np.nan]), parse(text)).loc["a", "value"])
+    assert np.isnan(reduce(curve([0.9, 0.95, np.nan]), parse_reduction(text)).loc["a", "value"])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,13 @@ def test_what_is_not_a_number_stays_so(text):
 )
 def test_other_metrics_are_refused(text):
     with pytest.raises(ValueError, match="allowed is final"):
-        parse(text)
+        parse_reduction(text)
+
+
+def test_every_reduction_that_a_claim_can_name_is_computed_and_any_other_is_refused():
+    assert tuple(REDUCERS) == tuple(REDUCTIONS)
+    with pytest.raises(ValueError, match="best: allowed is final, last, auc, epochs_to"):
+        reduce(curve(ACCURACIES), Reduction("best", "test/accuracy"))
 
 
 # Which cells are set against which.
@@ -100,6 +107,23 @@ def test_a_slope_is_least_squares_on_log2_of_the_knob():
         for _, row in numbers.iterrows()
     ]
     assert per_seed(numbers, contrast.weights) == pytest.approx(expected, rel=1e-12)
+
+
+def test_every_kind_of_claim_has_its_contrasts_and_any_other_is_refused():
+    assert tuple(KINDS) == CLAIM_KINDS
+
+    class Newer(Claim):
+        kinds = ("median",)
+
+    runs = frame(grid(model__dropout=[True, False]))
+    newer = Newer("", "model.dropout", "final(test/accuracy)", "either", 0.0)
+    for wrong, given in (
+        (newer, "median"),
+        (claim(winner=30, slope=True), "winner and slope"),
+        (claim(levels=None), "no kind"),
+    ):
+        with pytest.raises(ValueError, match=f"a claim gives {given}: allowed is one of levels, winner, slope"):
+            contrasts_of(wrong, cells(runs))
 
 
 def test_a_knob_without_effect_does_not_keep_cells_apart():
