@@ -111,6 +111,26 @@ def study(*frames, **fields):
     return decide(sweep(*frames, **fields), lambda sweep: {})
 
 
+#: Six seeds' noise with mean 0 and standard deviation 1: a t interval of 95 % is 0 +- 1.0494 of it.
+SEEDS = range(6)
+NOISE = np.array([-1.2, 1.1, -0.5, 0.4, -0.9, 1.1])
+NOISE = (NOISE - NOISE.mean()) / (NOISE - NOISE.mean()).std(ddof=1)
+
+
+def with_effect(effect, sd=0.001, **knobs):
+    """Runs and epochs whose final test accuracy is 0.9, plus 0.01 for each seed, plus `effect(run)`.
+
+    With dropout `sd * NOISE` comes to it, by seed. The knobs are dropout alone unless given.
+    """
+    runs = frame(grid(SEEDS, **(knobs or dict(model__dropout=[True, False]))))
+
+    def value(run, epoch):
+        noise = sd * NOISE[run["seed"]] if run["model.dropout"] else 0.0
+        return 0.9 + 0.01 * run["seed"] + effect(run) + noise - 0.001 * (3 - epoch)
+
+    return runs, curves(runs, value)
+
+
 class Stored:
     """A store that holds one made-up sweep, as `analysis.read.runs` asks for it."""
 

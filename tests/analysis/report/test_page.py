@@ -48,7 +48,7 @@ def made_up(name, level, says, cause):
 
 
 def shown(*texts):
-    """All that is shown of such a study; without its figures, which take a second (test_report.py draws some)."""
+    """All that is shown of such a study; without its figures, which take a second (test_write.py draws some)."""
     found = made_up(*texts)
     caption = f"{found.decisions[0].name}: every seed"
     drawings = {"claim-1-seeds": report.Drawing("claim-1-seeds", caption, b"", b"")}
@@ -89,7 +89,7 @@ def in_csv(text):
 
 
 def on_a_terminal(text):
-    """There whatever does not print is `?`."""
+    """There, and in the name of a run, whatever does not print is `?`."""
     return "".join(letter if letter.isprintable() else "?" for letter in whole(text))
 
 
@@ -155,18 +155,20 @@ def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(nam
 
     page = found.page
     assert page.shape == others.page.shape, "no element and no attribute comes from a text"
-    assert {inert(text) for text in (name, says, f"name={level} seed=0", *causes)} <= set(page.texts)
+    run_name = f"name={on_a_terminal(level)} seed=0"
+    assert {run_name, *map(inert, (name, says, *causes))} <= set(page.texts)
     assert page.captions == [inert(f"{says}: every seed")]
     assert page.title == inert(name) or len(name) > 80
 
     assert found.markdown.shape == others.markdown.shape
-    whole_blocks = (name, f"name={level}", f"{others.verdict}: {says}", f"{says}: every seed")
+    cell_name = f"name={on_a_terminal(level)}"
+    whole_blocks = (name, cell_name, f"{others.verdict}: {says}", f"{says}: every seed")
     assert {on_one_line(text) for text in whole_blocks} <= set(found.markdown.texts)
     assert all(on_one_line(text) in "\n".join(found.markdown.texts) for text in causes)
 
     (claim,), (first, *rest) = csv_rows(found.files["claims.csv"]), csv_rows(found.files["runs.csv"])
     assert claim["claim"] == claim["says"] == in_csv(says)
-    assert (first["data.name"], first["name"]) == (in_csv(level), inert(f"name={level} seed=0")) and len(rest) == 3
+    assert (first["data.name"], first["name"]) == (in_csv(level), run_name) and len(rest) == 3
     assert first["cause"] == (in_csv(cause) if causes else "")
 
     assert all(line.isprintable() for line in found.said)
