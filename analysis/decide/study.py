@@ -16,9 +16,6 @@ from analysis.design.contrasts import Array
 from analysis.read.runs import Sweep
 from analysis.statistics.intervals import Interval, new_images_interval
 
-#: Result-bearing knobs start so; what a run's numbers do not depend on is not looked at.
-_KNOBS = ("model.", "data.name", "data.normalize", "optimizer.", "engine.", "train.", "device")
-
 
 @dataclass(frozen=True)
 class Study:
@@ -62,8 +59,8 @@ def study(sweep: Sweep, bits: Callable[[Sweep], Mapping[str, Array]]) -> Study:
         Gives the runs' right and wrong answers (`runs.correct`), bool (n_test_images,) by run key; asked for where a
         claim is about them.
     """
-    knobs = [str(name) for name in sweep.runs.columns if str(name).startswith(_KNOBS) and str(name) != "data.sha256"]
-    cells = cells_of(sweep.runs, knobs)
+    bearing = {knob.name for knob in sweep.knobs if knob.bears_on_numbers}
+    cells = cells_of(sweep.runs, [str(name) for name in sweep.runs if name in bearing])
     ended = sweep.runs.index[sweep.runs["state"] == "done"]
     epochs = sweep.epochs[sweep.epochs["run_key"].isin(ended)]
     decisions = decide_all(sweep.claims, sweep.runs, epochs, cells)

@@ -8,8 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from runner.record import without_effect
-
 
 @dataclass(frozen=True)
 class Cells:
@@ -21,8 +19,10 @@ class Cells:
 
     values: pd.DataFrame
     names: dict[str, str]
-    #: Knobs that are the same everywhere, with their value: what every conclusion is conditional on.
+    #: Knobs that have the same value wherever they have an effect: all conclusions depend on them.
     fixed: dict[str, Any]
+    #: Of the fixed knobs: in how many cells each has no effect.
+    n_without_effect: dict[str, int]
 
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -58,25 +58,27 @@ def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
     Parameters
     ----------
     runs
-        One row a run with `cell_key`, `cell` and a column a knob.
+        One row a run with `cell_key`, `cell`, a column a knob, and `without_effect`: the names of the
+        knobs that change nothing in it.
     knobs
         The result-bearing knobs, by dotted name.
     """
     first = runs.drop_duplicates("cell_key").set_index("cell_key")
     names = {str(cell): str(name) or "all" for cell, name in first["cell"].items()}
     given = dict(zip(map(str, first.index), first[list(knobs)].to_dict("records"), strict=True))
-    nothing = {cell: without_effect(row) for cell, row in given.items()}
-    moving, fixed = [], {}
+    idle = {str(cell): set(nothing) for cell, nothing in first["without_effect"].items()}
+    moving, fixed, n_without_effect = [], {}, {}
     for knob in knobs:
-        # One value where it has an effect, none elsewhere: it does not move, another knob switches it off.
-        levels = {as_key(row[knob]): row[knob] for cell, row in given.items() if knob not in nothing[cell]}
+        effective = [row[knob] for cell, row in given.items() if knob not in idle[cell]]
+        levels = {as_key(value): value for value in effective}
         if len(levels) > 1:
             moving.append(knob)
-        else:
-            fixed[knob] = next(iter(levels.values()), None)
-    rows = [[None if knob in nothing[cell] else row[knob] for knob in moving] for cell, row in given.items()]
+        elif levels:
+            (fixed[knob],) = levels.values()
+            n_without_effect[knob] = len(given) - len(effective)
+    rows = [[None if knob in idle[cell] else row[knob] for knob in moving] for cell, row in given.items()]
     table = pd.DataFrame(rows, index=list(given), columns=moving, dtype=object)
-    return Cells(table, names, fixed)
+    return Cells(table, names, fixed, n_without_effect)
 
 
 def as_key(value: Any) -> str:

@@ -105,8 +105,11 @@ def contrasts_of(claim: Claim, cells: Cells) -> list[Contrast]:
     kinds = claim.kinds
     if len(kinds) != 1 or kinds[0] not in KINDS:
         raise ValueError(f"a claim gives {' and '.join(kinds) or 'no kind'}: allowed is one of {', '.join(KINDS)}")
+    if claim.knob in cells.fixed:
+        raise NotTestable(f"{claim.knob} was not varied: it is {as_text(cells.fixed[claim.knob])} in every run")
     if claim.knob not in cells.moving:
-        raise NotTestable(f"{claim.knob} was not varied: it is {as_text(cells.fixed.get(claim.knob))} in every run")
+        varied = ", ".join(cells.moving) or "nothing"
+        raise NotTestable(f"no effect of {claim.knob} can be seen: what was varied is {varied}")
     return KINDS[kinds[0]](claim, cells)
 
 

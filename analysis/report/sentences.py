@@ -11,13 +11,6 @@ from analysis.decide.study import Study
 from analysis.statistics.intervals import Interval, skewed
 from runner.record import METRICS, Reduction, as_text, parse_reduction, short
 
-#: Knobs whose fixed value a reader has to know, in the order in which they are named.
-_CONDITIONS = (
-    "data.name", "data.normalize", "model.kind", "model.channels", "model.blocks", "model.hidden_size",
-    "model.fc_depth", "model.dropout", "model.dropout_ratio", "optimizer.name", "optimizer.lr",
-    "optimizer.weight_decay", "train.epochs", "train.batch_size", "engine.name",
-)  # fmt: skip
-
 #: Below this, seeds are told one by one.
 _FEW = 4
 
@@ -140,10 +133,14 @@ def wish(decision: Decision, more: More) -> str:
 
 
 def conditions(study: Study) -> str:
-    """The fixed values under which everything holds."""
-    held = study.cells.fixed
-    fixed = [(knob, held[knob]) for knob in _CONDITIONS if held.get(knob) is not None]
-    return ", ".join(f"{knob}={as_text(value)}" for knob, value in fixed)
+    """The fixed values under which everything holds, and where one of them has no effect."""
+    cells, parts = study.cells, []
+    for knob in [knob.name for knob in study.sweep.knobs if knob.shown]:
+        if cells.fixed.get(knob) is not None:
+            n_idle = cells.n_without_effect[knob]
+            where = f" (without effect in {n_idle} of {len(cells.names)} cells)" if n_idle else ""
+            parts.append(f"{knob}={as_text(cells.fixed[knob])}{where}")
+    return ", ".join(parts)
 
 
 def counted(study: Study) -> str:

@@ -11,9 +11,10 @@ import pandas as pd
 
 from analysis.decide.study import study as decide
 from analysis.design.cells import cells_of
-from analysis.read import runs
+from analysis.read import runs, version1
 from analysis.read.runs import Sweep
 from analysis.read.store import StoredRun
+from analysis.read.sweeps import Knob
 from runner.record import METRICS, Claim, as_text, short
 
 FIXED = {
@@ -39,6 +40,7 @@ FIXED = {
 RECORDED = {
     "data.sha256": "d" * 64,
     "engine": "fast",
+    "code": "f" * 64,
     "git.commit": "c" * 40,
     "version.numpy": "2.4.6",
     "first_batch_order.sha256": "",
@@ -77,6 +79,7 @@ def frame(rows):
         run["first_batch_order.sha256"] = f"order of seed {row['seed']}"
         run["run_id"] = f"run {len(runs)}"
         run |= {"start_ms": 1000 * len(runs), "end_ms": 1000 * len(runs) + 1000}
+        run["without_effect"] = version1.without_effect(nested(run | row))
         runs.append(run | row)
     return pd.DataFrame(runs).set_index("run_key", drop=False)
 
@@ -100,7 +103,8 @@ def sweep(runs, epochs, claims=None, name="made up", **fields):
     """A sweep of such frames, as `analysis.read.runs` gives it."""
     runs = pd.DataFrame({"cause": "", "n_epochs": 3, "artifact_uri": None} | dict(runs))
     given = dict(
-        key="k" * 64, name=name, run_id="id", swept={}, claims=claims or {}, claims_sha256="h" * 64, declared_ms=0,
+        key="k" * 64, name=name, run_id="id", swept={}, claims=claims or {},
+        knobs=[Knob(**knob) for knob in version1.KNOBS], claims_sha256="h" * 64, declared_ms=0,
         claims_origin={}, command="python -m runner", runs=runs, epochs=epochs,
     )  # fmt: skip
     return Sweep(**(given | fields))
