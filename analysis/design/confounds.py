@@ -1,5 +1,6 @@
-"""The gate before every claim: what in the runs themselves makes a contrast say nothing."""
+"""The gate before every claim: why runs cannot be compared, and what a design cannot tell apart."""
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -8,15 +9,35 @@ import pandas as pd
 from analysis.design.cells import as_key
 from runner.record import short
 
-#: What has to be the same in all runs of a seed, and the knob that may change it when it is the claimed one.
-_SAME_WITHIN_A_SEED = {
-    "data.sha256": ("data", "data.name"),
-    "device": ("devices", "device"),
-    "engine": ("engines", "engine.name"),
-    "git.commit": ("versions of the code", ""),
-    "first_batch_order.sha256": ("orders of the batches", ""),
+
+@dataclass(frozen=True)
+class _Shared:
+    """Something that all runs of a seed must have in common."""
+
+    what: str
+    #: What to do where they have not.
+    advice: str
+    #: The knob that changes it, and may do so where it is the claimed one; empty for none.
+    knob: str = ""
+
+
+def _shared_by_knob(what: str, knob: str) -> _Shared:
+    return _Shared(what, f"hold {knob} at one value with the claim's `at`", knob)
+
+
+_AGAIN = "the same command again trains all of its runs with the code that is there now"
+_ANEW = "the same command with another runner.root trains all of its runs alike"
+#: By column of the runs; `version.*` is added by what the runs have.
+_SHARED = {
+    "data.sha256": _shared_by_knob("data", "data.name"),
+    "device": _shared_by_knob("devices", "device"),
+    "engine": _shared_by_knob("engines", "engine.name"),
+    "code": _Shared("versions of the code", _AGAIN),
+    "first_batch_order.sha256": _Shared("orders of the batches", _ANEW),
 }
-_SHOWN = 5
+#: How much of a hash or a version is shown.
+_N_LETTERS = 18
+_N_NAMED = 5
 
 
 def refusal(runs: pd.DataFrame, cells: list[str], knob: str) -> str | None:
@@ -31,8 +52,8 @@ def refusal(runs: pd.DataFrame, cells: list[str], knob: str) -> str | None:
     knob
         The claimed knob, which may change what nothing else may.
     """
-    ours = runs[runs["cell_key"].isin(cells)]
-    return _seeds(ours) or _unfinished(ours) or _mixed(ours, knob)
+    compared = runs[runs["cell_key"].isin(cells)]
+    return _seeds(compared) or _unfinished(compared) or _mixed(compared, knob)
 
 
 def _seeds(runs: pd.DataFrame) -> str | None:
@@ -51,7 +72,7 @@ def _unfinished(runs: pd.DataFrame) -> str | None:
     parts = []
     for state, group in runs[runs["state"] != "done"].groupby("state", sort=True):
         verb = "are missing" if state == "missing" else str(state)
-        parts.append(f"{len(group)} of {len(runs)} runs {verb} ({_some(list(group['name']))})")
+        parts.append(f"{len(group)} of {len(runs)} runs {verb} ({named(group['name'])})")
     if not parts:
         return None
     advice = "" if set(runs["state"]) <= {"done", "diverged"} else "; the same command again trains what can be trained"
@@ -60,21 +81,25 @@ def _unfinished(runs: pd.DataFrame) -> str | None:
 
 def _mixed(runs: pd.DataFrame, knob: str) -> str | None:
     packages = [str(name) for name in runs if str(name).startswith("version.")]
-    versions = {name: (f"versions of {name.partition('.')[2]}", "") for name in packages}
-    for column, (what, allowed) in (_SAME_WITHIN_A_SEED | versions).items():
-        if column not in runs or (allowed and knob == allowed):
+    versions = {name: _Shared(f"versions of {name.partition('.')[2]}", _ANEW) for name in packages}
+    for column, shared in (_SHARED | versions).items():
+        if column not in runs or knob == shared.knob:
             continue
         for seed, group in runs.groupby("seed", sort=True):
-            found = group.groupby(group[column].fillna("").astype(str), sort=True)["name"]
-            if found.ngroups > 1:
-                each = "; ".join(f"{str(value)[:12] or 'unknown'}: {_some(list(names))}" for value, names in found)
-                return f"{what} differ within seed {seed} ({each}): not the same but for {short(knob)}"
+            by_value = group.groupby(group[column].fillna("").astype(str), sort=True)["name"]
+            if by_value.ngroups > 1:
+                parts = [f"{value[:_N_LETTERS] or 'unknown'}: {named(names)}" for value, names in by_value]
+                return (
+                    f"{shared.what} differ within seed {seed} ({'; '.join(parts)}), so more than"
+                    f" {short(knob)} differs between these runs; {shared.advice}"
+                )
     return None
 
 
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def named(runs: pd.Series) -> str:
+    """The names of some runs for a message: the first five, and how many others there are."""
+    others = f" and {len(runs) - _N_NAMED} more" if len(runs) > _N_NAMED else ""
+    return ", ".join(map(str, runs.iloc[:_N_NAMED])) + others
 
 
 def moved_together(values: pd.DataFrame) -> list[str]:

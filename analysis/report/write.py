@@ -26,7 +26,7 @@ HTML, MARKDOWN = "report.html", "report.md"
 #: The curves that every report draws.
 _CURVES = ("test/accuracy", "train_eval/accuracy", "train/loss")
 #: What a run's provenance is made of, besides the versions.
-_PROVENANCE = ("git.commit", "git.dirty", "device", "card", "processor", "engine", "data.sha256")
+_PROVENANCE = ("code", "git.commit", "git.dirty", "device", "card", "processor", "engine", "data.sha256")
 _SHOWN = 200
 #: Levels of a knob that the table of the design names.
 _LEVELS = 12

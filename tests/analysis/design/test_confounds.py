@@ -24,10 +24,15 @@ AB = ["dropout=true", "dropout=false"]
         ({"seed": 1}, "a seed is there twice in one cell"),
         ({"first_batch_order.sha256": "other"}, "orders of the batches differ within seed 2"),
         ({"data.sha256": "other"}, "^data differ within seed 2 .*dropout=false seed=2"),
-        ({"engine": "stock"}, "engines differ within seed 2"),
+        ({"engine": "stock"}, "engines differ within seed 2.*hold engine.name at one value with the claim's `at`"),
         ({"device": "gpu"}, "devices differ within seed 2"),
-        ({"git.commit": "other"}, "versions of the code differ within seed 2"),
-        ({"version.numpy": "1.26"}, "versions of numpy differ within seed 2"),
+        (
+            {"code": "training_version 1"},
+            r"^versions of the code differ within seed 2 \(f{18}: dropout=true seed=2; training_version 1:"
+            r" dropout=false seed=2\), so more than dropout differs between these runs; the same command again"
+            r" trains all of its runs with the code that is there now$",
+        ),
+        ({"version.numpy": "1.26"}, "versions of numpy differ within seed 2.*with another runner.root"),
     ],
     ids=lambda value: next(iter(value.items())) if isinstance(value, dict) else "",
 )
@@ -43,7 +48,13 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(change, message):
 
 def test_what_differs_between_seeds_alone_is_no_confound():
     runs = frame(grid(seeds=range(3), model__dropout=[True, False]))
-    runs.loc[runs["seed"] == 2, "git.commit"] = "later"
+    runs.loc[runs["seed"] == 2, "code"] = "later"
+    assert refusal(runs, AB, "model.dropout") is None
+
+
+def test_runs_of_two_commits_with_the_same_code_are_compared():
+    runs = frame(grid(seeds=range(3), model__dropout=[True, False]))
+    runs["git.commit"], runs["git.dirty"] = [f"commit {place}" for place in range(6)], ["true", "false"] * 3
     assert refusal(runs, AB, "model.dropout") is None
 
 
