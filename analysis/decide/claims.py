@@ -111,16 +111,28 @@ def numbers_of(
     Raises
     ------
     NotTestable
-        When a run of the contrasts has no finite number.
+        When this version does not know the metric, or a run of the contrasts did not record it or has
+        no finite number of it.
     """
-    ours = runs[runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})]
-    curves = epochs[epochs["run_key"].isin(ours.index)]
-    reduced = metrics.of_claim(claim, curves)
-    values, censored = reduced["value"], int(reduced["censored"].sum())
-    lacking = [str(runs.at[key, "name"]) for key in ours.index if not np.isfinite(values.get(key, np.nan))]
-    if lacking:
-        raise NotTestable(f"{claim.metric} is not a finite number in {', '.join(lacking[:5])}")
-    return contrasts.table(ours, values), censored
+    members = runs[runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})]
+    curves = epochs[epochs["run_key"].isin(members.index)]
+    try:
+        absent = metrics.not_recorded(claim, curves, members.index)
+    except ValueError as error:
+        raise NotTestable(f"this version does not know the claim's metric ({error})") from error
+    for curve, keys in absent.items():
+        names = confounds.named(runs.loc[keys, "name"])
+        raise NotTestable(
+            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): the version that"
+            " trained them did not have it; the same command with another runner.root trains them with"
+            " this version"
+        )
+    numbers = metrics.of_claim(claim, curves)
+    values = numbers["value"]
+    infinite = [key for key in members.index if not np.isfinite(values.get(key, np.nan))]
+    if infinite:
+        raise NotTestable(f"{claim.metric} is not a finite number in {confounds.named(runs.loc[infinite, 'name'])}")
+    return contrasts.table(members, values), int(numbers["censored"].sum())
 
 
 def _decide(name: str, claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> Decision:

@@ -3,7 +3,7 @@
 Every contrast is computed on these numbers, never on epochs: the unit of replication is the seed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,21 @@ def of_claim(claim: Claim, epochs: pd.DataFrame) -> pd.DataFrame:
         subtracted = reduce(epochs, parse_reduction(claim.minus))["value"]
         numbers = numbers.assign(value=numbers["value"] - subtracted)
     return numbers
+
+
+def not_recorded(claim: Claim, epochs: pd.DataFrame, run_keys: Collection[str]) -> dict[str, list[str]]:
+    """Of the claim's metrics those that some of the runs lack altogether, with the keys of these runs.
+
+    A version of this program that does not have a metric yet leaves its column without any number.
+    """
+    lacking = {}
+    for text in filter(None, (claim.metric, claim.minus)):
+        curve = parse_reduction(text).curve
+        recorded = set(epochs.loc[epochs[curve].notna(), "run_key"])
+        keys = [key for key in run_keys if key not in recorded]
+        if keys:
+            lacking[curve] = keys
+    return lacking
 
 
 def _final(ordered: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:

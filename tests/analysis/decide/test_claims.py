@@ -98,7 +98,7 @@ def test_a_level_is_shared_by_all_claims_and_p_values_are_adjusted():
 
 def test_a_run_without_a_finite_number_is_named_and_not_averaged_away():
     runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
-    epochs.loc[epochs["run_key"] == runs.index[3], "test/accuracy"] = np.nan
+    epochs.loc[(epochs["run_key"] == runs.index[3]) & (epochs["epoch"] == 3), "test/accuracy"] = np.nan
     found = decided(runs, epochs)
     assert found.verdict == verdicts.NOT_TESTABLE
     assert found.reason == "final(test/accuracy) is not a finite number in dropout=false seed=1"
@@ -129,3 +129,25 @@ def test_an_effect_that_is_everywhere_the_same_depends_on_nothing():
     )
     found = decided(runs, epochs)
     assert found.depends_on == [] and len(found.interactions) == 1
+
+
+@pytest.mark.parametrize("fields", [{"metric": "epochs_to(test/loss, 9)"}, {"minus": "final(test/loss)"}])
+def test_a_metric_that_older_runs_did_not_record_is_no_error_and_its_claim_says_so(fields):
+    runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
+    epochs.loc[epochs["run_key"].isin(runs.index[:7]), "test/loss"] = np.nan
+    found = decided(runs, epochs, **fields)
+    assert found.verdict == verdicts.NOT_TESTABLE
+    assert found.reason == (
+        "test/loss was not recorded in 7 of 12 runs (dropout=true seed=0, dropout=false seed=0, dropout=true seed=1,"
+        " dropout=false seed=1, dropout=true seed=2 and 2 more): the version that trained them did not have it; the"
+        " same command with another runner.root trains them with this version"
+    )
+    assert decided(runs, epochs).verdict == verdicts.SUPPORTED, "other claims do not need it"
+
+
+@pytest.mark.parametrize("field", ["metric", "minus"])
+def test_a_claim_about_a_metric_that_this_version_does_not_know_is_not_testable(field):
+    runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
+    found = decided(runs, epochs, **{field: "final(test/calibration)"})
+    assert found.verdict == verdicts.NOT_TESTABLE
+    assert found.reason.startswith("this version does not know the claim's metric (final(test/calibration): allowed is")
