@@ -62,9 +62,9 @@ def write(root: Path, n_cells: int, n_seeds: int, n_epochs: int = 50) -> None:
     client.set_tag(parent.run_id, "sweep_key", sweep_key)
     folder = root / "mlartifacts" / parent.run_id / "artifacts"
     folder.mkdir(parents=True)
-    knobs = [f"{part}.{name}" for part in _PARTS for name in planned[0]["config"][part]]
+    recorded = [f"{part}.{name}" for part in _PARTS for name in planned[0]["config"][part]]
     plan = {
-        "version": 2, "knobs": [{"name": name, "bears_on_numbers": True, "shown": True} for name in knobs],
+        "version": 2, "knobs": [{"name": name, "bears_on_numbers": True, "shown": True} for name in recorded],
         "sweep_key": sweep_key, "name": "made up", "claims": _CLAIMS, "claims_sha256": "", "command": ["made up"],
         "claims_origin": dict.fromkeys(_CLAIMS, "declared"), "runs": planned,
         "swept": {"optimizer.lr": sorted({run["knobs"]["optimizer.lr"] for run in planned}),
