@@ -1,4 +1,4 @@
-"""The cells of a sweep as a design: which knobs move between them, and which of those have an effect."""
+"""The cells of a sweep as a design: which knobs move between them, and where a knob has no effect."""
 
 import json
 from collections.abc import Iterable
@@ -11,13 +11,12 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Cells:
-    """A sweep's cells.
+    """A sweep's cells."""
 
-    `values` has one row a cell (index cell_key, in the plan's order) and one column a knob that moves; None stands
-    for a knob that has no effect in that cell. `names` says the cells in words.
-    """
-
+    #: One row a cell (index cell_key, in the plan's order), one column a knob that moves; None where
+    #: the knob has no effect in that cell.
     values: pd.DataFrame
+    #: Each cell in words, by cell key.
     names: dict[str, str]
     #: Knobs that have the same value wherever they have an effect: all conclusions depend on them.
     fixed: dict[str, Any]
@@ -26,7 +25,7 @@ class Cells:
 
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
-        """`values` by cell key and knob."""
+        """The rows of `values` by cell key, each by knob."""
         return dict(zip(map(str, self.values.index), self.values.to_dict("records"), strict=True))
 
     @property
@@ -35,7 +34,7 @@ class Cells:
         return list(self.values.columns)
 
     def having(self, knob: str, level: Any, at: dict[str, Any] | None = None) -> list[str]:
-        """The cells where a knob has a level, and others have theirs."""
+        """The keys of the cells in which a knob has a level, and other knobs have the levels of `at`."""
         wanted = {knob: level} | (at or {})
         return [
             cell
@@ -45,11 +44,7 @@ class Cells:
 
     def levels(self, knob: str) -> list[Any]:
         """The levels of a knob that moves, each once, in the plan's order; without None."""
-        found: list[Any] = []
-        for value in self.values[knob]:
-            if value is not None and not any(same(value, one) for one in found):
-                found.append(value)
-        return found
+        return distinct(value for value in self.values[knob] if value is not None)
 
 
 def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
@@ -61,7 +56,7 @@ def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
         One row a run with `cell_key`, `cell`, a column a knob, and `without_effect`: the names of the
         knobs that change nothing in it.
     knobs
-        The result-bearing knobs, by dotted name.
+        The knobs that bear on numbers, by dotted name.
     """
     first = runs.drop_duplicates("cell_key").set_index("cell_key")
     names = {str(cell): str(name) or "all" for cell, name in first["cell"].items()}
@@ -82,8 +77,17 @@ def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
 
 
 def as_key(value: Any) -> str:
-    """A knob's value as a text that tells any two apart: `true` is not `1`."""
+    """A knob's value as a text that differs for any two levels: `true` is not `1`."""
     return json.dumps(value, sort_keys=True)
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """Each level once, in the order in which it first occurs."""
+    levels: list[Any] = []
+    for value in values:
+        if not any(same(value, level) for level in levels):
+            levels.append(value)
+    return levels
 
 
 def same(a: Any, b: Any) -> bool:

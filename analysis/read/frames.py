@@ -52,10 +52,11 @@ def runs_frame(plan: dict[str, Any], stored: dict[str, StoredRun], epochs: pd.Da
     """
     knobs = {knob.name for knob in plan["knobs"]}
     n_epochs = epochs.groupby("run_key").size()
+    keys = [run["run_key"] for run in plan["runs"]]
     rows = [
-        _row(run, knobs, stored.get(run["run_key"]), int(n_epochs.get(run["run_key"], 0)))
-        for run in plan["runs"]
-    ]  # fmt: skip
+        _row(run, knobs, stored.get(key), int(n_epochs.get(key, 0)))
+        for key, run in zip(keys, plan["runs"], strict=True)
+    ]
     return pd.DataFrame(rows).set_index("run_key", drop=False).rename_axis(None)
 
 

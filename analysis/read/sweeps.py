@@ -14,6 +14,8 @@ from runner.record import TAG_CLAIMS_SHA256, TAG_LAST_USED, TAG_SWEEP_KEY, Claim
 VERSION = 2
 #: How many sweeps a message names.
 _N_NAMED = 5
+#: A shorter text is no start of a key.
+_SHORTEST_START = 4
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,8 @@ def chosen(parents: list[StoredRun], sweep: str | None) -> StoredRun:
     named = [parent for parent in parents if sweep in (parent.name, parent.run_id)]
     if named:
         return named[-1]
-    matching = [
-        parent for parent in parents if len(sweep) >= 4 and parent.tags[TAG_SWEEP_KEY].startswith(sweep)
-    ]  # fmt: skip
+    begun = [parent for parent in parents if parent.tags[TAG_SWEEP_KEY].startswith(sweep)]
+    matching = begun if len(sweep) >= _SHORTEST_START else []
     if len(matching) == 1:
         return matching[0]
     what = "is the start of several keys" if matching else "names no sweep of the store"
@@ -102,9 +103,7 @@ def _checked(plan: dict[str, Any], parent: StoredRun) -> dict[str, Any]:
     return plan | {"claims": claims, "knobs": [knob for knob in recorded if knob.name != "seed"]}
 
 
-def looks(
-    store: Store, parents: list[StoredRun], parent: StoredRun, plan: dict[str, Any]
-) -> tuple[int, ...]:  # fmt: skip
+def looks(store: Store, parents: list[StoredRun], parent: StoredRun, plan: dict[str, Any]) -> tuple[int, ...]:
     """With how many seeds earlier sweeps asked the same claims of the same cells.
 
     Whoever adds seeds to a sweep has seen its verdicts. A sweep counts when its claims have the same

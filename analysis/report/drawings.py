@@ -41,16 +41,11 @@ def drawings(study: Study, published: pd.DataFrame | None = None) -> list[Drawin
         The published curves (`figures.published`), for a sweep that repeats them.
     """
     planned = [*_of_the_sweep(study, published), *_of_the_claims(study)]
-    return [
-        Drawing(name, caption, *plots.drawn(figure))
-        for name, caption, figure in planned
-        if figure is not None
-    ]  # fmt: skip
+    drawable = [(name, caption, figure) for name, caption, figure in planned if figure is not None]
+    return [Drawing(name, caption, *plots.drawn(figure)) for name, caption, figure in drawable]
 
 
-def _of_the_sweep(
-    study: Study, published: pd.DataFrame | None
-) -> list[tuple[str, str, Figure | None]]:  # fmt: skip
+def _of_the_sweep(study: Study, published: pd.DataFrame | None) -> list[tuple[str, str, Figure | None]]:
     planned: list[tuple[str, str, Figure | None]] = []
     n_cells, n_drawn = len(study.cells.names), figures.MAX_CURVES
     for curve in _CURVES if len(study.sweep.epochs) else ():

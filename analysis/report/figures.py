@@ -170,9 +170,9 @@ def published(study: Study, curves: pd.DataFrame) -> Figure:
 @matplotlib.rc_context(plots.STYLE)
 def contrasts(study: Study) -> Figure | None:
     """Every main effect on the final test accuracy, in points; None where there is none."""
-    explored = study.explored
-    is_shown = (explored["kind"] == MAIN) & (explored["metric"] == METRICS[0])
-    shown = explored.loc[is_shown, ["contrast", "low", "estimate", "high"]].head(_MAX_ROWS)
+    table = study.exploratory
+    is_shown = (table["kind"] == MAIN) & (table["metric"] == METRICS[0])
+    shown = table.loc[is_shown, ["contrast", "low", "estimate", "high"]].head(_MAX_ROWS)
     if not len(shown):
         return None
     rows = list(shown.itertuples(index=False, name=None))

@@ -13,7 +13,7 @@ from analysis.decide.study import Study
 from analysis.design import confounds
 from analysis.report import sentences
 from analysis.report.drawings import Drawing
-from runner.record import as_text, parse_reduction, seconds_spent
+from runner.record import DONE, as_text, parse_reduction, seconds_spent
 
 HTML, MARKDOWN = "report.html", "report.md"
 #: What a run's provenance is made of, besides the versions of packages.
@@ -47,7 +47,6 @@ def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
     """Everything that the two templates name."""
     runs, epochs = study.sweep.runs, study.sweep.epochs
     seconds = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
-    explored = study.explored
     return {
         "sweep": study.sweep,
         "figures": [drawing for drawing in drawings if not drawing.name.startswith("claim-")],
@@ -60,14 +59,14 @@ def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
         "declared": sentences.declared(study),
         "conditions": sentences.conditions(study),
         "runs": _run_rows(runs, epochs, seconds),
-        "not_done": runs[runs["state"] != "done"][["name", "state", "cause", "n_epochs"]].to_dict("records"),
+        "not_done": runs[runs["state"] != DONE][["name", "state", "cause", "n_epochs"]].to_dict("records"),
         "design": _knob_rows(study),
-        "explored": _contrast_rows(explored.head(_N_CONTRASTS)),
-        "n_explored": len(explored),
+        "exploratory": _contrast_rows(study.exploratory.head(_N_CONTRASTS)),
+        "n_exploratory": len(study.exploratory),
         "cells": _cell_rows(study, seconds),
         "cost": _cost(runs, seconds),
         "provenance": _provenance(study),
-    }  # fmt: skip
+    }
 
 
 def _claim(study: Study, decision: Decision, drawings: list[Drawing]) -> dict[str, Any]:
@@ -97,7 +96,7 @@ def _cell_rows(study: Study, seconds: pd.Series) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "n": int((states[cell] == "done").sum()),
+            "n": int((states[cell] == DONE).sum()),
             "planned": len(states[cell]),
             "seconds": float(medians.get(cell, float("nan"))),
         }
@@ -114,7 +113,7 @@ def _knob_rows(study: Study) -> list[dict[str, Any]]:
         shown = ", ".join(as_text(level)[:_N_LETTERS] for level in levels[:_N_LEVELS])
         rows.append(
             {
-                "knob": knob,
+                "name": knob,
                 "levels": shown,
                 "n_others": max(0, len(levels) - _N_LEVELS),
                 "together": knob in together,
@@ -123,10 +122,10 @@ def _knob_rows(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
-def _contrast_rows(explored: pd.DataFrame) -> list[dict[str, str]]:
+def _contrast_rows(contrasts: pd.DataFrame) -> list[dict[str, str]]:
     """Exploratory contrasts in words, in units that people use."""
     rows = []
-    for row in explored.to_dict("records"):
+    for row in contrasts.to_dict("records"):
         metric = parse_reduction(row["metric"])
         low, high = (sentences.amount(row[end], metric, sign=True, unit=False) for end in ("low", "high"))
         rows.append(

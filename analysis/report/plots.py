@@ -73,9 +73,7 @@ def whole_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def interval_rows(
-    rows: list[tuple[str, float, float, float]], xlabel: str, scale: float, margin: float
-) -> Figure:  # fmt: skip
+def interval_rows(rows: list[tuple[str, float, float, float]], xlabel: str, scale: float, margin: float) -> Figure:
     """Intervals below each other, from the top: name, low end, middle and high end, drawn `scale` times as large."""
     figure, axes = figure_of(height=1.2 + 0.45 * len(rows), xlabel=xlabel)
     for place, (_, *ends) in enumerate(rows[::-1]):

@@ -21,7 +21,7 @@ def frames(study: Study) -> dict[str, pd.DataFrame]:
         "runs": study.sweep.runs,
         "epochs": study.sweep.epochs,
         "claims": claims_frame(study),
-        "contrasts": study.explored,
+        "contrasts": study.exploratory,
     }
     return {name: _plain(frame) for name, frame in as_decided.items()}
 

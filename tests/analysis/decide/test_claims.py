@@ -15,7 +15,7 @@ HALF = 2.570582 / np.sqrt(6)
 
 
 def decided(runs, epochs, **fields):
-    return decide("c", claim(**fields), runs, epochs, cells(runs), 0.05)
+    return decide(claim(**fields), runs, epochs, cells(runs), 0.05)
 
 
 def test_the_interval_is_that_of_the_differences_within_seed():
@@ -116,8 +116,9 @@ def test_an_effect_that_turns_round_with_another_knob_depends_on_it():
     (interaction,) = found.interactions
     assert [level for level, _ in interaction.effects] == [True, False]
     assert [effect.estimate for _, effect in interaction.effects] == pytest.approx([0.02, -0.01], abs=1e-12)
-    assert "It depends: +2.00 points at normalize=true, \N{MINUS SIGN}1.00 points at normalize=false." in details(
-        found, multiverse(found, runs, epochs)
+    assert (
+        "The effect depends on normalize: +2.00 points at normalize=true, \N{MINUS SIGN}1.00 points at normalize=false."
+        in details(found, multiverse(found, runs, epochs))
     )
 
 

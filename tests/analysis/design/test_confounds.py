@@ -13,15 +13,15 @@ AB = ["dropout=true", "dropout=false"]
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"state": "failed"}, r"1 of 6 runs failed \(dropout=false seed=2\).*the same command again"),
+        ({"state": "failed"}, r"1 of 6 runs failed \(dropout=false seed=2\).*; the same command trains the rest$"),
         (
             {"state": "diverged"},
-            r"1 of 6 runs diverged \(dropout=false seed=2\): a mean over the others would hide them$",
+            r"1 of 6 runs diverged \(dropout=false seed=2\): a mean over the others would hide this$",
         ),
         ({"state": "missing"}, r"1 of 6 runs are missing \(dropout=false seed=2\)"),
-        ({"state": "running"}, "1 of 6 runs running"),
+        ({"state": "running"}, "1 of 6 runs are running"),
         ({"seed": 7}, "not planned with the same seeds"),
-        ({"seed": 1}, "a seed is there twice in one cell"),
+        ({"seed": 1}, "a cell has two runs of one seed"),
         ({"first_batch_order.sha256": "other"}, "orders of the batches differ within seed 2"),
         ({"data.sha256": "other"}, "^data differ within seed 2 .*dropout=false seed=2"),
         ({"engine": "stock"}, "engines differ within seed 2.*hold engine.name at one value with the claim's `at`"),

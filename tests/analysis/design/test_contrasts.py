@@ -109,5 +109,5 @@ def test_a_contrast_that_the_sweep_does_not_have_is_refused_by_name(fields, mess
 def test_a_cell_that_is_missing_from_the_grid_is_named():
     rows = [row for row in grid(model__channels=[1, 30], model__dropout=[True, False])]
     rows = [row for row in rows if (row["model.channels"], row["model.dropout"]) != (30, False)]
-    with pytest.raises(NotTestable, match="nothing differs from channels=30 dropout=true in model.dropout alone"):
+    with pytest.raises(NotTestable, match="no cell differs from channels=30 dropout=true in model.dropout alone"):
         contrasts_of(claim(), cells(frame(rows)))

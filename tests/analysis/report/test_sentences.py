@@ -21,13 +21,15 @@ def test_a_level_off_the_straight_line_is_named_and_a_line_is_left_alone():
             return 0.9 + 0.01 * place + bend * (place == 1) + noise[run["seed"], place]
 
         slope = claim(knob="model.hidden_size", slope=True)
-        return decide("c", slope, runs, curves(runs, value), cells(runs), 0.05)
+        return decide(slope, runs, curves(runs, value), cells(runs), 0.05)
 
     bent, straight = decided(0.03), decided(0.0)
     # Of a bend of 0.03 in the middle of three levels the line takes up a third at each level.
     assert [one.estimate for _, one in bent.misfits] == pytest.approx([-0.01, 0.02, -0.01], abs=0.001)
     (said,) = [line for line in details(bent, Multiverse({"as declared": bent.verdict})) if "straight line" in line]
-    assert said.startswith("It is no straight line in log2; off it:") and "at hidden_size=200" in said
+    assert (
+        said.startswith("The levels do not lie on a straight line in log2; off it: ") and "at hidden_size=200" in said
+    )
     told = details(straight, Multiverse({"as declared": straight.verdict}))
     assert "No level is established to lie off the straight line in log2." in told
 

@@ -97,7 +97,7 @@ def test_only_runs_that_are_not_done_make_a_report_that_says_so(state, tmp_path)
 
 
 def test_one_seed_and_no_claim_make_a_report(tmp_path):
-    assert "one seed (0) says nothing about the next" in write(known(seeds=[0]), tmp_path / "one").read_text()
+    assert "one seed (0) says nothing about other seeds" in write(known(seeds=[0]), tmp_path / "one").read_text()
     assert "No claim was declared" in write(known(claims={}), tmp_path / "none").read_text()
 
 
