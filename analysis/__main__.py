@@ -2,8 +2,8 @@
 
 import gc
 
-# pandas, SciPy and matplotlib bring hundreds of thousands of objects that stay to the end: looking through them for
-# garbage, while they are made and ever after, takes a tenth of a report's time.
+# pandas, SciPy and matplotlib make hundreds of thousands of objects that live to the end. Searching
+# them for garbage, during the imports and afterwards, takes a tenth of a report's time.
 gc.disable()
 
 import argparse  # noqa: E402
@@ -16,9 +16,10 @@ import pandas as pd  # noqa: E402
 
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
-from analysis.report import sentences  # noqa: E402
-from analysis.report import write as report  # noqa: E402
+from analysis.report import sentences, write  # noqa: E402
+from runner import files  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
+from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
 
 gc.freeze()
@@ -29,24 +30,28 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     parser.add_argument(
-        "sweep", nargs="?", help="a sweep's name, the start of its key, or its run id (default: the latest)"
+        "sweep",
+        nargs="?",
+        help="a sweep's name, the start of its key, or its run id (default: the latest)",
     )
     parser.add_argument("--out", type=Path, help="folder of the report (default: reports/<sweep key> under the root)")
     parser.add_argument("--root", help="folder that holds the local store (default: the checkout, else here)")
     parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
     parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
-    arguments = parser.parse_args()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a minus is no `?` where it cannot be spelled
+    given = parser.parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal without a minus sign shows its name instead of `?`.
         sys.stdout.reconfigure(errors="namereplace")
     try:
-        code = analyse(Root.of(arguments.root), arguments.uri, arguments.experiment, arguments.sweep, arguments.out)
+        code = analyse(Root.of(given.root), given.uri, given.experiment, given.sweep, given.out)
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        # What could not be printed is not tried again at exit.
+        # Python must not try again at exit what could not be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # what reads it, such as `head`, has seen enough
+        if isinstance(error, BrokenPipeError):
+            # The reader, such as `head`, has seen enough.
             sys.exit(0)
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
@@ -54,38 +59,42 @@ def main() -> None:
 
 
 def analyse(root: Root, uri: str | None, experiment: str, sweep: str | None, out: Path | None = None) -> int:
-    """Read a sweep, decide its claims, write the report and print them; the exit code: 1 when a run of it failed."""
-    found = study(runs.read(uri or runs.local_uri(root.path), experiment, sweep), runs.correct)
-    address = report.write(found, out or root.reports / found.sweep.key[:16], _published(found.sweep.name))
-    print("\n".join([*lines(found), "", printable(f"Report: {address}")]), flush=True)
-    return 1 if found.states.get("failed") else 0
+    """Decide the claims of a sweep, write the report and print the verdicts.
+
+    Returns
+    -------
+    int
+        The exit code: 1 when a run of the sweep failed, else 0.
+    """
+    decided = study(runs.read(uri or runs.local_uri(root.path), experiment, sweep), runs.correct)
+    name, key = decided.sweep.name, decided.sweep.key
+    address = write.write(decided, out or root.reports / key[:16], _published(name))
+    print("\n".join([*lines(decided), "", printable(f"Report: {address}")]), flush=True)
+    return 1 if decided.states.get(FAILED) else 0
 
 
-def lines(found: Study) -> list[str]:
+def lines(decided: Study) -> list[str]:
     """The verdicts in sentences, each with its interval and n."""
-    counted = sentences.counted(found.states, len(found.sweep.runs))
+    sweep = decided.sweep
     text = [
-        f"{found.sweep.name} ({found.sweep.key[:8]}): {counted}",
-        found.declared,
+        f"{sweep.name} ({sweep.key[:8]}): {sentences.counted(decided)}",
+        sentences.declared(decided),
     ]
-    for decision in found.decisions:
-        origin = found.sweep.claims_origin.get(decision.name, "declared")
+    for decision in decided.decisions:
+        origin = sweep.claims_origin.get(decision.name, "declared")
         mark = "" if origin == "declared" else f" [{origin}]"
-        text += ["", sentences.headline(decision) + mark, "  " + sentences.finding(decision)]
-        text += ["  " + line for line in found.details(decision)]
-        if decision.name in found.more:
-            text.append("  " + sentences.wish(decision, found.more[decision.name]))
-    return [printable(line) for line in (*text, "", f"Under: {sentences.conditions(found.cells)}.")]
+        claim = sentences.claim_text(decided, decision)
+        text += ["", claim.headline + mark, *(f"  {line}" for line in (claim.finding, *claim.details))]
+    text += ["", f"Under: {sentences.conditions(decided)}."]
+    return [printable(line) for line in text]
 
 
 def _published(name: str) -> pd.DataFrame | None:
-    """The published curves, for the sweep that repeats them; beside the packages, in a wheel inside the runner's."""
-    checkout = Path(__file__).resolve().parent.parent
-    for folder in (checkout, checkout / "runner"):
-        path = folder / "sweeps" / "published_curves.csv"
-        if name == "published" and path.is_file():
-            return pd.read_csv(path)
-    return None
+    """The published curves, for the sweep that repeats them."""
+    # A wheel holds sweeps/ inside the package `runner`.
+    folder = files.checkout() or Path(files.__file__).parent
+    path = folder / "sweeps" / "published_curves.csv"
+    return pd.read_csv(path) if name == "published" and path.is_file() else None
 
 
 if __name__ == "__main__":

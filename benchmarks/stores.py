@@ -62,15 +62,20 @@ def write(root: Path, n_cells: int, n_seeds: int, n_epochs: int = 50) -> None:
     client.set_tag(parent.run_id, "sweep_key", sweep_key)
     folder = root / "mlartifacts" / parent.run_id / "artifacts"
     folder.mkdir(parents=True)
+    recorded = [f"{part}.{name}" for part in _PARTS for name in planned[0]["config"][part]]
     plan = {
+        "version": 2, "knobs": [{"name": name, "bears_on_numbers": True, "shown": True} for name in recorded],
         "sweep_key": sweep_key, "name": "made up", "claims": _CLAIMS, "claims_sha256": "", "command": ["made up"],
         "claims_origin": dict.fromkeys(_CLAIMS, "declared"), "runs": planned,
-        "swept": {"optimizer.lr": sorted({one["knobs"]["optimizer.lr"] for one in planned}),
+        "swept": {"optimizer.lr": sorted({run["knobs"]["optimizer.lr"] for run in planned}),
                   "model.dropout": [False, True]},
     }  # fmt: skip
     (folder / "sweep.json").write_text(json.dumps(plan))
 
 
+#: The parts of a configuration that hold knobs.
+_PARTS = ("data", "engine", "optimizer", "model", "train")
+_CODE = "f" * 64
 _RUN = (
     "insert into runs (run_uuid, name, status, lifecycle_stage, experiment_id, artifact_uri, start_time, end_time)"
     " values (:run, :name, 'FINISHED', 'active', :experiment, :folder, :start, :start + 900)"
@@ -93,6 +98,12 @@ def _planned(key: str, knobs: dict[str, Any], seed: int, n_epochs: int) -> dict[
         "cell_key": json.dumps(knobs),
         "knobs": knobs,
         "device": "cpu",
+        "code": _CODE,
+        "without_effect": [
+            "model.options",
+            "optimizer.momentum",
+            *([] if knobs["model.dropout"] else ["model.dropout_ratio"]),
+        ],
         "config": {
             "seed": seed,
             "data": {"name": "mnist", "normalize": True},
@@ -116,7 +127,7 @@ def _planned(key: str, knobs: dict[str, Any], seed: int, n_epochs: int) -> dict[
 def _tags(key: str, seed: int) -> dict[str, str]:
     return {
         "run_key": key, "status": "done", "complete": "1", "device": "cpu", "engine": "fast", "data.sha256": "d" * 64,
-        "git.commit": "c" * 40, "version.numpy": "2", "first_batch_order.sha256": str(seed),
+        "code": _CODE, "git.commit": "c" * 40, "version.numpy": "2", "first_batch_order.sha256": str(seed),
     }  # fmt: skip
 
 

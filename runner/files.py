@@ -1,9 +1,13 @@
 """Files that appear whole or not at all; the checkout and the user's cache folder."""
 
+import contextlib
 import errno
+import fcntl
 import os
 import shutil
+import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +39,70 @@ def write_whole(path: Path, content: bytes) -> None:
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder`; at the end of the block it takes the place of `folder`.
+
+    After an exception `folder` is as it was. A process that is killed leaves the old folder, the new one
+    or, between the two renames, the old one under a name beside it, which the next call puts back.
+    """
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as at_end:
+        with _locked(folder.parent):
+            _tidy(folder)
+            beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+            at_end.callback(shutil.rmtree, beside, ignore_errors=True)
+            at_end.enter_context(_locked(beside))
+        beside.chmod(0o755)
+        yield beside
+        for path in (*beside.rglob("*"), beside):
+            sync_folder(path)  # a file is flushed in the same way
+        crash_point("report_before_rename")
+        with _locked(folder.parent):
+            try:
+                if folder.exists():
+                    folder.rename(beside.with_suffix(".old"))
+                beside.rename(folder)
+            finally:
+                _tidy(folder)
+        sync_folder(folder.parent)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what killed processes left beside a folder; where there is no folder, put the old one back.
+
+    The caller holds the lock of the parent folder, so no process is between its two renames.
+    """
+    for path in [path for path in folder.parent.iterdir() if path.name.startswith(f".{folder.name}.")]:
+        if path.suffix == ".old" and folder.exists():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix == ".old":
+            path.rename(folder)
+        elif path.suffix == ".tmp" and path.is_dir():
+            # A folder that another process fills is locked.
+            with contextlib.suppress(OSError), _locked(path, wait=False):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
+    """A folder locked until the block, or the process, ends; OSError where another holds it and `wait` is false.
+
+    Some network file systems lock no folder. Waiting then ends at once, and nothing is taken for abandoned.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            if not wait:
+                raise
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_all(file: IO[bytes], content: bytes) -> None:

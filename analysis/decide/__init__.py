@@ -1,1 +1,1 @@
-"""From contrasts to verdicts."""
+"""From contrasts to verdicts, and what they rest on."""

@@ -1,4 +1,4 @@
-"""Each declared claim decided: the contrast within seed, its interval, its verdict and what that rests on."""
+"""Each declared claim decided: the contrast within seed, its interval, its verdict."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,9 +24,9 @@ class Interaction:
     """How a contrast changes with another knob."""
 
     knob: str
-    #: Each level of that knob, with the mean simple effect's interval there.
+    #: Each level of that knob, with the interval of the mean simple effect there.
     effects: list[tuple[Any, Interval]]
-    #: The contrast's change against the first level, one interval for each of the others.
+    #: The interval of the contrast's change from the first level, one for each other level.
     changes: list[Interval]
 
 
@@ -34,31 +34,31 @@ class Interaction:
 class Decision:
     """A claim and what it earned."""
 
-    name: str
     claim: Claim
     verdict: str
+    #: Of the claim in its sweep.
+    name: str = ""
     #: Why it is not testable; empty otherwise.
     reason: str = ""
     contrast: Contrast | None = None
     #: The contrast within each seed, in the metric's units, by seed.
     per_seed: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     bounds: Bounds | None = None
-    #: At the usual level, for pictures and tables: 1 - alpha for this claim alone.
-    plain: Interval | None = None
-    #: The same over new test images too, where the bits of each image are known.
+    #: The interval over new test images too, where the answer to each image is known.
     new_images: Interval | None = None
     p_t: float = float("nan")
     p_exact: float = float("nan")
     #: Adjusted over all claims of the sweep that could be tested.
     p_holm: float = float("nan")
     interactions: list[Interaction] = field(default_factory=list)
-    #: Of a slope over three levels or more: how far each level lies off the line, all levels sharing the claim's alpha.
+    #: Of a slope over three levels or more: how far each level lies off the straight line. All levels
+    #: share the claim's alpha.
     misfits: list[tuple[Any, Interval]] = field(default_factory=list)
     #: The knobs on which the answer depends.
     depends_on: list[str] = field(default_factory=list)
-    #: The other contrasts of a winner, the closest rival left out.
+    #: The other contrasts of a winner; the contrast above is the one with the closest rival.
     rivals: list["Decision"] = field(default_factory=list)
-    #: How many of the runs never reached the threshold of `epochs_to`.
+    #: How many runs never reached the threshold of `epochs_to`.
     n_censored: int = 0
 
 
@@ -74,14 +74,16 @@ def decide_all(
     alpha
         The share of sweeps without any effect in which one claim or more may be called supported.
     """
-    decided = [decide(name, claim, runs, epochs, cells, alpha / len(claims)) for name, claim in claims.items()]
-    tested = [i for i, one in enumerate(decided) if one.bounds]
-    for i, p in zip(tested, p_values.holm(np.array([decided[i].p_t for i in tested])), strict=True):
-        decided[i] = replace(decided[i], p_holm=float(p))
-    return decided
+    share = alpha / len(claims) if claims else alpha
+    decisions = [replace(decide(claim, runs, epochs, cells, share), name=name) for name, claim in claims.items()]
+    tested = [place for place, decision in enumerate(decisions) if decision.bounds]
+    adjusted = p_values.holm(np.array([decisions[place].p_t for place in tested]))
+    for place, p in zip(tested, adjusted, strict=True):
+        decisions[place] = replace(decisions[place], p_holm=float(p))
+    return decisions
 
 
-def decide(name: str, claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float) -> Decision:
+def decide(claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float) -> Decision:
     """One claim decided, with `alpha` of its own."""
     try:
         compared = contrasts.contrasts_of(claim, cells)
@@ -90,16 +92,18 @@ def decide(name: str, claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, ce
             if reason:
                 raise NotTestable(reason)
         numbers, n_censored = numbers_of(claim, runs, epochs, compared)
-        each = [_decide(name, claim, contrast, numbers, alpha) for contrast in compared]
+        decisions = [_decide(claim, contrast, numbers, alpha) for contrast in compared]
         if claim.slope:
-            each = [replace(one, misfits=_misfits(one, cells.levels(claim.knob), numbers, alpha)) for one in each]
+            levels = cells.levels(claim.knob)
+            decisions = [replace(d, misfits=_misfits(d, levels, numbers, alpha)) for d in decisions]
     except NotTestable as error:
-        return Decision(name, claim, verdicts.NOT_TESTABLE, reason=str(error))
-    # A winner's claim stands or falls with the closest rival.
-    weakest = verdicts.weakest([one.verdict for one in each])
-    closest = min((one for one in each if one.verdict == weakest), key=lambda one: _oriented_low(one))
+        return Decision(claim, verdicts.NOT_TESTABLE, reason=str(error))
+    # A winner stands or falls with its closest rival.
+    weakest = verdicts.weakest([decision.verdict for decision in decisions])
+    candidates = [decision for decision in decisions if decision.verdict == weakest]
+    closest = min(candidates, key=_oriented_low)
     verdict = verdicts.with_censoring(closest.verdict) if n_censored else closest.verdict
-    rivals = [one for one in each if one is not closest]
+    rivals = [decision for decision in decisions if decision is not closest]
     return replace(closest, verdict=verdict, rivals=rivals, n_censored=n_censored)
 
 
@@ -111,59 +115,67 @@ def numbers_of(
     Raises
     ------
     NotTestable
-        When a run of the contrasts has no finite number.
+        When this version does not know the metric, or a run of the contrasts did not record it or has
+        no finite number of it.
     """
-    ours = runs[runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})]
-    curves = epochs[epochs["run_key"].isin(ours.index)]
-    reduced = metrics.reduce(curves, metrics.parse(claim.metric))
-    values, censored = reduced["value"], int(reduced["censored"].sum())
-    if claim.minus:
-        values = values - metrics.reduce(curves, metrics.parse(claim.minus))["value"]
-    lacking = [str(runs.at[key, "name"]) for key in ours.index if not np.isfinite(values.get(key, np.nan))]
-    if lacking:
-        raise NotTestable(f"{claim.metric} is not a finite number in {', '.join(lacking[:5])}")
-    return contrasts.table(ours, values), censored
+    members = runs[runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})]
+    curves = epochs[epochs["run_key"].isin(members.index)]
+    try:
+        absent = metrics.not_recorded(claim, curves, members.index)
+    except ValueError as error:
+        raise NotTestable(f"this version does not know the claim's metric ({error})") from error
+    for curve, keys in absent.items():
+        names = confounds.named(runs.loc[keys, "name"])
+        raise NotTestable(
+            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): the version that"
+            " trained them did not have it; the same command with another runner.root trains them with"
+            " this version"
+        )
+    numbers = metrics.of_claim(claim, curves)
+    values = numbers["value"]
+    infinite = [key for key in members.index if not np.isfinite(values.get(key, np.nan))]
+    if infinite:
+        names = confounds.named(runs.loc[infinite, "name"])
+        raise NotTestable(f"{claim.metric} is not a finite number in {names}")
+    return contrasts.table(members, values), int(numbers["censored"].sum())
 
 
-def _decide(name: str, claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> Decision:
+def _decide(claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> Decision:
     d = contrasts.per_seed(numbers, contrast.weights)
     if intervals.constant(d):
         raise NotTestable(
-            f"saturated: {contrast.label} is {d[0]:.4g} in each of {len(d)} seeds, so nothing says how far it varies"
+            f"saturated: {contrast.label} is {d[0]:.4g} in each of {len(d)} seeds, so its variation over"
+            " seeds cannot be estimated"
         )
     bounds = Bounds(intervals.t_interval(d, 1 - alpha), intervals.t_interval(d, 1 - 2 * alpha))
     interactions = _interactions(contrast, numbers, alpha)
     verdict = verdicts.verdict(bounds, claim.direction, claim.margin)
+    dependent = [i.knob for i in interactions if depends(i, verdict, claim.margin)]
     return Decision(
-        name,
         claim,
         verdict,
         contrast=contrast,
         per_seed=pd.Series(d, index=numbers.index),
         bounds=bounds,
-        plain=intervals.t_interval(d, 1 - ALPHA),
         p_t=p_values.t_p(d),
         p_exact=p_values.sign_flip_p(d),
         interactions=interactions,
-        depends_on=[short(one.knob) for one in interactions if depends(one, verdict, claim.margin)],
+        depends_on=[short(knob) for knob in dependent],
     )
 
 
 def _interactions(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[Interaction]:
-    found = []
+    """How the contrast changes with each other knob that has several levels."""
+    interactions = []
     for knob in contrast.simples[0].at:
         levels = contrast.levels_of(knob)
         if len(levels) < 2:
             continue
-        effects = [contrasts.per_seed(numbers, contrast.at_level(knob, level)) for level in levels]
-        found.append(
-            Interaction(
-                knob,
-                [(level, intervals.t_interval(d, 1 - alpha)) for level, d in zip(levels, effects, strict=True)],
-                [intervals.t_interval(d - effects[0], 1 - alpha) for d in effects[1:]],
-            )
-        )
-    return found
+        per_level = [contrasts.per_seed(numbers, contrast.at_level(knob, level)) for level in levels]
+        effects = [intervals.t_interval(d, 1 - alpha) for d in per_level]
+        changes = [intervals.t_interval(d - per_level[0], 1 - alpha) for d in per_level[1:]]
+        interactions.append(Interaction(knob, list(zip(levels, effects, strict=True)), changes))
+    return interactions
 
 
 def _misfits(decision: Decision, levels: list[Any], numbers: pd.DataFrame, alpha: float) -> list[tuple[Any, Interval]]:
@@ -178,8 +190,8 @@ def _misfits(decision: Decision, levels: list[Any], numbers: pd.DataFrame, alpha
 def depends(interaction: Interaction, verdict: str, margin: float) -> bool:
     """Whether a claim's answer depends on the other knob.
 
-    It does when the change of the contrast is established to be larger than the margin, or when the verdict names a
-    direction and the simple effects do not all have it.
+    It does when the change of the contrast is established to be larger than the margin, or when the
+    verdict names a direction and not all simple effects have it.
     """
     large = any(change.low > margin or change.high < -margin for change in interaction.changes)
     signs = {bool(effect.estimate > 0) for _, effect in interaction.effects}
@@ -187,6 +199,7 @@ def depends(interaction: Interaction, verdict: str, margin: float) -> bool:
 
 
 def _oriented_low(decision: Decision) -> float:
+    """The end of the interval that is nearest to refuting the claim."""
     assert decision.bounds
     interval = decision.bounds.interval
     return -interval.high if decision.claim.direction == "less" else interval.low

@@ -1,4 +1,4 @@
-"""Every contrast that a sweep allows, declared or not: for finding the next question, never for answering one."""
+"""Every contrast that a sweep allows, declared or not: to find the next question, not to answer one."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -11,18 +11,18 @@ from analysis.design import confounds, contrasts
 from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
-from runner.record import Claim, as_text, short
+from runner.record import Claim, as_text, parse_reduction, short
 
-#: What each contrast is looked at by: how good the runs are in the end, and how fast they get there.
+#: What each contrast is measured by: how good the runs are in the end, and how fast they get there.
 METRICS = ("final(test/accuracy)", "auc(train_eval/accuracy)")
 COLUMNS = ["contrast", "kind", "metric", "estimate", "low", "high", "n_seeds", "p_t", "p_bh"]
 MAIN, INTERACTION = "main effect", "interaction"
-#: Up to so many levels every pair is looked at; above, each level against the first.
-_EVERY_PAIR = 4
+#: Up to this many levels every pair is compared; above, each level with the first.
+_MAX_LEVELS_IN_PAIRS = 4
 
 
-def explore(runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells) -> pd.DataFrame:
-    """A table of all main effects and two-way interactions of the knobs that move, each seed by seed.
+def exploratory_contrasts(runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """A table of all main effects and two-way interactions of the knobs that move.
 
     Parameters
     ----------
@@ -32,56 +32,61 @@ def explore(runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells) -> pd.DataFr
     Returns
     -------
     DataFrame with the columns `COLUMNS`
-        The mean of the per-seed values with its own 95 % t interval, in the metric's units; `p_bh` is the p value of
-        the t test adjusted by Benjamini and Hochberg over all rows. A contrast that the confound gate refuses, or whose
-        values do not vary, has no row.
+        The mean of the per-seed values with its own 95 % t interval, in the metric's units; `p_bh` is
+        the p value of the t test adjusted by Benjamini and Hochberg over all rows. A contrast that the
+        confound gate refuses, or whose values do not vary, has no row.
     """
     allowed = [
-        (contrast, kind, weights)
+        (contrast, change, weights)
         for knob in cells.moving
-        for contrast in _contrasts(knob, runs, cells)
-        for kind, weights in _kinds(contrast, knob, cells)
+        for contrast in _contrasts_of(knob, runs, cells)
+        for change, weights in _effects(contrast, knob, cells)
     ]
     rows = []
     for metric in METRICS:
-        values = metrics.reduce(epochs, metrics.parse(metric))["value"]
-        for contrast, kind, weights in allowed:
-            d = contrasts.per_seed(contrasts.table(runs[runs["cell_key"].isin(weights)], values), weights)
-            if not np.isfinite(d).all() or intervals.constant(d):
-                continue
-            of = intervals.t_interval(d)
-            label = f"{contrast.label} {kind}".rstrip()
-            name = INTERACTION if kind else MAIN
-            rows.append([label, name, metric, of.estimate, of.low, of.high, of.n, p_values.t_p(d), 1.0])
-    found = pd.DataFrame(rows, columns=COLUMNS)
-    found["p_bh"] = p_values.benjamini_hochberg(found["p_t"])
-    return found
+        values = metrics.reduce(epochs, parse_reduction(metric))["value"]
+        for contrast, change, weights in allowed:
+            members = runs[runs["cell_key"].isin(weights)]
+            d = contrasts.per_seed(contrasts.table(members, values), weights)
+            if np.isfinite(d).all() and not intervals.constant(d):
+                interval = intervals.t_interval(d)
+                label = f"{contrast.label} {change}".rstrip()
+                kind = INTERACTION if change else MAIN
+                numbers = [interval.estimate, interval.low, interval.high, interval.n]
+                rows.append([label, kind, metric, *numbers, p_values.t_p(d), 1.0])
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame["p_bh"] = p_values.benjamini_hochberg(frame["p_t"])
+    return frame
 
 
-def _contrasts(knob: str, runs: pd.DataFrame, cells: Cells) -> Iterator[Contrast]:
+def _contrasts_of(knob: str, runs: pd.DataFrame, cells: Cells) -> Iterator[Contrast]:
+    """The contrasts between levels of a knob that the gate lets pass."""
     levels = cells.levels(knob)
-    pairs = combinations(levels, 2) if len(levels) <= _EVERY_PAIR else ((levels[0], level) for level in levels[1:])
-    # What holds of all cells holds of any; to look once is much faster.
-    fine = confounds.refusal(runs, list(cells.names), knob) is None
+    pairs = list(combinations(levels, 2))
+    if len(levels) > _MAX_LEVELS_IN_PAIRS:
+        pairs = [(levels[0], level) for level in levels[1:]]
+    # What passes for all cells passes for any of them; to ask once is much faster.
+    all_pass = confounds.refusal(runs, list(cells.names), knob) is None
     for first, second in pairs:
         claim = Claim("", knob, METRICS[0], "either", 0.0, levels=[second, first])
         try:
             (contrast,) = contrasts.contrasts_of(claim, cells)
         except NotTestable:
             continue
-        if fine or confounds.refusal(runs, contrast.cells, knob) is None:
+        if all_pass or confounds.refusal(runs, contrast.cells, knob) is None:
             yield contrast
 
 
-def _kinds(contrast: Contrast, knob: str, cells: Cells) -> Iterator[tuple[str, dict[str, float]]]:
-    """The main effect, named by nothing, and its changes between two levels of each knob that comes after."""
+def _effects(contrast: Contrast, knob: str, cells: Cells) -> Iterator[tuple[str, dict[str, float]]]:
+    """The main effect, whose name is empty, and its changes between two levels of each later knob."""
     yield "", contrast.weights
     for other in cells.moving[cells.moving.index(knob) + 1 :]:
         levels = [level for level in contrast.levels_of(other) if level is not None]
-        if len(levels) > _EVERY_PAIR or len(cells.levels(knob)) > _EVERY_PAIR:
+        if max(len(levels), len(cells.levels(knob))) > _MAX_LEVELS_IN_PAIRS:
             continue
         for first, second in combinations(levels, 2):
             change = dict(contrast.at_level(other, second))
             for cell, weight in contrast.at_level(other, first).items():
                 change[cell] = change.get(cell, 0.0) - weight
-            yield f"at {short(other)}={as_text(second)} less at {short(other)}={as_text(first)}", change
+            name = short(other)
+            yield f"at {name}={as_text(second)} less at {name}={as_text(first)}", change

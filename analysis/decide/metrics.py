@@ -1,85 +1,102 @@
-"""From a run's curve to one number: the reductions that a claim can name.
+"""From a run's curve to one number: how each reduction that a claim can name is computed.
 
 Every contrast is computed on these numbers, never on epochs: the unit of replication is the seed.
 """
 
-import re
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pandas as pd
 
-_FORM = re.compile(r"(final|auc|last|epochs_to)\((?:(\d+), *)?([a-z_]+/[a-z_]+)(?:, *(\d+(?:\.\d+)?))?\)")
+from runner.record import Claim, Reduction, parse_reduction
 
 
-@dataclass(frozen=True)
-class Metric:
-    """How a run's curve becomes a number.
-
-    `final` is the last epoch's value, `last` the mean of the last `k`, `auc` the mean over all epochs (in the
-    curve's own units), `epochs_to` the first epoch that reaches `threshold`.
-    """
-
-    kind: str
-    #: The curve, such as `test/accuracy`.
-    curve: str
-    k: int = 1
-    threshold: float | None = None
-
-    @property
-    def falls(self) -> bool:
-        """Whether smaller values of the curve are better."""
-        return self.curve.endswith("/loss")
-
-    def __str__(self) -> str:
-        if self.kind == "last":
-            return f"last({self.k}, {self.curve})"
-        if self.kind == "epochs_to":
-            return f"epochs_to({self.curve}, {self.threshold:g})"
-        return f"{self.kind}({self.curve})"
-
-
-def parse(text: str) -> Metric:
-    """The metric that a claim names: `final(M)`, `last(K, M)`, `auc(M)` or `epochs_to(M, T)`.
-
-    Raises
-    ------
-    ValueError
-        When it is none of these.
-    """
-    found = _FORM.fullmatch(text)
-    kind, k, curve, threshold = found.groups() if found else ("", None, "", None)
-    if not found or (k is not None) != (kind == "last") or (threshold is not None) != (kind == "epochs_to"):
-        raise ValueError(f"{text}: allowed is final(M), last(K, M), auc(M) or epochs_to(M, T)")
-    return Metric(kind, curve, int(k or 1), None if threshold is None else float(threshold))
-
-
-def reduce(epochs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+def reduce(epochs: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:
     """One row a run: its number, and whether it is censored.
 
     Parameters
     ----------
     epochs
-        One row a run and epoch: `run_key`, `epoch`, and a column for the metric's curve; of runs that ended.
+        One row a run and epoch: `run_key`, `epoch`, and a column for the reduction's curve; of runs
+        that ended.
 
     Returns
     -------
     DataFrame with index run_key
-        `value` (float) and `censored` (bool): `epochs_to` of a run that never got there counts as its last
-        epoch, which is then too small; the mean of such numbers is the restricted mean.
+        `value` (float) and `censored` (bool): `epochs_to` of a run that never reached the threshold
+        counts as its last epoch, which is then too small; the mean of such numbers is the
+        restricted mean.
+
+    Raises
+    ------
+    ValueError
+        For a kind of reduction that is not in `REDUCERS`.
     """
+    if reduction.kind not in REDUCERS:
+        raise ValueError(f"{reduction.kind}: allowed is {', '.join(REDUCERS)}")
     ordered = epochs.sort_values(["run_key", "epoch"], kind="stable")
-    by_run = ordered.groupby("run_key", sort=False)
-    if metric.kind == "epochs_to":
-        curve = ordered[metric.curve]
-        reached = curve <= metric.threshold if metric.falls else curve >= metric.threshold
-        first = ordered["epoch"].where(reached).groupby(ordered["run_key"], sort=False).min()
-        return pd.DataFrame({"value": first.fillna(by_run["epoch"].max()).astype(float), "censored": first.isna()})
-    n_last = {"final": 1, "last": metric.k, "auc": len(ordered)}[metric.kind]
-    value = by_run.tail(n_last).groupby("run_key", sort=False)[metric.curve].agg(_mean)
-    return pd.DataFrame({"value": value.astype(float), "censored": np.zeros(len(value), bool)})
+    return REDUCERS[reduction.kind](ordered, reduction)
+
+
+def of_claim(claim: Claim, epochs: pd.DataFrame) -> pd.DataFrame:
+    """As `reduce`, by the claim's metric; its `minus` is subtracted within each run."""
+    numbers = reduce(epochs, parse_reduction(claim.metric))
+    if claim.minus:
+        subtracted = reduce(epochs, parse_reduction(claim.minus))["value"]
+        numbers = numbers.assign(value=numbers["value"] - subtracted)
+    return numbers
+
+
+def not_recorded(claim: Claim, epochs: pd.DataFrame, run_keys: Collection[str]) -> dict[str, list[str]]:
+    """Of the claim's metrics those that some of the runs lack altogether, with the keys of these runs.
+
+    A version of this program that does not have a metric yet leaves its column without any number.
+    """
+    lacking = {}
+    for text in filter(None, (claim.metric, claim.minus)):
+        curve = parse_reduction(text).curve
+        recorded = set(epochs.loc[epochs[curve].notna(), "run_key"])
+        keys = [key for key in run_keys if key not in recorded]
+        if keys:
+            lacking[curve] = keys
+    return lacking
+
+
+def _final(ordered: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:
+    return _mean_of_last(ordered, reduction.curve, 1)
+
+
+def _last(ordered: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:
+    return _mean_of_last(ordered, reduction.curve, reduction.k)
+
+
+def _auc(ordered: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:
+    return _mean_of_last(ordered, reduction.curve, len(ordered))
+
+
+def _epochs_to(ordered: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:
+    curve, threshold = ordered[reduction.curve], reduction.threshold
+    reached = curve <= threshold if reduction.smaller_is_better else curve >= threshold
+    first = ordered["epoch"].where(reached).groupby(ordered["run_key"], sort=False).min()
+    last = ordered.groupby("run_key", sort=False)["epoch"].max()
+    return pd.DataFrame({"value": first.fillna(last).astype(float), "censored": first.isna()})
+
+
+def _mean_of_last(ordered: pd.DataFrame, curve: str, n_epochs: int) -> pd.DataFrame:
+    tail = ordered.groupby("run_key", sort=False).tail(n_epochs)
+    value = tail.groupby("run_key", sort=False)[curve].agg(_mean).astype(float)
+    return pd.DataFrame({"value": value, "censored": np.zeros(len(value), bool)})
 
 
 def _mean(values: pd.Series) -> float:
-    """The mean, which is not a number where one of the values is none."""
+    """The mean; nan where one of the values is nan, which pandas' own mean would skip."""
     return float(values.to_numpy(float).mean())
+
+
+#: How each kind of `runner.record.REDUCTIONS` is computed from the epochs, sorted by run and epoch.
+REDUCERS: dict[str, Callable[[pd.DataFrame, Reduction], pd.DataFrame]] = {
+    "final": _final,
+    "last": _last,
+    "auc": _auc,
+    "epochs_to": _epochs_to,
+}

@@ -1,4 +1,4 @@
-"""What it was worth to compare within seeds: how alike the two sides of a contrast are, seed by seed."""
+"""What comparing within seeds gained: how alike the two sides of a contrast are, seed by seed."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,9 @@ from analysis.decide import metrics
 from analysis.decide.claims import Decision
 from analysis.design.contrasts import Array, per_seed, table
 
+#: A variance below this is rounding.
+_ROUNDING = 1e-24
+
 
 @dataclass(frozen=True)
 class Pairing:
@@ -16,15 +19,15 @@ class Pairing:
 
     #: Correlation of the two sides over the seeds; nan where a side does not vary.
     rho: float
-    #: By how many times as many seeds an unpaired comparison would need for the same variance of the difference.
+    #: How many times as many seeds an unpaired comparison would need for the same variance.
     worth: float
 
 
 def pairing(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Pairing | None:
-    """Of a claim that was tested; None for one that was not, or whose differences do not vary.
+    """The pairing of a claim that was tested; None for any other, or where differences do not vary.
 
-    It describes the runs. That they are compared within seeds was fixed when they were planned, and is not chosen
-    after seeing this.
+    It describes the runs. That they are compared within seeds is part of the plan, and not a choice
+    made after seeing this.
     """
     if decision.bounds is None or decision.contrast is None:
         return None
@@ -32,29 +35,31 @@ def pairing(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Pai
 
 
 def worth(sides: Array) -> Pairing | None:
-    """The pairing of two sides of shape (n_seeds, 2); None where their differences do not vary or are fewer than 3."""
-    theirs, ours = sides[:, 0], sides[:, 1]
-    variances, paired = (theirs.var(ddof=1), ours.var(ddof=1)), float((ours - theirs).var(ddof=1))
-    # Of two pairs the correlation is 1 or -1, whatever they are.
-    if len(sides) < 3 or paired <= 1e-24:
+    """The pairing of two sides of shape (n_seeds, 2).
+
+    None where their differences do not vary or are fewer than 3: the correlation of two pairs is 1 or
+    -1 in any case.
+    """
+    first, second = sides[:, 0], sides[:, 1]
+    variances = first.var(ddof=1), second.var(ddof=1)
+    paired = float((second - first).var(ddof=1))
+    if len(sides) < 3 or paired <= _ROUNDING:
         return None
-    varies = min(variances) > 1e-24
-    rho = float(np.corrcoef(theirs, ours)[0, 1]) if varies else float("nan")
+    varies = min(variances) > _ROUNDING
+    rho = float(np.corrcoef(first, second)[0, 1]) if varies else float("nan")
     return Pairing(rho, float(sum(variances)) / paired)
 
 
 def arms(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Array:
-    """What is subtracted, and what it is subtracted from, within each seed; shape (n_seeds, 2), in metric units."""
+    """The two sides of a decided contrast, as `sides` gives them."""
     assert decision.contrast
-    reduced = metrics.reduce(epochs, metrics.parse(decision.claim.metric))["value"]
-    if decision.claim.minus:
-        reduced = reduced - metrics.reduce(epochs, metrics.parse(decision.claim.minus))["value"]
-    ours = runs[runs["cell_key"].isin(decision.contrast.cells)]
-    return sides(table(ours, reduced), decision.contrast.weights)
+    numbers = metrics.of_claim(decision.claim, epochs)["value"]
+    members = runs[runs["cell_key"].isin(decision.contrast.cells)]
+    return sides(table(members, numbers), decision.contrast.weights)
 
 
 def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
-    """The two sides of a contrast within each seed, shape (n_seeds, 2): the cells of negative weight, then the others.
+    """The two sides of a contrast within each seed: the cells of negative weight, then the others.
 
     Parameters
     ----------
@@ -62,6 +67,12 @@ def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
         `contrasts.table`, seeds x cells.
     weights
         Of a contrast, by cell key.
+
+    Returns
+    -------
+    ndarray of shape (n_seeds, 2)
+        In the metric's units.
     """
-    two = [{cell: abs(w) for cell, w in weights.items() if w * sign > 0} for sign in (-1, 1)]
-    return np.stack([per_seed(numbers, side) / sum(side.values()) for side in two], axis=1)
+    by_sign = [{cell: abs(weight) for cell, weight in weights.items() if weight * sign > 0} for sign in (-1, 1)]
+    means = [per_seed(numbers, side) / sum(side.values()) for side in by_sign]
+    return np.stack(means, axis=1)

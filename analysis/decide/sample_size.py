@@ -1,4 +1,4 @@
-"""How many seeds more an inconclusive claim asks for, and what they would cost."""
+"""How many more seeds an inconclusive claim needs, and what they would cost."""
 
 from dataclasses import dataclass
 
@@ -8,67 +8,89 @@ import pandas as pd
 from analysis.decide.claims import Decision
 from analysis.decide.verdicts import INCONCLUSIVE
 from analysis.statistics import power
-from runner.record import as_text, seconds_spent, short
+from analysis.statistics.intervals import Interval
+from runner.record import DONE, as_text, seconds_spent, short
 
-#: One setting is worth naming where it needs this many times fewer seeds than the mean over all settings.
-_QUIETER = 3
+#: One level of another knob is named where it needs this many times fewer seeds than all together.
+_TIMES_FEWER = 3
 
 
 @dataclass(frozen=True)
-class More:
+class SampleSize:
     """What would make an interval as narrow as the margin."""
 
-    #: Seeds in all; None when more than anybody would run.
+    #: Seeds in all; None where that takes more than 10,000.
     n_seeds: int | None
     #: Of these, how many are new.
     n_new: int
-    #: Wall-clock minutes for all cells of the contrast, at the speed and with the workers of the runs there are.
+    #: Wall-clock minutes of the new seeds for all cells of the contrast, with the speed and the
+    #: workers of the runs that there are.
     minutes: float
-    #: The level of another knob at which far fewer seeds would do, as `normalize=true`; empty where there is none.
-    alone: str
-    #: How many new seeds would do there.
-    n_alone: int
-    #: The smallest difference that the seeds there are would find in four of five sweeps, in the metric's units.
-    smallest: float
+    #: The level of another knob at which far fewer seeds suffice, as `normalize=true`, or empty.
+    level: str
+    #: How many new seeds suffice there.
+    n_new_at_level: int
+    #: The smallest difference that the seeds there are find in four sweeps of five, in the metric's
+    #: units.
+    smallest_difference: float
 
 
-def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> More | None:
-    """From the half-width that is wanted, the margin; None for a claim that is not inconclusive.
+def sample_size(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> SampleSize | None:
+    """The sample size for an interval as narrow as the margin; None for a claim that is decided.
 
-    Not from the power at the difference that was seen, which says nothing that the p value has not said.
+    It does not follow from the power at the observed difference, which is a function of the p value.
     """
     if decision.verdict != INCONCLUSIVE or decision.bounds is None or decision.contrast is None:
         return None
     interval, margin = decision.bounds.interval, decision.claim.margin
-    sd = interval.se * np.sqrt(interval.n)
-    n_seeds = power.seeds_for_half_width(sd, margin, interval.level, interval.n) if margin > 0 else None
+    n_seeds = _n_seeds(interval, margin)
     n_new = max(0, (n_seeds or interval.n) - interval.n)
-    ours = runs[runs["cell_key"].isin(decision.contrast.cells)]
-    spent = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
-    a_seed = float(spent.reindex(ours.index).groupby(ours["cell_key"]).median().sum())
-    minutes = n_new * a_seed / n_workers(runs, spent) / 60
-    detectable = float(sd * power.smallest_detectable(interval.n, 1 - interval.level, 0.8))
-    alone, n_alone = _alone(decision, n_seeds)
-    return More(n_seeds, n_new, minutes, alone, n_alone, detectable)
+    members = runs[runs["cell_key"].isin(decision.contrast.cells)]
+    seconds = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
+    by_cell = seconds.reindex(members.index).groupby(members["cell_key"])
+    seconds_a_seed = float(by_cell.median().sum())
+    minutes = n_new * seconds_a_seed / n_workers(runs, seconds) / 60
+    detectable = power.smallest_detectable(interval.n, 1 - interval.level, 0.8)
+    smallest = float(_standard_deviation(interval) * detectable)
+    level, n_new_at_level = _quietest_level(decision)
+    if n_seeds is None or not n_new > _TIMES_FEWER * n_new_at_level > 0:
+        level, n_new_at_level = "", 0
+    return SampleSize(n_seeds, n_new, minutes, level, n_new_at_level, smallest)
 
 
-def _alone(decision: Decision, n_seeds: int | None) -> tuple[str, int]:
-    """Where one setting of another knob is much quieter than the mean over all of them."""
-    assert decision.bounds
-    have, margin = decision.bounds.interval.n, decision.claim.margin
-    found: list[tuple[int, str]] = []
-    for one in decision.interactions:
-        for level, effect in one.effects:
-            sd = effect.se * np.sqrt(have)
-            needed = power.seeds_for_half_width(sd, margin, effect.level, have) if margin > 0 else None
-            if needed is not None and needed - have > 0:
-                found.append((needed - have, f"{short(one.knob)}={as_text(level)} alone"))
-    n_new, name = min(found, default=(0, ""))
-    return (name, n_new) if n_seeds is not None and n_seeds - have > _QUIETER * n_new > 0 else ("", 0)
+def n_workers(runs: pd.DataFrame, seconds: pd.Series) -> int:
+    """How many runs were trained at a time, from when they began and ended; at least 1.
 
-
-def n_workers(runs: pd.DataFrame, spent_s: pd.Series) -> int:
-    """How many runs were trained at a time, from when they began and ended; at least 1."""
-    ended = runs[(runs["state"] == "done") & runs["end_ms"].notna()]
+    Parameters
+    ----------
+    seconds
+        What each run spent on training and evaluation, by run_key.
+    """
+    ended = runs[(runs["state"] == DONE) & runs["end_ms"].notna()]
     wall_s = float(ended["end_ms"].max() - ended["start_ms"].min()) / 1000 if len(ended) else 0.0
-    return max(1, round(float(spent_s.reindex(ended.index).sum()) / wall_s)) if wall_s > 0 else 1
+    return max(1, round(float(seconds.reindex(ended.index).sum()) / wall_s)) if wall_s > 0 else 1
+
+
+def _quietest_level(decision: Decision) -> tuple[str, int]:
+    """The level of another knob that needs the fewest new seeds, and how many; 0 for none."""
+    needed: list[tuple[int, str]] = []
+    for interaction in decision.interactions:
+        for level, effect in interaction.effects:
+            n_seeds = _n_seeds(effect, decision.claim.margin)
+            if n_seeds is not None and n_seeds > effect.n:
+                needed.append((n_seeds - effect.n, f"{short(interaction.knob)}={as_text(level)}"))
+    n_new, name = min(needed, default=(0, ""))
+    return name, n_new
+
+
+def _n_seeds(interval: Interval, margin: float) -> int | None:
+    """The seeds with which an interval is as narrow as the margin; None above 10,000."""
+    if margin <= 0:
+        return None
+    sd = _standard_deviation(interval)
+    return power.seeds_for_half_width(sd, margin, interval.level, interval.n)
+
+
+def _standard_deviation(interval: Interval) -> float:
+    """The standard deviation over the seeds that an interval was made from."""
+    return float(interval.se * np.sqrt(interval.n))

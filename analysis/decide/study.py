@@ -1,4 +1,4 @@
-"""A sweep read and every claim decided: what the report, the notebook and the terminal all show."""
+"""A sweep with every claim decided: what the report, the notebook and the terminal show."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -6,20 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.decide import metrics
 from analysis.decide.claims import Decision, decide_all
-from analysis.decide.exploratory import explore
+from analysis.decide.exploratory import exploratory_contrasts
 from analysis.decide.multiverse import Multiverse, multiverse
 from analysis.decide.pairing import Pairing, pairing
-from analysis.decide.sample_size import More, more_seeds
+from analysis.decide.sample_size import SampleSize, sample_size
 from analysis.design.cells import Cells, cells_of
 from analysis.design.contrasts import Array
 from analysis.read.runs import Sweep
-from analysis.report import sentences
 from analysis.statistics.intervals import Interval, new_images_interval
-
-#: Result-bearing knobs start so; what a run's numbers do not depend on is not looked at.
-_KNOBS = ("model.", "data.name", "data.normalize", "optimizer.", "engine.", "train.", "device")
+from runner.record import DONE
 
 
 @dataclass(frozen=True)
@@ -29,74 +25,72 @@ class Study:
     sweep: Sweep
     cells: Cells
     decisions: list[Decision]
-    #: By claim.
+    #: By the claim's name.
     multiverses: dict[str, Multiverse]
-    #: By claim, for the inconclusive ones.
-    more: dict[str, More]
-    #: By claim, for the tested ones.
+    #: By the claim's name, for inconclusive claims.
+    sample_sizes: dict[str, SampleSize]
+    #: By the claim's name, for claims that were tested.
     pairings: dict[str, Pairing]
-    #: Every contrast of the sweep, declared or not (`explore.COLUMNS`): to look at, not to conclude from.
-    explored: pd.DataFrame
+    #: Every contrast of the sweep, declared or not (`exploratory.COLUMNS`).
+    exploratory: pd.DataFrame
 
     @property
     def states(self) -> dict[str, int]:
         """How many of the planned runs are in each state."""
-        return {str(state): int(n) for state, n in self.sweep.runs["state"].value_counts().sort_index().items()}
+        counts = self.sweep.runs["state"].value_counts().sort_index()
+        return {str(state): int(n) for state, n in counts.items()}
 
     @property
-    def declared(self) -> str:
-        """Whether the claims were there before the runs, in a sentence."""
-        n_begun = int(self.sweep.runs["start_ms"].notna().sum())
-        return sentences.declared(len(self.decisions), self.n_declared_before, n_begun, self.sweep.looks)
-
-    def details(self, decision: Decision) -> list[str]:
-        """What to know before trusting a decision's sentence, a line each."""
-        return sentences.details(decision, self.multiverses[decision.name], self.pairings.get(decision.name))
+    def n_begun(self) -> int:
+        """How many of the planned runs have begun."""
+        return int(self.sweep.runs["start_ms"].notna().sum())
 
     @property
     def n_declared_before(self) -> int:
-        """How many of the runs there are began after the claims had been recorded."""
+        """How many of these began after the claims had been recorded."""
         began, declared = self.sweep.runs["start_ms"].dropna(), self.sweep.declared_ms
         return 0 if declared is None else int((began >= declared).sum())
 
 
-def study(sweep: Sweep, bits: Callable[[Sweep], Mapping[str, Array]]) -> Study:
+def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Study:
     """Decide every claim of a sweep.
 
     Parameters
     ----------
-    bits
-        Gives the runs' right and wrong answers (`runs.correct`), bool (n_test_images,) by run key; asked for where a
-        claim is about them.
+    correct
+        Gives which test images each run classified right (`runs.correct`), bool (n_test_images,) by run
+        key; called where a claim is about them.
     """
-    knobs = [str(name) for name in sweep.runs.columns if str(name).startswith(_KNOBS) and str(name) != "data.sha256"]
-    cells = cells_of(sweep.runs, knobs)
-    ended = sweep.runs.index[sweep.runs["state"] == "done"]
-    epochs = sweep.epochs[sweep.epochs["run_key"].isin(ended)]
-    decisions = decide_all(sweep.claims, sweep.runs, epochs, cells)
-    if any(_about_images(one) for one in decisions):
-        answers = bits(sweep)
-        decisions = [replace(one, new_images=_on_new_images(one, sweep.runs, answers)) for one in decisions]
+    runs = sweep.runs
+    bearing = {knob.name for knob in sweep.knobs if knob.bears_on_numbers}
+    cells = cells_of(runs, [str(name) for name in runs if name in bearing])
+    done = runs.index[runs["state"] == DONE]
+    epochs = sweep.epochs[sweep.epochs["run_key"].isin(done)]
+    decisions = decide_all(sweep.claims, runs, epochs, cells)
+    if any(_about_images(decision) for decision in decisions):
+        answers = correct(sweep)
+        decisions = [replace(decision, new_images=_on_new_images(decision, runs, answers)) for decision in decisions]
+    sample_sizes = {d.name: sample_size(d, runs, sweep.epochs) for d in decisions}
+    pairings = {d.name: pairing(d, runs, epochs) for d in decisions}
     return Study(
         sweep,
         cells,
         decisions,
-        {one.name: multiverse(one, sweep.runs, epochs) for one in decisions},
-        {one.name: more for one in decisions for more in [more_seeds(one, sweep.runs, sweep.epochs)] if more},
-        {one.name: pair for one in decisions for pair in [pairing(one, sweep.runs, epochs)] if pair},
-        explore(sweep.runs, epochs, cells),
+        multiverses={d.name: multiverse(d, runs, epochs) for d in decisions},
+        sample_sizes={name: size for name, size in sample_sizes.items() if size is not None},
+        pairings={name: pair for name, pair in pairings.items() if pair is not None},
+        exploratory=exploratory_contrasts(runs, epochs, cells),
     )
 
 
 def _about_images(decision: Decision) -> bool:
-    """Whether the bits of the test images are what a claim is decided by: the last epoch's test accuracy."""
-    metric = metrics.parse(decision.claim.metric)
+    """Whether a claim was tested on the last epoch's test accuracy, a mean over the test images."""
     tested = decision.contrast is not None and decision.bounds is not None
-    return tested and not decision.claim.minus and (metric.kind, metric.curve) == ("final", "test/accuracy")
+    return tested and not decision.claim.minus and decision.claim.metric == "final(test/accuracy)"
 
 
 def _on_new_images(decision: Decision, runs: pd.DataFrame, answers: Mapping[str, Array]) -> Interval | None:
-    """The interval where the test images, too, are a sample."""
+    """The interval where the test images are a sample, too; None where the answers are not at hand."""
     if not _about_images(decision):
         return None
     assert decision.contrast and decision.bounds
@@ -104,12 +98,16 @@ def _on_new_images(decision: Decision, runs: pd.DataFrame, answers: Mapping[str,
     for key, run in runs[runs["cell_key"].isin(decision.contrast.cells)].iterrows():
         if key not in answers:
             return None
-        weighted = decision.contrast.weights[str(run["cell_key"])] * answers[str(key)].astype(np.float32)
+        weight = decision.contrast.weights[str(run["cell_key"])]
+        weighted = weight * answers[str(key)].astype(np.float32)
         seed = int(run["seed"])
         differences[seed] = differences[seed] + weighted if seed in differences else weighted
-    if len({len(one) for one in differences.values()}) > 1:
+    if len({len(images) for images in differences.values()}) > 1:
         return None
-    these = decision.bounds.interval
-    new = new_images_interval(np.stack(list(differences.values())), these.level)
-    # Its variance is a sum of estimates and may come out the smaller of the two by chance, which it never is.
-    return new if new.high - new.low > these.high - these.low else replace(new, low=these.low, high=these.high)
+    same_images = decision.bounds.interval
+    new = new_images_interval(np.stack(list(differences.values())), same_images.level)
+    # Its variance is a sum of estimates and may by chance come out the smaller of the two; the true
+    # variance never is.
+    if new.high - new.low > same_images.high - same_images.low:
+        return new
+    return replace(new, low=same_images.low, high=same_images.high)

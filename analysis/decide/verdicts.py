@@ -1,4 +1,4 @@
-"""From an interval to a verdict: the table that says which words a claim has earned."""
+"""From an interval to a verdict: the table by which a claim earns its words."""
 
 from dataclasses import dataclass
 
@@ -20,15 +20,15 @@ MEANINGS = {
     EQUIVALENT: "any difference is smaller than the margin",
     REFUTED: "the difference goes the other way",
     INCONCLUSIVE: "these seeds do not decide it",
-    NOT_TESTABLE: "these runs cannot decide it, however many seeds",
+    NOT_TESTABLE: "these runs cannot decide it, with any number of seeds",
 }
-#: The verdicts that say that there is a difference, and which way.
+#: The verdicts that name the direction of a difference.
 DIRECTIONAL = (SUPPORTED, DIRECTION, NEGLIGIBLE, REFUTED)
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the table reads: a claim's interval, and the narrower one for equivalence."""
+    """A claim's interval, and the narrower one for equivalence."""
 
     #: At level 1 - alpha / m, where m claims share alpha.
     interval: Interval
@@ -37,7 +37,7 @@ class Bounds:
 
 
 def verdict(bounds: Bounds, direction: str, margin: float) -> str:
-    """The verdict on `the difference is greater (less, either way different)`, if at all by more than the margin.
+    """The verdict on "the difference has this direction and is larger than the margin".
 
     Parameters
     ----------
@@ -60,12 +60,15 @@ def verdict(bounds: Bounds, direction: str, margin: float) -> str:
     return INCONCLUSIVE
 
 
-def with_censoring(found: str) -> str:
-    """A verdict where some runs never reached the threshold: that the rest differ little is then no evidence."""
-    return INCONCLUSIVE if found in (EQUIVALENT, NEGLIGIBLE) else found
+def with_censoring(given: str) -> str:
+    """The verdict where some runs never reached the threshold.
+
+    Such runs hide differences, so a small difference is no evidence.
+    """
+    return INCONCLUSIVE if given in (EQUIVALENT, NEGLIGIBLE) else given
 
 
 def weakest(verdicts: list[str]) -> str:
-    """The verdict on a winner from those against each rival: it wins if it beats every one."""
+    """The verdict on a winner, from those against each rival: it has to beat all of them."""
     order = [REFUTED, INCONCLUSIVE, EQUIVALENT, NEGLIGIBLE, DIRECTION, SUPPORTED]
     return min(verdicts, key=order.index)

@@ -1,1 +1,1 @@
-"""Which cells a sweep has, and which of them can be compared."""
+"""The cells of a sweep, and which of them can be compared."""

@@ -1,4 +1,4 @@
-"""The cells of a sweep as a design: which knobs move between them, and which of those have an effect."""
+"""The cells of a sweep as a design: which knobs move between them, and where a knob has no effect."""
 
 import json
 from collections.abc import Iterable
@@ -8,25 +8,24 @@ from typing import Any
 
 import pandas as pd
 
-from runner.record import without_effect
-
 
 @dataclass(frozen=True)
 class Cells:
-    """A sweep's cells.
+    """A sweep's cells."""
 
-    `values` has one row a cell (index cell_key, in the plan's order) and one column a knob that moves; None stands
-    for a knob that has no effect in that cell. `names` says the cells in words.
-    """
-
+    #: One row a cell (index cell_key, in the plan's order), one column a knob that moves; None where
+    #: the knob has no effect in that cell.
     values: pd.DataFrame
+    #: Each cell in words, by cell key.
     names: dict[str, str]
-    #: Knobs that are the same everywhere, with their value: what every conclusion is conditional on.
+    #: Knobs that have the same value wherever they have an effect: all conclusions depend on them.
     fixed: dict[str, Any]
+    #: Of the fixed knobs: in how many cells each has no effect.
+    n_without_effect: dict[str, int]
 
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
-        """`values` by cell key and knob."""
+        """The rows of `values` by cell key, each by knob."""
         return dict(zip(map(str, self.values.index), self.values.to_dict("records"), strict=True))
 
     @property
@@ -35,7 +34,7 @@ class Cells:
         return list(self.values.columns)
 
     def having(self, knob: str, level: Any, at: dict[str, Any] | None = None) -> list[str]:
-        """The cells where a knob has a level, and others have theirs."""
+        """The keys of the cells in which a knob has a level, and other knobs have the levels of `at`."""
         wanted = {knob: level} | (at or {})
         return [
             cell
@@ -45,11 +44,7 @@ class Cells:
 
     def levels(self, knob: str) -> list[Any]:
         """The levels of a knob that moves, each once, in the plan's order; without None."""
-        found: list[Any] = []
-        for value in self.values[knob]:
-            if value is not None and not any(same(value, one) for one in found):
-                found.append(value)
-        return found
+        return distinct(value for value in self.values[knob] if value is not None)
 
 
 def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
@@ -58,30 +53,41 @@ def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
     Parameters
     ----------
     runs
-        One row a run with `cell_key`, `cell` and a column a knob.
+        One row a run with `cell_key`, `cell`, a column a knob, and `without_effect`: the names of the
+        knobs that change nothing in it.
     knobs
-        The result-bearing knobs, by dotted name.
+        The knobs that bear on numbers, by dotted name.
     """
     first = runs.drop_duplicates("cell_key").set_index("cell_key")
     names = {str(cell): str(name) or "all" for cell, name in first["cell"].items()}
     given = dict(zip(map(str, first.index), first[list(knobs)].to_dict("records"), strict=True))
-    nothing = {cell: without_effect(row) for cell, row in given.items()}
-    moving, fixed = [], {}
+    idle = {str(cell): set(nothing) for cell, nothing in first["without_effect"].items()}
+    moving, fixed, n_without_effect = [], {}, {}
     for knob in knobs:
-        # One value where it has an effect, none elsewhere: it does not move, another knob switches it off.
-        levels = {as_key(row[knob]): row[knob] for cell, row in given.items() if knob not in nothing[cell]}
+        effective = [row[knob] for cell, row in given.items() if knob not in idle[cell]]
+        levels = {as_key(value): value for value in effective}
         if len(levels) > 1:
             moving.append(knob)
-        else:
-            fixed[knob] = next(iter(levels.values()), None)
-    rows = [[None if knob in nothing[cell] else row[knob] for knob in moving] for cell, row in given.items()]
+        elif levels:
+            (fixed[knob],) = levels.values()
+            n_without_effect[knob] = len(given) - len(effective)
+    rows = [[None if knob in idle[cell] else row[knob] for knob in moving] for cell, row in given.items()]
     table = pd.DataFrame(rows, index=list(given), columns=moving, dtype=object)
-    return Cells(table, names, fixed)
+    return Cells(table, names, fixed, n_without_effect)
 
 
 def as_key(value: Any) -> str:
-    """A knob's value as a text that tells any two apart: `true` is not `1`."""
+    """A knob's value as a text that differs for any two levels: `true` is not `1`."""
     return json.dumps(value, sort_keys=True)
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """Each level once, in the order in which it first occurs."""
+    levels: list[Any] = []
+    for value in values:
+        if not any(same(value, level) for level in levels):
+            levels.append(value)
+    return levels
 
 
 def same(a: Any, b: Any) -> bool:

@@ -1,26 +1,47 @@
-"""The gate before every claim: what in the runs themselves makes a contrast say nothing."""
+"""The gate before every claim: why runs cannot be compared, and what a design cannot tell apart."""
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from analysis.design.cells import as_key
-from runner.record import short
+from runner.record import DONE, TRAINED, short
 
-#: What has to be the same in all runs of a seed, and the knob that may change it when it is the claimed one.
-_SAME_WITHIN_A_SEED = {
-    "data.sha256": ("data", "data.name"),
-    "device": ("devices", "device"),
-    "engine": ("engines", "engine.name"),
-    "git.commit": ("versions of the code", ""),
-    "first_batch_order.sha256": ("orders of the batches", ""),
+
+@dataclass(frozen=True)
+class _Shared:
+    """Something that all runs of a seed must have in common."""
+
+    what: str
+    #: What to do where they have not.
+    advice: str
+    #: The knob that changes it, and may do so where it is the claimed one; empty for none.
+    knob: str = ""
+
+
+def _shared_by_knob(what: str, knob: str) -> _Shared:
+    return _Shared(what, f"hold {knob} at one value with the claim's `at`", knob)
+
+
+_AGAIN = "the same command again trains all of its runs with the code that is there now"
+_ANEW = "the same command with another runner.root trains all of its runs alike"
+#: By column of the runs; `version.*` is added by what the runs have.
+_SHARED = {
+    "data.sha256": _shared_by_knob("data", "data.name"),
+    "device": _shared_by_knob("devices", "device"),
+    "engine": _shared_by_knob("engines", "engine.name"),
+    "code": _Shared("versions of the code", _AGAIN),
+    "first_batch_order.sha256": _Shared("orders of the batches", _ANEW),
 }
-_SHOWN = 5
+#: How much of a hash or a version is shown.
+_N_LETTERS = 18
+_N_NAMED = 5
 
 
 def refusal(runs: pd.DataFrame, cells: list[str], knob: str) -> str | None:
-    """Why these cells cannot be compared seed by seed, naming the runs; None when they can.
+    """Why these cells cannot be compared within seeds, naming the runs; None when they can.
 
     Parameters
     ----------
@@ -31,85 +52,95 @@ def refusal(runs: pd.DataFrame, cells: list[str], knob: str) -> str | None:
     knob
         The claimed knob, which may change what nothing else may.
     """
-    ours = runs[runs["cell_key"].isin(cells)]
-    return _seeds(ours) or _unfinished(ours) or _mixed(ours, knob)
+    compared = runs[runs["cell_key"].isin(cells)]
+    return _seeds(compared) or _unfinished(compared) or _mixed(compared, knob)
 
 
 def _seeds(runs: pd.DataFrame) -> str | None:
     seeds = {cell: sorted(group["seed"]) for cell, group in runs.groupby("cell_key", sort=False)}
     first = next(iter(seeds.values()))
-    if any(len(set(one)) < len(one) for one in seeds.values()):
-        return "a seed is there twice in one cell"
-    if any(one != first for one in seeds.values()):
-        return "the cells were not planned with the same seeds, so there is nothing to pair"
+    if any(len(set(of_cell)) < len(of_cell) for of_cell in seeds.values()):
+        return "a cell has two runs of one seed; plan each seed once"
+    if any(of_cell != first for of_cell in seeds.values()):
+        return "the cells were not planned with the same seeds, so they cannot be paired; train all with one list"
     if len(first) < 2:
-        return f"one seed ({first[0]}) says nothing about the next; run at least 2, better 8"
+        return f"one seed ({first[0]}) says nothing about other seeds; train at least 2, better 8"
     return None
 
 
 def _unfinished(runs: pd.DataFrame) -> str | None:
     parts = []
-    for state, group in runs[runs["state"] != "done"].groupby("state", sort=True):
-        verb = "are missing" if state == "missing" else str(state)
-        parts.append(f"{len(group)} of {len(runs)} runs {verb} ({_some(list(group['name']))})")
+    for state, group in runs[runs["state"] != DONE].groupby("state", sort=True):
+        verb = f"are {state}" if state in ("missing", "running") else str(state)
+        parts.append(f"{len(group)} of {len(runs)} runs {verb} ({named(group['name'])})")
     if not parts:
         return None
-    advice = "" if set(runs["state"]) <= {"done", "diverged"} else "; the same command again trains what can be trained"
-    return "; ".join(parts) + ": a mean over the others would hide them" + advice
+    again = "" if set(runs["state"]) <= set(TRAINED) else "; the same command trains the rest"
+    return "; ".join(parts) + ": a mean over the others would hide this" + again
 
 
 def _mixed(runs: pd.DataFrame, knob: str) -> str | None:
     packages = [str(name) for name in runs if str(name).startswith("version.")]
-    versions = {name: (f"versions of {name.partition('.')[2]}", "") for name in packages}
-    for column, (what, allowed) in (_SAME_WITHIN_A_SEED | versions).items():
-        if column not in runs or (allowed and knob == allowed):
+    versions = {name: _Shared(f"versions of {name.partition('.')[2]}", _ANEW) for name in packages}
+    for column, shared in (_SHARED | versions).items():
+        if column not in runs or knob == shared.knob:
             continue
         for seed, group in runs.groupby("seed", sort=True):
-            found = group.groupby(group[column].fillna("").astype(str), sort=True)["name"]
-            if found.ngroups > 1:
-                each = "; ".join(f"{str(value)[:12] or 'unknown'}: {_some(list(names))}" for value, names in found)
-                return f"{what} differ within seed {seed} ({each}): not the same but for {short(knob)}"
+            by_value = group.groupby(group[column].fillna("").astype(str), sort=True)["name"]
+            if by_value.ngroups > 1:
+                parts = [f"{value[:_N_LETTERS] or 'unknown'}: {named(names)}" for value, names in by_value]
+                return (
+                    f"{shared.what} differ within seed {seed} ({'; '.join(parts)}), so more than"
+                    f" {short(knob)} differs between these runs; {shared.advice}"
+                )
     return None
 
 
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def named(runs: pd.Series) -> str:
+    """The names of some runs for a message: the first five, and how many others there are."""
+    others = f" and {len(runs) - _N_NAMED} more" if len(runs) > _N_NAMED else ""
+    return ", ".join(map(str, runs.iloc[:_N_NAMED])) + others
 
 
 def moved_together(values: pd.DataFrame) -> list[str]:
-    """The knobs whose effects the cells cannot tell from those of the other knobs.
+    """The knobs whose effects cannot be told from those of the other knobs in these cells.
 
     Parameters
     ----------
     values
         `Cells.values`: one row a cell, one column a knob that moves.
     """
-    knobs = [str(name) for name in values]
-    return [knob for knob in knobs if (knob,) in not_estimable(values, [*((o,) for o in knobs if o != knob), (knob,)])]
+    terms: list[tuple[str, ...]] = [(str(name),) for name in values]
+    lost = []
+    for term in terms:
+        others = [other for other in terms if other != term]
+        if term in not_estimable(values, [*others, term]):
+            lost.append(term[0])
+    return lost
 
 
 def not_estimable(factors: pd.DataFrame, terms: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The terms that the design cannot tell from those before them.
+    """The terms whose effects the design cannot tell from those of the terms before them.
 
     Parameters
     ----------
     factors
-        One row an observation (a cell, a run), one column a factor; every column counts as categories. None stands for
-        a factor that has no effect there.
+        One row an observation (a cell, a run), one column a factor; every value is a category. None
+        stands for a factor that has no effect there.
     terms
-        Main effects `("N",)` and interactions `("N", "P")`, in the order in which they may claim the variation.
+        Main effects `("N",)` and interactions `("N", "P")`, in the order in which they explain the
+        variation.
 
     Returns
     -------
     list of terms
-        Those whose columns of the design matrix add less than their degrees of freedom to its rank.
+        Those whose columns add less than their number to the rank of the design matrix.
     """
     coded = {name: _coded(factors[name]) for name in factors}
     matrix = np.ones((len(factors), 1))
     lost = []
     for term in terms:
-        columns = [np.prod(chosen, axis=0) for chosen in product(*(coded[name] for name in term))]
+        columns = [np.prod(factor, axis=0) for factor in product(*(coded[name] for name in term))]
         wider = np.column_stack([matrix, *columns])
         if np.linalg.matrix_rank(wider) < np.linalg.matrix_rank(matrix) + len(columns):
             lost.append(term)
@@ -118,7 +149,7 @@ def not_estimable(factors: pd.DataFrame, terms: list[tuple[str, ...]]) -> list[t
 
 
 def _coded(values: pd.Series) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """Sum-to-zero columns of a factor: one fewer than it has levels."""
+    """The sum-to-zero columns of a factor, one fewer than its levels; 0 where it has no effect."""
     codes = pd.factorize(values.map(as_key).where(values.notna()))[0]
     last = codes.max()
     return [np.where(codes == level, 1.0, np.where(codes == last, -1.0, 0.0)) for level in range(last)]

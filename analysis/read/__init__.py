@@ -1,1 +1,1 @@
-"""The only readers of a tracking store."""
+"""What a tracking store holds of a sweep; no other room reads one."""

@@ -1,4 +1,4 @@
-"""A tracking store in a SQL database: read by a few queries, however many runs it holds, and never written to."""
+"""A tracking store in a SQL database: read by four queries for any number of runs, and never written."""
 
 import contextlib
 import sqlite3
@@ -11,13 +11,13 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from analysis.read.store import Row, StoredRun
+from analysis.read.store import Row, StoredRun, no_experiment
 from runner.errors import StoreError, without_password
 from runner.tracking import sqlite
 
 
 class Database:
-    """An experiment of a database of MLflow's."""
+    """An experiment in a database of MLflow's."""
 
     def __init__(self, connection: Connection, experiment_id: int) -> None:
         self._connection, self._experiment_id = connection, experiment_id
@@ -30,13 +30,14 @@ class Database:
             " where r.experiment_id = :experiment and r.lifecycle_stage = 'active'"
             " and t.run_uuid in (select run_uuid from tags where key = :tag)"
         )
-        found: dict[str, StoredRun] = {}
-        for *run, key, value in self._connection.execute(query, {"experiment": self._experiment_id, "tag": tag}):
-            found.setdefault(run[0], StoredRun(*run)).tags[key] = value
-        return list(found.values())
+        runs: dict[str, StoredRun] = {}
+        values = {"experiment": self._experiment_id, "tag": tag}
+        for *run, key, value in self._connection.execute(query, values):
+            runs.setdefault(run[0], StoredRun(*run)).tags[key] = value
+        return list(runs.values())
 
     def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
-        """As `Store.rows`: all rows of the experiment, for to name the runs would take as many queries."""
+        """As `Store.rows`: all rows of the experiment, because a query can name only so many runs."""
         query = text(
             "select m.run_uuid, m.key, m.step, m.timestamp, m.value, m.is_nan from metrics m join runs r"
             " on r.run_uuid = m.run_uuid where r.experiment_id = :experiment and r.lifecycle_stage = 'active'"
@@ -45,12 +46,12 @@ class Database:
             yield (*row, np.nan if is_nan else value)
 
     def artifact(self, run: StoredRun, name: str) -> bytes:
-        """As `Store.artifact`; of this machine's folders alone."""
+        """As `Store.artifact`, from folders of this machine."""
         return local_artifact(run.artifact_uri, name).read_bytes()
 
 
 def local_artifact(artifact_uri: str, name: str) -> Path:
-    """The path of an artifact on this machine; OSError for one elsewhere."""
+    """The path of an artifact on this machine; OSError for one on another machine."""
     parts = urlsplit(artifact_uri)
     if parts.scheme not in ("", "file"):
         raise FileNotFoundError(f"{artifact_uri} is on another machine")
@@ -64,14 +65,15 @@ def opened(uri: str, experiment: str) -> Iterator[Database]:
     Raises
     ------
     StoreError
-        Where there is no database of MLflow's, or no such experiment; an error of the database within the block, too.
+        When there is no database of MLflow's or no such experiment, and for any error of the database
+        within the block.
     """
     try:
         with _connected(uri) as connection:
             query = text("select experiment_id from experiments where name = :name")
             row = connection.execute(query, {"name": experiment}).fetchone()
             if row is None:
-                raise StoreError(f"{without_password(uri)}: there is no experiment {experiment}; train a sweep first")
+                raise no_experiment(uri, experiment)
             yield Database(connection, row[0])
     except (SQLAlchemyError, sqlite3.Error) as error:
         if sqlite.is_locked(error):

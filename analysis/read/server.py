@@ -1,67 +1,67 @@
-"""A tracking store behind an MLflow server: read by MLflow's own client and the server's bulk history of metrics."""
+"""A tracking store behind an MLflow server, read by MLflow's client and the server's bulk history of metrics."""
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from analysis.read.store import Row, StoredRun
+from analysis.read.store import Row, StoredRun, no_experiment
 from runner.errors import StoreError, without_password
 from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 
-#: MLflow's limits: runs a request of the history, and epochs a run of it; beyond, a server leaves epochs out.
-_RUNS_A_REQUEST, _EPOCHS = 100, 2500
-_RUNS_A_PAGE = 1000
+#: MLflow's limits: runs in a request of the history, epochs of a run in it (a server leaves out any
+#: further epochs), and runs in a page of a search.
+_RUNS_A_REQUEST, _EPOCHS_A_RUN, _RUNS_A_PAGE = 100, 2500, 1000
+_HISTORY = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 
 
 class Server:
     """An experiment of a server.
 
-    Users and passwords are MLflow's: in the URI, or MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD and
-    MLFLOW_TRACKING_TOKEN.
+    Users and passwords are given as to MLflow: in the URI, or by MLFLOW_TRACKING_USERNAME,
+    MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN.
 
     Raises
     ------
     StoreError
-        When the server does not answer within seconds, or has no such experiment; by any method, when it goes away.
+        When the server does not answer within seconds, or has no such experiment; by any method, when
+        the server no longer answers.
     """
 
     def __init__(self, uri: str, experiment: str) -> None:
         self._uri, self._client = uri, store.connect(uri, Root(Path()))
-        found = self._client.get_experiment_by_name(experiment)
-        if found is None:
-            raise StoreError(f"{without_password(uri)}: there is no experiment {experiment}; train a sweep first")
-        self._experiment_id = str(found.experiment_id)
+        known = self._client.get_experiment_by_name(experiment)
+        if known is None:
+            raise no_experiment(uri, experiment)
+        self._experiment_id = str(known.experiment_id)
 
     def tagged(self, tag: str) -> list[StoredRun]:
-        """As `Store.tagged`: a request for each 1,000 runs."""
+        """As `Store.tagged`, by a request for each 1,000 runs."""
         from mlflow.exceptions import MlflowException
 
-        found: list[StoredRun] = []
+        runs: list[StoredRun] = []
         token: str | None = None
         try:
             while token is None or token:
                 page = self._client.search_runs(
                     [self._experiment_id], f"tags.`{tag}` != ''", max_results=_RUNS_A_PAGE, page_token=token
                 )
-                for run in page:
-                    i = run.info
-                    found.append(
-                        StoredRun(i.run_id, i.run_name, i.artifact_uri, i.start_time, i.end_time, dict(run.data.tags))
-                    )
+                runs += [_stored_run(run.info, run.data.tags) for run in page]
                 token = page.token or ""
         except MlflowException as error:
             raise self._away(error) from error
-        return found
+        return runs
 
     def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
-        """As `Store.rows`: a request a metric for each 100 runs; of more than 2,500 epochs a server leaves some out."""
+        """As `Store.rows`, by a request a metric for each 100 runs; up to 2,500 epochs of a run."""
         ids = list(run_ids)
         for metric in metrics:
             for first in range(0, len(ids), _RUNS_A_REQUEST):
-                asked = {"run_ids": ids[first : first + _RUNS_A_REQUEST], "metric_key": metric, "max_results": _EPOCHS}
-                for row in self._get("/api/2.0/mlflow/metrics/get-history-bulk-interval", asked).json()["metrics"]:
-                    yield row["run_id"], row["key"], int(row.get("step", 0)), int(row["timestamp"]), float(row["value"])
+                some = ids[first : first + _RUNS_A_REQUEST]
+                asked = {"run_ids": some, "metric_key": metric, "max_results": _EPOCHS_A_RUN}
+                for row in self._get(_HISTORY, asked).json()["metrics"]:
+                    epoch, written_ms = int(row.get("step", 0)), int(row["timestamp"])
+                    yield row["run_id"], row["key"], epoch, written_ms, float(row["value"])
 
     def artifact(self, run: StoredRun, name: str) -> bytes:
         """As `Store.artifact`, wherever the server keeps its artifacts."""
@@ -75,10 +75,10 @@ class Server:
         from mlflow.utils.rest_utils import http_request
 
         try:
+            credentials = self._client._tracking_client.store.get_host_creds()
             answer = http_request(  # type: ignore[no-untyped-call]
-                self._client._tracking_client.store.get_host_creds(), endpoint, "GET", params=params,
-                raise_on_status=False,
-            )  # fmt: skip
+                credentials, endpoint, "GET", params=params, raise_on_status=False
+            )
         except MlflowException as error:
             raise self._away(error) from error
         if answer.status_code not in expected:
@@ -86,4 +86,10 @@ class Server:
         return answer
 
     def _away(self, why: object) -> StoreError:
-        return StoreError(f"{without_password(self._uri)} does not answer: {' '.join(str(why).split())[:200]}")
+        text = " ".join(str(why).split())[:200]
+        return StoreError(f"{without_password(self._uri)} does not answer: {text}")
+
+
+def _stored_run(info: Any, tags: dict[str, str]) -> StoredRun:
+    times = info.start_time, info.end_time
+    return StoredRun(info.run_id, info.run_name, info.artifact_uri, *times, dict(tags))

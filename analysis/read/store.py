@@ -1,24 +1,26 @@
-"""What a tracking store holds, as the analysis asks for it: the interface of a database and of a server."""
+"""What the analysis asks of a tracking store: the interface of a database and of a server."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runner.errors import StoreError, without_password
+
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as MLflow has it."""
+    """A run as MLflow holds it."""
 
     run_id: str
     name: str
     artifact_uri: str
-    #: In ms since 1970; None where it has not begun, or ended.
+    #: In ms since 1970; None for a run that has not begun, or has not ended.
     start_ms: int | None
     end_ms: int | None
     tags: dict[str, str] = field(default_factory=dict)
 
 
-#: Run id, metric, epoch, when it was written (ms since 1970), value; nan for one that is not a number.
+#: Run id, metric, epoch, time of writing (ms since 1970), value (may be nan).
 Row = tuple[str, str, int, int, float]
 
 
@@ -26,10 +28,17 @@ class Store(Protocol):
     """One experiment of a tracking store. Every method may raise StoreError."""
 
     def tagged(self, tag: str) -> list[StoredRun]:
-        """The runs that have a tag and are not deleted, with all their tags."""
+        """The runs that have this tag and are not deleted, with all their tags."""
 
     def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
-        """The metrics of these runs, in no order; others may come with them."""
+        """The metrics of these runs in any order; rows of other runs and metrics may be among them."""
 
     def artifact(self, run: StoredRun, name: str) -> bytes:
-        """A file that a run logged; OSError where it is not to be had."""
+        """The content of a file that a run logged; OSError where it is not at hand."""
+
+
+def no_experiment(uri: str, experiment: str) -> StoreError:
+    """The error for a store without this experiment."""
+    return StoreError(
+        f"{without_password(uri)}: there is no experiment {experiment}; train a sweep first, or give --experiment"
+    )

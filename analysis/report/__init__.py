@@ -1,1 +1,1 @@
-"""Sentences, figures and pages."""
+"""A study in sentences, tables, figures and pages."""

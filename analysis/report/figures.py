@@ -1,175 +1,140 @@
-"""The report's figures, each a function from a study to a matplotlib figure; the only place where anything is drawn."""
-
-import hashlib
-import io
-from typing import Any
+"""The report's figures, each a function from a study to a matplotlib figure."""
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from analysis.decide import metrics, pairing
+from analysis.decide import pairing
 from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
 from analysis.design.contrasts import Contrast
-from analysis.report import sentences
-from analysis.statistics.bands import Band, pointwise_band, simultaneous_band
-from runner.errors import printable
-from runner.record import as_text, short
+from analysis.report import plots, sentences
+from analysis.statistics.bands import pointwise_band, simultaneous_band
+from runner import record
+from runner.record import as_text, parse_reduction, short
 
-#: Okabe and Ito's colours, which the colour-blind tell apart; repeated with other dashes.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES = ("-", "--", ":", "-.")
-#: More cells than this are not told apart by eye: the others are named under the figure.
+#: Readers do not tell more cells than this apart by eye; the caption says how many there are.
 MAX_CURVES = 12
+#: How many exploratory contrasts are drawn.
 _MAX_ROWS = 24
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "svg.fonttype": "path",
-    # A `$` in a cell's name is a `$`.
-    "text.parse_math": False,
-    # Letters are a little wider in the PNG than in the SVG, whose layout both have.
-    "figure.constrained_layout.w_pad": 0.1,
-}
-_SIZE = (6.4, 3.8)
-_DPI = 110
 
 
-def drawn(figure: Figure) -> tuple[bytes, bytes]:
-    """A figure as SVG and as PNG, the same bytes whenever it is drawn."""
-    svg, png = io.BytesIO(), io.BytesIO()
-    title = figure.axes[0].get_title() + figure.axes[0].get_xlabel()
-    # Ids within an SVG: of its own, for several figures share a page, and the same every time.
-    salt = hashlib.sha256(title.encode()).hexdigest()
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": salt}):
-        # By the canvases themselves, for `savefig` draws everything twice.
-        FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
-            svg, metadata={"Date": None, "Creator": None}
-        )
-        # The layout found for one is that of both; to find it takes as long as to draw.
-        figure.set_layout_engine("none")
-        figure.set_dpi(_DPI)
-        FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
-            png, metadata={"Software": None}
-        )
-    return svg.getvalue(), png.getvalue()
-
-
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(plots.STYLE)
 def learning_curves(study: Study, curve: str) -> Figure:
     """The mean of a curve over the seeds, a line a cell, with each epoch's 95 % t interval.
 
     Cells are drawn up to `MAX_CURVES`; a cell with runs that are not done is marked in the legend.
     """
-    figure, axes = _figure(xlabel="epoch", ylabel=_axis(curve))
+    figure, axes = plots.figure_of(xlabel="epoch", ylabel=_axis(curve))
     epochs = _done(study)
     for place, (cell, name) in enumerate(list(study.cells.names.items())[:MAX_CURVES]):
         planned = study.sweep.runs[study.sweep.runs["cell_key"] == cell]
         values = _by_seed(epochs[epochs["run_key"].isin(planned.index)], curve)
-        label = f"{_cut(name)} (n = {len(values)}{'' if len(values) == len(planned) else f' of {len(planned)}'})"
+        of_planned = "" if len(values) == len(planned) else f" of {len(planned)}"
+        label = f"{plots.cut(name)} (n = {len(values)}{of_planned})"
         if len(values) == 0:
-            axes.plot([], [], label=label, **_line(place))
+            axes.plot([], [], label=label, **plots.line_style(place))
         elif len(values) == 1 or not np.isfinite(values.to_numpy()).all():
-            axes.plot(values.columns, values.to_numpy().mean(axis=0), label=label, **_line(place))
+            mean = values.to_numpy().mean(axis=0)
+            axes.plot(values.columns, mean, label=label, **plots.line_style(place))
         else:
-            _draw_band(axes, values.columns.to_numpy(float), pointwise_band(values.to_numpy()), label, place)
+            band = pointwise_band(values.to_numpy())
+            plots.draw_band(axes, values.columns.to_numpy(float), band, label, place)
     axes.legend()
     return figure
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(plots.STYLE)
 def contrast_curve(study: Study, decision: Decision) -> Figure | None:
     """A contrast at every epoch, with a band that holds the whole curve at once; None where there is none."""
     if decision.contrast is None or decision.bounds is None:
         return None
-    curve = metrics.parse(decision.claim.metric).curve
+    claim = decision.claim
+    curve = parse_reduction(claim.metric).curve
     values = _contrast_by_epoch(study, decision.contrast, curve)
-    if decision.claim.minus:
-        values = values - _contrast_by_epoch(study, decision.contrast, metrics.parse(decision.claim.minus).curve)
+    if claim.minus:
+        subtracted = parse_reduction(claim.minus).curve
+        values = values - _contrast_by_epoch(study, decision.contrast, subtracted)
     if values.shape[1] < 2 or not np.isfinite(values.to_numpy()).all():
         return None
-    figure, axes = _figure(xlabel="epoch", ylabel=_axis(curve, "difference in "))
-    axes.axhline(0, color="#777777", linewidth=0.8)
-    x, band = values.columns.to_numpy(float), simultaneous_band(values.to_numpy())
+    figure, axes = plots.figure_of(xlabel="epoch", ylabel=_axis(curve, "difference in "))
+    axes.axhline(0, color=plots.GREY, linewidth=0.8)
+    epochs, band = values.columns.to_numpy(float), simultaneous_band(values.to_numpy())
     for seed in values.to_numpy():
-        axes.plot(x, seed, color="#999999", linewidth=0.6)
-    _draw_band(axes, x, band, "", 0)
-    axes.set_title(
-        f"{_cut(decision.contrast.label)}: 95 % over all epochs ({band.method}), n = {len(values)}", fontsize=9
-    )
+        axes.plot(epochs, seed, color="#999999", linewidth=0.6)
+    plots.draw_band(axes, epochs, band, "", 0)
+    label = plots.cut(decision.contrast.label)
+    axes.set_title(f"{label}: 95 % over all epochs ({band.method}), n = {len(values)}", fontsize=9)
     return figure
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(plots.STYLE)
 def estimation_plot(study: Study, decision: Decision) -> Figure | None:
-    """Every seed a dot in both arms, joined; beside them the differences with their interval."""
+    """Every seed a dot on both sides of the contrast, joined; beside them the differences with their interval."""
     if decision.contrast is None or decision.bounds is None:
         return None
-    metric, interval = metrics.parse(decision.claim.metric), decision.bounds.interval
-    scale = _scale(metric)
-    figure = Figure(figsize=_SIZE, layout="constrained")
+    interval, scale = decision.bounds.interval, _scale(decision)
+    figure = Figure(figsize=plots.SIZE, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    dots = {"color": plots.SEED_COLOUR, "markersize": 4, "alpha": 0.75}
     for pair in pairing.arms(decision, study.sweep.runs, _done(study)):
-        left.plot((0, 1), scale * pair, "o-", color=_COLOURS[0], markersize=4, linewidth=0.8, alpha=0.75)
-    ours, _, theirs = decision.contrast.label.partition(" minus ")
-    left.set_xticks((0, 1), (_cut(theirs, 22), _cut(ours, 22)) if theirs else ("lower levels", "upper levels"))
+        left.plot((0, 1), scale * pair, "o-", linewidth=0.8, **dots)
+    first, _, second = decision.contrast.label.partition(" minus ")
+    names = (plots.cut(second, 22), plots.cut(first, 22)) if second else ("lower levels", "upper levels")
+    left.set_xticks((0, 1), names)
     left.set_xlim(-0.3, 1.3)
     left.set_ylabel(_measured(decision))
     left.set_title("each seed", fontsize=9)
-    d = scale * decision.per_seed.to_numpy()
-    right.axhline(0, color="#777777", linewidth=0.8)
-    right.plot(np.linspace(-0.12, 0.12, len(d)), np.sort(d), "o", color=_COLOURS[0], markersize=4, alpha=0.75)
-    _interval(right, 0.4, *interval.ends, scale)
-    _margin(right.axhspan, scale * decision.claim.margin)
+    differences = scale * decision.per_seed.to_numpy()
+    right.axhline(0, color=plots.GREY, linewidth=0.8)
+    right.plot(np.linspace(-0.12, 0.12, len(differences)), np.sort(differences), "o", **dots)
+    low, middle, high = (scale * end for end in interval.ends)
+    right.plot((0.4, 0.4), (low, high), linewidth=2, color=plots.INTERVAL_COLOUR)
+    right.plot(0.4, middle, "o", markersize=6, color=plots.INTERVAL_COLOUR)
+    plots.shade_margin(right.axhspan, scale * decision.claim.margin)
     right.set_xlim(-0.4, 0.7)
     right.set_xticks((0, 0.4), ("seeds", "mean"))
     right.set_title(f"difference, {sentences.level_text(interval)}, n = {interval.n}", fontsize=9)
     return figure
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(plots.STYLE)
 def interaction_plot(decision: Decision) -> Figure | None:
     """The contrast at each level of the other knobs, each with its interval; None where no other knob moved."""
     rows = [
-        (f"{short(one.knob)}={as_text(level)}", *effect.ends)
-        for one in decision.interactions
-        for level, effect in one.effects
+        (f"{short(interaction.knob)}={as_text(level)}", *effect.ends)
+        for interaction in decision.interactions
+        for level, effect in interaction.effects
     ]
     if not rows or decision.bounds is None:
         return None
-    scale = _scale(metrics.parse(decision.claim.metric))
-    return _rows(rows, _measured(decision, "difference in "), scale, scale * decision.claim.margin)
+    scale = _scale(decision)
+    xlabel = _measured(decision, "difference in ")
+    return plots.interval_rows(rows, xlabel, scale, scale * decision.claim.margin)
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(plots.STYLE)
 def forest(study: Study) -> Figure | None:
-    """All testable contrasts in one picture, each in units of its claim's margin."""
+    """All testable contrasts in one figure, each in units of its claim's margin."""
     rows = []
-    for one in study.decisions:
-        if one.bounds is not None and one.claim.margin > 0:
-            low, middle, high = (x / one.claim.margin for x in one.bounds.interval.ends)
-            rows.append((f"{_cut(one.name, 30)}\n{one.verdict}", low, middle, high))
-    return _rows(rows, "difference / the claim's margin", 1.0, 1.0) if rows else None
+    for decision in study.decisions:
+        if decision.bounds is not None and decision.claim.margin > 0:
+            low, middle, high = (end / decision.claim.margin for end in decision.bounds.interval.ends)
+            rows.append((f"{plots.cut(decision.name, 30)}\n{decision.verdict}", low, middle, high))
+    return plots.interval_rows(rows, "difference / the claim's margin", 1.0, 1.0) if rows else None
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(plots.STYLE)
 def published(study: Study, curves: pd.DataFrame) -> Figure:
-    """The published test accuracy over the band of our runs, a panel an experiment.
+    """The published test accuracy over the band of the study's runs, a panel an experiment.
 
     Parameters
     ----------
     curves
-        `experiment`, `epoch`, `test_accuracy`; an experiment belongs to the cell whose preset's name it starts with.
+        `experiment`, `epoch`, `test_accuracy`; an experiment belongs to the cell whose preset's name it
+        starts with.
     """
     matched = [
         (str(experiment), group, cell)
@@ -177,88 +142,46 @@ def published(study: Study, curves: pd.DataFrame) -> Figure:
         for cell, name in study.cells.names.items()
         if str(experiment).startswith(name.rpartition("=")[2] + "_")
     ]
-    figure = Figure(figsize=(_SIZE[0], 2.8 * max(1, len(matched))), layout="constrained")
+    n_panels = max(1, len(matched))
+    figure = Figure(figsize=(plots.SIZE[0], 2.8 * n_panels), layout="constrained")
     epochs = _done(study)
-    panels = figure.subplots(max(1, len(matched)), 1, squeeze=False)[:, 0]
+    panels = figure.subplots(n_panels, 1, squeeze=False)[:, 0]
     for axes, (experiment, group, cell) in zip(panels, matched, strict=False):
-        ours = epochs[epochs["cell_key"] == cell]
+        of_cell = epochs[epochs["cell_key"] == cell]
         modes = {"in test mode": "test/accuracy", "masks on": "test_masked/accuracy"}
-        if ours["test/accuracy"].equals(ours["test_masked/accuracy"]):
+        if of_cell["test/accuracy"].equals(of_cell["test_masked/accuracy"]):
             modes = {"": "test/accuracy"}
         for place, (mode, curve) in enumerate(modes.items()):
-            values = _by_seed(ours, curve)
+            values = _by_seed(of_cell, curve)
             if len(values) > 1 and np.isfinite(values.to_numpy()).all():
                 label = f"{study.cells.names[cell]} {mode}".strip() + f" (n = {len(values)})"
-                _draw_band(axes, values.columns.to_numpy(float), pointwise_band(values.to_numpy()), label, 2 * place)
-        axes.plot(group["epoch"], group["test_accuracy"], label=f"published: {experiment}", **_line(1))
+                band = pointwise_band(values.to_numpy())
+                plots.draw_band(axes, values.columns.to_numpy(float), band, label, 2 * place)
+        label = f"published: {experiment}"
+        axes.plot(group["epoch"], group["test_accuracy"], label=label, **plots.line_style(1))
         axes.set(xlabel="epoch", ylabel="test accuracy")
         # A t interval knows no bound; an accuracy does.
         axes.set_ylim(top=min(1.0, axes.get_ylim()[1]))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        plots.whole_epochs(axes)
         axes.legend()
     return figure
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(plots.STYLE)
 def contrasts(study: Study) -> Figure | None:
     """Every main effect on the final test accuracy, in points; None where there is none."""
-    found = study.explored
-    rows = found[(found["kind"] == MAIN) & (found["metric"] == METRICS[0])].head(_MAX_ROWS)
-    if not len(rows):
+    table = study.exploratory
+    is_shown = (table["kind"] == MAIN) & (table["metric"] == METRICS[0])
+    shown = table.loc[is_shown, ["contrast", "low", "estimate", "high"]].head(_MAX_ROWS)
+    if not len(shown):
         return None
-    told = list(rows[["contrast", "low", "estimate", "high"]].itertuples(index=False, name=None))
-    return _rows(told, f"difference in {METRICS[0]} [points], 95 % interval", 100.0, 0.0)
-
-
-def _figure(height: float = _SIZE[1], **labels: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(_SIZE[0], height), layout="constrained")
-    axes = figure.subplots()
-    axes.set(**labels)
-    if labels.get("xlabel") == "epoch":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return figure, axes
-
-
-def _rows(rows: list[tuple[str, float, float, float]], xlabel: str, scale: float, margin: float) -> Figure:
-    """Intervals below each other, from the top: name, low end, middle and high end, drawn `scale` times as large."""
-    figure, axes = _figure(height=1.2 + 0.45 * len(rows), xlabel=xlabel)
-    for place, (_, low, middle, high) in enumerate(rows[::-1]):
-        _interval(axes, place, low, middle, high, scale, across=True)
-    axes.axvline(0, color="#777777", linewidth=0.8)
-    _margin(axes.axvspan, margin)
-    axes.set_yticks(range(len(rows)), [_cut(name) for name, *_ in rows[::-1]])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    return figure
-
-
-def _interval(
-    axes: Axes, place: float, low: float, estimate: float, high: float, scale: float, across: bool = False
-) -> None:
-    ends, middle = (scale * low, scale * high), scale * estimate
-    ours: dict[str, Any] = {"color": _COLOURS[1]}
-    axes.plot(*((ends, (place, place)) if across else ((place, place), ends)), linewidth=2, **ours)
-    axes.plot(*((middle, place) if across else (place, middle)), "o", markersize=6, **ours)
-
-
-def _margin(span: Any, margin: float) -> None:
-    if margin > 0:
-        span(-margin, margin, color="#777777", alpha=0.15)
-
-
-def _draw_band(axes: Axes, x: Any, band: Band, label: str, place: int) -> None:
-    line = _line(place)
-    axes.plot(x, band.mean, label=label, **line)
-    axes.fill_between(x, band.low, band.high, color=line["color"], alpha=0.2, linewidth=0)
-
-
-def _line(place: int) -> dict[str, Any]:
-    dashes = _DASHES[place // len(_COLOURS) % len(_DASHES)]
-    return {"color": _COLOURS[place % len(_COLOURS)], "linestyle": dashes, "linewidth": 1.6}
+    rows = list(shown.itertuples(index=False, name=None))
+    return plots.interval_rows(rows, f"difference in {METRICS[0]} [points], 95 % interval", 100.0, 0.0)
 
 
 def _done(study: Study) -> pd.DataFrame:
     """The epochs of the runs that are done, with their seed and cell."""
-    runs = study.sweep.runs[study.sweep.runs["state"] == "done"]
+    runs = study.sweep.runs[study.sweep.runs["state"] == record.DONE]
     return study.sweep.epochs.merge(runs[["seed", "cell_key"]], left_on="run_key", right_index=True)
 
 
@@ -278,21 +201,16 @@ def _contrast_by_epoch(study: Study, contrast: Contrast, curve: str) -> pd.DataF
 
 
 def _measured(decision: Decision, prefix: str = "") -> str:
-    metric = metrics.parse(decision.claim.metric)
-    unit = sentences.amount(1.0, metric).rpartition(" ")[2]
+    """A label of an axis: what is measured, and in what unit."""
+    metric = parse_reduction(decision.claim.metric)
     less = f" less {decision.claim.minus}" if decision.claim.minus else ""
-    return f"{prefix}{metric}{less} [{unit}]"
+    return f"{prefix}{metric}{less} [{sentences.unit_of(metric).name}]"
 
 
-def _scale(metric: metrics.Metric) -> float:
-    return 100.0 if metric.kind != "epochs_to" and metric.curve.endswith("/accuracy") else 1.0
+def _scale(decision: Decision) -> float:
+    return sentences.unit_of(parse_reduction(decision.claim.metric)).scale
 
 
 def _axis(curve: str, prefix: str = "") -> str:
-    return f"{prefix}{curve}" + (" [nats]" if curve.endswith("/loss") else "")
-
-
-def _cut(text: str, most: int = 60) -> str:
-    """A name as a figure has room for it; control and direction marks, which no font draws, as `?`."""
-    shown = "\n".join(map(printable, text.split("\n")))
-    return shown if len(shown) <= most else shown[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    unit = record.METRICS[curve].unit
+    return f"{prefix}{curve}" + (f" [{unit}]" if unit == "nats" else "")

@@ -1,181 +1,227 @@
-"""What a decision says in plain words: the verdict, by how much, how sure, under what fixed values."""
+"""What a study says in words: the verdict, by how much, how sure, under what fixed values."""
 
 import math
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
-
-from analysis.decide import metrics
 from analysis.decide.claims import Decision
-from analysis.decide.metrics import Metric
 from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
-from analysis.decide.sample_size import More
-from analysis.design.cells import Cells
-from analysis.statistics import intervals
-from analysis.statistics.intervals import Interval
-from runner.record import as_text, short
+from analysis.decide.sample_size import SampleSize
+from analysis.decide.study import Study
+from analysis.statistics.intervals import Interval, skewed
+from runner.record import DONE, METRICS, Reduction, as_text, parse_reduction, short
 
-#: Knobs whose fixed value a reader has to know, in the order in which they are named.
-_CONDITIONS = (
-    "data.name", "data.normalize", "model.kind", "model.channels", "model.blocks", "model.hidden_size",
-    "model.fc_depth", "model.dropout", "model.dropout_ratio", "optimizer.name", "optimizer.lr",
-    "optimizer.weight_decay", "train.epochs", "train.batch_size", "engine.name",
-)  # fmt: skip
+#: Fewer seeds than this are listed one by one.
+_N_LISTED = 4
 
-#: Below this, seeds are told one by one.
-_FEW = 4
+
+# =============================================================================
+# A claim
+# =============================================================================
+@dataclass(frozen=True)
+class ClaimText:
+    """Everything that is said of one claim."""
+
+    headline: str
+    finding: str
+    #: What to know before trusting the finding, a sentence each.
+    details: list[str]
+
+
+def claim_text(study: Study, decision: Decision) -> ClaimText:
+    """What the terminal and the page say of a claim of a study."""
+    pair = study.pairings.get(decision.name)
+    lines = details(decision, study.multiverses[decision.name], pair)
+    if decision.name in study.sample_sizes:
+        lines.append(seeds_needed(decision, study.sample_sizes[decision.name]))
+    return ClaimText(headline(decision), finding(decision), lines)
 
 
 def headline(decision: Decision) -> str:
-    """`SUPPORTED: Dropout slows learning`, with the knobs on which it depends."""
+    """`SUPPORTED: Dropout slows learning`, with the knobs on which the answer depends."""
     on = f" (depends on {' and '.join(decision.depends_on)})" if decision.depends_on else ""
     return f"{decision.verdict}{on}: {decision.claim.says}"
 
 
 def finding(decision: Decision) -> str:
-    """One sentence with the difference, its interval and n; the reason where nothing could be tested."""
+    """The difference with its interval and n; the reason where nothing could be tested."""
     if decision.bounds is None or decision.contrast is None:
         return decision.reason + "."
-    interval, metric = decision.bounds.interval, metrics.parse(decision.claim.metric)
-    of = f"{_measured(decision)}, {decision.contrast.label}"
+    claim, interval = decision.claim, decision.bounds.interval
+    metric = parse_reduction(claim.metric)
+    measured = claim.metric + (f" less {claim.minus}" if claim.minus else "")
     censored = ""
     if decision.n_censored:
-        censored = f"; {decision.n_censored} runs never got there and count as their last epoch"
+        censored = f"; {decision.n_censored} runs never reached the threshold and count as their last epoch"
     return (
-        f"{of}: {amount(interval.estimate, metric, sign=True)} ({_percent(interval.level)} interval"
-        f" {amount(interval.low, metric, sign=True, unit=False)} to {amount(interval.high, metric, sign=True)},"
-        f" n = {interval.n} seeds; margin {amount(decision.claim.margin, metric)}{censored})."
+        f"{measured}, {decision.contrast.label}: {amount(interval.estimate, metric, sign=True)}"
+        f" ({level_text(interval)} {_range(interval, metric)}, n = {interval.n} seeds;"
+        f" margin {amount(claim.margin, metric)}{censored})."
     )
 
 
 def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None) -> list[str]:
-    """What a reader should know before trusting the sentence, a line each."""
+    """What to know before trusting the finding, a sentence each."""
     if decision.bounds is None:
         return []
-    metric, lines = metrics.parse(decision.claim.metric), []
-    for one in decision.interactions:
-        effects = ", ".join(
-            f"{amount(effect.estimate, metric, sign=True)} at {short(one.knob)}={as_text(level)}"
-            for level, effect in one.effects
-        )
-        lines.append(effects + "." if short(one.knob) not in decision.depends_on else f"It depends: {effects}.")
-    lines += _line_held(decision, metric)
+    metric = parse_reduction(decision.claim.metric)
+    lines = [*_simple_effects(decision, metric), *_straight_line(decision, metric)]
     if decision.new_images is not None:
-        wide = decision.new_images
-        lines.append(
-            f"On new test images, not only these: {amount(wide.low, metric, sign=True, unit=False)} to"
-            f" {amount(wide.high, metric, sign=True)}."
-        )
-    lines += _seeds_told(decision, metric)
+        lines.append(f"On new test images, not only on these: {_range(decision.new_images, metric)}.")
+    lines += _seeds(decision, metric)
+    n = decision.bounds.interval.n
     lines.append(
-        f"{p_text(decision.p_t)} (t), {p_text(decision.p_exact)} (exact sign-flip; the least that"
-        f" {decision.bounds.interval.n} seeds can give is {2.0 ** (1 - decision.bounds.interval.n):.3g}),"
-        f" {p_text(decision.p_holm)} (Holm over the claims)."
+        f"{p_text(decision.p_t)} (t test), {p_text(decision.p_exact)} (sign-flip test; its smallest value"
+        f" for {n} seeds is {2.0 ** (1 - n):.3g}), {p_text(decision.p_holm)} (t test, adjusted by Holm"
+        " over the claims)."
     )
     if pair is not None:
         rho = f"{pair.rho:.2f}".replace("-", "\N{MINUS SIGN}")
-        alike = "" if math.isnan(pair.rho) else f" (correlation of the two sides {rho})"
-        lines.append(f"Comparing within seeds was worth {pair.worth:.1f} times the seeds{alike}.")
-    n = len(choices.verdicts)
+        alike = "" if math.isnan(pair.rho) else f" (correlation of the two sides over the seeds: {rho})"
+        lines.append(f"Without pairing by seed, {pair.worth:.1f} times as many seeds would be needed{alike}.")
     flips = "; ".join(f"{choice}: {verdict}" for choice, verdict in choices.flips.items())
-    lines.append(f"{choices.n_agree} of {n} ways to compute it agree" + (f" (not: {flips})." if flips else "."))
+    agree = f"{choices.n_agree} of {len(choices.verdicts)} ways to compute it give this verdict"
+    lines.append(f"{agree} (not {flips})." if flips else f"{agree}.")
     return lines
 
 
-def _line_held(decision: Decision, metric: Metric) -> list[str]:
-    """Whether a slope is one: the levels that are established to lie off the straight line."""
+def _simple_effects(decision: Decision, metric: Reduction) -> list[str]:
+    """The effect at each level of each other knob, and whether the answer depends on that knob."""
+    lines = []
+    for interaction in decision.interactions:
+        knob = short(interaction.knob)
+        effects = ", ".join(
+            f"{amount(effect.estimate, metric, sign=True)} at {knob}={as_text(level)}"
+            for level, effect in interaction.effects
+        )
+        depends = f"The effect depends on {knob}: " if knob in decision.depends_on else ""
+        lines.append(f"{depends}{effects}.")
+    return lines
+
+
+def _straight_line(decision: Decision, metric: Reduction) -> list[str]:
+    """Of a slope: the levels that are established to lie off the straight line."""
     if not decision.misfits:
         return []
-    off = [(level, one) for level, one in decision.misfits if one.se > 0 and (one.low > 0 or one.high < 0)]
+    knob = short(decision.claim.knob)
+    off = [
+        f"{amount(misfit.estimate, metric, sign=True)} at {knob}={as_text(level)} ({_range(misfit, metric)})"
+        for level, misfit in decision.misfits
+        if misfit.se > 0 and (misfit.low > 0 or misfit.high < 0)
+    ]
     if not off:
         return ["No level is established to lie off the straight line in log2."]
-    each = ", ".join(
-        f"{amount(one.estimate, metric, sign=True)} at {short(decision.claim.knob)}={as_text(level)}"
-        f" ({amount(one.low, metric, sign=True, unit=False)} to {amount(one.high, metric, sign=True, unit=False)})"
-        for level, one in off
-    )
-    return [f"It is no straight line in log2; off it: {each}."]
+    return [f"The levels do not lie on a straight line in log2; off it: {', '.join(off)}."]
 
 
-def _seeds_told(decision: Decision, metric: Metric) -> list[str]:
-    """Two or three seeds one by one; from four on, whether they lie so skewed that a t interval is too short."""
+def _seeds(decision: Decision, metric: Reduction) -> list[str]:
+    """Two or three seeds one by one; of more, whether they are so skewed that the interval is too short."""
     d = decision.per_seed.to_numpy(float)
-    if len(d) < _FEW:
-        each = ", ".join(amount(value, metric, sign=True) for value in d)
-        return [f"The {len(d)} seeds by themselves: {each}."]
+    if len(d) < _N_LISTED:
+        listed = ", ".join(amount(value, metric, sign=True) for value in d)
+        return [f"The {len(d)} seeds one by one: {listed}."]
     if not skewed(d):
         return []
     return [
-        "The seeds lie skewed, and a t interval is then too short: of 5 lognormal values one that is called 95 % holds"
-        " in 87 %, of 10 in 90 %."
+        "The differences of the seeds are skewed, and a t interval is then too short: with lognormal values"
+        " a 95 % interval holds the mean in 87 % of samples of 5, and in 90 % of samples of 10."
     ]
 
 
-def skewed(values: NDArray[np.float64]) -> bool:
-    """Whether the sample skewness is more than twice its standard error for a normal sample (Fisher's g1 and G1)."""
-    n = len(values)
-    if n < _FEW or intervals.constant(values):
-        return False
-    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
-    return bool(abs(float(stats.skew(values, bias=False))) > 2 * error)
-
-
-def wish(decision: Decision, more: More) -> str:
+def seeds_needed(decision: Decision, needed: SampleSize) -> str:
     """What would decide an inconclusive claim."""
-    metric = metrics.parse(decision.claim.metric)
-    smallest = f"these seeds find a difference of {amount(more.smallest, metric)} in four of five sweeps"
     if decision.n_censored:
-        return f"{decision.n_censored} runs never got there: more epochs, not more seeds, would decide it."
-    if more.n_seeds is None:
-        return f"No number of seeds that anybody would run makes it as sure as the margin asks; {smallest}."
-    if more.n_new == 0:
-        return f"The interval is as narrow as the margin already: the difference is near it; {smallest}."
-    alone = f" (at {more.alone}, {more.n_alone} would)" if more.alone else ""
-    return f"About {more.n_new} seeds more, {more.minutes:.1f} min at the measured speed, would{alone}; {smallest}."
+        return (
+            f"{decision.n_censored} runs never reached the threshold: more epochs, not more seeds, would"
+            " decide this claim."
+        )
+    if needed.n_seeds is None:
+        first = "No practical number of seeds makes the interval as narrow as the margin."
+    elif needed.n_new == 0:
+        first = "The interval is already as narrow as the margin; the difference is too close to it."
+    else:
+        first = (
+            f"About {needed.n_new} more seeds ({needed.minutes:.1f} min at the measured speed) would make"
+            " the interval as narrow as the margin"
+        )
+        first += f"; at {needed.level} alone, {needed.n_new_at_level}." if needed.level else "."
+    smallest = amount(needed.smallest_difference, parse_reduction(decision.claim.metric))
+    n = len(decision.per_seed)
+    return f"{first} With {n} seeds, a difference of {smallest} is found in four sweeps of five."
 
 
-def conditions(cells: Cells) -> str:
-    """The fixed values under which everything holds."""
-    fixed = [(knob, cells.fixed[knob]) for knob in _CONDITIONS if cells.fixed.get(knob) is not None]
-    return ", ".join(f"{knob}={as_text(value)}" for knob, value in fixed)
+# =============================================================================
+# A sweep
+# =============================================================================
+def conditions(study: Study) -> str:
+    """The fixed values under which everything holds, and where one of them has no effect."""
+    cells, parts = study.cells, []
+    for knob in [knob.name for knob in study.sweep.knobs if knob.shown]:
+        if cells.fixed.get(knob) is not None:
+            n_idle = cells.n_without_effect[knob]
+            where = f" (without effect in {n_idle} of {len(cells.names)} cells)" if n_idle else ""
+            parts.append(f"{knob}={as_text(cells.fixed[knob])}{where}")
+    return ", ".join(parts)
 
 
-def counted(states: dict[str, int], n_runs: int) -> str:
-    """How many of the planned runs are done, and what became of the others."""
-    rest = ", ".join(f"{n} {state}" for state, n in states.items() if state != "done")
-    return f"{states.get('done', 0)} of {n_runs} runs done" + (f" ({rest})" if rest else "")
+def counted(study: Study) -> str:
+    """How many of the planned runs are done, and the states of the others."""
+    others = ", ".join(f"{n} {state}" for state, n in study.states.items() if state != DONE)
+    text = f"{study.states.get(DONE, 0)} of {len(study.sweep.runs)} runs done"
+    return f"{text} ({others})" if others else text
 
 
-def declared(n_claims: int, n_before: int, n_begun: int, looks: tuple[int, ...] = ()) -> str:
-    """Whether the claims were recorded before the runs, and whether they were looked at before with fewer seeds."""
-    if not n_claims:
+def declared(study: Study) -> str:
+    """Whether the claims were recorded before the runs, and whether fewer seeds decided them before."""
+    if not study.decisions:
         return "No claim was declared for this sweep."
-    text = f"Its claims were recorded before {n_before} of {n_begun} runs began."
-    if looks:
-        seeds = " and ".join(str(n) for n in sorted(set(looks)))
+    text = f"Its claims were recorded before {study.n_declared_before} of {study.n_begun} runs began."
+    if study.sweep.looks:
+        seeds = " and ".join(str(n) for n in sorted(set(study.sweep.looks)))
         text += (
-            f" They were decided before with {seeds} seeds, so these verdicts follow an extension: whoever adds seeds"
-            " until a claim holds is wrong more often than in 5 % of sweeps."
+            f" An earlier sweep decided them with {seeds} seeds: adding seeds until a claim holds leads to"
+            " wrong verdicts in more than 5 % of sweeps."
         )
     return text
 
 
-def amount(value: float, metric: Metric, sign: bool = False, unit: bool = True) -> str:
-    """A number in the unit that people use: points of accuracy, epochs, nats."""
-    plus = "+" if sign else ""
+# =============================================================================
+# Numbers
+# =============================================================================
+@dataclass(frozen=True)
+class Unit:
+    """The unit in which people read a number, how many of it one recorded unit is, and the digits."""
+
+    name: str
+    scale: float = 1.0
+    digits: str = ".3g"
+
+
+#: By the unit in which a metric is recorded; any other is shown as it is recorded.
+_UNITS = {"share": Unit("points", 100.0, ".2f"), "nats": Unit("nats", digits=".4f")}
+
+
+def unit_of(metric: Reduction) -> Unit:
+    """The unit in which a claim's numbers are shown."""
     if metric.kind == "epochs_to":
-        text, name = f"{value:{plus}.2f}", "epochs"
-    elif metric.curve.endswith("/accuracy"):
-        text, name = f"{100 * value:{plus}.2f}", "points"
-    elif metric.curve.endswith("/loss"):
-        text, name = f"{value:{plus}.4f}", "nats"
-    else:
-        text, name = f"{value:{plus}.3g}", ""
-    # A minus of its own, and none on a rounded zero.
+        return Unit("epochs", digits=".2f")
+    recorded = METRICS[metric.curve].unit
+    return _UNITS.get(recorded, Unit(recorded))
+
+
+def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = True) -> str:
+    """A number in the unit that people use: points of accuracy, epochs, nats."""
+    shown = unit_of(metric)
+    text = f"{shown.scale * value:{'+' if sign else ''}{shown.digits}}"
+    # A minus sign in place of the hyphen, and no sign before a rounded zero.
     text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
-    return f"{text} {name}".rstrip() if unit else text
+    return f"{text} {shown.name}" if unit else text
+
+
+def _range(interval: Interval, metric: Reduction) -> str:
+    """The two ends of an interval: `+0.10 to +0.32 points`."""
+    low = amount(interval.low, metric, sign=True, unit=False)
+    return f"{low} to {amount(interval.high, metric, sign=True)}"
 
 
 def p_text(p: float) -> str:
@@ -185,12 +231,4 @@ def p_text(p: float) -> str:
 
 def level_text(interval: Interval) -> str:
     """`98.3 % interval`."""
-    return f"{_percent(interval.level)} interval"
-
-
-def _measured(decision: Decision) -> str:
-    return decision.claim.metric + (f" less {decision.claim.minus}" if decision.claim.minus else "")
-
-
-def _percent(level: float) -> str:
-    return f"{100 * level:.3g} %"
+    return f"{100 * interval.level:.3g} % interval"

@@ -30,7 +30,9 @@ class Band:
 
 
 def pointwise_band(differences: ArrayLike, level: float = 0.95) -> Band:
-    """At each epoch the t interval of that epoch: some epoch of many is outside more often than the level says.
+    """The t interval of each epoch by itself.
+
+    That some epoch of the true curve lies outside is more frequent than the level says.
 
     Parameters
     ----------
@@ -44,13 +46,14 @@ def pointwise_band(differences: ArrayLike, level: float = 0.95) -> Band:
 def simultaneous_band(differences: ArrayLike, level: float = 0.95) -> Band:
     """A band that holds the whole true curve, all epochs at once, with this level.
 
-    Its half width is c standard errors at each epoch. c is a quantile, over the sign patterns of `sign_patterns`, of
-    the largest |t| over the epochs when the seeds' deviations from their mean are flipped, a whole seed at a time:
-    curves that move together over the epochs get a narrower band than Bonferroni's, which c never exceeds. With so
-    few seeds that the patterns have no such quantile (5 or fewer at 0.95) c is Bonferroni's, the t quantile at
+    Its half width is c standard errors at each epoch. The deviations of the seeds from their mean are
+    flipped by the patterns of `sign_patterns`, a whole seed at a time; c is a quantile, over the
+    patterns, of the largest |t| over the epochs. Curves that move together over the epochs get a
+    narrower band than that of Bonferroni, which c never exceeds. With so few seeds that the patterns
+    have no such quantile (5 or fewer at 0.95), c is that of Bonferroni, the t quantile at
     1 - (1 - level) / n_epochs.
 
-    An epoch at which all seeds agree has a band of no width, and no say in c.
+    An epoch at which all seeds agree has a band of no width and does not count in c.
 
     Parameters
     ----------
@@ -61,8 +64,8 @@ def simultaneous_band(differences: ArrayLike, level: float = 0.95) -> Band:
     n_seeds, alpha = len(values), 1 - level
     varies = ~constant(values)
     bonferroni = _t(alpha / max(int(varies.sum()), 1), n_seeds)
-    # Deviations sum to 0, so the unflipped pattern is a t of 0 that says nothing: it takes the place of the observed
-    # curve, above all others.
+    # Deviations sum to 0, so the t of the unflipped pattern is 0 and says nothing. In the count of
+    # patterns it stands for the observed curve, above all others.
     largest = _largest_t(values[:, varies] - values[:, varies].mean(axis=0), sign_patterns(n_seeds)[1:])
     rank = math.ceil(level * (len(largest) + 1) - 1e-9)
     if rank > len(largest):
@@ -72,7 +75,7 @@ def simultaneous_band(differences: ArrayLike, level: float = 0.95) -> Band:
 
 
 def _curves(differences: ArrayLike, level: float) -> Curve:
-    """The differences as floats of shape (n_seeds, n_epochs), one epoch being enough."""
+    """The differences as floats of shape (n_seeds, n_epochs), with at least one epoch."""
     values = np.asarray(differences, dtype=float)
     if values.ndim != 2 or values.shape[1] == 0:
         raise ValueError(f"differences have shape {values.shape}: (n_seeds, n_epochs) is needed")
@@ -91,7 +94,7 @@ def _largest_t(deviations: Curve, patterns: Curve) -> Curve:
     """The largest |t| over the epochs under each pattern, ndarray of shape (n_patterns,)."""
     n_seeds = len(deviations)
     share = np.zeros(len(patterns))
-    # One epoch at a time: 16 seeds and 1,000 epochs would be a quarter of a gigabyte at once.
+    # One epoch at a time: all at once take a quarter of a gigabyte for 16 seeds and 1,000 epochs.
     for column in deviations.T:
         # t**2 = (n - 1) r / (1 - r) grows with r, the share of the sum of squares that the mean takes.
         np.maximum(share, (patterns @ column) ** 2 / (n_seeds * (column @ column)), out=share)

@@ -53,8 +53,9 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 def pooled_interval(table: ArrayLike, weights: ArrayLike, level: float = 0.95) -> Interval:
     """Interval for a contrast of cells whose error is pooled over all cells, seeds being blocks.
 
-    The model is seed + cell + error (Fisher's randomised blocks), with one variance of the error for all cells. Where
-    the cells differ in their noise it is still right for main effects, and wrong for an effect in the noisier cells.
+    The model is seed + cell + error (Fisher's randomised blocks), with one variance of the error for all
+    cells. Where the cells differ in their noise, the interval is still right for main effects, and wrong
+    for an effect in the noisier cells.
 
     Parameters
     ----------
@@ -76,16 +77,17 @@ def pooled_interval(table: ArrayLike, weights: ArrayLike, level: float = 0.95) -
 
 
 def new_images_interval(differences: ArrayLike, level: float = 0.95) -> Interval:
-    """Interval for the mean difference on other images than these, seeds and images both being random.
+    """Interval for the mean difference on other images than these: both seeds and images are samples.
 
-    The model is seed + image + rest. With the mean squares of the two-way table, the variance of the mean is
-    (seeds + images - rest) / (n_seeds * n_images), and the degrees of freedom are Satterthwaite's (1946).
+    The model is seed + image + rest. With the mean squares of the two-way table, the variance of the
+    mean is (seeds + images - rest) / (n_seeds * n_images), and the degrees of freedom are those of
+    Satterthwaite (1946).
 
     Parameters
     ----------
     differences
-        How much better each image is answered, shape (n_seeds, n_images), at least 2 of each: -1, 0 and 1 for the
-        correctness of two cells, any number for a weighted mean of cells.
+        The difference in the correctness of each image, shape (n_seeds, n_images), at least 2 of each:
+        -1, 0 and 1 for two cells, any number for a weighted mean of cells.
     """
     values = checked(differences, n_axes=2)
     n_seeds, n_images = values.shape
@@ -100,9 +102,10 @@ def new_images_interval(differences: ArrayLike, level: float = 0.95) -> Interval
         parts = by_seed**2 / (n_seeds - 1) + by_image**2 / (n_images - 1) + rest**2 / df_rest
         df = square**2 / parts
     else:
-        # Seeds or images came out with a variance below 0, which is chance. The sum may then be 0 or less, and close
-        # to 0 its degrees of freedom vanish and the interval has no end. The larger one-way variance is that of a
-        # mean with the other component at 0, and never expects more than the true variance.
+        # The estimated variance of seeds or of images is below 0, by chance. The sum may then be 0 or
+        # less, and close to 0 its degrees of freedom vanish and the interval has no end. The larger of
+        # the one-way variances takes the other component as 0; its expectation is at most the true
+        # variance.
         square, df = one_way, one_way_df
     return _interval(float(values.mean()), math.sqrt(square / values.size), df, n_seeds, level)
 
@@ -125,11 +128,29 @@ def standard_error(numbers: NDArray[np.float64]) -> float:
 def constant(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether the numbers are the same along the first axis up to rounding.
 
-    0.9 - 0.8 and 0.8 - 0.7 are not the same double; taken at its word, their spread makes any p value vanish.
+    0.9 - 0.8 and 0.8 - 0.7 are not the same double; with their spread as an error every p value would
+    vanish.
     """
-    # 1e-12 is the rounding of values up to some thousands whose difference is 0; a metric has no finer steps.
+    # 1e-12 is the rounding of a difference of 0 between values of up to some thousands; no metric has
+    # steps as fine as that.
     tolerance = np.maximum(1e-12, 1e-9 * np.abs(numbers).max(axis=0))
     return np.asarray(np.ptp(numbers, axis=0) <= tolerance)
+
+
+def skewed(values: ArrayLike) -> bool:
+    """Whether the sample skewness is more than twice its standard error for a normal sample (Fisher's g1 and G1).
+
+    Parameters
+    ----------
+    values
+        Shape (n_seeds,). Fewer than 4 say nothing about skewness, and neither do values that do not vary.
+    """
+    numbers = np.asarray(values, dtype=float)
+    n = len(numbers)
+    if n < 4 or _constant(numbers):
+        return False
+    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
+    return bool(abs(float(stats.skew(numbers, bias=False))) > 2 * error)
 
 
 def _constant(numbers: NDArray[np.float64]) -> bool:
@@ -137,7 +158,7 @@ def _constant(numbers: NDArray[np.float64]) -> bool:
 
 
 def _interaction(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What rows and columns leave: of the shape of `values`, summing to 0 over each axis."""
+    """The residuals of the additive model of rows and columns, of the shape of `values`."""
     rows = values.mean(axis=1, keepdims=True)
     columns = values.mean(axis=0, keepdims=True)
     return np.asarray(values - rows - columns + values.mean())

@@ -1,4 +1,4 @@
-"""P values of a mean over seeds, and what several of them are worth together."""
+"""P values of a mean over seeds, and their adjustment for multiple tests."""
 
 import math
 
@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.statistics.intervals import checked, standard_error
 
-#: Up to this many seeds, every way of flipping their signs is tried.
+#: Up to this many seeds, every pattern of signs is tried.
 MAX_EXACT_SEEDS = 16
 N_DRAWN_PATTERNS = 2**16
 
@@ -23,7 +23,7 @@ def t_p(values: ArrayLike) -> float:
 
     Returns
     -------
-    float, nan when the values do not vary: there is no error to measure the mean by
+    float, nan when the values do not vary and so give no standard error
     """
     numbers = checked(values)
     se = standard_error(numbers)
@@ -31,10 +31,10 @@ def t_p(values: ArrayLike) -> float:
 
 
 def tost_p(values: ArrayLike, margin: float) -> float:
-    """P of the two one-sided t tests that the mean is not within -margin and +margin: small says equivalent.
+    """P of the two one-sided t tests (Schuirmann 1987) of a mean outside of -margin to +margin.
 
-    Schuirmann 1987, "A comparison of the two one-sided tests procedure". It is below alpha exactly where the
-    t interval at level 1 - 2 alpha lies within the margin.
+    A small p is evidence for equivalence. It is below alpha exactly where the t interval at level
+    1 - 2 alpha lies within the margin.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def tost_p(values: ArrayLike, margin: float) -> float:
 
 
 def sign_patterns(n_seeds: int) -> NDArray[np.float64]:
-    """Ways of flipping the signs of `n_seeds` values: ndarray of shape (n_patterns, n_seeds), of -1 and +1.
+    """Patterns of signs for `n_seeds` values: ndarray of shape (n_patterns, n_seeds), of -1 and +1.
 
     A pattern and its opposite move a mean equally far from 0, so the last sign is always +1. Up to
-    `MAX_EXACT_SEEDS` seeds these are all the 2**(n_seeds - 1) patterns, the unflipped one first; above,
-    `N_DRAWN_PATTERNS` patterns drawn from a fixed seed.
+    `MAX_EXACT_SEEDS` seeds these are all 2**(n_seeds - 1) patterns, the unflipped one first; above,
+    `N_DRAWN_PATTERNS` patterns drawn with a fixed seed.
     """
     if n_seeds <= MAX_EXACT_SEEDS:
         bits = (np.arange(2 ** (n_seeds - 1))[:, None] >> np.arange(n_seeds)) & 1
@@ -70,11 +70,11 @@ def sign_patterns(n_seeds: int) -> NDArray[np.float64]:
 
 
 def sign_flip_p(values: ArrayLike) -> float:
-    """Two-sided p of the sign-flip test: the share of the sign patterns whose mean is at least as far from 0.
+    """Two-sided p of the sign-flip test (Fisher 1935, "The Design of Experiments", section 21).
 
-    Exact up to 16 seeds, if the values lie symmetrically about 0 where there is no effect; its smallest value is
-    2**(1 - n_seeds). Above 16 seeds a share of 2**16 drawn patterns, the observed one counted among them.
-    Fisher 1935, "The Design of Experiments", section 21.
+    It is the share of the sign patterns whose mean is at least as far from 0. Up to 16 seeds it is exact
+    if the values are distributed symmetrically about 0 where there is no effect, and its smallest value
+    is 2**(1 - n_seeds). Above 16 seeds it is a share of 2**16 drawn patterns and the observed one.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def sign_flip_p(values: ArrayLike) -> float:
         One number per seed, shape (n_seeds,).
     """
     numbers = checked(values)
-    # Sums that are equal on paper differ in their last bits, by as much as the terms were rounded.
+    # Sums that are equal in exact arithmetic differ by the rounding of their terms.
     tie = 1e-9 * np.abs(numbers).sum()
     far = np.abs(sign_patterns(len(numbers)) @ numbers) >= abs(numbers.sum()) - tie
     if len(numbers) <= MAX_EXACT_SEEDS:
@@ -91,7 +91,9 @@ def sign_flip_p(values: ArrayLike) -> float:
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """P values adjusted by Holm 1979, in the order given: those at most alpha hold together at alpha.
+    """P values adjusted by Holm 1979, in the order given.
+
+    To reject those of at most alpha keeps the family-wise error rate at alpha.
 
     Parameters
     ----------
@@ -109,8 +111,8 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
 def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
     """P values adjusted by Benjamini and Hochberg 1995, in the order given.
 
-    Of those at most q, a share of q is expected to be false alarms: for looking around, where Holm's promise of none
-    at all is not asked for.
+    To reject those of at most q keeps the false discovery rate at q. That suits exploration; for
+    claims `holm` guards against a single false rejection.
 
     Parameters
     ----------

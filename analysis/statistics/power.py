@@ -1,21 +1,21 @@
-"""How many seeds it takes, said before a sweep is paid for."""
+"""Power and sample size: how many seeds find a difference, or make an interval narrow enough."""
 
 import math
 from collections.abc import Callable
 
 from scipy import optimize, stats
 
-#: A number of seeds above this is not worth printing.
+#: Larger sample sizes are not searched for.
 MAX_SEEDS = 10_000
 
 
 def power(d_z: float, n: int, alpha: float = 0.05) -> float:
-    """Chance that the two-sided paired t test of `n` seeds finds a true difference of `d_z` standard deviations.
+    """Power of the two-sided paired t test of `n` seeds for a true difference of `d_z`.
 
     Parameters
     ----------
     d_z
-        The true mean of the paired differences over their standard deviation; its sign does not matter.
+        The true mean of the paired differences in units of their standard deviation, of either sign.
     n
         Number of seeds, at least 2.
     """
@@ -33,7 +33,7 @@ def smallest_detectable(n: int, alpha: float = 0.05, power: float = 0.8) -> floa
     Raises
     ------
     ValueError
-        If the power is not between alpha, which no difference at all already has, and 1.
+        If the power is not between alpha, the power at a difference of 0, and 1.
     """
     if not alpha < power < 1:
         raise ValueError(f"power is {power}: it must lie between alpha, {alpha}, and 1")
@@ -46,7 +46,8 @@ def smallest_detectable(n: int, alpha: float = 0.05, power: float = 0.8) -> floa
 def seeds_for_half_width(sd: float, half_width: float, level: float = 0.95, have: int = 2) -> int | None:
     """The fewest seeds, at least `have`, whose t interval is this narrow; None above 10,000.
 
-    Planned from a width that one wants, not from the power that was observed: that is a function of p alone.
+    A plan follows from the width that is needed, and not from the observed power, which is a function of
+    the p value.
 
     Parameters
     ----------
@@ -60,9 +61,9 @@ def seeds_for_half_width(sd: float, half_width: float, level: float = 0.95, have
 
 
 def sd_upper(sd: float, n: int, confidence: float = 0.8) -> float:
-    """A standard deviation that the true one stays below with this confidence, from the `sd` of `n` normal values.
+    """An upper confidence bound of a standard deviation, from the `sd` of `n` normal values.
 
-    A pilot of few seeds underestimates it more often than not, and a plan made from it comes out too small.
+    A pilot of few seeds underestimates it more often than not, and a plan made from it is too small.
     """
     _check_seeds(n)
     return float(sd * math.sqrt((n - 1) / stats.chi2.ppf(1 - confidence, n - 1)))
@@ -81,14 +82,14 @@ def _chance(d_z: float, n: int, alpha: float) -> float:
     beyond = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
     if math.isfinite(beyond):
         return min(max(beyond, 0.0), 1.0)
-    # Far out the series of the noncentral t ends in nan; there its normal limit (Abramowitz and Stegun 26.7.10)
-    # is 0 or 1 to many digits.
+    # For a large shift the series of the noncentral t is nan. Its normal limit (Abramowitz and Stegun
+    # 26.7.10) is 0 or 1 there, to many digits.
     spread = math.sqrt(1 + critical**2 / (2 * df))
     return float(stats.norm.sf((critical * (1 - 1 / (4 * df)) - shift) / spread))
 
 
 def _fewest(enough: Callable[[int], bool], first: int) -> int | None:
-    """The smallest n from `first` to `MAX_SEEDS` that is enough, where more is always enough too."""
+    """The smallest n from `first` to `MAX_SEEDS` that is enough; every larger n has to be enough, too."""
     low, high = first - 1, max(first, 2)
     while not enough(high):
         if high >= MAX_SEEDS:

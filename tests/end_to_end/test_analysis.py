@@ -104,7 +104,7 @@ def test_a_deleted_run_is_missing_and_its_claims_are_not_testable(copy):
     change(copy, "update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true seed=1'")
     said = analyse(copy)
     assert "7 of 8 runs done (1 missing)" in said
-    assert "1 of 8 runs are missing (channels=1 dropout=true seed=1): a mean over the others would hide them" in said
+    assert "1 of 8 runs are missing (channels=1 dropout=true seed=1): a mean over the others would hide this" in said
     assert "SUPPORTED" not in said and "INCONCLUSIVE" not in said
 
 
@@ -151,8 +151,8 @@ def test_a_sweep_that_was_decided_before_with_fewer_seeds_says_so(new_root, main
     run(root, "-m", *MAIN, "seed=0,1")
     run(root, "-m", *MAIN, "seed=0,1,2")
     latest = analyse(root)
-    assert "12 of 12 runs done" in latest and "They were decided before with 2 seeds" in latest
-    assert "decided before" not in analyse(root, plan_of(main_job.root)["sweep_key"][:8]), "the first is none"
+    assert "12 of 12 runs done" in latest and "An earlier sweep decided them with 2 seeds" in latest
+    assert "An earlier sweep" not in analyse(root, plan_of(main_job.root)["sweep_key"][:8]), "the first is none"
 
 
 def test_a_foreign_run_changes_nothing(copy, main_job, tmp_path):

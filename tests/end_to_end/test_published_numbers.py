@@ -7,7 +7,7 @@ from oracles import TEETH, npk
 from scipy import stats
 from studies import cells, claim, curves, frame, grid
 
-from analysis.decide.exploratory import explore
+from analysis.decide.exploratory import exploratory_contrasts
 from analysis.design.confounds import not_estimable
 from analysis.design.contrasts import contrasts_of, per_seed, table
 from analysis.statistics.intervals import t_interval
@@ -76,7 +76,7 @@ def test_an_interaction_is_the_difference_of_the_simple_effects():
         return arms[arm] + (2 * run["seed"] - 1) * (arm == (30, True))
 
     epochs = curves(runs, value)
-    found = explore(runs, epochs, cells(runs)).set_index(["contrast", "metric"])["estimate"]
+    found = exploratory_contrasts(runs, epochs, cells(runs)).set_index(["contrast", "metric"])["estimate"]
     # One seed is 1 above in the last arm and one 1 below.
     assert (
         found["channels=30 minus channels=1 at dropout=true less at dropout=false", "final(test/accuracy)"] == -10.375

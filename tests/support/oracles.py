@@ -25,6 +25,12 @@ TEETH = {
     ("OJ", 2.0): [25.5, 26.4, 22.4, 24.5, 24.8, 30.9, 26.4, 27.3, 29.4, 23],
 }
 
+#: The published runs with a convolution: four knobs moved at once.
+PUBLISHED = {
+    "conv1": {"model.channels": 1, "model.hidden_size": 1000, "model.fc_depth": 2, "train.epochs": 20},
+    "conv30": {"model.channels": 30, "model.hidden_size": 100, "model.fc_depth": 1, "train.epochs": 50},
+}
+
 
 def npk() -> pd.DataFrame:
     return pd.DataFrame(NPK, columns=["block", "N", "P", "K", "yield"])

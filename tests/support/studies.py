@@ -9,9 +9,12 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
+from analysis.decide.study import study as decide
 from analysis.design.cells import cells_of
-from analysis.read import runs
+from analysis.read import runs, version1
+from analysis.read.runs import Sweep
 from analysis.read.store import StoredRun
+from analysis.read.sweeps import Knob
 from runner.record import METRICS, Claim, as_text, short
 
 FIXED = {
@@ -37,6 +40,7 @@ FIXED = {
 RECORDED = {
     "data.sha256": "d" * 64,
     "engine": "fast",
+    "code": "f" * 64,
     "git.commit": "c" * 40,
     "version.numpy": "2.4.6",
     "first_batch_order.sha256": "",
@@ -75,6 +79,7 @@ def frame(rows):
         run["first_batch_order.sha256"] = f"order of seed {row['seed']}"
         run["run_id"] = f"run {len(runs)}"
         run |= {"start_ms": 1000 * len(runs), "end_ms": 1000 * len(runs) + 1000}
+        run["without_effect"] = version1.without_effect(nested(run | row))
         runs.append(run | row)
     return pd.DataFrame(runs).set_index("run_key", drop=False)
 
@@ -92,6 +97,57 @@ def curves(runs, value, n_epochs=3):
 
 def cells(runs):
     return cells_of(runs, FIXED)
+
+
+def sweep(runs, epochs, claims=None, name="made up", **fields):
+    """A sweep of such frames, as `analysis.read.runs` gives it."""
+    runs = pd.DataFrame({"cause": "", "n_epochs": 3, "artifact_uri": None} | dict(runs))
+    given = dict(
+        key="k" * 64, name=name, run_id="id", swept={}, claims=claims or {},
+        knobs=[Knob(**knob) for knob in version1.KNOBS], claims_sha256="h" * 64, declared_ms=0,
+        claims_origin={}, command="python -m runner", runs=runs, epochs=epochs,
+    )  # fmt: skip
+    return Sweep(**(given | fields))
+
+
+def study(*frames, **fields):
+    """The study of such a sweep, whose runs' answers are not at hand."""
+    return decide(sweep(*frames, **fields), lambda sweep: {})
+
+
+def known(name="made up", seeds=range(4), claims=None, states="done"):
+    """A study whose numbers are known: dropout costs seed s 0.02 + 0.001 s, 30 channels bring 0.05."""
+    runs = frame(grid(seeds, model__channels=[1, 30], model__dropout=[True, False]))
+    runs["state"] = states
+
+    def value(run, epoch):
+        noise = np.random.default_rng([run["seed"], epoch, run["model.channels"]]).normal(0, 0.001)
+        dropout = (0.02 + 0.001 * run["seed"]) * run["model.dropout"]
+        return 0.8 + 0.02 * epoch - dropout + 0.05 * (run["model.channels"] == 30) + noise
+
+    if claims is None:
+        claims = {"dropout_slows": claim(says="Dropout slows", metric="auc(test/accuracy)", direction="less")}
+    return study(runs, curves(runs, value), claims=claims, name=name)
+
+
+#: Six seeds' noise with mean 0 and standard deviation 1: a t interval of 95 % is 0 +- 1.0494 of it.
+SEEDS = range(6)
+NOISE = np.array([-1.2, 1.1, -0.5, 0.4, -0.9, 1.1])
+NOISE = (NOISE - NOISE.mean()) / (NOISE - NOISE.mean()).std(ddof=1)
+
+
+def with_effect(effect, sd=0.001, **knobs):
+    """Runs and epochs whose final test accuracy is 0.9, plus 0.01 for each seed, plus `effect(run)`.
+
+    With dropout `sd * NOISE` comes to it, by seed. The knobs are dropout alone unless given.
+    """
+    runs = frame(grid(SEEDS, **(knobs or dict(model__dropout=[True, False]))))
+
+    def value(run, epoch):
+        noise = sd * NOISE[run["seed"]] if run["model.dropout"] else 0.0
+        return 0.9 + 0.01 * run["seed"] + effect(run) + noise - 0.001 * (3 - epoch)
+
+    return runs, curves(runs, value)
 
 
 class Stored:

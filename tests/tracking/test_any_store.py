@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from analysis.__main__ import lines
 from analysis.decide.study import study
 from analysis.read.store import StoredRun
-from analysis.report import write as report
+from analysis.report import tables
+from analysis.report.write import texts
 
 SEEDS = range(3)
 CLAIMS = {"dropout": studies.claim(), "channels": studies.claim(knob="model.channels", levels=[30, 1])}
@@ -34,15 +35,15 @@ def made_up():
 def told(sweep):
     """Every text of the report but figures, what the terminal shows, and the exact frames."""
     found = study(sweep, lambda sweep: {})
-    frames = report._frames(found)
+    frames = tables.frames(found)
     exact = {name: (list(frame), frame.to_dict("tight")) for name, frame in frames.items()}
-    return repr((report._texts(found, frames, {}), lines(found), exact))
+    return repr((texts(found, frames, []), lines(found), exact))
 
 
 def decided(sweep):
     """What was found, alone."""
     found = study(sweep, lambda sweep: {})
-    return repr([report._frames(found)[name].to_dict("tight") for name in ("claims", "contrasts")]), lines(found)
+    return repr([tables.frames(found)[name].to_dict("tight") for name in ("claims", "contrasts")]), lines(found)
 
 
 @functools.cache
@@ -123,19 +124,19 @@ def test_the_runs_shown_in_each_state_are_those_that_were_planned(states):
             run.tags.update(status=status, complete=str(int(whole)))
     expected = Counter("running" if state.startswith("done, ") else state for state in states)
     found = study(made.read(), lambda sweep: {})
-    frames = report._frames(found)
-    texts = report._texts(found, frames, {})
+    frames = tables.frames(found)
+    files = texts(found, frames, [])
 
     total = re.match(r"made up \(.*\): (\d+) of (\d+) runs done(?: \((.*)\))?$", lines(found)[0])
     others = dict(reversed(part.split(" ")) for part in (total[3] or "").split(", ") if part)
     counted = {"done": total[1], **others}
     assert {state: int(n) for state, n in counted.items() if n != "0"} == expected
     assert sum(map(int, counted.values())) == int(total[2]) == len(states)
-    for text in (texts["report.html"], texts["report.md"]):
+    for text in (files["report.html"], files["report.md"]):
         assert total[0].partition(": ")[2] in text.replace("\\", "")
 
     assert Counter(frames["runs"]["state"]) == expected
-    page = texts["report.html"]
+    page = files["report.html"]
     rows = re.findall(r"<tr><td><bdi>(.*)</bdi></td><td>(\w+)</td><td>\S*</td><td>\S*</td><td>", page)
     assert Counter(state for _, state in rows) == expected and len({name for name, _ in rows}) == len(states)
     not_done = re.findall(r"<li><bdi>.*</bdi>: (\w+) after", page)

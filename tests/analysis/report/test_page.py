@@ -7,6 +7,8 @@ import unicodedata
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import pandas as pd
+import pytest
 import studies
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ from markdown_it import MarkdownIt
 
 from analysis.__main__ import lines
 from analysis.decide.study import study
-from analysis.report import write as report
+from analysis.report import tables
+from analysis.report.drawings import Drawing, drawings
+from analysis.report.write import texts, write
 
 #: What means something somewhere.
 MARKS = (
@@ -47,12 +51,16 @@ def made_up(name, level, says, cause):
     return study(made.read(), lambda sweep: {})
 
 
-def shown(*texts):
-    """All that is shown of such a study; without its figures, which take a second (test_report.py draws some)."""
-    found = made_up(*texts)
+def shown(*given):
+    """All that is shown of such a study; without its figures, which take a second (test_write.py draws some)."""
+    return shown_of(made_up(*given))
+
+
+def shown_of(found):
+    """All that is shown of a study but its figures."""
     caption = f"{found.decisions[0].name}: every seed"
-    drawings = {"claim-1-seeds": report.Drawing("claim-1-seeds", caption, b"", b"")}
-    files = report._texts(found, report._frames(found), drawings)
+    drawn = [Drawing("claim-1-seeds", caption, b"", b"")]
+    files = texts(found, tables.frames(found), drawn)
     return SimpleNamespace(files=files, page=Page(files["report.html"]), markdown=parsed(files["report.md"]),
                            said=lines(found), verdict=found.decisions[0].verdict)  # fmt: skip
 
@@ -89,7 +97,7 @@ def in_csv(text):
 
 
 def on_a_terminal(text):
-    """There whatever does not print is `?`."""
+    """There, and in the name of a run, whatever does not print is `?`."""
     return "".join(letter if letter.isprintable() else "?" for letter in whole(text))
 
 
@@ -155,20 +163,61 @@ def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(nam
 
     page = found.page
     assert page.shape == others.page.shape, "no element and no attribute comes from a text"
-    assert {inert(text) for text in (name, says, f"name={level} seed=0", *causes)} <= set(page.texts)
+    run_name = f"name={on_a_terminal(level)} seed=0"
+    assert {run_name, *map(inert, (name, says, *causes))} <= set(page.texts)
     assert page.captions == [inert(f"{says}: every seed")]
     assert page.title == inert(name) or len(name) > 80
 
     assert found.markdown.shape == others.markdown.shape
-    whole_blocks = (name, f"name={level}", f"{others.verdict}: {says}", f"{says}: every seed")
+    cell_name = f"name={on_a_terminal(level)}"
+    whole_blocks = (name, cell_name, f"{others.verdict}: {says}", f"{says}: every seed")
     assert {on_one_line(text) for text in whole_blocks} <= set(found.markdown.texts)
     assert all(on_one_line(text) in "\n".join(found.markdown.texts) for text in causes)
 
     (claim,), (first, *rest) = csv_rows(found.files["claims.csv"]), csv_rows(found.files["runs.csv"])
     assert claim["claim"] == claim["says"] == in_csv(says)
-    assert (first["data.name"], first["name"]) == (in_csv(level), inert(f"name={level} seed=0")) and len(rest) == 3
+    assert (first["data.name"], first["name"]) == (in_csv(level), run_name) and len(rest) == 3
     assert first["cause"] == (in_csv(cause) if causes else "")
 
     assert all(line.isprintable() for line in found.said)
     assert found.said[0].startswith(f"{on_a_terminal(name)} (")
     assert found.said[3] == f"{others.verdict}: {on_a_terminal(says)}"
+
+
+def test_knobs_that_moved_together_and_every_contrast_are_on_the_page(tmp_path):
+    whole = write(studies.known(), tmp_path / "whole").read_text()
+    assert "can be told from that of the others" in whole and "cannot be told" not in whole
+    assert "channels=30 minus channels=1" in whole and "None of these is a verdict" in whole
+    contrasts = pd.read_csv(tmp_path / "whole" / "contrasts.csv")
+    row = contrasts[(contrasts["contrast"] == "channels=30 minus channels=1") & (contrasts["kind"] == "main effect")]
+    assert row["estimate"].to_numpy() == pytest.approx([0.05, 0.05], abs=0.002)
+    moved = studies.frame([{"model.channels": c, "optimizer.lr": lr, "seed": s} for s in range(2)
+                           for c, lr in ((1, 0.1), (30, 0.2))])  # fmt: skip
+    found = studies.study(moved, studies.curves(moved, lambda *_: 0.5))
+    page = write(found, tmp_path / "moved").read_text()
+    assert page.count("cannot be told from that of the others: they moved together") == 2
+
+
+def test_the_page_says_which_code_and_which_commits_trained_the_runs():
+    found = studies.known(seeds=range(2))
+    found.sweep.runs.loc[found.sweep.runs.index[0], "git.commit"] = "later"
+    page = shown_of(found).files["report.html"]
+    assert f"<td>code</td><td><bdi>{'f' * 64}</bdi></td>" in page
+    assert f"<td>git.commit</td><td><bdi>{'c' * 40}, later</bdi></td>" in page
+
+
+def test_a_metric_that_no_run_recorded_leaves_a_page_that_says_so():
+    made = studies.Stored(
+        studies.grid(range(2), model__dropout=[True, False]),
+        lambda row, epoch: 0.8 + 0.02 * row["seed"] * row["model.dropout"],
+        {"masks": studies.claim(minus="final(test_masked/accuracy)"), "helps": studies.claim()},
+    )
+    made.sent = [row for row in made.sent if row[1] not in ("test_masked/accuracy", "train_eval/accuracy")]
+    found = study(made.read(), lambda sweep: {})
+    masks, helps = found.decisions
+    assert masks.verdict == "NOT TESTABLE" and helps.verdict == "INCONCLUSIVE"
+    assert 'NOT TESTABLE</span> <a href="#claim-1">' in shown_of(found).files["report.html"]
+    assert "test_masked/accuracy was not recorded in 4 of 4 runs" in "\n".join(lines(found))
+    assert [drawing.name for drawing in drawings(found)][:3] == [
+        "curves-test-accuracy", "curves-train_eval-accuracy", "curves-train-loss",
+    ]  # fmt: skip

@@ -1,0 +1,129 @@
+"""What a store holds of a sweep as two tidy frames: a row a planned run, a row a run and epoch."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.read import version1
+from analysis.read.store import Store, StoredRun
+from runner.record import (
+    DONE,
+    METRICS,
+    TAG_CAUSE,
+    TAG_COMPLETE,
+    TAG_STATUS,
+    cell_name,
+    run_name,
+    sha256_tag,
+)
+
+#: States of a run beside those in which it ends.
+MISSING, RUNNING = "missing", "running"
+#: The file with one bit a test image: whether the run classified it right.
+CORRECT = "test_correct.npy"
+_TAG_CODE = "code"
+#: Tags that become columns, besides `version.*`.
+_TAGS = (
+    "device", "data.sha256", "first_batch_order.sha256", "engine", _TAG_CODE, "git.commit", "git.dirty",
+    "card", "processor", sha256_tag(CORRECT),
+)  # fmt: skip
+
+
+def runs_frame(plan: dict[str, Any], stored: dict[str, StoredRun], epochs: pd.DataFrame) -> pd.DataFrame:
+    """One row a planned run, in the plan's order, with index run_key.
+
+    Parameters
+    ----------
+    plan
+        As `sweeps.plan_of` gives it.
+    stored
+        What the store holds of them, by run key.
+    epochs
+        As `epochs_frame` gives them.
+
+    Returns
+    -------
+    DataFrame
+        The run's name, cell, seed and state, every recorded knob by its dotted name,
+        `without_effect` (the names of the knobs that change nothing in this run), and what was
+        recorded of it.
+    """
+    knobs = {knob.name for knob in plan["knobs"]}
+    n_epochs = epochs.groupby("run_key").size()
+    keys = [run["run_key"] for run in plan["runs"]]
+    rows = [
+        _row(run, knobs, stored.get(key), int(n_epochs.get(key, 0)))
+        for key, run in zip(keys, plan["runs"], strict=True)
+    ]
+    return pd.DataFrame(rows).set_index("run_key", drop=False).rename_axis(None)
+
+
+def epochs_frame(store: Store, run_ids: dict[str, int], keys: list[str]) -> pd.DataFrame:
+    """One row a run and epoch, a column a metric; nan where a run did not record that metric.
+
+    Of a row that was sent twice the later one counts.
+
+    Parameters
+    ----------
+    run_ids
+        MLflow's id of each run, with the run's place among the keys.
+    keys
+        The run keys in the plan's order, which is that of the rows.
+    """
+    columns = {metric: column for column, metric in enumerate(METRICS)}
+    rows = [
+        (run_ids[run_id], columns[metric], step, timestamp, value)
+        for run_id, metric, step, timestamp, value in store.rows(run_ids, columns)
+        if run_id in run_ids and metric in columns
+    ]
+    values = np.array(rows, dtype=float).reshape(-1, 5)
+    values = values[np.argsort(values[:, 3], kind="stable")]
+    place, metric, step = (values[:, column].astype(np.int64) for column in (0, 1, 2))
+    run_epochs, row = np.unique(np.stack([place, step], axis=1), axis=0, return_inverse=True)
+    table = np.full((len(run_epochs), len(METRICS)), np.nan)
+    table[row.reshape(-1), metric] = values[:, 4]
+    frame = pd.DataFrame(table, columns=list(METRICS))
+    frame.insert(0, "epoch", run_epochs[:, 1])
+    frame.insert(0, "run_key", pd.Series([keys[place] for place in run_epochs[:, 0]], dtype=object))
+    return frame
+
+
+def _row(run: dict[str, Any], knobs: Collection[str], stored: StoredRun | None, n_epochs: int) -> dict[str, Any]:
+    tags, seed = stored.tags if stored else {}, run["config"]["seed"]
+    row: dict[str, Any] = {
+        "run_key": run["run_key"],
+        "name": run_name(run["knobs"], seed),
+        "cell": cell_name(run["knobs"]),
+        "cell_key": run["cell_key"],
+        "seed": seed,
+        "state": _state(stored),
+        "cause": tags.get(TAG_CAUSE, ""),
+        "n_epochs": n_epochs,
+    }
+    for name in ("run_id", "artifact_uri", "start_ms", "end_ms"):
+        row[name] = getattr(stored, name, None)
+    row |= dict(_recorded(run["config"], knobs))
+    row["without_effect"] = tuple(run["without_effect"])
+    planned = {"device": run.get("device"), _TAG_CODE: version1.CODE if stored else None}
+    row |= {name: tags.get(name, planned.get(name)) for name in _TAGS}
+    # A store gives tags in any order.
+    return row | {name: tags[name] for name in sorted(tags) if name.startswith("version.")}
+
+
+def _state(stored: StoredRun | None) -> str:
+    if stored is None:
+        return MISSING
+    state = stored.tags.get(TAG_STATUS, RUNNING)
+    # The last write of a trained run says that the store holds all of it.
+    return RUNNING if state == DONE and stored.tags.get(TAG_COMPLETE) != "1" else state
+
+
+def _recorded(config: dict[str, Any], knobs: Collection[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The recorded knobs of a configuration with their values, by dotted name."""
+    for name, value in config.items():
+        if prefix + name in knobs:
+            yield prefix + name, value
+        elif isinstance(value, dict):
+            yield from _recorded(value, knobs, f"{prefix}{name}.")

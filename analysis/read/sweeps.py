@@ -1,0 +1,128 @@
+"""Which sweep is asked for, its plan, and the sweeps before it that asked the same of fewer seeds."""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.read import version1
+from analysis.read.store import Store, StoredRun
+from runner.errors import StoreError
+from runner.record import TAG_CLAIMS_SHA256, TAG_LAST_USED, TAG_SWEEP_KEY, Claim
+
+#: The newest plan that this version reads.
+VERSION = 2
+#: How many sweeps a message names.
+_N_NAMED = 5
+#: A shorter text is no start of a key.
+_SHORTEST_START = 4
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A knob as it was recorded with a sweep."""
+
+    #: Its dotted name, such as `model.channels`.
+    name: str
+    #: Whether a run's numbers depend on it.
+    bears_on_numbers: bool
+    #: Whether a reader should see its value where it is the same in all runs.
+    shown: bool
+
+
+def last_used(parent: StoredRun) -> tuple[int, str]:
+    """Sorts the parent runs of sweeps by when they were last asked for, in ms since 1970."""
+    used = parent.tags.get(TAG_LAST_USED, "")
+    return int(used) if used.isdigit() else parent.start_ms or 0, parent.run_id
+
+
+def chosen(parents: list[StoredRun], sweep: str | None) -> StoredRun:
+    """The parent run of a sweep by its name, the start of its key or its run id; None: the latest.
+
+    Parameters
+    ----------
+    parents
+        The parent runs of all sweeps, sorted by `last_used`.
+
+    Raises
+    ------
+    StoreError
+        When there is no such sweep, or the start belongs to several keys.
+    """
+    if not parents:
+        raise StoreError("the store holds no sweep yet; train one first: python -m runner -m ...")
+    if sweep is None:
+        return parents[-1]
+    named = [parent for parent in parents if sweep in (parent.name, parent.run_id)]
+    if named:
+        return named[-1]
+    begun = [parent for parent in parents if parent.tags[TAG_SWEEP_KEY].startswith(sweep)]
+    matching = begun if len(sweep) >= _SHORTEST_START else []
+    if len(matching) == 1:
+        return matching[0]
+    what = "is the start of several keys" if matching else "names no sweep of the store"
+    latest = parents[::-1][:_N_NAMED]
+    known = ", ".join(f"{parent.name} ({parent.tags[TAG_SWEEP_KEY][:8]})" for parent in latest)
+    raise StoreError(f"{sweep[:80]}: {what}; there are: {known}")
+
+
+def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
+    """The plan that a sweep recorded, as one of version 2.
+
+    Its claims are `Claim`s, and its knobs `Knob`s without the seed.
+
+    Raises
+    ------
+    StoreError
+        When it is not at hand, is damaged or is newer than this version.
+    """
+    where = f"the plan of {parent.name} ({parent.artifact_uri}/sweep.json)"
+    try:
+        # JSON can spell a lone surrogate, which is no character: no frame and no file takes it.
+        text = json.dumps(json.loads(store.artifact(parent, "sweep.json")), ensure_ascii=False)
+        plan = json.loads(text.encode("utf-8", "replace"))
+        version = plan.get("version", 1)
+        if version in range(1, VERSION + 1):
+            return _checked(plan if version > 1 else version1.upgraded(plan), parent)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"cannot be read ({error}); python -m runner.sync puts it back"
+        raise StoreError(f"{where} {why}") from error
+    raise StoreError(
+        f"{where} has version {version}, and this program reads up to {VERSION}; analyse it with the"
+        " version that trained it, or with a newer one"
+    )
+
+
+def _checked(plan: dict[str, Any], parent: StoredRun) -> dict[str, Any]:
+    if plan["sweep_key"] != parent.tags[TAG_SWEEP_KEY] or not plan["runs"]:
+        raise ValueError("it is of another sweep")
+    for part in ("name", "swept", "claims_sha256", "claims_origin", "command"):
+        plan[part]
+    claims = {name: Claim(**claim) for name, claim in plan["claims"].items()}
+    recorded = [Knob(knob["name"], knob["bears_on_numbers"], knob["shown"]) for knob in plan["knobs"]]
+    return plan | {"claims": claims, "knobs": [knob for knob in recorded if knob.name != "seed"]}
+
+
+def looks(store: Store, parents: list[StoredRun], parent: StoredRun, plan: dict[str, Any]) -> tuple[int, ...]:
+    """With how many seeds earlier sweeps asked the same claims of the same cells.
+
+    Whoever adds seeds to a sweep has seen its verdicts. A sweep counts when its claims have the same
+    hash and each of its cells has some of the seeds of this one.
+    """
+    seeds, found = _seeds_by_cell(plan), []
+    for other in parents:
+        is_earlier = (other.start_ms or 0) < (parent.start_ms or 0)
+        same_claims = other.tags.get(TAG_CLAIMS_SHA256) == plan["claims_sha256"]
+        if plan["claims"] and is_earlier and same_claims:
+            with contextlib.suppress(StoreError):
+                fewer = _seeds_by_cell(plan_of(store, other))
+                if fewer.keys() == seeds.keys() and all(fewer[cell] < seeds[cell] for cell in fewer):
+                    found.append(max(map(len, fewer.values())))
+    return tuple(found)
+
+
+def _seeds_by_cell(plan: dict[str, Any]) -> dict[str, set[int]]:
+    seeds: dict[str, set[int]] = {}
+    for run in plan["runs"]:
+        seeds.setdefault(run["cell_key"], set()).add(run["config"]["seed"])
+    return seeds

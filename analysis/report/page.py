@@ -1,0 +1,173 @@
+"""What the report's page shows: the content of the HTML file and of the same as Markdown."""
+
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis.decide import verdicts
+from analysis.decide.claims import Decision
+from analysis.decide.sample_size import n_workers
+from analysis.decide.study import Study
+from analysis.design import confounds
+from analysis.report import sentences
+from analysis.report.drawings import Drawing
+from runner.record import DONE, as_text, parse_reduction, seconds_spent
+
+HTML, MARKDOWN = "report.html", "report.md"
+#: What a run's provenance is made of, besides the versions of packages.
+_PROVENANCE = ("code", "git.commit", "git.dirty", "device", "card", "processor", "engine", "data.sha256")
+#: How many exploratory contrasts the page lists, and how many levels of a knob.
+_N_CONTRASTS, _N_LEVELS = 200, 12
+#: How much of a level, and of any text in Markdown, is shown.
+_N_LETTERS, _N_LETTERS_MARKDOWN = 200, 1000
+
+
+def pages(study: Study, drawings: list[Drawing]) -> dict[str, str]:
+    """The HTML page and its Markdown by their files' names."""
+    content = _content(study, drawings)
+    return {name: _environment().get_template(f"{name}.j2").render(content) for name in (HTML, MARKDOWN)}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("analysis.report"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["md"] = _markdown_text
+    return environment
+
+
+def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
+    """Everything that the two templates name."""
+    runs, epochs = study.sweep.runs, study.sweep.epochs
+    seconds = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
+    return {
+        "sweep": study.sweep,
+        "figures": [drawing for drawing in drawings if not drawing.name.startswith("claim-")],
+        "legend": verdicts.MEANINGS,
+        "claims": [
+            _claim(study, decision, [d for d in drawings if d.name.startswith(f"claim-{place}-")])
+            for place, decision in enumerate(study.decisions, 1)
+        ],
+        "counted": sentences.counted(study),
+        "declared": sentences.declared(study),
+        "conditions": sentences.conditions(study),
+        "runs": _run_rows(runs, epochs, seconds),
+        "not_done": runs[runs["state"] != DONE][["name", "state", "cause", "n_epochs"]].to_dict("records"),
+        "design": _knob_rows(study),
+        "exploratory": _contrast_rows(study.exploratory.head(_N_CONTRASTS)),
+        "n_exploratory": len(study.exploratory),
+        "cells": _cell_rows(study, seconds),
+        "cost": _cost(runs, seconds),
+        "provenance": _provenance(study),
+    }
+
+
+def _claim(study: Study, decision: Decision, drawings: list[Drawing]) -> dict[str, Any]:
+    return {
+        "verdict": decision.verdict,
+        "kind": decision.verdict.lower().replace(" ", "-"),
+        "says": decision.claim.says,
+        "depends_on": decision.depends_on,
+        "origin": study.sweep.claims_origin.get(decision.name, "declared"),
+        "text": sentences.claim_text(study, decision),
+        "figures": drawings,
+    }
+
+
+def _run_rows(runs: pd.DataFrame, epochs: pd.DataFrame, seconds: pd.Series) -> list[dict[str, Any]]:
+    """Every planned run, with where MLflow holds it."""
+    last = epochs.groupby("run_key")["test/accuracy"].last().reindex(runs.index)
+    shown = runs[["name", "state", "run_id"]].assign(accuracy=last, seconds=seconds.reindex(runs.index))
+    return list(shown.to_dict("records"))
+
+
+def _cell_rows(study: Study, seconds: pd.Series) -> list[dict[str, Any]]:
+    """Every cell with how many of its runs are done, and the median of their seconds."""
+    runs = study.sweep.runs
+    medians = seconds.reindex(runs.index).groupby(runs["cell_key"], sort=False).median()
+    states = {cell: group["state"] for cell, group in runs.groupby("cell_key", sort=False)}
+    return [
+        {
+            "name": name,
+            "n": int((states[cell] == DONE).sum()),
+            "planned": len(states[cell]),
+            "seconds": float(medians.get(cell, float("nan"))),
+        }
+        for cell, name in study.cells.names.items()
+    ]
+
+
+def _knob_rows(study: Study) -> list[dict[str, Any]]:
+    """Every knob that moves, with its levels and whether its effect can be told from those of the others."""
+    together = confounds.moved_together(study.cells.values)
+    rows = []
+    for knob in study.cells.moving:
+        levels = study.cells.levels(knob)
+        shown = ", ".join(as_text(level)[:_N_LETTERS] for level in levels[:_N_LEVELS])
+        rows.append(
+            {
+                "name": knob,
+                "levels": shown,
+                "n_others": max(0, len(levels) - _N_LEVELS),
+                "together": knob in together,
+            }
+        )
+    return rows
+
+
+def _contrast_rows(contrasts: pd.DataFrame) -> list[dict[str, str]]:
+    """Exploratory contrasts in words, in units that people use."""
+    rows = []
+    for row in contrasts.to_dict("records"):
+        metric = parse_reduction(row["metric"])
+        low, high = (sentences.amount(row[end], metric, sign=True, unit=False) for end in ("low", "high"))
+        rows.append(
+            {
+                "contrast": str(row["contrast"]),
+                "metric": str(row["metric"]),
+                "estimate": sentences.amount(row["estimate"], metric, sign=True),
+                "interval": f"{low} to {high}",
+                "n": str(row["n_seeds"]),
+                "p": sentences.p_text(row["p_t"]),
+                "p_bh": sentences.p_text(row["p_bh"]),
+            }
+        )
+    return rows
+
+
+def _cost(runs: pd.DataFrame, seconds: pd.Series) -> dict[str, Any]:
+    began, ended = runs["start_ms"].min(), runs["end_ms"].max()
+    wall_min = float(ended - began) / 60000 if pd.notna(began) and pd.notna(ended) else None
+    return {
+        "training_min": float(seconds.sum()) / 60,
+        "wall_min": wall_min,
+        "workers": n_workers(runs, seconds),
+    }
+
+
+def _provenance(study: Study) -> list[tuple[str, str]]:
+    """Each thing that the runs were trained with, and all the values that it has among them."""
+    sweep, runs = study.sweep, study.sweep.runs
+    rows = [("sweep", f"{sweep.name}, key {sweep.key}"), ("command", sweep.command)]
+    rows.append(("claims", f"SHA-256 {sweep.claims_sha256}"))
+    packages = sorted(str(column) for column in runs if str(column).startswith("version."))
+    for column in (*_PROVENANCE, *packages):
+        if column in runs:
+            values = sorted({str(value) for value in runs[column].dropna()})
+            rows.append((column, ", ".join(values) or "not recorded"))
+    return rows
+
+
+def _markdown_text(value: Any) -> str:
+    """A text that stays text in Markdown: on one line, with its marks escaped, and cut where it is long."""
+    line = " ".join(str(value).split())
+    if len(line) > _N_LETTERS_MARKDOWN:
+        line = line[:_N_LETTERS_MARKDOWN] + "\N{HORIZONTAL ELLIPSIS}"
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>#|$~&" else letter for letter in line)

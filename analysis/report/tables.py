@@ -1,0 +1,77 @@
+"""The frames of a report: runs, epochs, claims and contrasts, as they go to CSV and Parquet."""
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.decide.claims import Decision
+from analysis.decide.study import Study
+from runner.record import as_text
+
+_CLAIM_COLUMNS = [
+    "claim", "says", "origin", "verdict", "depends_on", "reason", "contrast", "metric", "margin",
+    "estimate", "low", "high", "level", "n_seeds", "p_t", "p_exact", "p_holm", "n_censored",
+    "n_choices_agree", "n_choices",
+]  # fmt: skip
+
+
+def frames(study: Study) -> dict[str, pd.DataFrame]:
+    """Every frame of a report by its file's name, each column of one type."""
+    as_decided = {
+        "runs": study.sweep.runs,
+        "epochs": study.sweep.epochs,
+        "claims": claims_frame(study),
+        "contrasts": study.exploratory,
+    }
+    return {name: _plain(frame) for name, frame in as_decided.items()}
+
+
+def claims_frame(study: Study) -> pd.DataFrame:
+    """One row a claim: its verdict and every number that it rests on, in the metric's own units."""
+    rows = [_claim_row(study, decision) for decision in study.decisions]
+    return pd.DataFrame(rows, columns=_CLAIM_COLUMNS)
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A frame as CSV, in which no spreadsheet takes a text for a formula: such a text has a `'` before it."""
+    return str(frame.map(_inert).to_csv(index=False, lineterminator="\n"))
+
+
+def _claim_row(study: Study, decision: Decision) -> dict[str, Any]:
+    claim, choices = decision.claim, study.multiverses[decision.name]
+    row = {
+        "claim": decision.name,
+        "says": claim.says,
+        "origin": study.sweep.claims_origin.get(decision.name, "declared"),
+        "verdict": decision.verdict,
+        "depends_on": " ".join(decision.depends_on),
+        "reason": decision.reason,
+        "contrast": decision.contrast.label if decision.contrast else "",
+        "metric": claim.metric + (f" - {claim.minus}" if claim.minus else ""),
+        "margin": claim.margin,
+        "n_censored": decision.n_censored,
+        "n_choices_agree": choices.n_agree,
+        "n_choices": len(choices.verdicts),
+    }
+    if decision.bounds:
+        interval = decision.bounds.interval
+        row |= {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+        row |= {"level": interval.level, "n_seeds": interval.n}
+        row |= {"p_t": decision.p_t, "p_exact": decision.p_exact, "p_holm": decision.p_holm}
+    return row
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose columns have one type each: other values than numbers, texts and truths become JSON."""
+    plain = frame.reset_index(drop=True)
+    for name in plain.columns[plain.dtypes.map(pd.api.types.is_object_dtype)]:
+        values = plain[name]
+        kinds = {type(value) for value in values.dropna()}
+        if not (kinds <= {str} or kinds <= {bool} or kinds <= {int, float}):
+            plain[name] = [None if value is None else as_text(value) for value in values]
+    return plain
+
+
+def _inert(value: Any) -> Any:
+    is_formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t")
+    return f"'{value}" if is_formula else value

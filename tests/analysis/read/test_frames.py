@@ -1,0 +1,59 @@
+"""What a store holds as two frames."""
+
+import numpy as np
+from studies import Stored, grid
+
+from analysis.read.version1 import CODE
+from runner.record import METRICS
+
+
+def made_up():
+    return Stored(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9 + 0.01 * epoch)
+
+
+def test_a_metric_that_the_runs_lack_is_a_column_without_numbers():
+    made = made_up()
+    made.sent = [row for row in made.sent if row[1] != "test_masked/accuracy"]
+    epochs = made.read().epochs
+    assert list(epochs) == ["run_key", "epoch", *METRICS] and len(epochs) == 4 * 3
+    lacking = epochs.pop("test_masked/accuracy")
+    assert lacking.isna().all() and epochs.notna().all(axis=None)
+
+
+def test_a_metric_that_this_version_does_not_know_is_left_out():
+    made = made_up()
+    expected = made.read().epochs
+    made.sent += [(f"run {place}", "test/calibration", 4, 1, 0.1) for place in range(4)]
+    assert made.read().epochs.equals(expected)
+
+
+def test_of_a_row_that_was_sent_twice_the_later_one_counts():
+    made = made_up()
+    made.sent[:0] = [("run 0", "test/loss", 3, 9, 7.0)]
+    made.sent += [("run 0", "test/loss", 3, 1, 5.0)]
+    epochs = made.read().epochs
+    assert epochs.loc[(epochs["run_key"] == "key 0") & (epochs["epoch"] == 3), "test/loss"].tolist() == [7.0]
+
+
+def test_a_run_that_does_not_name_its_code_is_of_training_version_1_and_a_missing_run_of_none():
+    made = made_up()
+    made.stored[1].tags.pop("code")
+    del made.stored[2]
+    runs = made.read().runs
+    assert runs["state"].tolist() == ["done", "missing", "done", "done"]
+    assert runs["code"].fillna("none").tolist() == [CODE, "none", "f" * 64, "f" * 64]
+
+
+def test_the_knobs_of_a_plan_of_version_2_are_those_that_it_names():
+    made = made_up()
+    names = ["train.epochs", "model.stages", "data.root", "seed"]
+    knobs = [{"name": name, "bears_on_numbers": True, "shown": False} for name in names]
+    made.plan |= {"version": 2, "knobs": knobs}
+    for run in made.plan["runs"]:
+        run["config"]["model"]["stages"] = {"first": 1}
+        run |= {"without_effect": ["model.stages"], "code": "f" * 64}
+    found = made.read()
+    assert [knob.name for knob in found.knobs] == ["train.epochs", "model.stages", "data.root"]
+    assert found.runs["model.stages"].tolist() == [{"first": 1}] * 4 and "model.channels" not in found.runs
+    assert set(found.runs["without_effect"]) == {("model.stages",)}
+    assert np.array_equal(found.runs["seed"], [0, 0, 1, 1])
