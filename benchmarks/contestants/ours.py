@@ -9,9 +9,8 @@ import numpy as np
 from benchmarks import images
 from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, WEIGHT_DECAY, Net
 from runner.app import compose
-from runner.engine import Engine
 from runner.engine.dezero import no_grad, test_mode
-from runner.engine.loop import Data
+from runner.engine.protocol import Data, Engine
 from runner.seeding import batch_order
 from runner.train.assemble import Assembly, assemble
 

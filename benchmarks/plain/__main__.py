@@ -12,8 +12,7 @@ from omegaconf import DictConfig
 
 from runner.app import compose
 from runner.data import loading
-from runner.engine import Engine
-from runner.engine.loop import Data, Position
+from runner.engine.protocol import Data, Engine, Position
 from runner.record import TIMES, EpochRecord
 from runner.train import epochs
 from runner.train.assemble import assemble

@@ -6,7 +6,8 @@ import numpy as np
 
 from runner.engine import flat, functions, layers
 from runner.engine.dezero import no_grad, test_mode
-from runner.engine.loop import Data, Eager, Loop
+from runner.engine.loop import Eager
+from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
 
 if TYPE_CHECKING:

@@ -3,17 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runner.engine.device import to_numpy
 from runner.engine.dezero import no_grad, test_mode
-
-if TYPE_CHECKING:
-    from runner.engine import Engine
+from runner.engine.protocol import Data, Engine, Evaluation, Measured, Position
 
 # Images a batch when evaluating: the published batch, whatever the training batch of a cell is, so that
 # a knob of training cannot change how a result is rounded.
@@ -21,77 +18,12 @@ EVAL_BATCH = 100
 # How many of the training images are evaluated in test mode after each epoch.
 N_TRAIN_EVAL = 10_000
 
-#: Mean loss, and for each image whether it was classified right, bool ndarray of shape (n_images,).
-Evaluation = tuple[float, NDArray[np.bool_]]
-
 
 class Diverged(Exception):
     """The loss is not finite any more; training further would only produce numbers without meaning."""
 
 
-@dataclass
-class Data:
-    """The images of one run where the engine computes: uint8, (n, channels, height, width)."""
-
-    train_images: Any
-    train_labels: Any
-    test_images: Any
-    test_labels: Any
-    #: What pixels are divided by: 255 when normalised, 1 for raw ones.
-    scale: float
-
-
-@dataclass
-class Position:
-    """Where training stands; with the weights and the optimizer's state, all that a resume needs."""
-
-    epoch: int = 1
-    #: Steps done within the epoch.
-    step: int = 0
-    loss_sum: float = 0.0
-    n_correct: int = 0
-    #: Seconds of training in the epoch so far.
-    train_s: float = 0.0
-
-    def next_epoch(self) -> None:
-        """Stand at the beginning of the epoch after this one."""
-        self.epoch, self.step = self.epoch + 1, 0
-        self.loss_sum, self.n_correct, self.train_s = 0.0, 0, 0.0
-
-
-@dataclass
-class Measured:
-    """What is measured after an epoch: the first training images and the test images in test mode, and the latter
-    once more with masks on; and how long that took."""
-
-    train_eval: Evaluation
-    test: Evaluation
-    test_masked: Evaluation
-    eval_s: float
-
-
-class Loop(Protocol):
-    """How one run goes through its epochs on an engine."""
-
-    def epoch(
-        self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]
-    ) -> Generator[None, None, Measured | None]:
-        """Train from the position to the end of its epoch, the images in this order, and evaluate.
-
-        `position` is kept up to date. Returns None when asked to stop meanwhile; yields where another run of this
-        process could compute while this one waits.
-
-        Raises
-        ------
-        Diverged
-            At the first loss that is not finite.
-        """
-
-    def test(self) -> Evaluation:
-        """The test images in test mode, by the weights as they are."""
-
-
-def step(model: Any, optimizer: Any, engine: "Engine", x: Any, t: Any) -> tuple[Any, Any]:
+def step(model: Any, optimizer: Any, engine: Engine, x: Any, t: Any) -> tuple[Any, Any]:
     """One step of training on the batch (x, t): its loss, and which images were classified right."""
     y = model(x)
     loss, correct = engine.loss(y, t)
@@ -112,7 +44,7 @@ NO_UPDATE = _NoUpdate()
 
 
 def evaluate(
-    model: Any, engine: "Engine", images: Any, labels: Any, scale: float, masked_epoch: int | None = None
+    model: Any, engine: Engine, images: Any, labels: Any, scale: float, masked_epoch: int | None = None
 ) -> Evaluation:
     """Mean loss and right or wrong of each image, in test mode.
 
@@ -146,7 +78,7 @@ def finite(loss: float, position: Position) -> float:
 class Eager:
     """Step by step."""
 
-    def __init__(self, model: Any, optimizer: Any, engine: "Engine", data: Data, batch_size: int) -> None:
+    def __init__(self, model: Any, optimizer: Any, engine: Engine, data: Data, batch_size: int) -> None:
         self.model, self.optimizer, self.engine, self.data = model, optimizer, engine, data
         self.batch_size = batch_size
         self.has_dropout = has_dropout(model, engine, data)
@@ -187,7 +119,7 @@ class Eager:
         return evaluate(self.model, self.engine, images, labels, self.data.scale, masked_epoch)
 
 
-def has_dropout(model: Any, engine: "Engine", data: Data) -> bool:
+def has_dropout(model: Any, engine: Engine, data: Data) -> bool:
     """Whether a forward pass asks for masks: without, `test_masked` is `test` and is not measured again."""
     before = engine.masks.n_asked
     with no_grad():

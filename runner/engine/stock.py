@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from runner.engine import optimizers
 from runner.engine.device import array_module
 from runner.engine.dezero import F, L, dezero
-from runner.engine.loop import Data, Eager, Loop
+from runner.engine.loop import Eager
+from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
 
 if TYPE_CHECKING:

@@ -4,21 +4,19 @@ docs/models.md shows how to add one.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from runner.config.schema import ModelConfig
 from runner.engine.dezero import named_parameters, no_grad, test_mode
+from runner.engine.protocol import Engine
 from runner.seeding import stream
-
-if TYPE_CHECKING:
-    from runner.config.schema import ModelConfig
-    from runner.engine import Engine
 
 N_CLASSES = 10
 
 
-def build(config: "ModelConfig", engine: "Engine", image_shape: tuple[int, ...], seed: int) -> Any:
+def build(config: ModelConfig, engine: Engine, image_shape: tuple[int, ...], seed: int) -> Any:
     """A model with its weights drawn from the seed, on the engine's device.
 
     Parameters

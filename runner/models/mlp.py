@@ -1,19 +1,17 @@
 """The book's multi-layer perceptron: hidden layers on flat pixels, then one score a class."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runner.config.schema import ModelConfig
 from runner.engine.dezero import Model
+from runner.engine.protocol import Engine
 from runner.models import N_CLASSES
-
-if TYPE_CHECKING:
-    from runner.config.schema import ModelConfig
-    from runner.engine import Engine
 
 
 class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
     """`fc_depth` times [linear, ReLU, dropout], then linear."""
 
-    def __init__(self, config: "ModelConfig", engine: "Engine") -> None:
+    def __init__(self, config: ModelConfig, engine: Engine) -> None:
         super().__init__()
         ratio = config.dropout_ratio if config.dropout else None
         self.hidden = []
@@ -31,6 +29,6 @@ class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
         return self.out(x)
 
 
-def build(config: "ModelConfig", engine: "Engine") -> MLP:
+def build(config: ModelConfig, engine: Engine) -> MLP:
     """`model=mlp`."""
     return MLP(config, engine)

@@ -10,8 +10,7 @@ import numpy as np
 from runner import engine as engines
 from runner import models
 from runner.config.schema import Config
-from runner.engine import Engine
-from runner.engine.loop import Data
+from runner.engine.protocol import Data, Engine
 from runner.seeding import Masks
 
 

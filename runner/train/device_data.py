@@ -4,7 +4,7 @@ from typing import Any
 
 from runner.data import loading
 from runner.engine import device as devices
-from runner.engine.loop import Data
+from runner.engine.protocol import Data
 from runner.plan.plan import PlannedRun
 from runner.state.root import Root
 

@@ -51,7 +51,8 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     from threadpoolctl import threadpool_limits
 
     from runner import engine as engines
-    from runner.engine.loop import EVAL_BATCH, N_TRAIN_EVAL, Data, Diverged, Position
+    from runner.engine.loop import EVAL_BATCH, N_TRAIN_EVAL, Diverged
+    from runner.engine.protocol import Data, Position
     from runner.train import epochs
     from runner.train.assemble import assemble
 
