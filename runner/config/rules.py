@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.config.names import ENGINES, OPTIMIZERS
+
 _MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
@@ -83,11 +85,11 @@ ALLOWED: dict[str, Allowed] = {
     "data.normalize": _BOOLEAN,
     "data.root": _TEXT_OR_NULL,
     "data.allow_fallback": _BOOLEAN,
-    "optimizer.name": _one_of("adam", "sgd", "momentum"),
+    "optimizer.name": _one_of(*dict.fromkeys(name for known in OPTIMIZERS.values() for name in known)),
     "optimizer.lr": _number("a number above 0, at most 100", lambda v: 0 < v <= 100),
     "optimizer.weight_decay": _number("a number from 0 to 1", lambda v: 0 <= v <= 1),
     "optimizer.momentum": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-    "engine.name": _one_of("fast", "stock"),
+    "engine.name": _one_of(*ENGINES),
     "engine.graph": _BOOLEAN,
     "engine.tf32": _BOOLEAN,
     "engine.streams": _integer(1, 64, also=(0,)),

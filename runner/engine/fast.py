@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.engine import flat, functions, layers
+from runner.engine import flat, functions, layers, optimizers
 from runner.engine.dezero import no_grad, test_mode
 from runner.engine.loop import Eager
 from runner.engine.protocol import Data, Loop
@@ -43,13 +43,7 @@ class Fast:
         return function(y, t), function.correct
 
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
-        if config.name == "adam":
-            optimizer = flat.Adam(self.kernels, config.lr, config.weight_decay)
-        elif config.name == "momentum":
-            optimizer = flat.MomentumSGD(self.kernels, config.lr, config.momentum, config.weight_decay)
-        else:
-            optimizer = flat.SGD(self.kernels, config.lr, config.weight_decay)
-        return optimizer.setup(model)
+        return optimizers.create(flat.OPTIMIZERS, self.name, config, self.kernels).setup(model)
 
     def resident(self, array: Any) -> Any:
         return np.asarray(array)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.engine.dezero import dezero, named_parameters
+from runner.engine.optimizers import Entry
 
 #: Each parameter starts on a multiple of so many numbers: 64 bytes of float32, a cache line.
 _ALIGNMENT = 16
@@ -173,3 +174,13 @@ class SGD(_Flat, dezero.optimizers.SGD):  # type: ignore[misc]
 
     def apply(self, span: slice, decay: float) -> None:
         self.kernels.sgd(self.flat.data[span], self.flat.gradients[span], self.lr, decay)
+
+
+#: The optimizers of this file by name.
+OPTIMIZERS: dict[str, Entry] = {
+    "adam": Entry(lambda config, kernels: Adam(kernels, config.lr, config.weight_decay), slots=("ms", "vs")),
+    "momentum": Entry(
+        lambda config, kernels: MomentumSGD(kernels, config.lr, config.momentum, config.weight_decay), slots=("vs",)
+    ),
+    "sgd": Entry(lambda config, kernels: SGD(kernels, config.lr, config.weight_decay)),
+}

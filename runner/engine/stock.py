@@ -6,6 +6,7 @@ from runner.engine import optimizers
 from runner.engine.device import array_module
 from runner.engine.dezero import F, L, dezero
 from runner.engine.loop import Eager
+from runner.engine.optimizers import Entry
 from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
 
@@ -46,6 +47,14 @@ class Hidden(L.Layer):  # type: ignore[misc]
         return h * keep / xp.array(1.0 - self.dropout_ratio).astype(h.dtype)
 
 
+#: DeZero's own optimizers by name.
+OPTIMIZERS: dict[str, Entry] = {
+    "adam": Entry(lambda config: dezero.optimizers.Adam(config.lr), slots=("ms", "vs")),
+    "momentum": Entry(lambda config: dezero.optimizers.MomentumSGD(config.lr, config.momentum), slots=("vs",)),
+    "sgd": Entry(lambda config: dezero.optimizers.SGD(config.lr)),
+}
+
+
 class Stock:
     """DeZero as it is, repaired by backend.py, on NumPy or CuPy."""
 
@@ -68,7 +77,11 @@ class Stock:
         return F.softmax_cross_entropy(y, t), y.data.argmax(axis=1) == t
 
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
-        return optimizers.build(config, model)
+        optimizer = optimizers.create(OPTIMIZERS, self.name, config)
+        optimizer.setup(model)
+        if config.weight_decay:
+            optimizer.add_hook(dezero.optimizers.WeightDecay(config.weight_decay))
+        return optimizer
 
     def resident(self, array: Any) -> Any:
         return self.xp.asarray(array)

@@ -52,7 +52,7 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
 
     from runner import engine as engines
     from runner.engine.loop import EVAL_BATCH, N_TRAIN_EVAL, Diverged
-    from runner.engine.protocol import Data, Position
+    from runner.engine.protocol import Data, Engine, Position
     from runner.train import epochs
     from runner.train.assemble import assemble
 
@@ -60,7 +60,7 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     if engines.compiles(config.engine.name, run.device):
         print(COMPILING, flush=True)
 
-    def sample(engine: engines.Engine) -> Data:
+    def sample(engine: Engine) -> Data:
         first = {"train": slice(3 * config.train.batch_size), "test": slice(EVAL_BATCH)}
         arrays = {name: getattr(dataset, name)[first[name.partition("_")[0]]] for name in ARRAYS}
         return Data(**{name: engine.resident(array) for name, array in arrays.items()}, scale=dataset.full_scale)

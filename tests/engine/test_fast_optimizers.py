@@ -62,9 +62,8 @@ def step(model, optimizer, gradients, in_place=False):
 
 def everything(model, optimizer):
     """Weights and the optimizer's state by name; DeZero makes its arrays when asked, and they are zero before."""
-    slots = optimizers._SLOTS[type(optimizer).__name__]
     parameters = named_parameters(model)
-    arrays = {f"{slot}/{name}": np.zeros_like(p.data) for slot in slots for name, p in parameters.items()}
+    arrays = {f"{slot}/{name}": np.zeros_like(p.data) for slot in optimizer.slots for name, p in parameters.items()}
     arrays |= {name: p.data.copy() for name, p in parameters.items()}
     return arrays | {n: np.array(a) for n, a in optimizers.state(optimizer, model).items()}
 
@@ -266,7 +265,7 @@ def test_no_number_ever_becomes_subnormal_and_none_moves_further_than_that(optim
         for engine, pair in (("fast", fast), ("stock", stock)):
             step(*pair, gradients, in_place=True)
             arrays = [p.data for p in pair[0].params()]
-            for slot in optimizers._SLOTS[type(pair[1]).__name__]:
+            for slot in pair[1].slots:
                 arrays += getattr(pair[1], slot).values()
             n_seen[engine] += sum(np.count_nonzero(is_subnormal(a)) for a in arrays)
     assert n_seen["fast"] == 0 < n_seen["stock"]

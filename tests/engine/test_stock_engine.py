@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from places import REFERENCE
 
+from runner.config.schema import OptimizerConfig
 from runner.engine.dezero import F, L, Model, dezero, named_parameters
 from runner.engine.loop import Position
 from runner.engine.optimizers import state
@@ -87,6 +88,20 @@ def test_everything_that_a_training_step_computes_is_float32(
     arrays = {name: a for name, a in state(run.optimizer, run.model).items() if name != "t"}
     assert {a.dtype.name for a in arrays.values()} == ({"float32"} if optimizer != "sgd" else set())
     assert len(arrays) == len(parameters) * {"adam": 2, "momentum": 1, "sgd": 0}[optimizer]
+
+
+# =============================================================================
+# Optimizers
+# =============================================================================
+@pytest.mark.parametrize("n_hooks, weight_decay", [(0, 0.0), (1, 1e-4)])
+def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
+    for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
+        run = new_run()
+        made = run.engine.optimizer(OptimizerConfig(name, 0.02, weight_decay, 0.8), run.model)
+        assert type(made) is getattr(dezero.optimizers, of)
+        assert [hook.rate for hook in made.hooks] == [weight_decay] * n_hooks
+        assert getattr(made, "alpha" if name == "adam" else "lr") == 0.02
+        assert name != "momentum" or made.momentum == 0.8
 
 
 # =============================================================================

@@ -19,7 +19,7 @@ from short_training import (
     without_times,
 )
 
-from runner.engine import loop, optimizers
+from runner.engine import loop
 from runner.engine.dezero import dezero
 from runner.engine.loop import Diverged, Position
 from runner.record import METRICS, TIMES, EpochRecord
@@ -158,18 +158,6 @@ def test_evaluating_more_often_changes_no_bit_of_training(masked_epoch, new_run,
     records = go_on(plain, data, Position())
     assert without_times(go_on(watched, data, Position(), evaluate_and_go_on)) == without_times(records)
     assert everything(watched) == everything(plain)
-
-
-@pytest.mark.parametrize("n_hooks, weight_decay", [(0, 0.0), (1, 1e-4)])
-def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
-    from runner.config.schema import OptimizerConfig
-
-    for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
-        built = optimizers.build(OptimizerConfig(name, 0.02, weight_decay, 0.8), new_run().model)
-        assert type(built) is getattr(dezero.optimizers, of)
-        assert [hook.rate for hook in built.hooks] == [weight_decay] * n_hooks
-        assert getattr(built, "alpha" if name == "adam" else "lr") == 0.02
-        assert name != "momentum" or built.momentum == 0.8
 
 
 # =============================================================================

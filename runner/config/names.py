@@ -1,0 +1,21 @@
+"""Names that a configuration may choose by, where the table behind them imports DeZero or Numba.
+
+A command is checked with these alone, and at once; tests/engine/test_tables.py holds them against the tables.
+"""
+
+from collections.abc import Iterable
+
+from runner.errors import ConfigError
+
+#: By `engine.name`, what `optimizer.name` may be: the tables `OPTIMIZERS` of runner/engine/flat.py and stock.py.
+OPTIMIZERS: dict[str, tuple[str, ...]] = {
+    "fast": ("adam", "sgd", "momentum"),
+    "stock": ("adam", "sgd", "momentum"),
+}
+#: What `engine.name` may be: the table `ENGINES` of runner/engine/__init__.py.
+ENGINES = tuple(OPTIMIZERS)
+
+
+def refused_optimizer(name: str, engine: str, known: Iterable[str]) -> ConfigError:
+    """The error for an optimizer that an engine does not have."""
+    return ConfigError(f"optimizer.name={name}: allowed with engine={engine} is one of {', '.join(known)}")
