@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.names import ENGINES, OPTIMIZERS
+from runner.data.catalogue import CATALOGUE
 
 _MODELS = Path(__file__).resolve().parent.parent / "models"
 
@@ -81,7 +82,7 @@ ALLOWED: dict[str, Allowed] = {
     "model.dropout": _BOOLEAN,
     "model.dropout_ratio": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
     "model.options": Allowed("a dictionary of texts, finite numbers, true, false and null", _is_json),
-    "data.name": _one_of("mnist", "mnist5k", "fashion_mnist", "digits"),
+    "data.name": _one_of(*CATALOGUE),
     "data.normalize": _BOOLEAN,
     "data.root": _TEXT_OR_NULL,
     "data.allow_fallback": _BOOLEAN,
