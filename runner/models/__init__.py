@@ -4,6 +4,8 @@ docs/models.md shows how to add one.
 """
 
 import importlib
+import pkgutil
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from runner.config.schema import ModelConfig
 from runner.engine.dezero import named_parameters, no_grad, test_mode
 from runner.engine.protocol import Engine
+from runner.errors import ConfigError
 from runner.seeding import stream
 
 N_CLASSES = 10
@@ -23,13 +26,18 @@ def build(config: ModelConfig, engine: Engine, image_shape: tuple[int, ...], see
     ----------
     image_shape
         (channels, height, width) of one image.
+
+    Raises
+    ------
+    ConfigError
+        When there is no model of the configured kind.
     """
     # What DeZero's layers or a user's own draw by numpy.random, when they are made or in the first forward
     # pass, must come from the seed too; the caller's global generator is put back.
     before = np.random.get_state()
     np.random.seed(stream(seed, "lazy").integers(2**32, size=8, dtype=np.uint32))
     try:
-        model = importlib.import_module(f"runner.models.{config.kind}").build(config, engine)
+        model = _module(config.kind).build(config, engine)
         # DeZero's layers learn their input size in a first forward pass.
         with no_grad(), test_mode():
             model(np.zeros((1, *image_shape), dtype=np.float32))
@@ -38,6 +46,17 @@ def build(config: ModelConfig, engine: Engine, image_shape: tuple[int, ...], see
     _initialise(model, seed)
     engine.to_device(model)
     return model
+
+
+def _module(kind: str) -> ModuleType:
+    name = f"{__name__}.{kind}"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:  # the model is there, and what it imports is not
+            raise
+    known = ", ".join(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    raise ConfigError(f"model.kind={kind}: allowed is one of {known}")
 
 
 def _initialise(model: Any, seed: int) -> None:

@@ -6,8 +6,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from runner import seeding
+from runner import models, seeding
 from runner.engine.dezero import F, L, Model, dezero, named_parameters
+from runner.errors import ConfigError
 
 
 def weights(run):
@@ -84,6 +85,19 @@ def test_each_hidden_layer_has_a_mask_of_its_own(new_run, monkeypatch):
     monkeypatch.setattr(run.masks, "keep", lambda *what: asked.append(what[:3]) or keep(*what))
     run.model(np.zeros((5, 1, 8, 8), np.float32))
     assert asked == [(f"fc{i}", (5, 8), 0.25) for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", ["lenet", "CNN", "cnn.build", ""])
+def test_an_unknown_kind_is_refused_with_the_known_ones(kind, new_run):
+    with pytest.raises(ConfigError, match=f"^model.kind={kind}: allowed is one of cnn, mlp$"):
+        new_run(kind=kind)
+
+
+def test_a_model_that_lacks_an_import_says_so_and_is_not_taken_for_unknown(new_run, tmp_path, monkeypatch):
+    (tmp_path / "broken.py").write_text("import no_such_package\n")
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        new_run(kind="broken")
 
 
 # =============================================================================
