@@ -45,7 +45,7 @@ class Fast:
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
         return optimizers.create(flat.OPTIMIZERS, self.name, config, self.kernels).setup(model)
 
-    def resident(self, array: Any) -> Any:
+    def asarray(self, array: Any) -> Any:
         return np.asarray(array)
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:

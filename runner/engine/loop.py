@@ -54,7 +54,7 @@ def evaluate(
     loss_sum, correct = 0.0, []
     with no_grad():
         for first in range(0, len(images), EVAL_BATCH):
-            rows = engine.resident(np.arange(first, min(first + EVAL_BATCH, len(images))))
+            rows = engine.asarray(np.arange(first, min(first + EVAL_BATCH, len(images))))
             x, t = engine.pixels(images, rows, scale), labels[rows]
             if masked_epoch is None:
                 with test_mode():
@@ -88,12 +88,12 @@ class Eager:
     ) -> Generator[None, None, Measured | None]:
         yield from ()  # nothing computes while this does
         data, n_steps = self.data, math.ceil(len(order) / self.batch_size)
-        resident = self.engine.resident(order)
+        order_on_device = self.engine.asarray(order)
         while position.step < n_steps:
             if should_stop():
                 return None
             started = time.perf_counter()
-            rows = resident[position.step * self.batch_size : (position.step + 1) * self.batch_size]
+            rows = order_on_device[position.step * self.batch_size : (position.step + 1) * self.batch_size]
             x, t = self.engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows]
             position.step += 1
             self.engine.masks.training((position.epoch - 1) * n_steps + position.step)
@@ -123,5 +123,5 @@ def has_dropout(model: Any, engine: Engine, data: Data) -> bool:
     """Whether a forward pass asks for masks: without, `test_masked` is `test` and is not measured again."""
     before = engine.masks.n_asked
     with no_grad():
-        model(engine.pixels(data.test_images, engine.resident(np.arange(1)), data.scale))
+        model(engine.pixels(data.test_images, engine.asarray(np.arange(1)), data.scale))
     return engine.masks.n_asked > before

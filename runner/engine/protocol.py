@@ -106,8 +106,8 @@ class Engine(Protocol):
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
         """An optimizer set up on the model, weight decay included."""
 
-    def resident(self, array: Any) -> Any:
-        """The array where the engine computes: as it is on the CPU, copied to the card on a GPU."""
+    def asarray(self, array: Any) -> Any:
+        """The array on the engine's device: itself on the CPU, copied to the card on a GPU."""
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:
         """The images of these rows (int64) as float32, divided by `scale`: a batch."""

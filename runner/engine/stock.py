@@ -83,7 +83,7 @@ class Stock:
             optimizer.add_hook(dezero.optimizers.WeightDecay(config.weight_decay))
         return optimizer
 
-    def resident(self, array: Any) -> Any:
+    def asarray(self, array: Any) -> Any:
         return self.xp.asarray(array)
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:

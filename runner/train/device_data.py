@@ -37,5 +37,5 @@ def release() -> None:
 
 def _read(planned: PlannedRun, root: Root, engine: Any) -> Data:
     dataset = loading.load(planned.data_name, planned.data_sha256, root.data)
-    arrays = {array: engine.resident(getattr(dataset, array)) for array in loading.ARRAYS}
+    arrays = {array: engine.asarray(getattr(dataset, array)) for array in loading.ARRAYS}
     return Data(**arrays, scale=dataset.full_scale)

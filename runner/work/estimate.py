@@ -63,7 +63,7 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     def sample(engine: Engine) -> Data:
         first = {"train": slice(3 * config.train.batch_size), "test": slice(EVAL_BATCH)}
         arrays = {name: getattr(dataset, name)[first[name.partition("_")[0]]] for name in ARRAYS}
-        return Data(**{name: engine.resident(array) for name, array in arrays.items()}, scale=dataset.full_scale)
+        return Data(**{name: engine.asarray(array) for name, array in arrays.items()}, scale=dataset.full_scale)
 
     # The second epoch counts: the first one warms up.
     n_sampled = min(3 * config.train.batch_size, len(dataset.train_images))

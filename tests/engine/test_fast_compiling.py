@@ -84,14 +84,14 @@ def test_training_and_evaluating_ask_for_no_kernel_that_warming_up_has_not(
     model, optimizer, new_run, digits, few, compiled, tmp_path
 ):
     # As in experiment.py: images and labels are files that are mapped read-only.
-    def resident(array):
+    def mapped(array):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
         np.save(path, array)
-        return run.engine.resident(np.load(path, mmap_mode="r"))
+        return run.engine.asarray(np.load(path, mmap_mode="r"))
 
     run = new_run(engine="fast", optimizer=optimizer, **MODELS[model])
     # The last batch of training and of evaluation is a single image.
-    data = few(digits, 51, 101, resident=resident)
+    data = few(digits, 51, 101, asarray=mapped)
     training.warm_up(run.model, run.optimizer, run.engine, data)
     after_warm_up = compiled()
     assert len(after_warm_up) >= 6 and all(len(types) == 1 for types in after_warm_up.values())

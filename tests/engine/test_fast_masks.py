@@ -148,7 +148,7 @@ def test_pixels_of_a_file_that_is_mapped_read_only_are_the_same(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (20, 1, 7, 5)).astype(np.uint8)
     np.save(tmp_path / "images.npy", images)
     engine = engines.create("fast", Masks(0), "cpu")
-    mapped = engine.resident(np.load(tmp_path / "images.npy", mmap_mode="r"))
+    mapped = engine.asarray(np.load(tmp_path / "images.npy", mmap_mode="r"))
     assert type(mapped) is np.ndarray and not mapped.flags.writeable and not mapped.flags.owndata
     rows = np.array([19, 0, 3, 3])
     for part in (slice(None), slice(4, None)):

@@ -310,7 +310,7 @@ def test_on_a_gpu_a_step_is_float32_and_stays_on_the_card(optimizer, gpu_run, mn
 
     run = gpu_run("gpu", optimizer)
     losses, _ = spied(run.engine)
-    (record,) = train(run, few(mnist, 200, 200, resident=run.engine.resident))
+    (record,) = train(run, few(mnist, 200, 200, asarray=run.engine.asarray))
     assert math.isfinite(record.test_masked_loss) and 0 <= record.test_accuracy <= 1
     behind = variables_behind(losses[0])
     assert all(isinstance(v.data, cupy.ndarray) for v in behind)
@@ -328,7 +328,7 @@ def test_on_a_gpu_losses_are_the_cpus_to_1e_4_over_20_steps(gpu_run, mnist, few,
     for device in ("cpu", "gpu"):
         run = gpu_run(device)
         losses, _ = spied(run.engine)
-        train(run, few(mnist, 2000, 100, resident=run.engine.resident))
+        train(run, few(mnist, 2000, 100, asarray=run.engine.asarray))
         found[device] = [float(loss.data) for loss in losses[:20]]
     np.testing.assert_allclose(found["gpu"], found["cpu"], rtol=1e-4, atol=0)
 
@@ -341,7 +341,7 @@ def test_on_a_gpu_a_checkpoint_brings_weights_and_optimizer_back_onto_the_card(
     import cupy
 
     run, other = gpu_run("gpu", optimizer), gpu_run("gpu", optimizer)
-    train(run, few(mnist, 300, 100, resident=run.engine.resident))
+    train(run, few(mnist, 300, 100, asarray=run.engine.asarray))
     checkpoints = Checkpoints(tmp_path, "key")
     checkpoints.save(experiment._snapshot(run.model, run.optimizer), {"epoch": 2})
     assert experiment._resume(checkpoints, other.model, other.optimizer) == Position(epoch=2)
@@ -353,4 +353,4 @@ def test_on_a_gpu_a_checkpoint_brings_weights_and_optimizer_back_onto_the_card(
         assert list(one) == list(two)
         assert all(one[n].tobytes() == two[n].tobytes() for n in one)
     # What follows runs on the card with the restored state.
-    train(other, few(mnist, 100, 100, resident=other.engine.resident))
+    train(other, few(mnist, 100, 100, asarray=other.engine.asarray))

@@ -1,4 +1,4 @@
-"""Images of a batch: gathered and made floats in one pass over the resident uint8 images."""
+"""Images of a batch: gathered and made floats in one pass over the uint8 images of a data set."""
 
 from typing import Any
 

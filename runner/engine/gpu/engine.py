@@ -35,7 +35,7 @@ class FastOnGpu(Fast):
         loss.grad = self._one
         return loss, correct
 
-    def resident(self, array: Any) -> Any:
+    def asarray(self, array: Any) -> Any:
         return self._cupy.asarray(array)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
