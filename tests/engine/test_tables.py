@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from short_training import assembled
 
 from runner import engine as engines
 from runner.config import names
@@ -71,7 +72,7 @@ def with_adagrad(engine, monkeypatch):
 
 
 def train(run, data):
-    return list(epochs.train(run.model, run.optimizer, run.engine, data, run.seed, 2, 25, Position()))
+    return list(epochs.train(assembled(run, data), Position()))
 
 
 @pytest.mark.parametrize("knowing, other", [("fast", "stock"), ("stock", "fast")])

@@ -7,15 +7,16 @@ import math
 import numpy as np
 import pytest
 from places import REFERENCE
+from short_training import assembled
 
 from runner.config.schema import OptimizerConfig
 from runner.engine.dezero import F, L, Model, dezero, named_parameters
-from runner.engine.loop import Position
 from runner.engine.optimizers import state
+from runner.engine.protocol import Position
 from runner.seeding import Masks, batch_order
 from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
-from runner.train import run as experiment
+from runner.train import run as runs
 
 # The published configurations: what varies, as arguments of new_run, and what pixels are divided by.
 PUBLISHED = {
@@ -27,7 +28,7 @@ published = pytest.mark.parametrize("name", PUBLISHED)
 
 
 def train(run, data, epochs=1, batch_size=100):
-    return list(training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, batch_size, Position()))
+    return list(training.train(assembled(run, data, epochs, batch_size), Position()))
 
 
 @pytest.fixture
@@ -343,8 +344,8 @@ def test_on_a_gpu_a_checkpoint_brings_weights_and_optimizer_back_onto_the_card(
     run, other = gpu_run("gpu", optimizer), gpu_run("gpu", optimizer)
     train(run, few(mnist, 300, 100, asarray=run.engine.asarray))
     checkpoints = Checkpoints(tmp_path, "key")
-    checkpoints.save(experiment._snapshot(run.model, run.optimizer), {"epoch": 2})
-    assert experiment._resume(checkpoints, other.model, other.optimizer) == Position(epoch=2)
+    checkpoints.save(runs._snapshot(run), {"epoch": 2})
+    assert runs._resume(checkpoints, other) == Position(epoch=2)
     assert all(isinstance(p.data, cupy.ndarray) for p in other.model.params())
     for one, two in (
         (as_numpy(run), as_numpy(other)),

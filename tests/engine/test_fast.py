@@ -4,15 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from short_training import BATCH, EPOCHS, N_IMAGES, N_QUESTIONS, N_STEPS, assembled, everything, weights, without_times
 
 from runner.config.schema import OptimizerConfig
 from runner.engine import loop, optimizers
 from runner.engine.dezero import F, L, Model, named_parameters
-from runner.engine.loop import Position
-from runner.record import TIMES
+from runner.engine.protocol import Position
 from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
-from runner.train import run as experiment
+from runner.train import run as runs
 
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
 
@@ -28,24 +28,7 @@ LR = {"adam": 1e-3, "momentum": 1e-3, "sgd": 1e-2}
 
 
 def train(run, data, epochs=1, batch_size=100, position=None, should_stop=lambda: False):
-    position = position or Position()
-    return list(
-        training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, batch_size, position, should_stop)
-    )
-
-
-def weights(run):
-    return {name: parameter.data.copy() for name, parameter in named_parameters(run.model).items()}
-
-
-def everything(run):
-    """Weights and the optimizer's state, as bytes."""
-    arrays = weights(run) | optimizers.state(run.optimizer, run.model)
-    return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
-
-
-def without_times(records):
-    return [{m: v for m, v in record.metrics().items() if m not in TIMES} | {"n": record.epoch} for record in records]
+    return list(training.train(assembled(run, data, epochs, batch_size), position or Position(), should_stop))
 
 
 @pytest.fixture
@@ -114,9 +97,6 @@ def test_an_epoch_has_the_losses_of_the_stock_engine_at_every_step(
 # =============================================================================
 # The same bits
 # =============================================================================
-# 60 images in batches of 25 are three steps, the last of 10 images; then two questions while evaluating.
-N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
-N_QUESTIONS = EPOCHS * (N_STEPS + 2)
 SMALL = {
     "cnn": {},
     "blocks": dict(blocks=[[2, 3], [2]], fc_depth=2, dropout_ratio=0.3),
@@ -163,13 +143,13 @@ def test_going_on_after_a_stop_anywhere_gives_the_bits_of_an_uninterrupted_run(
         assert position.epoch == 1 + question // (N_STEPS + 2)
         (tmp_path / str(question)).mkdir()
         checkpoints = Checkpoints(tmp_path / str(question), "key")
-        checkpoints.save(experiment._snapshot(first.model, first.optimizer), vars(position))
-        # In the same process, and in another model that is warmed up before, as experiment.py does.
+        checkpoints.save(runs._snapshot(first), vars(position))
+        # In the same process, and in another model that is warmed up before, as in a run.
         in_place = records + train(first, data, EPOCHS, BATCH, position)
         assert (without_times(in_place), everything(first)) == whole
         again = small_run(new_run, small, optimizer)
-        training.warm_up(again.model, again.optimizer, again.engine, data)
-        position = experiment._resume(checkpoints, again.model, again.optimizer)
+        assembled(again, data).warm_up()
+        position = runs._resume(checkpoints, again)
         records += train(again, data, EPOCHS, BATCH, position)
         assert (without_times(records), everything(again)) == whole
 
@@ -259,7 +239,7 @@ def test_a_users_model_trains_as_on_the_stock_engine_and_its_own_functions_are_n
             rng = np.random.default_rng(i)
             parameter.data = rng.standard_normal(parameter.shape, dtype=np.float32) * np.float32(0.2)
         run.model, run.optimizer = model, run.engine.optimizer(OptimizerConfig("adam", 0.01, 1e-4, 0.9), model)
-        training.warm_up(run.model, run.optimizer, run.engine, data)
+        assembled(run, data).warm_up()
         assert run.engine.fallbacks == (names if engine == "fast" else ())
         found = watched(run.engine)
         train(run, data, EPOCHS, BATCH)
