@@ -7,13 +7,28 @@ from collections.abc import Iterable
 
 from runner.errors import ConfigError
 
-#: By `engine.name`, what `optimizer.name` may be: the tables `OPTIMIZERS` of runner/engine/flat.py and stock.py.
-OPTIMIZERS: dict[str, tuple[str, ...]] = {
-    "fast": ("adam", "sgd", "momentum"),
-    "stock": ("adam", "sgd", "momentum"),
-}
 #: What `engine.name` may be: the table `ENGINES` of runner/engine/__init__.py.
-ENGINES = tuple(OPTIMIZERS)
+ENGINES = ("fast", "stock")
+
+#: What `optimizer.name` may be, and the engines with it in their table `OPTIMIZERS` (runner/engine/flat.py, stock.py).
+OPTIMIZERS: dict[str, tuple[str, ...]] = {
+    "adam": ("fast", "stock"),
+    "sgd": ("fast", "stock"),
+    "momentum": ("fast", "stock"),
+}
+
+
+def check_optimizer(name: str, engine: str) -> None:
+    """Refuse an optimizer that the engine does not have.
+
+    Raises
+    ------
+    ConfigError
+        With those that it has.
+    """
+    known = [optimizer for optimizer, engines in OPTIMIZERS.items() if engine in engines]
+    if name not in known:
+        raise refused_optimizer(name, engine, known)
 
 
 def refused_optimizer(name: str, engine: str, known: Iterable[str]) -> ConfigError:

@@ -86,7 +86,7 @@ ALLOWED: dict[str, Allowed] = {
     "data.normalize": _BOOLEAN,
     "data.root": _TEXT_OR_NULL,
     "data.allow_fallback": _BOOLEAN,
-    "optimizer.name": _one_of(*dict.fromkeys(name for known in OPTIMIZERS.values() for name in known)),
+    "optimizer.name": _one_of(*OPTIMIZERS),
     "optimizer.lr": _number("a number above 0, at most 100", lambda v: 0 < v <= 100),
     "optimizer.weight_decay": _number("a number from 0 to 1", lambda v: 0 <= v <= 1),
     "optimizer.momentum": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),

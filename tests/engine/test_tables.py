@@ -34,11 +34,16 @@ def test_an_engine_is_the_one_of_its_name(name):
 
 
 def test_the_names_that_a_command_is_checked_with_are_those_of_the_tables():
-    assert names.OPTIMIZERS.keys() == {name for name, _ in engines.ENGINES}
-    tables = {"fast": flat.OPTIMIZERS, "stock": stock.OPTIMIZERS}
-    assert {engine: set(known) for engine, known in names.OPTIMIZERS.items()} == {
-        engine: set(table) for engine, table in tables.items()
-    }
+    assert set(names.ENGINES) == {name for name, _ in engines.ENGINES}
+    for engine, table in (("fast", flat.OPTIMIZERS), ("stock", stock.OPTIMIZERS)):
+        assert {name for name, known in names.OPTIMIZERS.items() if engine in known} == set(table)
+
+
+def test_a_command_is_refused_an_optimizer_that_only_the_other_engine_has(monkeypatch):
+    monkeypatch.setitem(names.OPTIMIZERS, "adagrad", ("stock",))
+    names.check_optimizer("adagrad", "stock")
+    with pytest.raises(ConfigError, match="^optimizer.name=adagrad: allowed with engine=fast is one of adam, sgd, mom"):
+        names.check_optimizer("adagrad", "fast")
 
 
 # =============================================================================
