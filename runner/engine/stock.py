@@ -1,9 +1,9 @@
-"""The engine made of DeZero's own layers, functions and optimizers: slow, and the reference for any other."""
+"""The stock engine: DeZero's own layers, functions and optimizers. It is slow, and the reference for any other."""
 
 from typing import TYPE_CHECKING, Any
 
 from runner.engine import optimizers
-from runner.engine.device import array_module
+from runner.engine.device import Array, array_module
 from runner.engine.dezero import F, L, dezero
 from runner.engine.loop import Eager
 from runner.engine.optimizers import Entry
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
-    """[Convolution, stride 1, same size, ReLU] per channel count, then a 2x2 max-pool."""
+    """A convolution (stride 1, same size) and ReLU for each of `channels`, then a 2x2 max-pool."""
 
     def __init__(self, channels: list[int], kernel_size: int) -> None:
         super().__init__()
@@ -41,13 +41,13 @@ class Hidden(L.Layer):  # type: ignore[misc]
         h = F.relu(self.linear(x))
         if self.dropout_ratio is None or not dezero.Config.train:
             return h
-        # F.dropout's arithmetic, with a mask that depends on the run's seed instead of a global generator.
+        # The arithmetic of F.dropout, with a mask from the run's seed in place of the global generator's.
         xp = dezero.cuda.get_array_module(h)
         keep = self.masks.keep(self.name, h.shape, self.dropout_ratio, xp)
         return h * keep / xp.array(1.0 - self.dropout_ratio).astype(h.dtype)
 
 
-#: DeZero's own optimizers by name.
+#: The optimizers of the stock engine by name. Their names are also in runner/config/names.py.
 OPTIMIZERS: dict[str, Entry] = {
     "adam": Entry(lambda config: dezero.optimizers.Adam(config.lr), slots=("ms", "vs")),
     "momentum": Entry(lambda config: dezero.optimizers.MomentumSGD(config.lr, config.momentum), slots=("vs",)),
@@ -56,7 +56,7 @@ OPTIMIZERS: dict[str, Entry] = {
 
 
 class Stock:
-    """DeZero as it is, repaired by backend.py, on NumPy or CuPy."""
+    """DeZero as it is, repaired by dezero.py, on NumPy or CuPy."""
 
     name = "stock"
     fallbacks: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Stock:
     def output(self, n_classes: int) -> Any:
         return L.Linear(n_classes)
 
-    def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
+    def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         return F.softmax_cross_entropy(y, t), y.data.argmax(axis=1) == t
 
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
@@ -83,10 +83,10 @@ class Stock:
             optimizer.add_hook(dezero.optimizers.WeightDecay(config.weight_decay))
         return optimizer
 
-    def asarray(self, array: Any) -> Any:
+    def asarray(self, array: Array) -> Array:
         return self.xp.asarray(array)
 
-    def pixels(self, images: Any, rows: Any, scale: float) -> Any:
+    def pixels(self, images: Array, rows: Array, scale: float) -> Array:
         return images[rows].astype(self.xp.float32) / self.xp.float32(scale)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
@@ -96,5 +96,5 @@ class Stock:
         if self.device == "gpu":
             model.to_gpu()
 
-    def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
+    def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Blocks of convolutions, each ended by a 2x2 max-pool, and the perceptron of mlp.py on top."""
+"""Blocks of convolutions, each followed by a 2x2 max-pool, then the layers of mlp.py."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from runner.models.mlp import MLP
 
 
 class CNN(MLP):
-    """`model.blocks` (or one block of one convolution, `[[channels]]`), then the hidden layers."""
+    """The blocks of `model.blocks`, by default one convolution with `model.channels`, then the hidden layers."""
 
     def __init__(self, config: ModelConfig, engine: Engine) -> None:
         super().__init__(config, engine)

@@ -1,4 +1,4 @@
-"""The book's multi-layer perceptron: hidden layers on flat pixels, then one score a class."""
+"""The book's multi-layer perceptron: hidden layers on flat pixels, then a score for each class."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
         self.out = engine.output(N_CLASSES)
 
     def forward(self, x: Any) -> Any:
-        # An array stays an array: a Variable would be asked for its gradient.
+        # x.reshape leaves an array an array; F.flatten would make a Variable of it, whose gradient is computed.
         x = x.reshape(len(x), -1)
         for layer in self.hidden:
             x = layer(x)

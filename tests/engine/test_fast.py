@@ -4,7 +4,18 @@ import math
 
 import numpy as np
 import pytest
-from short_training import BATCH, EPOCHS, N_IMAGES, N_QUESTIONS, N_STEPS, assembled, everything, weights, without_times
+from short_training import (
+    BATCH,
+    EPOCHS,
+    N_IMAGES,
+    N_QUESTIONS,
+    N_STEPS,
+    assembled,
+    eager,
+    everything,
+    weights,
+    without_times,
+)
 
 from runner.config.schema import OptimizerConfig
 from runner.engine import loop, optimizers
@@ -160,7 +171,7 @@ def test_evaluating_more_often_changes_no_bit_of_training(small, new_run, data):
 
     def evaluate_and_go_on():
         for masked_epoch in (None, 1):
-            loop.evaluate(often.model, often.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
+            eager(often, data).evaluate(data.test_images, data.test_labels, masked_epoch)
         return False
 
     records = train(plain, data, EPOCHS, BATCH)
@@ -173,11 +184,11 @@ def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(small, new_r
     run = small_run(new_run, small, "adam")
     train(run, data, 1, BATCH)
     for masked_epoch in (None, 1):
-        args = (run.model, run.engine, data.test_images, data.test_labels, data.scale, masked_epoch)
-        loss, correct = loop.evaluate(*args)
+        of_test = data.test_images, data.test_labels, masked_epoch
+        loss, correct = eager(run, data).evaluate(*of_test)
         with monkeypatch.context() as patch:
             patch.setattr(loop, "EVAL_BATCH", 7)
-            other_loss, other_correct = loop.evaluate(*args)
+            other_loss, other_correct = eager(run, data).evaluate(*of_test)
         assert np.array_equal(correct, other_correct) and 0 < correct.sum() < 130
         assert other_loss == pytest.approx(loss, rel=1e-6)
 

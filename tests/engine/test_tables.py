@@ -59,7 +59,7 @@ def with_adagrad(engine, monkeypatch):
 
         def setup(self, target):
             super().setup(target)
-            self.h, self.hs = self.slot()
+            self.h, self.hs = self.new_slot()
             return self
 
         def apply(self, span, decay):
