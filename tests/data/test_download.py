@@ -32,8 +32,8 @@ from runner.errors import DataError
 def test_a_download_is_checked_and_kept_and_not_repeated(tmp_path, small, serve):
     url, asked = serve(good_pages())
     sha256 = small(url)
-    found, warning = data.prepare("mnist", tmp_path / "cache")
-    assert (found.sha256, warning, asked) == (sha256, None, [f"{stem}.gz" for stem in STEMS])
+    dataset, warning = data.prepare("mnist", tmp_path / "cache")
+    assert (dataset.sha256, warning, asked) == (sha256, None, [f"{stem}.gz" for stem in STEMS])
     kept = tmp_path / "user-cache" / "ablation-runner" / "mnist"
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == good_pages()
     assert data.prepare("mnist", tmp_path / "another cache")[0].sha256 == sha256
@@ -81,8 +81,8 @@ def test_a_bad_mirror_is_asked_once_and_the_next_one_used(tmp_path, small, serve
     bad, asked_bad = serve(good_pages() | {f"{IMAGES}.gz": page})
     good, asked_good = serve(good_pages())
     sha256 = small(bad, good)
-    found, warning = data.prepare("mnist", tmp_path / "cache")
-    assert (found.sha256, warning) == (sha256, None)
+    dataset, warning = data.prepare("mnist", tmp_path / "cache")
+    assert (dataset.sha256, warning) == (sha256, None)
     assert asked_bad == [f"{IMAGES}.gz"] and asked_good == [f"{stem}.gz" for stem in STEMS]
 
 
@@ -135,8 +135,8 @@ def test_four_processes_that_download_at_once_end_in_one_valid_folder(tmp_path, 
     sha256 = small(url)
     work = (
         f"CATALOGUE['mnist'] = small_mnist.entry({url!r})\n"
-        "found, warning = data.prepare('mnist', cache)\n"
-        "print(json.dumps([found.sha256, warning]))"
+        "dataset, warning = data.prepare('mnist', cache)\n"
+        "print(json.dumps([dataset.sha256, warning]))"
     )
     assert outputs(start_children(4, work, tmp_path)) == [[sha256, None]] * 4
     kept = tmp_path / "user-cache" / "ablation-runner" / "mnist"

@@ -38,13 +38,13 @@ def test_every_spelling_of_the_files_is_accepted(tmp_path, small, monkeypatch, z
     root = str(write_files(tmp_path / "root", files, zipped))
     if by_variable:
         monkeypatch.setenv("MNIST_ROOT", root)
-    found, warning = data.prepare("mnist", tmp_path / "cache", None if by_variable else root)
-    assert (found.sha256, warning) == (sha256, None)
+    dataset, warning = data.prepare("mnist", tmp_path / "cache", None if by_variable else root)
+    assert (dataset.sha256, warning) == (sha256, None)
     images, labels, test_images, test_labels = small_arrays()
-    np.testing.assert_array_equal(found.train_images[:, 0], images)
-    np.testing.assert_array_equal(found.train_labels, labels)
-    np.testing.assert_array_equal(found.test_images[:, 0], test_images)
-    np.testing.assert_array_equal(found.test_labels, test_labels)
+    np.testing.assert_array_equal(dataset.train_images[:, 0], images)
+    np.testing.assert_array_equal(dataset.train_labels, labels)
+    np.testing.assert_array_equal(dataset.test_images[:, 0], test_images)
+    np.testing.assert_array_equal(dataset.test_labels, test_labels)
 
 
 def test_a_plain_file_that_a_browser_left_under_the_gz_name_is_accepted(tmp_path, small):
@@ -198,15 +198,13 @@ def test_a_changed_byte_of_a_gz_is_refused_or_changes_no_pixel(tmp_path, small):
         bad[position] ^= 0x55
         (root / f"{IMAGES}.gz").write_bytes(bad)
         try:
-            found, _ = data.prepare("mnist", tmp_path / "cache", str(root), write=False)
+            dataset, _ = data.prepare("mnist", tmp_path / "cache", str(root), write=False)
         except DataError:
             refused += 1
         else:
-            assert (
-                position < 10
-                and written_out_digest([found.train_images, found.train_labels, found.test_images, found.test_labels])
-                == sha256
-            )  # a time stamp or so of the gzip header
+            # Bytes of the gzip header, such as a time stamp.
+            arrays = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
+            assert position < 10 and written_out_digest(arrays) == sha256
     assert refused >= len(ZIPPED) - 10
 
 
@@ -214,6 +212,6 @@ def test_a_valid_file_with_another_content_names_both_hashes(tmp_path, small):
     small()
     images = small_arrays()[0] ^ 1
     root = write_files(tmp_path / "root", small_files() | {IMAGES: idx_bytes(images)})
-    found, expected = (hashlib.sha256(idx_bytes(array)).hexdigest() for array in (images, small_arrays()[0]))
-    with pytest.raises(DataError, match=f"{IMAGES}.gz: SHA-256 .* is {found}, expected {expected}.*into {root}"):
+    digest, expected = (hashlib.sha256(idx_bytes(array)).hexdigest() for array in (images, small_arrays()[0]))
+    with pytest.raises(DataError, match=f"{IMAGES}.gz: SHA-256 .* is {digest}, expected {expected}.*into {root}"):
         data.prepare("mnist", tmp_path / "cache", str(root))

