@@ -33,17 +33,17 @@ def epochs(net: str, folder: Path, n_epochs: int, scale: float) -> list[dict[str
     # Imported in the process that trains, after its number of threads is set.
     from benchmarks.contestants.floor import Floor
     from benchmarks.contestants.ours import assembled
-    from runner.engine import loop
+    from runner.engine.protocol import Data, Position
     from runner.train import epochs as training
 
     floor = Floor(NETS[net])
     floor.train(_FLOOR_STEPS)
-    data = loop.Data(**vars(images.read(folder, mmap_mode="r")), scale=scale)
+    data = Data(**vars(images.read(folder, mmap_mode="r")), scale=scale)
     assembly = assembled(NETS[net], lambda engine: data)
     assembly.config.train.epochs = n_epochs
     n_steps = -(-len(data.train_images) // BATCH)
     lines = []
-    for record in filter(None, training.train(assembly, loop.Position())):
+    for record in filter(None, training.train(assembly, Position())):
         started = time.perf_counter()
         floor.train(_FLOOR_STEPS)
         floor_s = time.perf_counter() - started

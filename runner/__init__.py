@@ -1,3 +1,17 @@
-"""A Hydra-configured ablation sweep runner for DeZero."""
+"""A Hydra-configured ablation sweep runner for DeZero.
+
+`from runner import Model, F, L` gives DeZero's base class for models, its functions and its layers, repaired.
+"""
+
+from typing import Any
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # DeZero is imported by whoever asks for it, and not by every command.
+    if name in ("Model", "F", "L"):
+        from runner.engine import dezero
+
+        return getattr(dezero, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

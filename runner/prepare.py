@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass, field
 
 from runner.config.schema import Config
-from runner.data import loading
+from runner.data import catalogue, loading
 from runner.data.loading import Dataset
 from runner.engine import device as devices
 from runner.errors import ConfigError, DataError, without_password
@@ -136,8 +136,8 @@ def _check_size(config: Config, data_name: str) -> None:
     ------
     ConfigError
     """
-    n_train, image_shape = loading.SIZES[data_name]
-    memory.check(config.model, config.train.batch_size, image_shape, n_train)
+    entry = catalogue.find(data_name)
+    memory.check(config.model, config.train.batch_size, entry.image_shape, entry.n_train)
 
 
 def _n_workers(config: Config, device: str) -> int:

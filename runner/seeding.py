@@ -1,7 +1,7 @@
-"""Every random number of a run, drawn from its seed alone by named, independent streams.
+"""The random numbers of a run: independent streams, each a function of the seed and a name.
 
-Nothing here keeps a state between epochs: a batch order belongs to an epoch, a dropout mask to a step, so
-an interrupted run goes on with the same numbers, and two cells of one seed see the same batches.
+No stream has a state. A batch order belongs to an epoch and a dropout mask to a step, so that a run continues after an
+interruption with the same numbers, and two cells with the same seed see the same batches.
 """
 
 import hashlib
@@ -11,48 +11,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# What a dropout mask is drawn for, the fourth word of the Philox counter: evaluating with masks on
-# (`test_masked`) then cannot disturb training.
+#: The purpose of a dropout mask, the fourth word of the Philox counter. An evaluation with masks (`test_masked`) has
+#: masks of its own and does not change those of training.
 TRAIN, TEST_MASKED = 0, 1
 
-# Multipliers and key increments of Philox 4x32-10 (Salmon et al., SC'11, "Parallel random numbers: as easy
-# as 1, 2, 3", section 4; the reference implementation is Random123).
+# Multipliers and key increments of Philox 4x32-10 (Salmon et al., SC'11, "Parallel random numbers: as easy as 1, 2, 3",
+# section 4). The reference implementation is Random123.
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
 WORD = 0xFFFFFFFF
 
 
 def word(name: str) -> int:
-    """The first 32 bits of SHA-256 of a stream's name: how a name enters a counter or a seed."""
+    """A name as a number for a counter or a seed: the first 32 bits of its SHA-256."""
     return int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:4], "big")
 
 
 def stream(seed: int, *name: str | int) -> np.random.Generator:
-    """A generator of its own for (seed, name); other names of the same seed are independent of it."""
+    """The generator of (seed, name), independent of those of other names and other seeds."""
     return np.random.default_rng([seed, *(word(part) if isinstance(part, str) else part for part in name)])
 
 
 def batch_order(seed: int, epoch: int, n_images: int) -> NDArray[np.int64]:
     """The order in which an epoch visits the training images, ndarray of shape (n_images,).
 
-    It depends on the seed, the epoch and the number of images only: every cell of a seed sees the same
-    images in the same order.
+    It depends on nothing but the arguments, so that every cell with the same seed sees the same images in the same
+    order.
     """
     return stream(seed, "shuffle", epoch).permutation(n_images)
 
 
 def batch_order_sha256(seed: int, n_images: int) -> str:
-    """Hash of the first epoch's order: what proves that two runs of a seed are paired."""
+    """SHA-256 of the first epoch's order: equal in two runs that are paired."""
     return hashlib.sha256(batch_order(seed, 1, n_images).astype("<i8").tobytes()).hexdigest()
 
 
 def philox(counter: tuple[Any, int, int, int], key: tuple[int, int], xp: Any = np) -> list[Any]:
-    """Philox 4x32-10: four 32-bit words for every counter.
+    """Four random 32-bit words for each counter, by Philox 4x32-10.
 
     Parameters
     ----------
     counter
-        Four words; the first is an array of uint64 holding 32-bit values, the others are integers.
+        Four 32-bit words: the first an array of uint64, the others integers.
     key
         Two 32-bit words.
     xp
@@ -60,7 +60,7 @@ def philox(counter: tuple[Any, int, int, int], key: tuple[int, int], xp: Any = n
 
     Returns
     -------
-    list of four uint64 arrays of the first word's shape, each value below 2**32
+    list of four uint64 arrays, of the shape of the counter's first word, with values below 2**32
     """
     first = counter[0]
     x = [first, *(xp.full(first.shape, c, dtype=xp.uint64) for c in counter[1:])]
@@ -80,21 +80,25 @@ def philox(counter: tuple[Any, int, int, int], key: tuple[int, int], xp: Any = n
 
 @dataclass(frozen=True)
 class Draw:
-    """What a mask of one layer, for one batch, is drawn from: the words of `philox`, and the rule."""
+    """How the dropout mask of one layer and one batch is drawn: the arguments of `philox`, and a threshold.
 
-    #: Hash of the layer's name, and (TRAIN or TEST_MASKED): the third and fourth word of the counter.
+    Element e of the layer's output (row * n_units + unit) has word e % 4 of counter e // 4.
+    """
+
+    #: The layer's name as a number, and TRAIN or TEST_MASKED: the third and fourth word of the counter.
     layer: int
     purpose: int
-    #: Step or epoch, the second word of the counter.
+    #: The second word of the counter: the step of training, or the epoch of an evaluation.
     time: int
     key: tuple[int, int]
-    #: The row of the layer's output, over all batches of an evaluation, that this batch begins with.
+    #: The row that this batch begins with, counted over all batches of an evaluation; 0 in training.
     first_row: int
-    #: Share of the units that are dropped. A unit stays when its word reaches the threshold.
+    #: Share of the units that are dropped.
     ratio: float
 
     @property
     def threshold(self) -> int:
+        """A unit is kept when its word is not below this number."""
         return min(round(self.ratio * 2**32), WORD)
 
 
@@ -102,38 +106,44 @@ class Draw:
 class Masks:
     """The dropout masks of one run.
 
-    The training loop says where it is (`training` before a step, `evaluation` before a batch); a layer then
-    asks for its mask. A mask is a function of (seed, layer, purpose, step or epoch, row, unit) and of
-    nothing else, so it is the same on any engine, on any device and after any resume.
+    The training loop calls `training` before each step and `evaluation` before each batch, then the layers ask for
+    their masks. A mask is a function of (seed, layer, purpose, step or epoch, row, unit), and so the same with any
+    engine, on any device and after any resume.
     """
 
     seed: int
     purpose: int = TRAIN
     time: int = 0
     first_row: int = 0
-    #: How many masks were asked for so far: whether a model has dropout at all.
+    #: How many masks were asked for so far; it shows whether a model has dropout.
     n_asked: int = 0
 
     def training(self, step: int) -> None:
-        """The next masks are those of training step `step`, counted from 1 over all epochs."""
+        """Give the masks of a training step from now on; steps count from 1 over all epochs."""
         self.purpose, self.time, self.first_row = TRAIN, step, 0
 
     def evaluation(self, epoch: int, first_row: int) -> None:
-        """The next masks are those of the images from `first_row` on, after epoch `epoch`."""
+        """Give the masks of an evaluation after this epoch from now on, for the images from `first_row` on."""
         self.purpose, self.time, self.first_row = TEST_MASKED, epoch, first_row
 
     def draw(self, layer: str, ratio: float) -> Draw:
-        """What the mask of this layer is drawn from, where the training loop is now."""
+        """How the mask of a layer is drawn for the present step or batch."""
         self.n_asked += 1
         key = (self.seed & WORD, self.seed >> 32)
         return Draw(word(layer), self.purpose, self.time, key, self.first_row, ratio)
 
     def keep(self, layer: str, shape: tuple[int, int], ratio: float, xp: Any = np) -> Any:
-        """Which activations stay, bool ndarray of shape (n_rows, n_units); a share `ratio` is False."""
+        """Which units of a layer's output are kept, a bool array; on average a share `ratio` of it is False.
+
+        Parameters
+        ----------
+        shape
+            (n_rows, n_units).
+        """
         draw = self.draw(layer, ratio)
         n_rows, n_units = shape
         start, stop = draw.first_row * n_units, (draw.first_row + n_rows) * n_units
-        # Element e of a layer is word e % 4 of counter e // 4; a batch may begin inside a counter.
+        # A batch may begin or end in the middle of a counter's four words.
         quads = xp.arange(start // 4, (stop + 3) // 4, dtype=xp.uint64)
         words = philox((quads, draw.time, draw.layer, draw.purpose), draw.key, xp)
         flat = xp.stack(words, axis=1).ravel()[start % 4 :][: stop - start]

@@ -91,7 +91,7 @@ def new_run():
 
         def load(made):
             images, labels = np.zeros((1, *image_shape), np.uint8), np.zeros(1, np.uint8)
-            return loop.Data(*map(made.resident, (images, labels, images, labels)), scale=255.0)
+            return loop.Data(*map(made.asarray, (images, labels, images, labels)), scale=255.0)
 
         made = assemble(configured(knobs, seed=seed), device, load, masks)
         parts = {name: getattr(made, name) for name in ("config", "engine", "model", "optimizer")}
@@ -117,12 +117,12 @@ def mnist(tmp_path_factory):
 def few():
     """Call with a data set for its first images, as the training loop takes them."""
 
-    def take(dataset, n_train, n_test, scale=None, resident=lambda array: array):
+    def take(dataset, n_train, n_test, scale=None, asarray=lambda array: array):
         return loop.Data(
-            train_images=resident(dataset.train_images[:n_train]),
-            train_labels=resident(dataset.train_labels[:n_train]),
-            test_images=resident(dataset.test_images[:n_test]),
-            test_labels=resident(dataset.test_labels[:n_test]),
+            train_images=asarray(dataset.train_images[:n_train]),
+            train_labels=asarray(dataset.train_labels[:n_train]),
+            test_images=asarray(dataset.test_images[:n_test]),
+            test_labels=asarray(dataset.test_labels[:n_test]),
             scale=scale or dataset.full_scale,
         )
 

@@ -9,9 +9,8 @@ import numpy as np
 from benchmarks import images
 from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, WEIGHT_DECAY, Net
 from runner.app import compose
-from runner.engine import Engine
 from runner.engine.dezero import no_grad, test_mode
-from runner.engine.loop import Data
+from runner.engine.protocol import Data, Engine
 from runner.seeding import batch_order
 from runner.train.assemble import Assembly, assemble
 
@@ -65,14 +64,14 @@ class Ours:
         n_images, epoch = len(self.data.train_images), 0
         while True:
             epoch += 1
-            order = self.engine.resident(batch_order(_SEED, epoch, n_images))
+            order = self.engine.asarray(batch_order(_SEED, epoch, n_images))
             for first in range(0, n_images, BATCH):
                 yield order[first : first + BATCH]
 
     def _test_rows(self) -> Iterator[Any]:
         while True:
             for first in range(0, len(self.data.test_images), BATCH):
-                yield self.engine.resident(np.arange(first, first + BATCH))
+                yield self.engine.asarray(np.arange(first, first + BATCH))
 
 
 def assembled(net: Net, load: Callable[[Engine], Data], device: str = "cpu") -> Assembly:

@@ -9,9 +9,8 @@ import numpy as np
 from benchmarks import images
 from benchmarks.contestants.ours import assembled
 from benchmarks.nets import BATCH, FULL_SCALE, Net
-from runner.engine import Engine
 from runner.engine.gpu.epoch import TEST, TRAIN
-from runner.engine.loop import Data, Position
+from runner.engine.protocol import Data, Engine, Position
 from runner.seeding import batch_order
 
 
@@ -23,7 +22,7 @@ class OursOnCard:
         self.loops: list[Any] = []
 
         def load(engine: Engine) -> Data:
-            return Data(**{name: engine.resident(array) for name, array in arrays.items()}, scale=FULL_SCALE)
+            return Data(**{name: engine.asarray(array) for name, array in arrays.items()}, scale=FULL_SCALE)
 
         for _ in range(n_runs):
             run = assembled(net, load, "gpu")

@@ -12,8 +12,7 @@ from omegaconf import DictConfig
 
 from runner.app import compose
 from runner.data import loading
-from runner.engine import Engine
-from runner.engine.loop import Data, Position
+from runner.engine.protocol import Data, Engine, Position
 from runner.record import TIMES, EpochRecord
 from runner.train import epochs
 from runner.train.assemble import assemble
@@ -36,7 +35,7 @@ def _train(config: DictConfig) -> Iterator[EpochRecord]:
     knobs = ["model.hidden_size=16", f"model.channels={config.channels}", f"train.epochs={config.epochs}"]
 
     def load(engine: Engine) -> Data:
-        arrays = {name: engine.resident(getattr(dataset, name)) for name in loading.ARRAYS}
+        arrays = {name: engine.asarray(getattr(dataset, name)) for name in loading.ARRAYS}
         return Data(**arrays, scale=dataset.full_scale)
 
     assembly = assemble(compose("data=mnist5k", *knobs, f"seed={config.seed}"), "cpu", load)

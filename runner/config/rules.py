@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.config.names import ENGINES, OPTIMIZERS
+from runner.data.catalogue import CATALOGUE
+
 _MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
@@ -79,15 +82,15 @@ ALLOWED: dict[str, Allowed] = {
     "model.dropout": _BOOLEAN,
     "model.dropout_ratio": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
     "model.options": Allowed("a dictionary of texts, finite numbers, true, false and null", _is_json),
-    "data.name": _one_of("mnist", "mnist5k", "fashion_mnist", "digits"),
+    "data.name": _one_of(*CATALOGUE),
     "data.normalize": _BOOLEAN,
     "data.root": _TEXT_OR_NULL,
     "data.allow_fallback": _BOOLEAN,
-    "optimizer.name": _one_of("adam", "sgd", "momentum"),
+    "optimizer.name": _one_of(*OPTIMIZERS),
     "optimizer.lr": _number("a number above 0, at most 100", lambda v: 0 < v <= 100),
     "optimizer.weight_decay": _number("a number from 0 to 1", lambda v: 0 <= v <= 1),
     "optimizer.momentum": _number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-    "engine.name": _one_of("fast", "stock"),
+    "engine.name": _one_of(*ENGINES),
     "engine.graph": _BOOLEAN,
     "engine.tf32": _BOOLEAN,
     "engine.streams": _integer(1, 64, also=(0,)),

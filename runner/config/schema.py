@@ -15,6 +15,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from runner.config.names import check_optimizer
 from runner.config.rules import ALLOWED, TEXT, is_text
 from runner.errors import ConfigError, short_text
 from runner.record import CLAIM_KINDS, Claim, parse_reduction
@@ -134,6 +135,7 @@ def checked(composed: DictConfig) -> Config:
     for key, value in leaves(config):
         if not ALLOWED[key].test(value):
             raise ConfigError(f"{key}={short_text(value)}: allowed is {ALLOWED[key].text}")
+    check_optimizer(config.optimizer.name, config.engine.name)
     for name, claim in config.claims.items():
         _check_claim(name, claim)
     return config

@@ -1,1 +1,1 @@
-"""The data sets: found, checked, kept."""
+"""Data sets: what they are (catalogue), how they are read (idx, embedded, download), and what is kept (loading)."""

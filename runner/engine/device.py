@@ -1,28 +1,32 @@
-"""The one door to CuPy: whether there is a GPU, which one, and arrays on it."""
+"""The door to CuPy: whether there is a GPU, which one, and arrays on it."""
 
 import os
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from runner.errors import DeviceError
 
-# As many streams as this do not wait for each other's launches. CUDA reads it once, and whatever imports CuPy first,
-# DeZero among them, may be what has it do so.
+# So many streams do not wait for each other's launches. CUDA reads the number once, when CuPy is imported first, which
+# DeZero may do: it is set before any of them.
 os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
 
-#: The engines that device=auto gives to a GPU. The fast one must be asked for: its kernels were compiled, and run in an
-#: emulator, but never on a card so far.
+#: An array on an engine's device: NumPy's on the CPU, CuPy's on a GPU. CuPy has no types; docstrings give the shape.
+Array: TypeAlias = Any
+
+#: The engines that `device=auto` gives to a GPU. The kernels of the fast one were compiled and run in an emulator, but
+#: never on a card so far, so that it must be asked for.
 _AUTO_ON_GPU = {"stock"}
 #: cudaErrorMemoryAllocation, and CUDA_ERROR_OUT_OF_MEMORY.
 _OUT_OF_MEMORY = 2
-#: Memory pools of runs that are over. CuPy's pool, dropped while it holds free memory, never gives that back.
+#: Memory pools of runs that have ended. CuPy does not give back the free memory of a pool that is dropped, so they are
+#: kept until nothing is allocated in them.
 LEFT_POOLS: list[Any] = []
 
 
 def gpu_is_available() -> bool:
-    """Whether CuPy is installed and finds a device it can use."""
+    """Whether CuPy is installed and finds a device that it can use."""
     try:
         import cupy
     except ImportError:
@@ -31,7 +35,12 @@ def gpu_is_available() -> bool:
 
 
 def resolve(device: str, engines: set[str]) -> str:
-    """ "cpu" or "gpu" for what the configuration says and the engines that are to compute there.
+    """The device, "cpu" or "gpu", on which these engines are to compute.
+
+    Parameters
+    ----------
+    device
+        As configured: "cpu", "gpu" or "auto".
 
     Raises
     ------
@@ -58,7 +67,7 @@ def gpu_count() -> int:
 
 
 def gpu_buses() -> list[str]:
-    """Where each card is plugged in: a name that a machine's processes share, whichever cards they see."""
+    """The PCI bus of each card: a name that all processes of a machine share, whichever cards each of them sees."""
     import cupy
 
     return [cupy.cuda.Device(card).pci_bus_id for card in range(gpu_count())]
@@ -79,7 +88,7 @@ def current_card() -> int:
 
 
 def gpu_name() -> str:
-    """What the driver calls the current card."""
+    """The driver's name for the current card."""
     import cupy
 
     return str(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode())
@@ -94,25 +103,25 @@ def array_module(device: str) -> Any:
     return cupy
 
 
-def is_on_cpu(array: Any) -> bool:
-    """Whether it is NumPy's; `device` is of the array API standard, which CuPy answers with a device of its own."""
+def is_on_cpu(array: Array) -> bool:
+    """Whether an array is NumPy's: by the array API standard its `device` is a text, and CuPy's is not."""
     return isinstance(array.device, str)
 
 
-def to_numpy(array: Any) -> Any:
+def to_numpy(array: Array) -> Any:
     """The array as a NumPy array, whichever device it is on."""
     return array if is_on_cpu(array) else array.get()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short; CUDA says so of graphs and modules by a number and not by a MemoryError."""
+    """Whether memory was short. For graphs and modules CUDA raises a number and no MemoryError."""
     name, status = type(error).__name__, getattr(error, "status", None)
-    by_number = name in ("CUDARuntimeError", "CUDADriverError") and status == _OUT_OF_MEMORY
-    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or by_number
+    is_cuda_number = name in ("CUDARuntimeError", "CUDADriverError") and status == _OUT_OF_MEMORY
+    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or is_cuda_number
 
 
 def card_is_lost() -> bool:
-    """Whether this process cannot use its card any more: an access to memory that is not there is never forgiven."""
+    """Whether this process can no longer use its card, as after an access to memory that is not there."""
     import cupy
 
     try:
@@ -123,7 +132,7 @@ def card_is_lost() -> bool:
 
 
 def free_gpu_bytes() -> int:
-    """Memory of the current card that nobody holds."""
+    """Free memory of the current card."""
     import cupy
 
     return int(cupy.cuda.Device().mem_info[0])
@@ -137,5 +146,5 @@ def free_gpu_memory() -> None:
     cupy.get_default_pinned_memory_pool().free_all_blocks()
     for pool in list(LEFT_POOLS):
         pool.free_all_blocks()
-        if not pool.total_bytes():  # else something is still alive in it
+        if not pool.total_bytes():
             LEFT_POOLS.remove(pool)

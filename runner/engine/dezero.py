@@ -1,7 +1,7 @@
-"""The one door to DeZero: what is broken on today's NumPy and CuPy is repaired here, once.
+"""The door to DeZero: here, and only here, it is imported, and what today's NumPy and CuPy break is repaired.
 
-DeZero 0.0.13 is of 2020. Every repair below names the place it mends; docs/design.md lists what each of
-them breaks without it. Nothing leaks out: NumPy itself is left as it was.
+DeZero 0.0.13 is of 2020. Each repair names the function of DeZero's that it replaces; docs/engine.md lists what fails
+without it. NumPy itself is left as it was.
 """
 
 import types
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from runner.engine.device import gpu_is_available, to_numpy
+from runner.engine.device import Array, gpu_is_available, to_numpy
 
 _MISSING = object()
 
 
 class _NumpyWithInt(types.ModuleType):
-    """NumPy as `dezero.datasets` and `dezero.transforms` expect it, `np.int` included."""
+    """NumPy with `np.int`, which `dezero.datasets` and `dezero.transforms` use."""
 
     int = int
 
@@ -24,7 +24,7 @@ class _NumpyWithInt(types.ModuleType):
 
 
 def _import_dezero() -> Any:
-    # dezero/transforms.py evaluates `np.int` while it is imported; NumPy lost that name in 1.24.
+    # dezero/transforms.py evaluates `np.int` while it is imported; NumPy dropped that name in 1.24.
     before = np.__dict__.get("int", _MISSING)
     np.__dict__["int"] = int
     try:
@@ -50,11 +50,11 @@ no_grad: Any = dezero.no_grad
 test_mode: Any = dezero.test_mode
 
 
-def _as_array(x: Any, array_module: Any = np) -> Any:
-    """`core.as_array`, but a Python float becomes float32.
+def _as_array(x: Any, array_module: Any = np) -> Array:
+    """`core.as_array` that makes a Python float a float32 array.
 
-    As shipped it becomes a float64 array, which NumPy 2 no longer narrows: `gy *= 1 / N` in the loss then
-    makes every gradient float64.
+    As shipped it makes a float64 array. NumPy 2 keeps that type in an operation with float32, so that `gy *= 1 / N` in
+    the loss makes every gradient float64.
     """
     if type(x) is float:
         return array_module.array(x, dtype=array_module.float32)
@@ -62,24 +62,25 @@ def _as_array(x: Any, array_module: Any = np) -> Any:
 
 
 def _float32_weights(layer_class: Any) -> None:
-    """Keep the weights in the layer's own dtype: `float32 * np.sqrt(...)` is float64 under NumPy 2.
+    """Have a layer make its weights in its own dtype and, on a GPU, keep its bias with them.
 
-    Also takes the bias to the weight's device: as shipped it stays on the CPU when a lazy W is made on a GPU.
+    As shipped the weights are float64 under NumPy 2 (`float32 * np.sqrt(...)`), and a bias stays on the CPU when the
+    weights are made on a GPU in the first forward pass.
     """
     as_shipped = layer_class._init_W
 
     def _init_W(self: Any, xp: Any = np) -> None:
         as_shipped(self, xp)
         self.W.data = self.W.data.astype(self.dtype)
-        # `b` does not exist yet when the constructor knows the input size.
+        # The constructor makes the weights before the bias, when it knows the input size.
         if getattr(self, "b", None) is not None:
             self.b.data = xp.asarray(self.b.data)
 
     layer_class._init_W = _init_W
 
 
-def _get_item_grad(self: Any, gy: Any) -> Any:
-    """`GetItemGrad.forward` with `add.at`: `cupy.scatter_add` is gone."""
+def _get_item_grad(self: Any, gy: Array) -> Array:
+    """`GetItemGrad.forward` with `add.at`; today's CuPy has no `scatter_add`."""
     xp = dezero.cuda.get_array_module(gy)
     gx = xp.zeros(self.in_shape, dtype=gy.dtype)
     xp.add.at(gx, self.slices, gy)
@@ -87,7 +88,7 @@ def _get_item_grad(self: Any, gy: Any) -> Any:
 
 
 def _reshape_sum_backward(gy: Any, x_shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
-    """`utils.reshape_sum_backward`, for tuples of axes too: as shipped it tests `hasattr(axis, 'len')`."""
+    """`utils.reshape_sum_backward` that takes tuples of axes; as shipped it tests `hasattr(axis, 'len')`."""
     if not x_shape or axis is None or keepdims:
         return gy.reshape(gy.shape)
     axes = axis if isinstance(axis, tuple) else (axis,)
@@ -96,16 +97,16 @@ def _reshape_sum_backward(gy: Any, x_shape: tuple[int, ...], axis: Any, keepdims
 
 
 def _save_weights(self: Any, path: Any) -> None:
-    """`Layer.save_weights` that leaves the model on its device."""
+    """`Layer.save_weights` that leaves the model on its device; as shipped it moves it to the CPU."""
     np.savez_compressed(path, **{name: to_numpy(p.data) for name, p in named_parameters(self).items()})
 
 
 def _load_weights(self: Any, path: Any) -> None:
-    """`Layer.load_weights` that puts every array on the device of the parameter it replaces."""
-    with np.load(path, allow_pickle=False) as stored:
+    """`Layer.load_weights` that puts each array on the device of the parameter whose value it is."""
+    with np.load(path, allow_pickle=False) as arrays:
         for name, parameter in named_parameters(self).items():
             xp = np if parameter.data is None else dezero.cuda.get_array_module(parameter.data)
-            parameter.data = xp.asarray(stored[name])
+            parameter.data = xp.asarray(arrays[name])
 
 
 def _repair() -> None:
@@ -121,10 +122,10 @@ def _repair() -> None:
 
 
 def named_parameters(layer: Any) -> dict[str, Any]:
-    """Every parameter of a model by name (`fc1/linear/W`), sorted: DeZero keeps them in a set."""
-    found: dict[str, Any] = {}
-    layer._flatten_params(found)
-    return {name: found[name] for name in sorted(found)}
+    """The parameters of a model by name (`fc1/linear/W`), sorted by it: DeZero keeps them in a set."""
+    parameters: dict[str, Any] = {}
+    layer._flatten_params(parameters)
+    return {name: parameters[name] for name in sorted(parameters)}
 
 
 _repair()

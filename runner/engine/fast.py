@@ -1,12 +1,14 @@
-"""The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels of our own."""
+"""The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels of its own."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runner.engine import flat, functions, layers
+from runner.engine import flat, functions, layers, optimizers
+from runner.engine.device import Array
 from runner.engine.dezero import no_grad, test_mode
-from runner.engine.loop import Data, Eager, Loop
+from runner.engine.loop import Eager
+from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
 
 if TYPE_CHECKING:
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Fast:
-    """Fused forward and backward, one pass an optimizer step, on the CPU.
+    """Fused forward and backward passes, and one pass over all weights for an update, on the CPU.
 
     Parameters
     ----------
     kernels
-        How the parts are computed: `runner.engine.cpu`, or what has the same names.
+        What computes the parts: `runner.engine.cpu`, or an object with the same names for another device.
     """
 
     name = "fast"
@@ -37,23 +39,17 @@ class Fast:
     def output(self, n_classes: int) -> Any:
         return layers.Linear(self.kernels, n_classes)
 
-    def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
+    def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         function = functions.SoftmaxCrossEntropy(self.kernels)
         return function(y, t), function.correct
 
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
-        if config.name == "adam":
-            optimizer = flat.Adam(self.kernels, config.lr, config.weight_decay)
-        elif config.name == "momentum":
-            optimizer = flat.MomentumSGD(self.kernels, config.lr, config.momentum, config.weight_decay)
-        else:
-            optimizer = flat.SGD(self.kernels, config.lr, config.weight_decay)
-        return optimizer.setup(model)
+        return optimizers.create(flat.OPTIMIZERS, self.name, config, self.kernels).setup(model)
 
-    def resident(self, array: Any) -> Any:
+    def asarray(self, array: Array) -> Array:
         return np.asarray(array)
 
-    def pixels(self, images: Any, rows: Any, scale: float) -> Any:
+    def pixels(self, images: Array, rows: Array, scale: float) -> Array:
         return self.kernels.pixels(images, rows, scale)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
@@ -62,27 +58,26 @@ class Fast:
     def to_device(self, model: Any) -> None:
         pass
 
-    def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
+    def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
         with no_grad(), test_mode():
             model(x)
         loss, _ = self.loss(model(x), t)
-        self.fallbacks = _foreign(loss)
+        self.fallbacks = _functions_of_dezero(loss)
         model.cleargrads()
         loss.backward()
         model.cleargrads()
         optimizer.warm_up()
 
 
-def _foreign(loss: Any) -> tuple[str, ...]:
-    """Names of the functions behind a loss that are DeZero's own; reshaping computes nothing and is not counted."""
-    found, waiting = set(), [loss]
-    seen = set()
-    while waiting:
-        function = waiting.pop().creator
+def _functions_of_dezero(loss: Any) -> tuple[str, ...]:
+    """Names of DeZero's own functions that a loss was computed by; `Reshape` computes nothing and does not count."""
+    names, seen, variables = set(), set(), [loss]
+    while variables:
+        function = variables.pop().creator
         if function is None or id(function) in seen:
             continue
         seen.add(id(function))
         if type(function).__module__ != functions.__name__ and type(function).__name__ != "Reshape":
-            found.add(type(function).__name__)
-        waiting += function.inputs
-    return tuple(sorted(found))
+            names.add(type(function).__name__)
+        variables += function.inputs
+    return tuple(sorted(names))

@@ -1,4 +1,4 @@
-"""The parameters of a model in one flat array, and DeZero's optimizers on it in one pass a step."""
+"""The parameters of a model in one flat array, and DeZero's optimizers on it, one pass a step."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.engine.device import Array
 from runner.engine.dezero import dezero, named_parameters
+from runner.engine.optimizers import Entry
 
-#: Each parameter starts on a multiple of so many numbers: 64 bytes of float32, a cache line.
+#: Each parameter starts at a multiple of so many numbers: 64 bytes of float32, a cache line.
 _ALIGNMENT = 16
 
 
 class FlatParameters:
-    """The parameters of a model, in the order of their names, as views of one array; so too their gradients.
+    """The parameters of a model, in the order of their names, as views of one array; their gradients likewise.
 
-    `data`, `gradients` and whatever `zeros` gives are (n_numbers,); between two parameters they hold zeros.
+    `data`, `gradients` and the arrays that `zeros` gives have the shape (n_numbers,). Between two parameters they hold
+    zeros.
     """
 
     def __init__(self, model: Any) -> None:
@@ -32,29 +35,32 @@ class FlatParameters:
             data[...] = parameter.data
             parameter.data, parameter.gradient_place = data, gradient
 
-    def zeros(self) -> Any:
-        """A flat array of zeros on the parameters' device and of their type."""
+    def zeros(self) -> Array:
+        """A flat array of zeros, with the type of the parameters and on their device."""
         first = self.parameters[0].data
         return dezero.cuda.get_array_module(first).zeros(self._n_numbers, dtype=first.dtype)
 
-    def views(self, flat: Any) -> list[Any]:
+    def views(self, flat: Array) -> list[Array]:
         """The part of a flat array that belongs to each parameter, in its shape."""
         spans = zip(self._spans, self.parameters, strict=True)
         return [flat[start:stop].reshape(p.data.shape) for (start, stop), p in spans]
 
-    def ready(self) -> Iterator[slice]:
-        """The spans to update, data and gradients in place: one of everything, when everything has a gradient."""
-        everything = True
+    def spans_to_update(self) -> Iterator[slice]:
+        """Bring weights and gradients into the flat arrays; the spans of the parameters that have a gradient.
+
+        It is one span of everything when every parameter has one.
+        """
+        all_have_one = True
         for parameter, data, gradient in zip(self.parameters, self._data_views, self._gradient_views, strict=True):
-            # Whoever gave the parameter another array (`load_weights`, a user's model) meant its values.
+            # `load_weights`, or a user's model, may have given the parameter a new array with new values.
             if parameter.data is not data:
                 data[...] = parameter.data
                 parameter.data = data
             if parameter.grad is None:
-                everything = False
+                all_have_one = False
             elif parameter.grad.data is not gradient:
                 gradient[...] = parameter.grad.data
-        if everything:
+        if all_have_one:
             yield slice(None)
             return
         for (start, stop), parameter in zip(self._spans, self.parameters, strict=True):
@@ -63,7 +69,7 @@ class FlatParameters:
 
 
 class _Flat:
-    """What the three optimizers share: a model's flat parameters, the weight decay, and DeZero's hooks."""
+    """What the optimizers of this file share: flat parameters, the weight decay, and DeZero's hooks."""
 
     kernels: Any
     decay: float
@@ -75,8 +81,8 @@ class _Flat:
         self.flat = FlatParameters(target)
         return self
 
-    def slot(self) -> tuple[Any, dict[int, Any]]:
-        """A flat array of zeros for the optimizer's state, and its views as DeZero keeps them, by id."""
+    def new_slot(self) -> tuple[Array, dict[int, Array]]:
+        """A flat array of zeros for the optimizer's state, and its part for each parameter by id, as DeZero has it."""
         flat = self.flat.zeros()
         views = self.flat.views(flat)
         return flat, {id(p): view for p, view in zip(self.flat.parameters, views, strict=True)}
@@ -85,32 +91,32 @@ class _Flat:
         parameters = [p for p in self.flat.parameters if p.grad is not None]
         decay = self.decay
         if self.hooks:
-            # A hook sees gradients that the decay is in, as in DeZero, where the decay is the first hook.
+            # In DeZero the weight decay is the first hook, so that later ones see gradients with it.
             dezero.optimizers.WeightDecay(decay)(parameters)
             decay = 0.0
         for hook in self.hooks:
             hook(parameters)
-        for span in self.flat.ready():
+        for span in self.flat.spans_to_update():
             self.apply(span, decay)
 
     def warm_up(self) -> None:
-        """Compile what `update` will need, by updating no number."""
+        """Compile the kernel of `update`, by an update of no numbers."""
         self.apply(slice(0, 0), self.decay)
 
     def rates(self, n: int) -> NDArray[np.float64]:
-        """The learning rate of each of the next n steps, ndarray of shape (n,)."""
+        """The learning rate of each of the next n steps, of shape (n,)."""
         return np.full(n, self.lr)
 
     def count(self, n: int) -> None:
-        """Count n steps that were taken without `update`."""
+        """Count n steps that a CUDA graph took without a call of `update`."""
 
     def apply(self, span: slice, decay: float) -> None:
-        """Update these numbers of the flat parameters; the decay is added to their gradients."""
+        """Update these numbers of the flat parameters, the decay added to their gradients."""
         raise NotImplementedError
 
 
 class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is untyped
-    """DeZero's Adam with its weight decay, in one pass."""
+    """DeZero's Adam and weight decay in one pass."""
 
     def __init__(self, kernels: Any, lr: float, decay: float) -> None:
         super().__init__(lr)
@@ -118,8 +124,8 @@ class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is un
 
     def setup(self, target: Any) -> Any:
         super().setup(target)
-        self.m, self.ms = self.slot()
-        self.v, self.vs = self.slot()
+        self.m, self.ms = self.new_slot()
+        self.v, self.vs = self.new_slot()
         return self
 
     def update(self) -> None:
@@ -135,7 +141,7 @@ class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is un
         rates = np.empty(n)
         for i in range(n):
             self.t += 1
-            rates[i] = self.lr  # DeZero's corrected rate, of the step that it counts
+            rates[i] = self.lr  # DeZero's corrected rate of step t
         self.t -= n
         return rates
 
@@ -148,7 +154,7 @@ class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is un
 
 
 class MomentumSGD(_Flat, dezero.optimizers.MomentumSGD):  # type: ignore[misc]
-    """DeZero's momentum with its weight decay, in one pass."""
+    """DeZero's momentum and weight decay in one pass."""
 
     def __init__(self, kernels: Any, lr: float, momentum: float, decay: float) -> None:
         super().__init__(lr, momentum)
@@ -156,7 +162,7 @@ class MomentumSGD(_Flat, dezero.optimizers.MomentumSGD):  # type: ignore[misc]
 
     def setup(self, target: Any) -> Any:
         super().setup(target)
-        self.v, self.vs = self.slot()
+        self.v, self.vs = self.new_slot()
         return self
 
     def apply(self, span: slice, decay: float) -> None:
@@ -165,7 +171,7 @@ class MomentumSGD(_Flat, dezero.optimizers.MomentumSGD):  # type: ignore[misc]
 
 
 class SGD(_Flat, dezero.optimizers.SGD):  # type: ignore[misc]
-    """DeZero's SGD with its weight decay, in one pass."""
+    """DeZero's SGD and weight decay in one pass."""
 
     def __init__(self, kernels: Any, lr: float, decay: float) -> None:
         super().__init__(lr)
@@ -173,3 +179,13 @@ class SGD(_Flat, dezero.optimizers.SGD):  # type: ignore[misc]
 
     def apply(self, span: slice, decay: float) -> None:
         self.kernels.sgd(self.flat.data[span], self.flat.gradients[span], self.lr, decay)
+
+
+#: The optimizers of the fast engine by name. Their names are also in runner/config/names.py.
+OPTIMIZERS: dict[str, Entry] = {
+    "adam": Entry(lambda config, kernels: Adam(kernels, config.lr, config.weight_decay), slots=("ms", "vs")),
+    "momentum": Entry(
+        lambda config, kernels: MomentumSGD(kernels, config.lr, config.momentum, config.weight_decay), slots=("vs",)
+    ),
+    "sgd": Entry(lambda config, kernels: SGD(kernels, config.lr, config.weight_decay)),
+}

@@ -1,13 +1,14 @@
-"""The fast engine's DeZero functions: what is computed, what is kept for the way back, and for whom.
+"""The DeZero functions of the fast engine: what is computed, and what is kept for the backward pass.
 
-Each is called with arrays or Variables and the kernels of a device (`runner.engine.cpu`). An input given as a
-plain array, such as the images of a batch, gets no gradient: nobody could ask for it. First derivatives only;
-the stock engine has higher ones.
+Each is called with arrays or Variables and is given the kernels of a device (`runner.engine.cpu`). An input that is a
+plain array, such as the images of a batch, gets no gradient, because nobody could ask for it. There are first
+derivatives only; the stock engine has higher ones.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from runner.engine.device import Array
 from runner.engine.dezero import Function, Variable, dezero
 from runner.seeding import Draw
 
@@ -24,10 +25,10 @@ class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
         self.want_gx = isinstance(x, Variable)
         return super().__call__(x, W, b)
 
-    def forward(self, x: Any, W: Any, b: Any) -> Any:
+    def forward(self, x: Array, W: Array, b: Array) -> Array:
         return self.compute(*_in_order(x, W, b))
 
-    def compute(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Array, W: Array, b: Array) -> Array:
         """The output for arrays in C order."""
         raise NotImplementedError
 
@@ -39,30 +40,30 @@ class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
         gx = self.gradients(x_data, W_data, gy_data, gW, gb)
         return None if gx is None else Variable(gx), Variable(gW), Variable(gb)
 
-    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
-        """Fill gW and gb, return the gradient of x or None."""
+    def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Array) -> Array | None:
+        """Fill gW and gb; return the gradient of x, or None where `want_gx` is False."""
         raise NotImplementedError
 
 
 class ConvReluPool(_Parametric):
     """max-pool(relu(convolution(x, W) + b)): odd kernel, stride 1, same size, 2x2 windows side by side."""
 
-    def compute(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Array, W: Array, b: Array) -> Array:
         y, self.winners = self.kernels.conv_relu_pool(x, W, b)
         return y
 
-    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
+    def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Array) -> Array | None:
         return self.kernels.conv_relu_pool_gradients(x, W, self.winners, gy, gW, gb, self.want_gx)
 
 
 class ConvRelu(_Parametric):
     """relu(convolution(x, W) + b): odd kernel, stride 1, same size."""
 
-    def compute(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Array, W: Array, b: Array) -> Array:
         self.y = self.kernels.conv_relu(x, W, b)
         return self.y
 
-    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
+    def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Array) -> Array | None:
         return self.kernels.conv_relu_gradients(x, W, self.y, gy, gW, gb, self.want_gx)
 
 
@@ -72,80 +73,83 @@ class LinearRelu(_Parametric):
     def __init__(self, kernels: Any, draw: Draw | None) -> None:
         super().__init__(kernels)
         self.draw = draw
-        #: Gradient of y, gradient of what the ReLU is applied to and gradient of b, if the function that y went to
-        #: computed them with its own.
-        self.ready: tuple[Any, Any, Any] | None = None
+        #: The gradients of y, of the ReLU's input and of b, where `Linear` computed them together with its own.
+        self.computed: tuple[Array, Array, Array] | None = None
 
     @property
     def ratio(self) -> float | None:
         return self.draw.ratio if self.draw else None
 
-    def compute(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Array, W: Array, b: Array) -> Array:
         self.y = self.kernels.linear_relu(x, W, b, self.draw)
         return self.y
 
-    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
-        ready, self.ready = self.ready, None
-        # DeZero makes a new array of the gradients that y has from several functions: then this is another one.
-        if ready is not None and gy is ready[0] and gb is ready[2]:
-            return self.kernels.product_gradients(x, W, ready[1], gW, self.want_gx)
+    def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Array) -> Array | None:
+        computed, self.computed = self.computed, None
+        # Where y went to several functions, DeZero adds their gradients in a new array, and gy is not the computed one.
+        if computed is not None and gy is computed[0] and gb is computed[2]:
+            return self.kernels.product_gradients(x, W, computed[1], gW, self.want_gx)
         return self.kernels.linear_relu_gradients(x, W, self.y, self.ratio, gy, gW, gb, self.want_gx)
 
 
 class Linear(_Parametric):
     """x @ W + b."""
 
-    def compute(self, x: Any, W: Any, b: Any) -> Any:
+    def compute(self, x: Array, W: Array, b: Array) -> Array:
         return self.kernels.linear(x, W, b)
 
-    def gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any) -> Any:
-        before, both = self.inputs[0].creator, getattr(self.kernels, "linear_and_relu_gradients", None)
-        if both and isinstance(before, LinearRelu) and x is before.y:
+    def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Array) -> Array | None:
+        # A device may have one kernel for these gradients and those of the LinearRelu before.
+        before, kernel = self.inputs[0].creator, getattr(self.kernels, "linear_and_relu_gradients", None)
+        if kernel and isinstance(before, LinearRelu) and x is before.y:
             gb_before = _place(before.inputs[2])
-            if gb_before is not None and (found := both(x, W, before.ratio, gy, gW, gb, gb_before)):
-                before.ready = *found, gb_before
-                return found[0]
+            if gb_before is not None and (gradients := kernel(x, W, before.ratio, gy, gW, gb, gb_before)):
+                before.computed = *gradients, gb_before
+                return gradients[0]
         return self.kernels.linear_gradients(x, W, gy, gW, gb, self.want_gx)
 
 
 class SoftmaxCrossEntropy(Function):  # type: ignore[misc]
-    """Mean softmax cross-entropy of scores y (n, n_classes) against labels t (n,); `correct` says which are right."""
+    """Mean softmax cross-entropy of scores y (n, n_classes) and labels t (n,).
+
+    After the call `correct`, bool (n,), says which rows are classified right.
+    """
 
     def __init__(self, kernels: Any) -> None:
         super().__init__()
         self.kernels = kernels
 
-    def forward(self, y: Any, t: Any) -> Any:
+    def forward(self, y: Array, t: Array) -> Array:
         loss, self.correct, self.gradient = self.kernels.softmax_cross_entropy(*_in_order(y, t))
         return loss
 
     def backward(self, gy: Any) -> tuple[Any, None]:
         _refuse_second_derivatives()
         gradient = self.gradient
-        # Training starts with the gradient 1, and need not multiply by it.
+        # The gradient of a loss that is not part of a larger one is 1: no need to multiply by it.
         return Variable(gradient if self.kernels.is_one(gy.data) else gradient * gy.data), None
 
 
 def _refuse_second_derivatives() -> None:
-    # DeZero leaves this on during `backward(create_graph=True)` alone.
+    # DeZero leaves this on in the backward pass only for `backward(create_graph=True)`.
     if dezero.Config.enable_backprop:
         raise NotImplementedError("the fast engine gives first derivatives only; train with engine=stock")
 
 
-def _in_order(*arrays: Any) -> Iterator[Any]:
-    """The arrays in C order, as the kernels want them: themselves, unless a user's model transposed or cut them."""
+def _in_order(*arrays: Array) -> Iterator[Array]:
+    """The arrays in C order, as kernels want them: copies of those that a user's model transposed or sliced."""
     return (array if array.flags.c_contiguous else array.copy(order="C") for array in arrays)
 
 
-def _place(parameter: Any) -> Any:
-    """The optimizer's own place for the gradient of a parameter, if that is free, or None.
+def _place(parameter: Any) -> Array | None:
+    """The optimizer's array for the gradient of a parameter (`FlatParameters`), if it may be written, or None.
 
-    It is not when the parameter has had a gradient since `cleargrads`, for DeZero adds the two.
+    It may not when the parameter has had a gradient since `cleargrads`, because DeZero adds the two.
     """
     return getattr(parameter, "gradient_place", None) if parameter.grad is None else None
 
 
-def _gradient_array(parameter: Any) -> Any:
-    """Where the gradient of a parameter is written: the optimizer's place, or else an array of its own."""
+def _gradient_array(parameter: Any) -> Array:
+    """The array to write the gradient of a parameter into: the optimizer's, or a new one."""
     place, data = _place(parameter), parameter.data
     return dezero.cuda.get_array_module(data).empty(data.shape, dtype=data.dtype) if place is None else place

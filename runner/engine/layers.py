@@ -1,4 +1,4 @@
-"""The fast engine's layers: DeZero's own hold the parameters, one fused function computes what follows them."""
+"""The layers of the fast engine: DeZero's own hold the parameters, and one fused function computes what follows."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from runner.seeding import Masks
 
 
 class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
-    """[Convolution, stride 1, same size, ReLU] per channel count, then a 2x2 max-pool."""
+    """A convolution (stride 1, same size) and ReLU for each of `channels`, then a 2x2 max-pool."""
 
     def __init__(self, kernels: Any, channels: list[int], kernel_size: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Hidden(L.Layer):  # type: ignore[misc]
 
 
 class Linear(L.Linear):  # type: ignore[misc]
-    """DeZero's linear layer."""
+    """DeZero's linear layer, computed by the engine's function."""
 
     def __init__(self, kernels: Any, size: int) -> None:
         super().__init__(size)
@@ -50,7 +50,7 @@ class Linear(L.Linear):  # type: ignore[misc]
 
 
 def _parameters(layer: Any, x: Any) -> tuple[Any, Any]:
-    """W and b of a DeZero layer; W is made when the first input shows its size, as in the layer's own forward."""
+    """W and b of a DeZero layer. As in its own `forward`, W is made when the first input x shows the input size."""
     if layer.W.data is None:
         xp = dezero.cuda.get_array_module(x)
         if hasattr(layer, "in_channels"):

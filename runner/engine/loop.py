@@ -1,98 +1,30 @@
-"""An epoch as in the book: each step is taken, and its loss looked at, before the next. And what any loop has to do."""
+"""The training loop of the book, step by step, and the parts that any other loop needs too."""
 
 import math
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.engine.device import to_numpy
+from runner.engine.device import Array, to_numpy
 from runner.engine.dezero import no_grad, test_mode
+from runner.engine.protocol import Data, Engine, Evaluation, Measured, Position
 
-if TYPE_CHECKING:
-    from runner.engine import Engine
-
-# Images a batch when evaluating: the published batch, whatever the training batch of a cell is, so that
-# a knob of training cannot change how a result is rounded.
+#: Images a batch in an evaluation. It is the published batch size, whatever the training batch is: a knob of training
+#: must not change how a result is rounded.
 EVAL_BATCH = 100
-# How many of the training images are evaluated in test mode after each epoch.
+#: How many training images are evaluated in test mode after each epoch.
 N_TRAIN_EVAL = 10_000
-
-#: Mean loss, and for each image whether it was classified right, bool ndarray of shape (n_images,).
-Evaluation = tuple[float, NDArray[np.bool_]]
 
 
 class Diverged(Exception):
-    """The loss is not finite any more; training further would only produce numbers without meaning."""
+    """The loss is not finite any more, and training on would give numbers without meaning."""
 
 
-@dataclass
-class Data:
-    """The images of one run where the engine computes: uint8, (n, channels, height, width)."""
-
-    train_images: Any
-    train_labels: Any
-    test_images: Any
-    test_labels: Any
-    #: What pixels are divided by: 255 when normalised, 1 for raw ones.
-    scale: float
-
-
-@dataclass
-class Position:
-    """Where training stands; with the weights and the optimizer's state, all that a resume needs."""
-
-    epoch: int = 1
-    #: Steps done within the epoch.
-    step: int = 0
-    loss_sum: float = 0.0
-    n_correct: int = 0
-    #: Seconds of training in the epoch so far.
-    train_s: float = 0.0
-
-    def next_epoch(self) -> None:
-        """Stand at the beginning of the epoch after this one."""
-        self.epoch, self.step = self.epoch + 1, 0
-        self.loss_sum, self.n_correct, self.train_s = 0.0, 0, 0.0
-
-
-@dataclass
-class Measured:
-    """What is measured after an epoch: the first training images and the test images in test mode, and the latter
-    once more with masks on; and how long that took."""
-
-    train_eval: Evaluation
-    test: Evaluation
-    test_masked: Evaluation
-    eval_s: float
-
-
-class Loop(Protocol):
-    """How one run goes through its epochs on an engine."""
-
-    def epoch(
-        self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]
-    ) -> Generator[None, None, Measured | None]:
-        """Train from the position to the end of its epoch, the images in this order, and evaluate.
-
-        `position` is kept up to date. Returns None when asked to stop meanwhile; yields where another run of this
-        process could compute while this one waits.
-
-        Raises
-        ------
-        Diverged
-            At the first loss that is not finite.
-        """
-
-    def test(self) -> Evaluation:
-        """The test images in test mode, by the weights as they are."""
-
-
-def step(model: Any, optimizer: Any, engine: "Engine", x: Any, t: Any) -> tuple[Any, Any]:
-    """One step of training on the batch (x, t): its loss, and which images were classified right."""
+def step(model: Any, optimizer: Any, engine: Engine, x: Array, t: Array) -> tuple[Any, Array]:
+    """Train on one batch: its loss, and which of its images were classified right."""
     y = model(x)
     loss, correct = engine.loss(y, t)
     model.cleargrads()
@@ -102,7 +34,7 @@ def step(model: Any, optimizer: Any, engine: "Engine", x: Any, t: Any) -> tuple[
 
 
 class _NoUpdate:
-    """An optimizer that leaves everything as it is."""
+    """An optimizer that leaves the weights as they are."""
 
     def update(self) -> None:
         pass
@@ -111,42 +43,31 @@ class _NoUpdate:
 NO_UPDATE = _NoUpdate()
 
 
-def evaluate(
-    model: Any, engine: "Engine", images: Any, labels: Any, scale: float, masked_epoch: int | None = None
-) -> Evaluation:
-    """Mean loss and right or wrong of each image, in test mode.
-
-    With `masked_epoch`, dropout stays on as in the published script (`no_grad()` alone does not switch it off), with
-    the masks of that epoch.
-    """
-    loss_sum, correct = 0.0, []
-    with no_grad():
-        for first in range(0, len(images), EVAL_BATCH):
-            rows = engine.resident(np.arange(first, min(first + EVAL_BATCH, len(images))))
-            x, t = engine.pixels(images, rows, scale), labels[rows]
-            if masked_epoch is None:
-                with test_mode():
-                    y = model(x)
-            else:
-                engine.masks.evaluation(masked_epoch, first)
-                y = model(x)
-            loss, right = engine.loss(y, t)
-            loss_sum += float(loss.data) * len(t)
-            correct.append(to_numpy(right))
-    return loss_sum / len(images), np.concatenate(correct)
-
-
 def finite(loss: float, position: Position) -> float:
-    """The loss, which must be a finite number."""
+    """The loss.
+
+    Raises
+    ------
+    Diverged
+        When it is not a finite number.
+    """
     if not math.isfinite(loss):
         raise Diverged(f"loss {loss} at epoch {position.epoch}, batch {position.step}")
     return loss
 
 
-class Eager:
-    """Step by step."""
+def has_dropout(model: Any, engine: Engine, data: Data) -> bool:
+    """Whether a forward pass asks for masks; without dropout, `test_masked` equals `test` and is not measured."""
+    n_asked = engine.masks.n_asked
+    with no_grad():
+        model(engine.pixels(data.test_images, engine.asarray(np.arange(1)), data.scale))
+    return engine.masks.n_asked > n_asked
 
-    def __init__(self, model: Any, optimizer: Any, engine: "Engine", data: Data, batch_size: int) -> None:
+
+class Eager:
+    """A loop in which each loss is looked at before the next step is taken."""
+
+    def __init__(self, model: Any, optimizer: Any, engine: Engine, data: Data, batch_size: int) -> None:
         self.model, self.optimizer, self.engine, self.data = model, optimizer, engine, data
         self.batch_size = batch_size
         self.has_dropout = has_dropout(model, engine, data)
@@ -154,14 +75,14 @@ class Eager:
     def epoch(
         self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]
     ) -> Generator[None, None, Measured | None]:
-        yield from ()  # nothing computes while this does
+        yield from ()  # a generator as any loop is; it waits for no device
         data, n_steps = self.data, math.ceil(len(order) / self.batch_size)
-        resident = self.engine.resident(order)
+        order_on_device = self.engine.asarray(order)
         while position.step < n_steps:
             if should_stop():
                 return None
             started = time.perf_counter()
-            rows = resident[position.step * self.batch_size : (position.step + 1) * self.batch_size]
+            rows = order_on_device[position.step * self.batch_size : (position.step + 1) * self.batch_size]
             x, t = self.engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows]
             position.step += 1
             self.engine.masks.training((position.epoch - 1) * n_steps + position.step)
@@ -171,25 +92,37 @@ class Eager:
             position.train_s += time.perf_counter() - started
 
         started = time.perf_counter()
-        train_eval = self._evaluate(data.train_images[:N_TRAIN_EVAL], data.train_labels[:N_TRAIN_EVAL])
+        train_eval = self.evaluate(data.train_images[:N_TRAIN_EVAL], data.train_labels[:N_TRAIN_EVAL])
         if should_stop():
             return None
         test = self.test()
         if should_stop():
             return None
-        masked = self._evaluate(data.test_images, data.test_labels, position.epoch) if self.has_dropout else test
+        masked = self.evaluate(data.test_images, data.test_labels, position.epoch) if self.has_dropout else test
         return Measured(train_eval, test, masked, time.perf_counter() - started)
 
     def test(self) -> Evaluation:
-        return self._evaluate(self.data.test_images, self.data.test_labels)
+        return self.evaluate(self.data.test_images, self.data.test_labels)
 
-    def _evaluate(self, images: Any, labels: Any, masked_epoch: int | None = None) -> Evaluation:
-        return evaluate(self.model, self.engine, images, labels, self.data.scale, masked_epoch)
+    def evaluate(self, images: Array, labels: Array, masked_epoch: int | None = None) -> Evaluation:
+        """Evaluate images in test mode.
 
-
-def has_dropout(model: Any, engine: "Engine", data: Data) -> bool:
-    """Whether a forward pass asks for masks: without, `test_masked` is `test` and is not measured again."""
-    before = engine.masks.n_asked
-    with no_grad():
-        model(engine.pixels(data.test_images, engine.resident(np.arange(1)), data.scale))
-    return engine.masks.n_asked > before
+        With `masked_epoch`, dropout stays on, with the masks of that epoch. So the published script evaluated: DeZero's
+        `no_grad()` does not switch dropout off.
+        """
+        model, engine = self.model, self.engine
+        loss_sum, correct = 0.0, []
+        with no_grad():
+            for first in range(0, len(images), EVAL_BATCH):
+                rows = engine.asarray(np.arange(first, min(first + EVAL_BATCH, len(images))))
+                x, t = engine.pixels(images, rows, self.data.scale), labels[rows]
+                if masked_epoch is None:
+                    with test_mode():
+                        y = model(x)
+                else:
+                    engine.masks.evaluation(masked_epoch, first)
+                    y = model(x)
+                loss, is_right = engine.loss(y, t)
+                loss_sum += float(loss.data) * len(t)
+                correct.append(to_numpy(is_right))
+        return loss_sum / len(images), np.concatenate(correct)

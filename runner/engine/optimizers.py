@@ -1,40 +1,52 @@
-"""DeZero's optimizers from a configuration, and their state by parameter name for checkpoints."""
+"""Tables of optimizers, and what a checkpoint keeps of an optimizer."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runner.config.names import refused_optimizer
 from runner.engine.device import to_numpy
 from runner.engine.dezero import dezero, named_parameters
 
 if TYPE_CHECKING:
     from runner.config.schema import OptimizerConfig
 
-# The attributes in which DeZero keeps one array a parameter, keyed by id(parameter).
-_SLOTS = {"Adam": ("ms", "vs"), "MomentumSGD": ("vs",), "SGD": ()}
+
+@dataclass(frozen=True)
+class Entry:
+    """One optimizer of an engine's table `OPTIMIZERS`."""
+
+    #: Makes it from the group `optimizer` of a configuration; the fast engine gives its kernels, too.
+    make: Callable[..., Any]
+    #: The attributes in which it keeps one array a parameter, by id(parameter) as DeZero does.
+    slots: tuple[str, ...] = ()
 
 
-def build(config: "OptimizerConfig", model: Any) -> Any:
-    """The configured optimizer, set up on the model, with the weight-decay hook when it is not 0."""
-    if config.name == "adam":
-        optimizer = dezero.optimizers.Adam(config.lr)
-    elif config.name == "momentum":
-        optimizer = dezero.optimizers.MomentumSGD(config.lr, config.momentum)
-    else:
-        optimizer = dezero.optimizers.SGD(config.lr)
-    optimizer.setup(model)
-    if config.weight_decay:
-        optimizer.add_hook(dezero.optimizers.WeightDecay(config.weight_decay))
+def create(table: Mapping[str, Entry], engine: str, config: "OptimizerConfig", *kernels: Any) -> Any:
+    """The configured optimizer of an engine's table; its `slots` are the entry's.
+
+    Raises
+    ------
+    ConfigError
+        When the table has none of this name.
+    """
+    if config.name not in table:
+        raise refused_optimizer(config.name, engine, table)
+    entry = table[config.name]
+    optimizer = entry.make(config, *kernels)
+    optimizer.slots = entry.slots
     return optimizer
 
 
 def state(optimizer: Any, model: Any) -> dict[str, Any]:
-    """The optimizer's arrays as `ms/fc1/linear/W`, on the CPU, and Adam's step count as `t`.
+    """The optimizer's arrays as `ms/fc1/linear/W`, on the CPU, and its step count, where it has one, as `t`.
 
-    By name and not by id as DeZero keeps them, so that another process can go on with them.
+    They are named by parameter and not by id as DeZero keeps them, so that another process can go on with them.
     """
     arrays = {"t": np.int64(optimizer.t)} if hasattr(optimizer, "t") else {}
-    for slot in _SLOTS[type(optimizer).__name__]:
+    for slot in optimizer.slots:
         by_id = getattr(optimizer, slot)
         for name, parameter in named_parameters(model).items():
             if id(parameter) in by_id:
@@ -46,11 +58,11 @@ def restore(optimizer: Any, model: Any, arrays: dict[str, Any]) -> None:
     """Put back what `state` gave, on the device of each parameter."""
     if "t" in arrays:
         optimizer.t = int(arrays["t"])
-    for slot in _SLOTS[type(optimizer).__name__]:
+    for slot in optimizer.slots:
         by_id = getattr(optimizer, slot)
         for name, parameter in named_parameters(model).items():
             if f"{slot}/{name}" in arrays:
                 xp = dezero.cuda.get_array_module(parameter.data)
                 values = xp.asarray(arrays[f"{slot}/{name}"])
-                # Into the array that the fast engine's optimizers have already; DeZero's make theirs when asked.
+                # The fast engine's optimizers have their arrays already; DeZero's make theirs in the first step.
                 by_id.setdefault(id(parameter), xp.empty_like(parameter.data))[...] = values

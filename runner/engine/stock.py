@@ -1,11 +1,13 @@
-"""The engine made of DeZero's own layers, functions and optimizers: slow, and the reference for any other."""
+"""The stock engine: DeZero's own layers, functions and optimizers. It is slow, and the reference for any other."""
 
 from typing import TYPE_CHECKING, Any
 
 from runner.engine import optimizers
-from runner.engine.device import array_module
+from runner.engine.device import Array, array_module
 from runner.engine.dezero import F, L, dezero
-from runner.engine.loop import Data, Eager, Loop
+from runner.engine.loop import Eager
+from runner.engine.optimizers import Entry
+from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
-    """[Convolution, stride 1, same size, ReLU] per channel count, then a 2x2 max-pool."""
+    """A convolution (stride 1, same size) and ReLU for each of `channels`, then a 2x2 max-pool."""
 
     def __init__(self, channels: list[int], kernel_size: int) -> None:
         super().__init__()
@@ -39,14 +41,22 @@ class Hidden(L.Layer):  # type: ignore[misc]
         h = F.relu(self.linear(x))
         if self.dropout_ratio is None or not dezero.Config.train:
             return h
-        # F.dropout's arithmetic, with a mask that depends on the run's seed instead of a global generator.
+        # The arithmetic of F.dropout, with a mask from the run's seed in place of the global generator's.
         xp = dezero.cuda.get_array_module(h)
         keep = self.masks.keep(self.name, h.shape, self.dropout_ratio, xp)
         return h * keep / xp.array(1.0 - self.dropout_ratio).astype(h.dtype)
 
 
+#: The optimizers of the stock engine by name. Their names are also in runner/config/names.py.
+OPTIMIZERS: dict[str, Entry] = {
+    "adam": Entry(lambda config: dezero.optimizers.Adam(config.lr), slots=("ms", "vs")),
+    "momentum": Entry(lambda config: dezero.optimizers.MomentumSGD(config.lr, config.momentum), slots=("vs",)),
+    "sgd": Entry(lambda config: dezero.optimizers.SGD(config.lr)),
+}
+
+
 class Stock:
-    """DeZero as it is, repaired by backend.py, on NumPy or CuPy."""
+    """DeZero as it is, repaired by dezero.py, on NumPy or CuPy."""
 
     name = "stock"
     fallbacks: tuple[str, ...] = ()
@@ -63,16 +73,20 @@ class Stock:
     def output(self, n_classes: int) -> Any:
         return L.Linear(n_classes)
 
-    def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
+    def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         return F.softmax_cross_entropy(y, t), y.data.argmax(axis=1) == t
 
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
-        return optimizers.build(config, model)
+        optimizer = optimizers.create(OPTIMIZERS, self.name, config)
+        optimizer.setup(model)
+        if config.weight_decay:
+            optimizer.add_hook(dezero.optimizers.WeightDecay(config.weight_decay))
+        return optimizer
 
-    def resident(self, array: Any) -> Any:
+    def asarray(self, array: Array) -> Array:
         return self.xp.asarray(array)
 
-    def pixels(self, images: Any, rows: Any, scale: float) -> Any:
+    def pixels(self, images: Array, rows: Array, scale: float) -> Array:
         return images[rows].astype(self.xp.float32) / self.xp.float32(scale)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
@@ -82,5 +96,5 @@ class Stock:
         if self.device == "gpu":
             model.to_gpu()
 
-    def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
+    def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
         pass

@@ -1,18 +1,16 @@
-"""Blocks of convolutions, each ended by a 2x2 max-pool, and the perceptron of mlp.py on top."""
+"""Blocks of convolutions, each followed by a 2x2 max-pool, then the layers of mlp.py."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runner.config.schema import ModelConfig
+from runner.engine.protocol import Engine
 from runner.models.mlp import MLP
-
-if TYPE_CHECKING:
-    from runner.config.schema import ModelConfig
-    from runner.engine import Engine
 
 
 class CNN(MLP):
-    """`model.blocks` (or one block of one convolution, `[[channels]]`), then the hidden layers."""
+    """The blocks of `model.blocks`, by default one convolution with `model.channels`, then the hidden layers."""
 
-    def __init__(self, config: "ModelConfig", engine: "Engine") -> None:
+    def __init__(self, config: ModelConfig, engine: Engine) -> None:
         super().__init__(config, engine)
         self.blocks = [engine.conv_block(channels) for channels in config.blocks or [[config.channels]]]
         for i, block in enumerate(self.blocks, start=1):
@@ -24,6 +22,6 @@ class CNN(MLP):
         return super().forward(x)
 
 
-def build(config: "ModelConfig", engine: "Engine") -> CNN:
+def build(config: ModelConfig, engine: Engine) -> CNN:
     """`model=cnn`."""
     return CNN(config, engine)

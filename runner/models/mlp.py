@@ -1,19 +1,17 @@
-"""The book's multi-layer perceptron: hidden layers on flat pixels, then one score a class."""
+"""The book's multi-layer perceptron: hidden layers on flat pixels, then a score for each class."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runner.config.schema import ModelConfig
 from runner.engine.dezero import Model
+from runner.engine.protocol import Engine
 from runner.models import N_CLASSES
-
-if TYPE_CHECKING:
-    from runner.config.schema import ModelConfig
-    from runner.engine import Engine
 
 
 class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
     """`fc_depth` times [linear, ReLU, dropout], then linear."""
 
-    def __init__(self, config: "ModelConfig", engine: "Engine") -> None:
+    def __init__(self, config: ModelConfig, engine: Engine) -> None:
         super().__init__()
         ratio = config.dropout_ratio if config.dropout else None
         self.hidden = []
@@ -24,13 +22,13 @@ class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
         self.out = engine.output(N_CLASSES)
 
     def forward(self, x: Any) -> Any:
-        # An array stays an array: a Variable would be asked for its gradient.
+        # x.reshape leaves an array an array; F.flatten would make a Variable of it, whose gradient is computed.
         x = x.reshape(len(x), -1)
         for layer in self.hidden:
             x = layer(x)
         return self.out(x)
 
 
-def build(config: "ModelConfig", engine: "Engine") -> MLP:
+def build(config: ModelConfig, engine: Engine) -> MLP:
     """`model=mlp`."""
     return MLP(config, engine)

@@ -10,8 +10,7 @@ import numpy as np
 from runner import engine as engines
 from runner import models
 from runner.config.schema import Config
-from runner.engine import Engine
-from runner.engine.loop import Data
+from runner.engine.protocol import Data, Engine
 from runner.seeding import Masks
 
 
@@ -28,7 +27,7 @@ class Assembly:
     def warm_up(self) -> None:
         """Have the engine compile all it will need, on two images, so that no epoch's time holds it."""
         data = self.data
-        rows = self.engine.resident(np.arange(min(2, len(data.train_images))))
+        rows = self.engine.asarray(np.arange(min(2, len(data.train_images))))
         images = self.engine.pixels(data.train_images, rows, data.scale)
         self.engine.warm_up(self.model, self.optimizer, images, data.train_labels[rows])
 

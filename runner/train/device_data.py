@@ -4,7 +4,7 @@ from typing import Any
 
 from runner.data import loading
 from runner.engine import device as devices
-from runner.engine.loop import Data
+from runner.engine.protocol import Data
 from runner.plan.plan import PlannedRun
 from runner.state.root import Root
 
@@ -37,5 +37,5 @@ def release() -> None:
 
 def _read(planned: PlannedRun, root: Root, engine: Any) -> Data:
     dataset = loading.load(planned.data_name, planned.data_sha256, root.data)
-    arrays = {array: engine.resident(getattr(dataset, array)) for array in loading.ARRAYS}
+    arrays = {array: engine.asarray(getattr(dataset, array)) for array in loading.ARRAYS}
     return Data(**arrays, scale=dataset.full_scale)

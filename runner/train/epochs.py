@@ -3,7 +3,8 @@ nor files; what happens within an epoch is in runner/engine/loop.py."""
 
 from collections.abc import Callable, Iterator
 
-from runner.engine.loop import Measured, Position, finite
+from runner.engine.loop import finite
+from runner.engine.protocol import Measured, Position
 from runner.record import EpochRecord
 from runner.seeding import batch_order
 from runner.train.assemble import Assembly

@@ -18,7 +18,8 @@ from runner import seeding
 from runner.engine import device as devices
 from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
-from runner.engine.loop import Diverged, Position
+from runner.engine.loop import Diverged
+from runner.engine.protocol import Position
 from runner.errors import GaveWay, StateError, TimedOut, printable
 from runner.faults import crash_point
 from runner.files import write_whole

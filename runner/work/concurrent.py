@@ -15,7 +15,7 @@ from runner.plan.plan import PlannedRun
 from runner.record import EpochRecord
 from runner.state.journal import read_journal
 from runner.state.root import Root
-from runner.train import device_data as resident
+from runner.train import device_data
 from runner.work.processes import time_limit_cause
 from runner.work.stop import Stop
 
@@ -36,7 +36,7 @@ def side_by_side(runs: list[PlannedRun], root: Root, launch: str, stop: Stop) ->
     number, free_before = Number(runs[0].config.engine.streams), devices.free_gpu_bytes()
     lanes: list[Lane] = []
     with threadpool_limits(limits=1), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
-        stack.callback(resident.release)
+        stack.callback(device_data.release)
         stack.callback(_close, lanes)
         while True:
             n_held_elsewhere = 0 if stop() else _fill(lanes, number.runs, runs, root, launch, stop)

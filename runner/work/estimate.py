@@ -51,7 +51,8 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     from threadpoolctl import threadpool_limits
 
     from runner import engine as engines
-    from runner.engine.loop import EVAL_BATCH, N_TRAIN_EVAL, Data, Diverged, Position
+    from runner.engine.loop import EVAL_BATCH, N_TRAIN_EVAL, Diverged
+    from runner.engine.protocol import Data, Engine, Position
     from runner.train import epochs
     from runner.train.assemble import assemble
 
@@ -59,10 +60,10 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     if engines.compiles(config.engine.name, run.device):
         print(COMPILING, flush=True)
 
-    def sample(engine: engines.Engine) -> Data:
+    def sample(engine: Engine) -> Data:
         first = {"train": slice(3 * config.train.batch_size), "test": slice(EVAL_BATCH)}
         arrays = {name: getattr(dataset, name)[first[name.partition("_")[0]]] for name in ARRAYS}
-        return Data(**{name: engine.resident(array) for name, array in arrays.items()}, scale=dataset.full_scale)
+        return Data(**{name: engine.asarray(array) for name, array in arrays.items()}, scale=dataset.full_scale)
 
     # The second epoch counts: the first one warms up.
     n_sampled = min(3 * config.train.batch_size, len(dataset.train_images))

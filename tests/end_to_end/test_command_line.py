@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from typed import SMOKE, assert_one_line, options, quoted, run_in
 
 from runner import app
-from runner.data import loading as data
+from runner.data.catalogue import CATALOGUE
 from runner.engine import device
 from runner.plan import grid
 
@@ -91,7 +91,7 @@ def smoke_key():
         loader = GlobalHydra.instance().config_loader()
         primary = loader.load_configuration("config", SMOKE[1:], RunMode.MULTIRUN)
         found = grid.compose(loader, primary, dict(primary.hydra.sweeper.params), SMOKE[1:])
-    made, _ = grid.plan(found, lambda of: ("digits", data.SHA256["digits"]), device.resolve("auto", {"fast"}), [])
+    made, _ = grid.plan(found, lambda of: ("digits", CATALOGUE["digits"].sha256), device.resolve("auto", {"fast"}), [])
     (run,) = made.runs
     return run.run_key
 

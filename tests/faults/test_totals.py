@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner import app, sweep
-from runner.data import loading as data
+from runner.data.catalogue import CATALOGUE
 from runner.display import summary
 from runner.plan import grid
 from runner.plan import plan as plans
@@ -98,7 +98,7 @@ def swept(cells, ends, refused, interrupted):
     client = Client()
     with tempfile.TemporaryDirectory() as folder:
         root = Root(Path(folder))
-        plan, _ = grid.plan(cells, lambda of: ("digits", data.SHA256["digits"]), "cpu", ["the command"])
+        plan, _ = grid.plan(cells, lambda of: ("digits", CATALOGUE["digits"].sha256), "cpu", ["the command"])
         client.refused = {plan.runs[place].name for place in refused}
 
         def workers(path, launch, n_workers):
@@ -183,7 +183,7 @@ def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(cells, 
 
 
 def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prints(cells, tmp_path, capsys):
-    made, _ = grid.plan(cells, lambda of: ("digits", data.SHA256["digits"]), "cpu", [])
+    made, _ = grid.plan(cells, lambda of: ("digits", CATALOGUE["digits"].sha256), "cpu", [])
     knob, value = "model.options.name", "\x1b[31m[/b] [red]:smile:"
     plan = replace(made, swept={knob: [value]}, runs=[replace(run, knobs={knob: value}) for run in made.runs])
     journals = Journals(Root(tmp_path), [run.run_key for run in plan.runs])

@@ -247,7 +247,7 @@ def card_run(new_run, digits, few):
             run.engine.graph = graph
         for hook in hooks:
             run.optimizer.add_hook(hook)
-        run.data = few(digits, n_images, 30, resident=run.engine.resident)
+        run.data = few(digits, n_images, 30, asarray=run.engine.asarray)
         training.warm_up(run.model, run.optimizer, run.engine, run.data)
         return run
 

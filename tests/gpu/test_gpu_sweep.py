@@ -11,7 +11,7 @@ from commands import environment, lines, results, run
 from places import FAULTY
 
 from runner.data import loading as data
-from runner.train import device_data as resident
+from runner.train import device_data
 from runner.work import worker
 
 pytestmark = pytest.mark.gpu
@@ -97,13 +97,13 @@ def test_where_no_other_process_can_go_on_the_next_command_does(tmp_path):
 def test_runs_of_a_process_read_the_images_once_and_the_last_data_set_alone_is_kept(tmp_path, monkeypatch):
     import cupy
 
-    engine = SimpleNamespace(resident=cupy.asarray)
+    engine = SimpleNamespace(asarray=cupy.asarray)
     sha256 = {name: data.prepare(name, tmp_path)[0].sha256 for name in ("digits", "mnist5k")}
     reads, load = [], data.load
     monkeypatch.setattr(data, "load", lambda name, *more: (reads.append(name), load(name, *more))[1])
 
     def images(name, device="gpu"):
-        return resident.load(name, sha256[name], tmp_path, engine, device)
+        return device_data.load(name, sha256[name], tmp_path, engine, device)
 
     digits = images("digits")
     assert images("digits") is digits and reads == ["digits"]
@@ -111,10 +111,10 @@ def test_runs_of_a_process_read_the_images_once_and_the_last_data_set_alone_is_k
     assert (digits.scale, images("mnist5k").scale) == (16.0, 255.0)
     images("digits")
     assert reads == ["digits", "mnist5k", "digits"]
-    resident.release()
+    device_data.release()
     gone = weakref.ref(images("digits"))
     assert gone() is not None
-    resident.release()
+    device_data.release()
     assert gone() is None
 
 

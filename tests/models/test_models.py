@@ -6,17 +6,18 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from runner import seeding
+from runner import models, seeding
 from runner.engine.dezero import F, L, Model, dezero, named_parameters
+from runner.errors import ConfigError
 
 
 def weights(run):
     return {name: parameter.data for name, parameter in named_parameters(run.model).items()}
 
 
-def assert_equal(one, other):
-    assert list(one) == list(other)
-    assert [n for n in one if one[n].tobytes() != other[n].tobytes()] == []
+def assert_equal(weights, expected):
+    assert list(weights) == list(expected)
+    assert [n for n in weights if weights[n].tobytes() != expected[n].tobytes()] == []
 
 
 def shapes(run):
@@ -86,6 +87,19 @@ def test_each_hidden_layer_has_a_mask_of_its_own(new_run, monkeypatch):
     assert asked == [(f"fc{i}", (5, 8), 0.25) for i in (1, 2, 3)]
 
 
+@pytest.mark.parametrize("kind", ["lenet", "CNN", "cnn.build", ""])
+def test_an_unknown_kind_is_refused_with_the_known_ones(kind, new_run):
+    with pytest.raises(ConfigError, match=f"^model.kind={kind}: allowed is one of cnn, mlp$"):
+        new_run(kind=kind)
+
+
+def test_a_model_that_lacks_an_import_says_so_and_is_not_taken_for_unknown(new_run, tmp_path, monkeypatch):
+    (tmp_path / "broken.py").write_text("import no_such_package\n")
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        new_run(kind="broken")
+
+
 # =============================================================================
 # The first weights
 # =============================================================================
@@ -106,15 +120,15 @@ def test_each_hidden_layer_has_a_mask_of_its_own(new_run, monkeypatch):
     ids=str,
 )
 def test_layers_that_two_cells_share_start_equal(other, new_run):
-    one, two = weights(new_run()), weights(new_run(**other))
-    shared = [n for n in one if n in two and one[n].shape == two[n].shape]
+    first, second = weights(new_run()), weights(new_run(**other))
+    shared = [n for n in first if n in second and first[n].shape == second[n].shape]
     assert any(n.endswith("W") for n in shared)
-    assert all(one[n].tobytes() == two[n].tobytes() for n in shared)
+    assert all(first[n].tobytes() == second[n].tobytes() for n in shared)
 
 
 def test_another_seed_draws_every_weight_anew(new_run):
-    one, two = weights(new_run(seed=1)), weights(new_run(seed=2))
-    assert all(np.all(one[n] != two[n]) for n in one if n.endswith("W"))
+    first, second = weights(new_run(seed=1)), weights(new_run(seed=2))
+    assert all(np.all(first[n] != second[n]) for n in first if n.endswith("W"))
 
 
 def test_layers_of_one_shape_start_different(new_run):
@@ -154,10 +168,10 @@ def test_a_weight_is_the_named_stream_times_the_scale(new_run):
 def test_making_a_model_neither_reads_nor_moves_the_global_generator(new_run):
     np.random.seed(1)
     before = np.random.get_state()
-    one = weights(new_run())
+    first = weights(new_run())
     assert all(np.array_equal(a, b) for a, b in zip(before, np.random.get_state(), strict=True))
     np.random.seed(2)
-    assert_equal(one, weights(new_run()))
+    assert_equal(weights(new_run()), first)
 
 
 # =============================================================================
@@ -197,13 +211,13 @@ def own_kind(monkeypatch):
 def test_a_model_of_ones_own_is_a_function_of_the_seed_even_where_it_draws_by_numpy_random(own_kind, new_run):
     np.random.seed(1)
     before = np.random.get_state()
-    one = weights(new_run(kind=own_kind))
+    first = weights(new_run(kind=own_kind))
     assert all(np.array_equal(a, b) for a, b in zip(before, np.random.get_state(), strict=True))
     np.random.seed(2)
-    assert_equal(one, weights(new_run(kind=own_kind)))
+    assert_equal(weights(new_run(kind=own_kind)), first)
     other = weights(new_run(kind=own_kind, seed=1))
-    assert all(np.all(one[n] != other[n]) for n in one if not n.endswith("b"))
-    assert sorted(one) == sorted(
+    assert all(np.all(first[n] != other[n]) for n in first if not n.endswith("b"))
+    assert sorted(first) == sorted(
         ["noise/made", "noise/lazy"] + [f"{layer}/{p}" for layer in ("known", "lazy", "out") for p in ("W", "b")]
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
+from runner.engine.loop import Eager
 from runner.record import TIMES
 from runner.train import epochs as training
 from runner.train.assemble import Assembly
@@ -23,6 +24,11 @@ def assembled(run, data, epochs=EPOCHS, batch_size=BATCH):
 
 def go_on(run, data, position, should_stop=lambda: False, epochs=EPOCHS):
     return list(training.train(assembled(run, data, epochs), position, should_stop))
+
+
+def eager(run, data):
+    """The book's loop over the data."""
+    return Eager(run.model, run.optimizer, run.engine, data, BATCH)
 
 
 def weights(run):

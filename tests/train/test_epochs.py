@@ -14,12 +14,13 @@ from short_training import (
     N_IMAGES,
     N_STEPS,
     assembled,
+    eager,
     everything,
     go_on,
     without_times,
 )
 
-from runner.engine import loop, optimizers
+from runner.engine import loop
 from runner.engine.dezero import dezero
 from runner.engine.loop import Diverged, Position
 from runner.record import METRICS, TIMES, EpochRecord
@@ -127,7 +128,7 @@ def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(mask
     run = new_run()
     go_on(run, data, Position(), epochs=1)
     images, labels = data.test_images, data.test_labels
-    _, correct = loop.evaluate(run.model, run.engine, images, labels, data.scale, masked_epoch)
+    _, correct = eager(run, data).evaluate(images, labels, masked_epoch)
     run.masks.evaluation(epoch=1, first_row=0)
     with dezero.using_config("train", masked_epoch is not None):
         scores = run.model(images.astype(np.float32) / np.float32(16)).data
@@ -139,10 +140,10 @@ def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(mask
 @pytest.mark.parametrize("masked_epoch", [None, 1])
 def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(masked_epoch, new_run, data, monkeypatch):
     run = new_run()
-    args = (run.model, run.engine, data.test_images, data.test_labels, data.scale, masked_epoch)
-    loss, correct = loop.evaluate(*args)
+    of_test = data.test_images, data.test_labels, masked_epoch
+    loss, correct = eager(run, data).evaluate(*of_test)
     monkeypatch.setattr(loop, "EVAL_BATCH", 7)
-    other_loss, other_correct = loop.evaluate(*args)
+    other_loss, other_correct = eager(run, data).evaluate(*of_test)
     assert np.array_equal(correct, other_correct)
     assert other_loss == pytest.approx(loss, rel=1e-6)
 
@@ -152,24 +153,12 @@ def test_evaluating_more_often_changes_no_bit_of_training(masked_epoch, new_run,
     plain, watched = new_run(), new_run()
 
     def evaluate_and_go_on():
-        loop.evaluate(watched.model, watched.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
+        eager(watched, data).evaluate(data.test_images, data.test_labels, masked_epoch)
         return False
 
     records = go_on(plain, data, Position())
     assert without_times(go_on(watched, data, Position(), evaluate_and_go_on)) == without_times(records)
     assert everything(watched) == everything(plain)
-
-
-@pytest.mark.parametrize("n_hooks, weight_decay", [(0, 0.0), (1, 1e-4)])
-def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
-    from runner.config.schema import OptimizerConfig
-
-    for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
-        built = optimizers.build(OptimizerConfig(name, 0.02, weight_decay, 0.8), new_run().model)
-        assert type(built) is getattr(dezero.optimizers, of)
-        assert [hook.rate for hook in built.hooks] == [weight_decay] * n_hooks
-        assert getattr(built, "alpha" if name == "adam" else "lr") == 0.02
-        assert name != "momentum" or built.momentum == 0.8
 
 
 # =============================================================================

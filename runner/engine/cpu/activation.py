@@ -1,21 +1,19 @@
-"""What follows a product, in one pass: bias, ReLU and dropout, and the way back.
+"""What follows a matrix product, in one pass: bias, ReLU and dropout, and their gradients.
 
-ReLU is `0 if x <= 0 else x` here, not `x if x > 0 else 0`: a value that is not a number passes, as in DeZero,
-and the loss shows it.
+ReLU is `0 if x <= 0 else x` here and not `x if x > 0 else 0`: NaN passes, as in DeZero, and the loss shows it.
 """
-
-from typing import Any
 
 import numpy as np
 from numba import uint64
 
 from runner.engine.cpu import philox
 from runner.engine.cpu.jit import as_numpy, summing
+from runner.engine.device import Array
 from runner.seeding import Draw
 
 
-def bias_relu(z: Any, b: Any, draw: Draw | None) -> None:
-    """In place on z (n, n_units): `relu(z + b)`, and with a draw the units kept, divided by their share."""
+def bias_relu(z: Array, b: Array, draw: Draw | None) -> None:
+    """In place on z (n, n_units): `relu(z + b)`, and with a draw dropout: kept units are divided by the kept share."""
     if draw is None:
         _bias_relu(z, b)
     else:
@@ -26,33 +24,33 @@ def bias_relu(z: Any, b: Any, draw: Draw | None) -> None:
         _bias_relu_dropout(z, b, words, np.uint32(draw.threshold), kept, np.uint64(draw.first_row), counter, key)
 
 
-def relu_gradients(gy: Any, y: Any, ratio: float | None, gb: Any) -> Any:
-    """The gradient of z (n, n_units) for that of `y = bias_relu(z, b)`; that of b goes into `gb` (n_units,)."""
+def relu_gradients(gy: Array, y: Array, ratio: float | None, gb: Array) -> Array:
+    """The gradient of z (n, n_units), given that of `y = bias_relu(z, b, draw)`; fills `gb` (n_units,)."""
     gz = np.empty_like(y)
     _relu_gradients(gy, y, y.dtype.type(1.0 - (ratio or 0.0)), gz, gb)
     return gz
 
 
-def bias_relu_images(z: Any, b: Any) -> None:
-    """In place on z (n, channels, height, width): `relu(z + b)`, one b a channel."""
+def bias_relu_images(z: Array, b: Array) -> None:
+    """In place on z (n, channels, height, width): `relu(z + b)`, a number of b for each channel."""
     _bias_relu_images(z.reshape(*z.shape[:2], -1), b)
 
 
-def image_gradients(gy: Any, y: Any, gb: Any) -> Any:
-    """The gradient of z for that of `y = bias_relu_images(z, b)`; that of b goes into `gb` (channels,)."""
+def image_gradients(gy: Array, y: Array, gb: Array) -> Array:
+    """The gradient of z, given that of `y = bias_relu_images(z, b)`; fills `gb` (channels,)."""
     gz = np.empty_like(y)
     flat = (*y.shape[:2], -1)
     _image_gradients(gy.reshape(flat), y.reshape(flat), gz.reshape(flat), gb)
     return gz
 
 
-def add_bias(z: Any, b: Any) -> None:
+def add_bias(z: Array, b: Array) -> None:
     """In place on z (n, n_units): `z + b`."""
     _add_bias(z, b)
 
 
-def sum_rows(gz: Any, gb: Any) -> None:
-    """The sum over the rows of gz (n, n_units), into `gb` (n_units,)."""
+def sum_rows(gz: Array, gb: Array) -> None:
+    """Fill `gb` (n_units,) with the sum over the rows of gz (n, n_units)."""
     _sum_rows(gz, gb)
 
 
@@ -103,7 +101,7 @@ def _bias_relu_dropout(z, b, words, threshold, kept, first_row, counter, key):  
 
 @as_numpy
 def _relu_gradients(gy, y, kept, gz, gb):  # type: ignore[no-untyped-def]
-    # y > 0 says both that the unit was kept and that its ReLU was open.
+    # y > 0 where the unit was kept and its ReLU was open.
     zero = y.dtype.type(0)
     gb[:] = 0
     for n in range(y.shape[0]):

@@ -1,14 +1,13 @@
-"""A convolution with what follows it, forward and backward: which of the forms here computes it."""
-
-from typing import Any
+"""A convolution with bias, ReLU and pool, forward and backward: by the direct kernel or by matrix products."""
 
 import numpy as np
 
 from runner.engine.cpu import activation, direct, general, pool
+from runner.engine.device import Array
 
 
-def conv_relu_pool(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
-    """max-pool(relu(x * W + b)) and, for `conv_relu_pool_gradients`, where each value came from.
+def conv_relu_pool(x: Array, W: Array, b: Array) -> tuple[Array, Array]:
+    """max-pool(relu(x * W + b)), and the winning corner of each window, which `conv_relu_pool_gradients` needs.
 
     Parameters
     ----------
@@ -21,7 +20,8 @@ def conv_relu_pool(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
 
     Returns
     -------
-    tuple of y (n, out channels, height // 2, width // 2) and the winners, int8 of the same shape
+    tuple of y (n, out channels, height // 2, width // 2) and the winners, int8 of that shape
+    (runner/engine/cpu/pool.py)
     """
     shape = (len(x), len(W), x.shape[2] // 2, x.shape[3] // 2)
     y = np.empty((*shape[:2], shape[2] * shape[3]), dtype=x.dtype)
@@ -33,8 +33,10 @@ def conv_relu_pool(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
     return y.reshape(shape), winners.reshape(shape)
 
 
-def conv_relu_pool_gradients(x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
-    """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
+def conv_relu_pool_gradients(
+    x: Array, W: Array, winners: Array, gy: Array, gW: Array, gb: Array, want_gx: bool
+) -> Array | None:
+    """Fill gW and gb; return the gradient of x, or None if it is not wanted."""
     flat = (*gy.shape[:2], gy.shape[2] * gy.shape[3])
     gy, winners = gy.reshape(flat), winners.reshape(flat)
     if _is_direct(W) and not want_gx:
@@ -45,18 +47,18 @@ def conv_relu_pool_gradients(x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb:
     return general.gradients(x, W, gz, gW, want_gx)
 
 
-def conv_relu(x: Any, W: Any, b: Any) -> Any:
+def conv_relu(x: Array, W: Array, b: Array) -> Array:
     """relu(x * W + b), (n, out channels, height, width); x, W and b as for `conv_relu_pool`."""
     z = general.product(x, W)
     activation.bias_relu_images(z, b)
     return z
 
 
-def conv_relu_gradients(x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
-    """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
+def conv_relu_gradients(x: Array, W: Array, y: Array, gy: Array, gW: Array, gb: Array, want_gx: bool) -> Array | None:
+    """Fill gW and gb; return the gradient of x, or None if it is not wanted."""
     gz = activation.image_gradients(gy, y, gb)
     return general.gradients(x, W, gz, gW, want_gx)
 
 
-def _is_direct(W: Any) -> bool:
+def _is_direct(W: Array) -> bool:
     return bool(W.shape[1:] == (1, 3, 3))

@@ -1,21 +1,20 @@
 """3x3 convolution of one-channel images with bias, ReLU and 2x2 max-pool, in one pass and without im2col.
 
-A pooled pixel is the largest of four convolutions, at the corners (0, 0), (0, 1), (1, 0), (1, 1) of its
-window, and these read 4x4 pixels of the padded image. `_views` lays them out as 16 flat arrays over the pooled
-pixels, so that both loops below run over whole vectors: tap (i, j) of corner (a, b) reads view 4 (i + a) + j + b.
+A pooled pixel is the largest of four convolutions, at the corners (0, 0), (0, 1), (1, 0), (1, 1) of its window.
+Together they read 4x4 pixels of the padded image. `_views` lays these out as 16 flat arrays over the pooled pixels, so
+that the two loops over pixels below are vectorised: tap (i, j) of corner (a, b) reads view 4 (i + a) + j + b.
 """
-
-from typing import Any
 
 import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy, fused, summing
 from runner.engine.cpu.pool import CLOSED
+from runner.engine.device import Array
 
 
-def forward(x: Any, W: Any, b: Any, y: Any, winners: Any) -> None:
-    """Fill y (n, out channels, pooled pixels) and, for each of its values, the corner it came from.
+def forward(x: Array, W: Array, b: Array, y: Array, winners: Array) -> None:
+    """Fill y (n, out channels, pooled pixels) and, for each of its values, the corner that it came from.
 
     Parameters
     ----------
@@ -29,15 +28,15 @@ def forward(x: Any, W: Any, b: Any, y: Any, winners: Any) -> None:
     _forward(x[:, 0], W.reshape(len(W), 9), b, y, winners, *_scratch(x, y.shape[2]))
 
 
-def backward(x: Any, gy: Any, winners: Any, gW: Any, gb: Any) -> None:
-    """Fill gW (out channels, 1, 3, 3) and gb (out channels,), for gy of the shape of `forward`'s y."""
+def backward(x: Array, gy: Array, winners: Array, gW: Array, gb: Array) -> None:
+    """Fill gW (out channels, 1, 3, 3) and gb (out channels,); gy has the shape of `forward`'s y."""
     gW[...] = 0
     gb[...] = 0
     _backward(x[:, 0], gy, winners, gW.reshape(len(gW), 9), gb, *_scratch(x, gy.shape[2]))
 
 
-def _scratch(x: Any, n_pooled: int) -> tuple[Any, Any]:
-    """The four phases of a padded image, borders zero, and its 16 views."""
+def _scratch(x: Array, n_pooled: int) -> tuple[Array, Array]:
+    """Room for the four phases of a padded image, with borders of zeros, and for its 16 views."""
     height, width = x.shape[2:]
     phases = np.zeros((2, 2, height // 2 + 2, width // 2 + 2), dtype=x.dtype)
     return phases, np.empty((16, n_pooled), dtype=x.dtype)
@@ -49,7 +48,7 @@ def _views(image, phases, views):  # type: ignore[no-untyped-def]
     # Pixel (r, c) of the padded image is at phases[r % 2, c % 2, r // 2, c // 2].
     for r in range(uint64(height)):
         row = image[r]
-        # Columns are padded by one: the even ones of the image are the odd ones of the padded image.
+        # The padding is one column wide, so that even columns of the image are odd ones of the padded image.
         odd, even = phases[(r + 1) % 2, 1, (r + 1) // 2], phases[(r + 1) % 2, 0, (r + 1) // 2]
         for c in range(uint64((width + 1) // 2)):
             odd[c] = row[uint64(2) * c]
@@ -74,7 +73,7 @@ def _forward(x, W, b, y, winners, phases, views):  # type: ignore[no-untyped-def
             w, y_row, winner_row = W[c], y[n, c], winners[n, c]
             for p in range(uint64(y_row.size)):
                 z0 = z1 = z2 = z3 = b[c]
-                # Unrolled by the compiler, which then vectorises the loop over p: 36 operations a vector.
+                # The compiler unrolls these loops and vectorises the one over p: 36 operations a vector.
                 for i in range(3):
                     for j in range(3):
                         z0 += w[3 * i + j] * views[4 * i + j, p]
@@ -106,8 +105,8 @@ def _backward(x, gy, winners, gW, gb, phases, views):  # type: ignore[no-untyped
                 corner = winner_row[p]
                 g = g_row[p]
                 g = zero if corner == CLOSED else g
-                # The 3x3 pixels under the winning corner: all 16 are read, then chosen from by rows and by
-                # columns, for a read that depends on the corner would keep the loop from being vectorised.
+                # The 3x3 pixels under the winning corner. All 16 are read, and rows and columns chosen from them: a
+                # read at a place that depends on the corner would keep the loop from being vectorised.
                 a00, a01, a02, a03 = v00[p], v01[p], v02[p], v03[p]
                 a10, a11, a12, a13 = v10[p], v11[p], v12[p], v13[p]
                 a20, a21, a22, a23 = v20[p], v21[p], v22[p], v23[p]

@@ -1,20 +1,22 @@
-"""Convolution of any odd kernel and any number of channels as matrix products, a few images at a time.
+"""Convolution with any odd kernel size and any number of channels, as matrix products (im2col).
 
-The columns of a few images fit into the processor's cache; those of a whole batch are a hundred megabytes.
+It works on as many images at a time as have columns that fit into the processor's cache. The columns of a whole batch
+would take a hundred megabytes.
 """
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.device import Array
 
-#: Numbers in the columns that are worked on at a time: 1 MiB of float32, what one core's cache holds.
+#: Numbers in the columns of the images that are worked on at a time: 1 MiB of float32, the cache of one core.
 _N_NUMBERS = 1 << 18
 
 
-def product(x: Any, W: Any) -> Any:
+def product(x: Array, W: Array) -> Array:
     """The convolution of x with W, stride 1, padded so that the images keep their size; no bias.
 
     Parameters
@@ -36,8 +38,8 @@ def product(x: Any, W: Any) -> Any:
     return z.reshape(n_images, len(W), height, width)
 
 
-def gradients(x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
-    """Fill gW for gz, the gradient of `product(x, W)`; return that of x, or None when nobody wants it."""
+def gradients(x: Array, W: Array, gz: Array, gW: Array, want_gx: bool) -> Array | None:
+    """Fill gW, given gz, the gradient of `product(x, W)`; return that of x, or None if it is not wanted."""
     weights, gradient = W.reshape(len(W), -1), gW.reshape(len(W), -1)
     gz = gz.reshape(len(gz), len(W), -1)
     gx = np.zeros_like(x) if want_gx else None
@@ -50,20 +52,20 @@ def gradients(x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
     return gx
 
 
-def _chunks(x: Any, W: Any) -> Any:
-    """(slice, columns) of a few images at a time; columns (images, in channels * k * k, height * width)."""
+def _chunks(x: Array, W: Array) -> Iterator[tuple[slice, Array]]:
+    """Slices of images with their columns, of shape (images, in channels * k * k, height * width)."""
     n_rows, n_pixels = W[0].size, x.shape[2] * x.shape[3]
     size = max(1, _N_NUMBERS // (n_rows * n_pixels))
     columns = np.empty((min(size, len(x)), n_rows, n_pixels), dtype=x.dtype)
     for first in range(0, len(x), size):
         images = slice(first, min(first + size, len(x)))
-        some = columns[: images.stop - first]
-        _fill_columns(x[images], W.shape[2], some)
-        yield images, some
+        of_images = columns[: images.stop - first]
+        _fill_columns(x[images], W.shape[2], of_images)
+        yield images, of_images
 
 
-# Row (c, i, j) of the columns is channel c of an image, moved by i - k // 2 rows and j - k // 2 pixels. On the
-# flat image that is one move by `shift`, after which the pixels that came from the neighbouring row are zeroed.
+# Row (c, i, j) of the columns is channel c of an image, shifted by i - k // 2 rows and j - k // 2 pixels. On the flat
+# image that is one shift, after which the pixels that came from a neighbouring row are set to zero.
 
 
 @as_numpy
@@ -106,7 +108,7 @@ def _add_columns(columns, k, gx):  # type: ignore[no-untyped-def]
 
 @as_numpy
 def _zero_border(column, width, right):  # type: ignore[no-untyped-def]
-    """Zero the pixels of each row that lie outside the image after a move by `right` pixels."""
+    """Zero the pixels of each row that lie outside of the image after a shift by `right` pixels."""
     start, stop = (0, min(-right, width)) if right < 0 else (max(0, width - right), width)
     for row in range(0, column.size, width):
         for s in range(start, stop):

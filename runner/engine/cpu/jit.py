@@ -1,10 +1,10 @@
-"""How every kernel of the CPU is compiled: three decorators, why there are three, and where the result is kept.
+"""How the kernels of the CPU are compiled: three decorators, and where the compiled code is kept.
 
-A kernel without options of its own would inherit those of whichever caller compiles it first, so each names
-one of the three. All divide as NumPy does (`error_model`): Python's test for a zero divisor in every division
-keeps a loop from being vectorised. None lets the compiler assume that a number is finite: a loss that is not
-must stay so. Kernels loop over `range(uint64(n))`: a signed index might be negative, which Python counts from
-the end, and that possibility, too, keeps a loop from being vectorised.
+Each kernel has one of the three decorators, because one without options inherits those of whichever caller compiles it
+first. All three divide as NumPy does (`error_model`): Python's test for a zero divisor keeps a loop from being
+vectorised. None lets the compiler assume that numbers are finite: a loss that is not must stay so. Kernels loop over
+`range(uint64(n))`: a signed index may be negative, which Python counts from the end, and that test, too, keeps a loop
+from being vectorised.
 """
 
 import hashlib
@@ -18,15 +18,18 @@ import numba
 from runner import seeding
 from runner.files import cache_folder
 
-_CONFIG: Any = numba.config  # its names are made when it is read
+_CONFIG: Any = numba.config  # untyped: Numba makes its names at run time
 
 
 def _keep_compiled_code() -> bool:
-    """Have Numba keep its code in the user's cache, in a folder named by all that these kernels are made of.
+    """Have Numba keep compiled code in the user's cache, in a folder that is named by the hash of the kernels' sources.
 
-    Numba's own rule looks at the file of the kernel alone, and would go on with an old version of what it calls
-    or imports. NUMBA_CACHE_DIR still says otherwise when it is set. False when there is no folder of the user's
-    own: what Numba reads there is run, so it must not be a shared one.
+    Numba's own rule looks at the file of a kernel alone, and would use an old version of what it calls or imports.
+    Where NUMBA_CACHE_DIR is set, it is obeyed.
+
+    Returns
+    -------
+    False when the user has no cache folder. A shared one will not do: what Numba reads there is run.
     """
     if "NUMBA_CACHE_DIR" in os.environ:
         return True
@@ -38,14 +41,14 @@ def _keep_compiled_code() -> bool:
     folder = cache / f"kernels-{contents[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # Numba would look for another place, where its own rule holds
+    except OSError:  # Numba would take another folder and its own rule
         return False
     _CONFIG.CACHE_DIR = str(folder)
     return True
 
 
 def first_use() -> bool:
-    """Whether no compiled kernel is kept yet, so that this machine must compile: about ten seconds, once."""
+    """Whether no compiled kernel is kept yet, so that this machine must compile, once, for about ten seconds."""
     return not _KEPT or next(Path(_CONFIG.CACHE_DIR).rglob("*.nbc"), None) is None
 
 
@@ -53,7 +56,7 @@ def _decorator(**options: Any) -> Callable[[Any], Any]:
     def compiled(kernel: Any) -> Any:
         try:
             return numba.njit(cache=_KEPT, error_model="numpy", **options)(kernel)
-        except (RuntimeError, OSError):  # the folder cannot be written: compiled anew in every process
+        except (RuntimeError, OSError):  # the folder cannot be written to: every process compiles anew
             return numba.njit(error_model="numpy", **options)(kernel)
 
     return compiled
@@ -61,12 +64,12 @@ def _decorator(**options: Any) -> Callable[[Any], Any]:
 
 _KEPT = _keep_compiled_code()
 
-#: A multiplication and an addition may become one fused operation, rounded once; sums keep their order.
+#: A multiplication and an addition may become one fused operation, which rounds once; sums keep their order.
 fused: Any = _decorator(fastmath={"contract"})
 
-#: Every operation rounds as NumPy's does, one after the other.
+#: Every operation rounds by itself, as in NumPy.
 as_numpy: Any = _decorator(fastmath=False)
 
-#: Sums may also be taken in as many parts as a vector of this processor has lanes. Their bits then belong to a
-#: family of processors, as those of the BLAS's products do.
+#: Sums, too, may be taken in as many parts as a vector register of the processor has. Their bits then are those of a
+#: family of processors, as for the products of the BLAS.
 summing: Any = _decorator(fastmath={"contract", "reassoc", "nsz"})

@@ -1,38 +1,42 @@
-"""Linear layers: products by the BLAS, and what surrounds them in one pass."""
-
-from typing import Any
+"""Linear layers: matrix products by the BLAS, and one pass for what precedes or follows them."""
 
 import numpy as np
 
 from runner.engine.cpu import activation
+from runner.engine.device import Array
 from runner.seeding import Draw
 
 
-def linear(x: Any, W: Any, b: Any) -> Any:
+def linear(x: Array, W: Array, b: Array) -> Array:
     """x @ W + b: (n, n_in) by (n_in, n_out), (n_out,)."""
     y = np.dot(x, W)
     activation.add_bias(y, b)
     return y
 
 
-def linear_gradients(x: Any, W: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
-    """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
+def linear_gradients(x: Array, W: Array, gy: Array, gW: Array, gb: Array, want_gx: bool) -> Array | None:
+    """Fill gW and gb; return the gradient of x, or None if it is not wanted."""
     activation.sum_rows(gy, gb)
     return _product_gradients(x, W, gy, gW, want_gx)
 
 
-def linear_relu(x: Any, W: Any, b: Any, draw: Draw | None) -> Any:
-    """relu(x @ W + b), and with a draw the units that it keeps, divided by their share."""
+def linear_relu(x: Array, W: Array, b: Array, draw: Draw | None) -> Array:
+    """relu(x @ W + b), and with a draw dropout: kept units are divided by the kept share."""
     y = np.dot(x, W)
     activation.bias_relu(y, b, draw)
     return y
 
 
-def linear_relu_gradients(x: Any, W: Any, y: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
-    """Fill gW and gb; return the gradient of x, or None. `ratio` is that of the draw; None: no dropout."""
+def linear_relu_gradients(
+    x: Array, W: Array, y: Array, ratio: float | None, gy: Array, gW: Array, gb: Array, want_gx: bool
+) -> Array | None:
+    """Fill gW and gb; return the gradient of x, or None if it is not wanted.
+
+    `ratio` is that of the draw, or None without dropout.
+    """
     return _product_gradients(x, W, activation.relu_gradients(gy, y, ratio, gb), gW, want_gx)
 
 
-def _product_gradients(x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
+def _product_gradients(x: Array, W: Array, gz: Array, gW: Array, want_gx: bool) -> Array | None:
     np.dot(x.T, gz, out=gW)
     return np.dot(gz, W.T) if want_gx else None

@@ -1,18 +1,18 @@
-"""Softmax cross-entropy in one pass: loss, gradient, and which rows are right."""
+"""Softmax cross-entropy in one pass: the loss, its gradient, and which rows are classified right."""
 
 import math
-from typing import Any
 
 import numpy as np
 
 from runner.engine.cpu.jit import as_numpy
 from runner.engine.cpu.update import TINY
+from runner.engine.device import Array
 
 
-def softmax_cross_entropy(y: Any, t: Any) -> tuple[Any, Any, Any]:
-    """Mean loss (0-d, dtype of y), right or wrong (n,) bool, and the gradient of the loss by y (n, n_classes).
+def softmax_cross_entropy(y: Array, t: Array) -> tuple[Array, Array, Array]:
+    """Mean loss (0-d, type of y), which rows are right (bool, (n,)), and the gradient of y (n, n_classes).
 
-    A row is right when the first of its largest scores is that of its class.
+    A row is right when the first of its largest scores is that of its label.
     """
     gradient = np.empty_like(y)
     correct = np.empty(len(y), dtype=np.bool_)
@@ -20,8 +20,8 @@ def softmax_cross_entropy(y: Any, t: Any) -> tuple[Any, Any, Any]:
     return y.dtype.type(loss), correct, gradient
 
 
-def is_one(gradient: Any) -> bool:
-    """Whether it is 1, the gradient that a loss begins with."""
+def is_one(gradient: Array) -> bool:
+    """Whether the gradient of a loss is 1, as it is where the backward pass starts."""
     return bool(gradient == 1)
 
 
@@ -41,7 +41,7 @@ def _softmax_cross_entropy(y, t, share, tiny, gradient, correct):  # type: ignor
             total_exp += g[j]
         label = np.intp(t[n])
         correct[n] = best == label
-        # In float64: it is one number a row, and the mean of a batch is recorded.
+        # In float64, since the mean of a batch is recorded; it is one number a row.
         total += math.log(total_exp) + (largest - scores[label])
         for j in range(scores.size):
             x = (g[j] / total_exp - (one if j == label else zero)) * share

@@ -1,14 +1,13 @@
-"""Images of a batch: gathered and made floats in one pass over the resident uint8 images."""
-
-from typing import Any
+"""The images of a batch: taken from those of a data set and made float32 in one pass."""
 
 import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.device import Array
 
 
-def pixels(images: Any, rows: Any, scale: float) -> Any:
+def pixels(images: Array, rows: Array, scale: float) -> Array:
     """float32 images (n, channels, height, width): `images[rows] / scale`.
 
     Parameters

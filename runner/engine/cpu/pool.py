@@ -1,35 +1,34 @@
-"""Bias, ReLU and 2x2 max-pool of a convolution's product in one pass, and the way back.
+"""Bias, ReLU and 2x2 max-pool of a convolution's product in one pass, and their gradients.
 
-What is not a number wins a window (`z != z`), as in DeZero: a maximum that passed over it would hide it.
+NaN (`z != z`) wins its window, as in DeZero: a maximum that passed over it would hide it.
 """
-
-from typing import Any
 
 import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.device import Array
 
-#: In the place of a winning corner: ReLU gives 0 there, and no gradient passes.
+#: Stands in the place of a winning corner where ReLU gives 0 and no gradient passes.
 CLOSED = np.int8(4)
 
 
-def bias_relu_pool(z: Any, b: Any, y: Any, winners: Any) -> None:
-    """Fill y = max-pool(relu(z + b)) and the corner that each value came from.
+def bias_relu_pool(z: Array, b: Array, y: Array, winners: Array) -> None:
+    """Fill y = max-pool(relu(z + b)), and `winners` with the corner that each value came from.
 
     Parameters
     ----------
     z
         (n, channels, height, width).
     y, winners
-        (n, channels, height // 2 * (width // 2)); winners are int8, 0 to 3 in row-major order, the first of
-        equal ones, or CLOSED.
+        (n, channels, height // 2 * (width // 2)). Winners are int8: 0 to 3 in row-major order, the first of equal ones,
+        or CLOSED.
     """
     _bias_relu_pool(z, b, y, winners)
 
 
-def gradients(gy: Any, winners: Any, gz: Any, gb: Any) -> None:
-    """Fill gz (n, channels, height, width), each pooled value's gradient at the corner it came from, and gb."""
+def gradients(gy: Array, winners: Array, gz: Array, gb: Array) -> None:
+    """Fill gb, and gz (n, channels, height, width) with the gradient of each pooled value at its winning corner."""
     _gradients(gy, winners, gz, gb)
 
 

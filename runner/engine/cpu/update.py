@@ -1,35 +1,38 @@
-"""Optimizers in one pass over flat arrays, in DeZero's order of operations, so that the bits are DeZero's too.
+"""Optimizers in one pass over flat arrays, in DeZero's order of operations and therefore with DeZero's bits.
 
-What is smaller than TINY becomes 0. The weights of a unit that is always off, and their moments, decay for
-ever, and below 1e-38 they are denormal: every operation on one takes a hundred times as long, and a step
-became four times slower in the middle of training. TINY is chosen so that no product below is denormal
-(TINY**2 * (1 - beta2) > 1e-38) and that it changes nothing else: sqrt(TINY**2) + eps is eps in float32.
+Numbers below TINY become 0. The weights of a unit that is always off, and their moments, decay for ever. Below 1e-38
+they are denormal, an operation on one takes a hundred times as long, and a step became four times slower in the middle
+of training. TINY is so large that no product below is denormal (TINY**2 * (1 - beta2) > 1e-38), and so small that
+nothing else changes: sqrt(TINY**2) + eps is eps in float32.
 """
-
-from typing import Any
 
 import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.device import Array
 
 TINY = 1e-17
 
 
-def adam(p: Any, g: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float, decay: float) -> None:
-    """`dezero.optimizers.Adam` on p (n,) with weight decay; `lr` is DeZero's corrected rate of the step."""
+def adam(
+    p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, decay: float
+) -> None:
+    """`dezero.optimizers.Adam` with weight decay, in place on p, m, v (n,); `lr` is DeZero's corrected rate of the
+    step.
+    """
     real = p.dtype.type
     _adam(p, g, m, v, real(lr), real(1 - beta1), real(1 - beta2), real(eps), real(decay), real(TINY))
 
 
-def momentum(p: Any, g: Any, v: Any, lr: float, factor: float, decay: float) -> None:
-    """`dezero.optimizers.MomentumSGD` on p (n,) with weight decay."""
+def momentum(p: Array, g: Array, v: Array, lr: float, factor: float, decay: float) -> None:
+    """`dezero.optimizers.MomentumSGD` with weight decay, in place on p and v (n,)."""
     real = p.dtype.type
     _momentum(p, g, v, real(lr), real(factor), real(decay), real(TINY))
 
 
-def sgd(p: Any, g: Any, lr: float, decay: float) -> None:
-    """`dezero.optimizers.SGD` on p (n,) with weight decay."""
+def sgd(p: Array, g: Array, lr: float, decay: float) -> None:
+    """`dezero.optimizers.SGD` with weight decay, in place on p (n,)."""
     real = p.dtype.type
     _sgd(p, g, real(lr), real(decay), real(TINY))
 

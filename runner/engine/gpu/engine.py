@@ -7,7 +7,7 @@ from runner.engine.dezero import Variable
 from runner.engine.fast import Fast
 from runner.engine.gpu.epoch import Captured
 from runner.engine.gpu.probe import may_wait, why_not_capturable
-from runner.engine.loop import Data, Loop
+from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
 
 
@@ -35,7 +35,7 @@ class FastOnGpu(Fast):
         loss.grad = self._one
         return loss, correct
 
-    def resident(self, array: Any) -> Any:
+    def asarray(self, array: Any) -> Any:
         return self._cupy.asarray(array)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:

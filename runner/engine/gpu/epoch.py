@@ -17,17 +17,8 @@ from numpy.typing import NDArray
 
 from runner.engine.dezero import no_grad, test_mode
 from runner.engine.gpu import STATE, Pass, board_size
-from runner.engine.loop import (
-    N_TRAIN_EVAL,
-    NO_UPDATE,
-    Data,
-    Diverged,
-    Evaluation,
-    Measured,
-    Position,
-    has_dropout,
-    step,
-)
+from runner.engine.loop import N_TRAIN_EVAL, NO_UPDATE, Diverged, has_dropout, step
+from runner.engine.protocol import Data, Evaluation, Measured, Position
 
 if TYPE_CHECKING:
     from runner.engine.gpu.engine import FastOnGpu

@@ -41,7 +41,7 @@ class Ours:
     """`python -m runner -m ...`"""
 
     name = "this project"
-    #: Each is visited by a start of its own; a download's is tested with a mirror in tests/data/test_data.py.
+    #: Each is visited by a start of its own; a download's is tested with a mirror in tests/data/test_download.py.
     points = tuple(point for point in POINTS if point != "download_half")
     resumes = True
     n_epochs = N_EPOCHS

@@ -9,13 +9,13 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import REPO
 from numba.core.dispatcher import Dispatcher
+from places import REPO
+from short_training import assembled, everything
 
 from runner import engine as engines
-from runner.engine import cpu, optimizers
-from runner.engine.dezero import named_parameters
-from runner.engine.loop import Position
+from runner.engine import cpu
+from runner.engine.protocol import Position
 from runner.train import epochs as training
 
 MODELS = {
@@ -30,14 +30,7 @@ each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"
 
 
 def train(run, data, batch_size=25, epochs=1):
-    return list(training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, batch_size, Position()))
-
-
-def everything(run):
-    """Weights and the optimizer's state, as bytes."""
-    arrays = {name: p.data for name, p in named_parameters(run.model).items()}
-    arrays |= optimizers.state(run.optimizer, run.model)
-    return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
+    return list(training.train(assembled(run, data, epochs, batch_size), Position()))
 
 
 # =============================================================================
@@ -52,21 +45,21 @@ def test_warming_up_changes_no_weight_no_state_and_no_mask(model, optimizer, new
         train(run, data, epochs=n_epochs)
         run.masks.training(step=7)
         before, global_state = everything(run), np.random.get_state()[1].tobytes()
-        training.warm_up(run.model, run.optimizer, run.engine, data)
+        assembled(run, data).warm_up()
         assert everything(run) == before
         assert (run.masks.purpose, run.masks.time, run.masks.first_row) == (0, 7, 0)
         assert all(p.grad is None for p in run.model.params())
         assert np.random.get_state()[1].tobytes() == global_state
         assert run.engine.fallbacks == ()
     train(plain, data)
-    one, other = train(run, data), train(plain, data)
-    assert one[0].train_loss == other[0].train_loss and everything(run) == everything(plain)
+    (record,), (expected,) = train(run, data), train(plain, data)
+    assert record.train_loss == expected.train_loss and everything(run) == everything(plain)
 
 
 def dispatchers():
     modules = [importlib.import_module(f"{cpu.__name__}.{m.name}") for m in pkgutil.iter_modules(cpu.__path__)]
-    found = {f"{m.__name__}.{n}": d for m in modules for n, d in vars(m).items() if isinstance(d, Dispatcher)}
-    return {name: d for name, d in found.items() if name.rpartition(".")[0] == d.py_func.__module__}
+    kernels = {f"{m.__name__}.{n}": d for m in modules for n, d in vars(m).items() if isinstance(d, Dispatcher)}
+    return {name: d for name, d in kernels.items() if name.rpartition(".")[0] == d.py_func.__module__}
 
 
 @pytest.fixture
@@ -83,16 +76,16 @@ def compiled():
 def test_training_and_evaluating_ask_for_no_kernel_that_warming_up_has_not(
     model, optimizer, new_run, digits, few, compiled, tmp_path
 ):
-    # As in experiment.py: images and labels are files that are mapped read-only.
-    def resident(array):
+    # As in a run: images and labels are files that are mapped read-only.
+    def mapped(array):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
         np.save(path, array)
-        return run.engine.resident(np.load(path, mmap_mode="r"))
+        return run.engine.asarray(np.load(path, mmap_mode="r"))
 
     run = new_run(engine="fast", optimizer=optimizer, **MODELS[model])
     # The last batch of training and of evaluation is a single image.
-    data = few(digits, 51, 101, resident=resident)
-    training.warm_up(run.model, run.optimizer, run.engine, data)
+    data = few(digits, 51, 101, asarray=mapped)
+    assembled(run, data).warm_up()
     after_warm_up = compiled()
     assert len(after_warm_up) >= 6 and all(len(types) == 1 for types in after_warm_up.values())
     (record,) = train(run, data)
@@ -104,7 +97,7 @@ def test_a_step_in_which_a_parameter_has_no_gradient_asks_for_no_other_kernel(ne
     for optimizer in ("adam", "momentum", "sgd"):
         run, data = new_run(engine="fast", optimizer=optimizer), few(digits, 25, 10)
         run.optimizer.add_hook(lambda parameters: parameters[0].cleargrad())
-        training.warm_up(run.model, run.optimizer, run.engine, data)
+        assembled(run, data).warm_up()
         after_warm_up = compiled()
         frozen = everything(run)
         train(run, data)
@@ -121,22 +114,25 @@ def test_the_stock_engine_has_nothing_to_compile():
 # What is kept
 # =============================================================================
 TINY_RUN = """
+from types import SimpleNamespace as Parts
+
 import numpy as np
 from numba.core import event
 from runner import engine, models, seeding
-from runner.config import schema as config
-from runner.train import epochs as training
-from runner.engine import loop
+from runner.config.schema import ModelConfig, OptimizerConfig
+from runner.engine.protocol import Data, Position
+from runner.train import epochs
 
 before, numbers = engine.compiles("fast", "cpu"), np.random.default_rng(0)
 fast = engine.create("fast", seeding.Masks(0), "cpu")
 knobs = dict(kind="mlp", channels=1, blocks=None, hidden_size=4, fc_depth=1, dropout=True, dropout_ratio=0.5)
-net = models.build(config.ModelConfig(**knobs, options={}), fast, (1, 4, 4), 0)
-optimizer = fast.optimizer(config.OptimizerConfig(name="sgd", lr=0.1, weight_decay=0.0, momentum=0.9), net)
+net = models.build(ModelConfig(**knobs, options={}), fast, (1, 4, 4), 0)
+sgd = fast.optimizer(OptimizerConfig(name="sgd", lr=0.1, weight_decay=0.0, momentum=0.9), net)
 images, labels = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8), np.arange(6, dtype=np.uint8)
-data = loop.Data(images, labels, images, labels, 255.0)
+data = Data(images, labels, images, labels, 255.0)
+config = Parts(seed=0, train=Parts(epochs=1, batch_size=2))
 with event.install_recorder("numba:compile") as compiling:
-    (record,) = training.train(net, optimizer, fast, data, 0, 1, 2, loop.Position())
+    (record,) = epochs.train(Parts(config=config, engine=fast, data=data, model=net, optimizer=sgd), Position())
 print(before, engine.compiles("fast", "cpu"), len(compiling.buffer) > 0, record.train_loss, record.test_masked_loss)
 """
 
@@ -172,12 +168,12 @@ def test_a_machine_compiles_once(tiny_run, tmp_path):
 
 
 def test_without_a_folder_to_keep_kernels_in_it_trains_and_keeps_them_nowhere_else(tiny_run, tmp_path):
-    # Below a file nobody can make a folder. Numba would go on to keep them beside the sources, by a rule that
-    # does not see a change in another kernel's file.
+    # No folder can be made below a file. Numba would then keep kernels beside the sources, by a rule that does not see
+    # a change in the file of another kernel.
     (tmp_path / "file").touch()
     package = tmp_path / "package"
     shutil.copytree(REPO / "runner", package / "runner", ignore=shutil.ignore_patterns("__pycache__"))
-    found, losses = tiny_run(tmp_path / "file" / "cache", package)
+    compiling, losses = tiny_run(tmp_path / "file" / "cache", package)
     assert losses == tiny_run(tmp_path / "cache")[1]
     assert [path.name for path in package.rglob("*.nb?")] == []
-    assert found == [True, True, True]
+    assert compiling == [True, True, True]

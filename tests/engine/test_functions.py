@@ -44,7 +44,7 @@ def dezero_linear_relu(ratio):
     return compute
 
 
-# What is compared: the fast function, made anew for every use, and what DeZero has for it.
+# The fast function, made anew for each use, and the same computation by DeZero.
 CONVOLUTIONS = {
     "ConvRelu": (lambda: functions.ConvRelu(cpu), dezero_conv_relu),
     "ConvReluPool": (lambda: functions.ConvReluPool(cpu), dezero_conv_relu_pool),
@@ -68,15 +68,15 @@ def results(compute, weights, x, W, b, with_gx=True):
 
 def compare(name, x, W, b, weights, equal, with_gx=True):
     fast, dezeros = (CONVOLUTIONS | LINEAR)[name]
-    ours = results(fast(), weights, x, W, b, with_gx)
-    theirs = results(dezeros, weights, x, W, b)
-    for one, other in zip(ours, theirs if with_gx else theirs[:1] + theirs[2:], strict=True):
-        assert one.shape == other.shape and one.dtype == other.dtype == np.float64
-        equal(one, other)
+    computed = results(fast(), weights, x, W, b, with_gx)
+    expected = results(dezeros, weights, x, W, b)
+    for array, of_dezero in zip(computed, expected if with_gx else expected[:1] + expected[2:], strict=True):
+        assert array.shape == of_dezero.shape and array.dtype == of_dezero.dtype == np.float64
+        equal(array, of_dezero)
 
 
-def close(one, other):
-    np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+def close(array, expected):
+    np.testing.assert_allclose(array, expected, rtol=1e-12, atol=1e-12)
 
 
 @st.composite
@@ -115,7 +115,7 @@ def test_a_convolution_and_its_gradients_are_dezeros(name, case, with_gx):
 @convolutions
 @given(case=convolution(small_integers), with_gx=st.booleans())
 def test_exact_ties_and_exact_zeros_go_where_dezero_takes_them(name, case, with_gx):
-    # Sums of small integers are exact: not one bit may differ, whoever adds in which order.
+    # Sums of small integers are exact in any order, so that no bit may differ.
     x, W, b, weights = case
     compare(name, x, W, b, weights[name], np.testing.assert_array_equal, with_gx)
 
@@ -137,15 +137,15 @@ def test_softmax_cross_entropy_and_its_gradient_are_dezeros(n, n_classes, spread
     rng = np.random.default_rng(seed)
     scores = rng.standard_normal((n, n_classes)) * spread
     t = rng.integers(0, n_classes, n).astype(dtype)
-    ours, theirs = Variable(scores), Variable(scores)
-    loss, expected = functions.SoftmaxCrossEntropy(cpu)(ours, t), F.softmax_cross_entropy(theirs, t)
-    # Not 1, which training starts with and the function need not multiply by.
+    y, y_of_dezero = Variable(scores), Variable(scores)
+    loss, expected = functions.SoftmaxCrossEntropy(cpu)(y, t), F.softmax_cross_entropy(y_of_dezero, t)
+    # A gradient other than 1, for which the function skips the multiplication.
     (loss * np.array(2.5)).backward()
     (expected * np.array(2.5)).backward()
     np.testing.assert_allclose(loss.data, expected.data, rtol=1e-12, atol=1e-12)
     # DeZero multiplies by 1 / n rounded to float32, whatever the type of the scores.
-    exact = theirs.grad.data * (1 / n / float(np.float32(1 / n)))
-    np.testing.assert_allclose(ours.grad.data, exact, rtol=1e-11, atol=1e-14)
+    exact = y_of_dezero.grad.data * (1 / n / float(np.float32(1 / n)))
+    np.testing.assert_allclose(y.grad.data, exact, rtol=1e-11, atol=1e-14)
 
 
 @given(st.integers(1, 20), st.integers(1, 6), SEEDS)
@@ -170,13 +170,13 @@ def test_the_direct_form_and_the_general_one_agree(n, n_out, height, width, seed
         x, W, b, weights = (rng.integers(-1, 2, shape).astype(np.float64) for shape in shapes)
     else:
         x, W, b, weights = (rng.standard_normal(shape) for shape in shapes)
-    # A second channel of zeros has no direct form; an array for x has no gradient, so the direct form serves it.
+    # x is an array and needs no gradient: the direct form serves one channel, and the general one two, one of zeros.
     two = np.concatenate([x, np.zeros_like(x)], axis=1), np.concatenate([W, np.zeros_like(W)], axis=1)
     direct = results(functions.ConvReluPool(cpu), weights, x, W, b, with_gx=False)
     general_y, general_gW, general_gb = results(functions.ConvReluPool(cpu), weights, *two, b, with_gx=False)
-    for one, other in zip(direct, (general_y, general_gW[:, :1], general_gb), strict=True):
-        close(one, other)
-        assert not integers or np.array_equal(one, other)
+    for array, expected in zip(direct, (general_y, general_gW[:, :1], general_gb), strict=True):
+        close(array, expected)
+        assert not integers or np.array_equal(array, expected)
 
 
 @convolutions
@@ -281,8 +281,8 @@ def test_a_linear_layer_written_out():
 def test_softmax_cross_entropy_written_out():
     y = Variable(np.log(np.array([[1.0, 1.0, 2.0], [1.0, 6.0, 1.0]])))
     loss = functions.SoftmaxCrossEntropy(cpu)
-    found = loss(y, np.array([0, 1]))
-    found.backward()
-    assert float(found.data) == pytest.approx((math.log(4) + math.log(8 / 6)) / 2, rel=1e-15)
+    mean = loss(y, np.array([0, 1]))
+    mean.backward()
+    assert float(mean.data) == pytest.approx((math.log(4) + math.log(8 / 6)) / 2, rel=1e-15)
     np.testing.assert_allclose(y.grad.data, np.array([[-6, 2, 4], [1, -2, 1]]) / 16, rtol=1e-14)
     assert loss.correct.tolist() == [False, True]

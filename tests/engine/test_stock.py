@@ -7,14 +7,16 @@ import math
 import numpy as np
 import pytest
 from places import REFERENCE
+from short_training import assembled
 
+from runner.config.schema import OptimizerConfig
 from runner.engine.dezero import F, L, Model, dezero, named_parameters
-from runner.engine.loop import Position
 from runner.engine.optimizers import state
+from runner.engine.protocol import Position
 from runner.seeding import Masks, batch_order
 from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
-from runner.train import run as experiment
+from runner.train import run as runs
 
 # The published configurations: what varies, as arguments of new_run, and what pixels are divided by.
 PUBLISHED = {
@@ -26,7 +28,7 @@ published = pytest.mark.parametrize("name", PUBLISHED)
 
 
 def train(run, data, epochs=1, batch_size=100):
-    return list(training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, batch_size, Position()))
+    return list(training.train(assembled(run, data, epochs, batch_size), Position()))
 
 
 @pytest.fixture
@@ -54,13 +56,13 @@ def spied(monkeypatch):
 # =============================================================================
 def variables_behind(loss):
     """Every Variable that the loss was computed from, itself included."""
-    found, waiting = {}, [loss]
-    while waiting:
-        variable = waiting.pop()
-        if id(variable) not in found:
-            found[id(variable)] = variable
-            waiting += variable.creator.inputs if variable.creator else []
-    return list(found.values())
+    variables, queue = {}, [loss]
+    while queue:
+        variable = queue.pop()
+        if id(variable) not in variables:
+            variables[id(variable)] = variable
+            queue += variable.creator.inputs if variable.creator else []
+    return list(variables.values())
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
@@ -87,6 +89,20 @@ def test_everything_that_a_training_step_computes_is_float32(
     arrays = {name: a for name, a in state(run.optimizer, run.model).items() if name != "t"}
     assert {a.dtype.name for a in arrays.values()} == ({"float32"} if optimizer != "sgd" else set())
     assert len(arrays) == len(parameters) * {"adam": 2, "momentum": 1, "sgd": 0}[optimizer]
+
+
+# =============================================================================
+# Optimizers
+# =============================================================================
+@pytest.mark.parametrize("n_hooks, weight_decay", [(0, 0.0), (1, 1e-4)])
+def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
+    for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
+        run = new_run()
+        made = run.engine.optimizer(OptimizerConfig(name, 0.02, weight_decay, 0.8), run.model)
+        assert type(made) is getattr(dezero.optimizers, of)
+        assert [hook.rate for hook in made.hooks] == [weight_decay] * n_hooks
+        assert getattr(made, "alpha" if name == "adam" else "lr") == 0.02
+        assert name != "momentum" or made.momentum == 0.8
 
 
 # =============================================================================
@@ -130,8 +146,8 @@ class Conv30(Model):
         return self.l1(x)
 
 
-# Ours by role -> theirs, in the order of our names.
-THEIRS = {
+# The class of each net as it was published, and its attribute for each layer of ours, in the order of our names.
+PUBLISHED_CLASSES = {
     "book_mlp": (BookMLP, {"fc1/linear": "l0", "fc2/linear": "l1", "out": "l2"}),
     "conv1": (Conv1, {"block1/conv1": "conv", "fc1/linear": "l0", "fc2/linear": "l1", "out": "l2"}),
     "conv30": (Conv30, {"block1/conv1": "conv", "fc1/linear": "l0", "out": "l1"}),
@@ -140,9 +156,9 @@ THEIRS = {
 
 def written_out(name, start, images, labels, order, monkeypatch):
     """The published training on the batches of `order`; returns losses, accuracies and final weights."""
-    make, roles = THEIRS[name]
+    make, roles = PUBLISHED_CLASSES[name]
     model = make()
-    parameters = {ours: getattr(model, theirs).__dict__ for ours, theirs in roles.items()}
+    parameters = {role: getattr(model, attribute).__dict__ for role, attribute in roles.items()}
     for role, parameter in ((f"{r}/{p}", layer[p]) for r, layer in parameters.items() for p in ("W", "b")):
         parameter.data = start[role].copy()
     optimizer = dezero.optimizers.Adam().setup(model)
@@ -158,7 +174,7 @@ def written_out(name, start, images, labels, order, monkeypatch):
         x = np.array([book(image) for image in x]) if name == "book_mlp" else x.astype(np.float32)
         masks.training(step + 1)
         layers = iter(["fc1", "fc2"])
-        # F.dropout keeps where rand > 0.5: our mask as 1.0 and 0.0.
+        # F.dropout keeps a unit where rand > 0.5: the mask as 1.0 and 0.0 stands for rand.
         monkeypatch.setattr(
             np.random, "rand", lambda *shape, of=layers: masks.keep(next(of), shape, 0.5).astype(np.float64)
         )
@@ -182,14 +198,14 @@ def test_training_equals_the_published_loop_bit_for_bit(name, new_run, mnist, fe
     losses, counts = spied(run.engine)
     (record,) = train(run, data)
 
-    theirs, accuracies, weights = written_out(
+    expected, accuracies, weights = written_out(
         name, start, data.train_images, data.train_labels, batch_order(0, 1, 1200), monkeypatch
     )
-    assert [float(loss.data) for loss in losses[:12]] == theirs
+    assert [float(loss.data) for loss in losses[:12]] == expected
     assert [n / 100 for n in counts[:12]] == accuracies
     # The book adds `float(acc.data) * len(t)`, the published script likewise.
     assert record.train_accuracy == pytest.approx(sum(a * 100 for a in accuracies) / 1200, rel=1e-14)
-    assert record.train_loss == sum(loss * 100 for loss in theirs) / 1200
+    assert record.train_loss == sum(loss * 100 for loss in expected) / 1200
     trained = {n: p.data for n, p in named_parameters(run.model).items()}
     assert list(trained) == list(weights)
     assert all(trained[n].tobytes() == weights[n].tobytes() for n in weights)
@@ -237,14 +253,14 @@ def test_training_equals_the_untouched_package_to_1e_5_at_every_step(name, new_r
     losses, counts = spied(run.engine)
     train(run, data)
 
-    found = [float(loss.data) for loss in losses[: reference.STEPS]]
-    np.testing.assert_allclose(found, expected["losses"], rtol=1e-5, atol=0)
-    # Another BLAS kernel may turn a tie of two scores.
+    trained = [float(loss.data) for loss in losses[: reference.STEPS]]
+    np.testing.assert_allclose(trained, expected["losses"], rtol=1e-5, atol=0)
+    # With another BLAS kernel the order of two equal scores may swap.
     np.testing.assert_allclose([n / 100 for n in counts[:20]], expected["accuracies"], rtol=0, atol=0.0101)
     for parameter_name, sums in expected["weights"].items():
-        found_weights = parameters[parameter_name].data.astype(np.float64)
-        assert np.abs(found_weights).sum() == pytest.approx(sums["abs_sum"], rel=1e-4)
-        assert found_weights.sum() == pytest.approx(sums["sum"], abs=1e-4 * sums["abs_sum"])
+        weights = parameters[parameter_name].data.astype(np.float64)
+        assert np.abs(weights).sum() == pytest.approx(sums["abs_sum"], rel=1e-4)
+        assert weights.sum() == pytest.approx(sums["sum"], abs=1e-4 * sums["abs_sum"])
 
 
 # =============================================================================
@@ -295,7 +311,7 @@ def test_on_a_gpu_a_step_is_float32_and_stays_on_the_card(optimizer, gpu_run, mn
 
     run = gpu_run("gpu", optimizer)
     losses, _ = spied(run.engine)
-    (record,) = train(run, few(mnist, 200, 200, resident=run.engine.resident))
+    (record,) = train(run, few(mnist, 200, 200, asarray=run.engine.asarray))
     assert math.isfinite(record.test_masked_loss) and 0 <= record.test_accuracy <= 1
     behind = variables_behind(losses[0])
     assert all(isinstance(v.data, cupy.ndarray) for v in behind)
@@ -309,13 +325,13 @@ def test_on_a_gpu_a_step_is_float32_and_stays_on_the_card(optimizer, gpu_run, mn
 
 @pytest.mark.gpu
 def test_on_a_gpu_losses_are_the_cpus_to_1e_4_over_20_steps(gpu_run, mnist, few, spied):
-    found = {}
+    by_device = {}
     for device in ("cpu", "gpu"):
         run = gpu_run(device)
         losses, _ = spied(run.engine)
-        train(run, few(mnist, 2000, 100, resident=run.engine.resident))
-        found[device] = [float(loss.data) for loss in losses[:20]]
-    np.testing.assert_allclose(found["gpu"], found["cpu"], rtol=1e-4, atol=0)
+        train(run, few(mnist, 2000, 100, asarray=run.engine.asarray))
+        by_device[device] = [float(loss.data) for loss in losses[:20]]
+    np.testing.assert_allclose(by_device["gpu"], by_device["cpu"], rtol=1e-4, atol=0)
 
 
 @pytest.mark.gpu
@@ -326,16 +342,16 @@ def test_on_a_gpu_a_checkpoint_brings_weights_and_optimizer_back_onto_the_card(
     import cupy
 
     run, other = gpu_run("gpu", optimizer), gpu_run("gpu", optimizer)
-    train(run, few(mnist, 300, 100, resident=run.engine.resident))
+    train(run, few(mnist, 300, 100, asarray=run.engine.asarray))
     checkpoints = Checkpoints(tmp_path, "key")
-    checkpoints.save(experiment._snapshot(run.model, run.optimizer), {"epoch": 2})
-    assert experiment._resume(checkpoints, other.model, other.optimizer) == Position(epoch=2)
+    checkpoints.save(runs._snapshot(run), {"epoch": 2})
+    assert runs._resume(checkpoints, other) == Position(epoch=2)
     assert all(isinstance(p.data, cupy.ndarray) for p in other.model.params())
-    for one, two in (
+    for saved, restored in (
         (as_numpy(run), as_numpy(other)),
         (state(run.optimizer, run.model), state(other.optimizer, other.model)),
     ):
-        assert list(one) == list(two)
-        assert all(one[n].tobytes() == two[n].tobytes() for n in one)
+        assert list(saved) == list(restored)
+        assert all(saved[n].tobytes() == restored[n].tobytes() for n in saved)
     # What follows runs on the card with the restored state.
-    train(other, few(mnist, 100, 100, resident=other.engine.resident))
+    train(other, few(mnist, 100, 100, asarray=other.engine.asarray))

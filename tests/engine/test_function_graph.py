@@ -94,13 +94,13 @@ def test_a_parameter_used_twice_gets_the_sum_of_both_gradients(make, has_places)
         lambda x: make()(x, model.layer.W, model.layer.b),
         lambda x: F.relu(stock.layer(x)) if relu else stock.layer(x),
     ):
-        # Two batches without cleargrads, as for a batch that does not fit: another sum.
+        # Two batches without cleargrads between them: DeZero adds their gradients.
         for part in (x[:2], x[2:]):
             F.sum(once(once(part)) * random(6, seed=3)).backward()
     for name, parameter in named_parameters(model).items():
-        theirs = named_parameters(stock)[name].grad.data
-        np.testing.assert_allclose(parameter.grad.data, theirs, rtol=1e-12, atol=1e-12)
-        # The optimizer's own place holds the first summand only: the sum is elsewhere.
+        expected = named_parameters(stock)[name].grad.data
+        np.testing.assert_allclose(parameter.grad.data, expected, rtol=1e-12, atol=1e-12)
+        # The optimizer's array holds the first summand alone; the sum is a new array.
         assert not has_places or not np.shares_memory(parameter.grad.data, flat.gradients)
 
 
@@ -120,13 +120,13 @@ def test_a_gradient_is_written_where_the_optimizer_reads_it():
 def test_two_calls_share_no_memory(name):
     x, W, b = variables(name)
     make = FUNCTIONS[name][0]
-    one = make()(x, W, b)
-    kept = one.data.copy()
-    two = make()(Variable(x.data + 1), W, b)
-    assert not np.shares_memory(one.data, two.data)
-    assert np.array_equal(one.data, kept) and not np.array_equal(two.data, kept)
-    # The gradients of the first are its own, though the second came in between.
-    F.sum(one).backward()
+    first = make()(x, W, b)
+    kept = first.data.copy()
+    second = make()(Variable(x.data + 1), W, b)
+    assert not np.shares_memory(first.data, second.data)
+    assert np.array_equal(first.data, kept) and not np.array_equal(second.data, kept)
+    # The second call has not changed what the first keeps for its backward pass.
+    F.sum(first).backward()
     x2, W2, b2 = variables(name)
     again = make()(x2, W2, b2)
     F.sum(again).backward()
@@ -162,31 +162,31 @@ AROUND = {
 @pytest.mark.parametrize("around", AROUND)
 def test_a_gradient_from_above_may_lie_in_memory_in_any_order(around, name):
     fast, dezeros, _ = FUNCTIONS[name]
-    found = []
+    arrays = []
     for compute in (fast(), dezeros):
         inputs = variables(name)
         y = compute(*inputs)
         z = AROUND[around](y)
         F.sum(z * random(*z.shape, seed=7)).backward()
-        found.append([v.grad.data for v in inputs])
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+        arrays.append([v.grad.data for v in inputs])
+    for of_fast, of_dezero in zip(*arrays, strict=True):
+        np.testing.assert_allclose(of_fast, of_dezero, rtol=1e-12, atol=1e-12)
 
 
 @each_function
 @pytest.mark.parametrize("which", ["x", "W"])
 def test_an_input_may_lie_in_memory_in_any_order(which, name):
     fast, dezeros, _ = FUNCTIONS[name]
-    found = []
+    arrays = []
     for compute in (fast(), dezeros):
         inputs = dict(zip("xWb", variables(name), strict=True))
         inputs[which].data = np.asfortranarray(inputs[which].data)
         assert not inputs[which].data.flags.c_contiguous
         y = compute(*inputs.values())
         F.sum(y * random(*y.shape, seed=7)).backward()
-        found.append([y.data, *(v.grad.data for v in inputs.values())])
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+        arrays.append([y.data, *(v.grad.data for v in inputs.values())])
+    for of_fast, of_dezero in zip(*arrays, strict=True):
+        np.testing.assert_allclose(of_fast, of_dezero, rtol=1e-12, atol=1e-12)
 
 
 # =============================================================================
@@ -227,7 +227,7 @@ def test_a_weight_that_is_not_finite_shows_in_the_loss_where_it_does_in_dezero(n
             loss, _ = run.engine.loss(run.model(x), t)
         finite[engine] = math.isfinite(float(loss.data))
     assert finite["fast"] == finite["stock"]
-    # A bias of minus infinity shuts its unit for good, which is a number.
+    # A bias of minus infinity only makes the ReLU 0, which leaves the loss finite.
     assert not finite["fast"] or value == -math.inf
 
 
@@ -240,9 +240,9 @@ def test_a_pixel_that_is_not_finite_passes_relu_and_pool_as_in_dezero(k, size, v
         x = np.ones((1, 2, size, size))
         x[0, 0][at] = value
         with np.errstate(all="ignore"):
-            theirs = F.pooling(F.relu(F.conv2d(x, W, b, pad=k // 2)), 2, 2).data
-            ours = functions.ConvReluPool(cpu)(x, W, b).data
-        np.testing.assert_array_equal(ours, theirs, err_msg=f"pixel {at}")
+            expected = F.pooling(F.relu(F.conv2d(x, W, b, pad=k // 2)), 2, 2).data
+            pooled = functions.ConvReluPool(cpu)(x, W, b).data
+        np.testing.assert_array_equal(pooled, expected, err_msg=f"pixel {at}")
 
 
 @pytest.mark.parametrize("corner", range(4))

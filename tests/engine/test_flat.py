@@ -13,7 +13,7 @@ from runner.seeding import Masks
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
 each_decay = pytest.mark.parametrize("decay", [0.0, 1e-4])
 
-# None is a multiple of a cache line but the second.
+# Only the second fills whole cache lines.
 SHAPES = ((3, 5), (16,), (1,), (2, 3, 3, 3), (7,), (33, 2))
 STEPS = 50
 
@@ -35,8 +35,8 @@ def made(engine, optimizer, decay, lr=0.01, model=None):
     return model, engines.create(engine, Masks(0), "cpu").optimizer(config, model)
 
 
-def both(*args, **more):
-    return made("fast", *args, **more), made("stock", *args, **more)
+def both(*args, **options):
+    return made("fast", *args, **options), made("stock", *args, **options)
 
 
 def random_gradients(step, shapes=SHAPES):
@@ -62,17 +62,17 @@ def step(model, optimizer, gradients, in_place=False):
 
 def everything(model, optimizer):
     """Weights and the optimizer's state by name; DeZero makes its arrays when asked, and they are zero before."""
-    slots = optimizers._SLOTS[type(optimizer).__name__]
     parameters = named_parameters(model)
-    arrays = {f"{slot}/{name}": np.zeros_like(p.data) for slot in slots for name, p in parameters.items()}
+    arrays = {f"{slot}/{name}": np.zeros_like(p.data) for slot in optimizer.slots for name, p in parameters.items()}
     arrays |= {name: p.data.copy() for name, p in parameters.items()}
     return arrays | {n: np.array(a) for n, a in optimizers.state(optimizer, model).items()}
 
 
-def assert_same_bits(one, other):
-    one, other = everything(*one), everything(*other)
-    assert sorted(one) == sorted(other)
-    assert [n for n in one if one[n].tobytes() != other[n].tobytes() or one[n].dtype != other[n].dtype] == []
+def assert_same_bits(first, second):
+    first, second = everything(*first), everything(*second)
+    assert sorted(first) == sorted(second)
+    assert {n: a.dtype for n, a in first.items()} == {n: a.dtype for n, a in second.items()}
+    assert [n for n in first if first[n].tobytes() != second[n].tobytes()] == []
 
 
 # =============================================================================
@@ -147,7 +147,7 @@ def test_a_hook_of_the_users_does_what_it_does_in_dezero(optimizer, decay):
         own.add_hook(dezero.optimizers.ClipGrad(10.0))
     n_clipped = 0
     for n in range(STEPS):
-        # Sums of squares of integers are exact in any order: DeZero's is that of a set.
+        # Integers, because DeZero sums squares in the order of a set: these sums are exact in any order.
         rng = np.random.default_rng([3, n])
         gradients = [rng.integers(-3, 4, shape).astype(np.float32) * (n % 5 > 0) for shape in SHAPES]
         n_clipped += sum(float((g**2).sum()) for g in gradients) > 10.0**2
@@ -155,24 +155,24 @@ def test_a_hook_of_the_users_does_what_it_does_in_dezero(optimizer, decay):
         step(*stock, gradients)
     assert STEPS > n_clipped > STEPS / 2
     if decay:  # then the sums are of floats, and their order shows
-        one, other = everything(*fast), everything(*stock)
-        for name in one:
-            np.testing.assert_allclose(one[name], other[name], rtol=1e-5, atol=1e-7, err_msg=name)
+        of_fast, of_stock = everything(*fast), everything(*stock)
+        for name in of_fast:
+            np.testing.assert_allclose(of_fast[name], of_stock[name], rtol=1e-5, atol=1e-7, err_msg=name)
     else:
         assert_same_bits(fast, stock)
 
 
 def test_weight_decay_comes_before_a_hook_that_the_user_adds_as_in_dezero():
     # Weights of 1 with a decay of 1/2 and no other gradient: clipped to the norm of one number, 1/4.
-    found = []
+    weights = []
     for engine in ("fast", "stock"):
         model = Bare(shapes=((1,),))
         model.p0.data = np.ones(1, np.float32)
         model, optimizer = made(engine, "sgd", 0.5, lr=1.0, model=model)
         optimizer.add_hook(dezero.optimizers.ClipGrad(0.25))
         step(model, optimizer, [np.zeros(1, np.float32)])
-        found.append(float(model.p0.data[0]))
-    assert found == pytest.approx([0.75, 0.75], rel=1e-5)
+        weights.append(float(model.p0.data[0]))
+    assert weights == pytest.approx([0.75, 0.75], rel=1e-5)
 
 
 def test_a_hook_that_takes_a_gradient_away_freezes_the_parameter():
@@ -206,7 +206,7 @@ def test_a_checkpoint_of_either_engine_goes_on_in_the_other_with_the_same_bits(b
     for n in range(5, 10):
         step(*second, random_gradients(n), in_place=True)
     assert_same_bits(second, whole)
-    # What was handed over is nobody's memory: the first can go on by itself.
+    # The state was copied: training the second has not changed that of the first.
     assert all(np.array_equal(a, kept[n]) for n, a in optimizers.state(first[1], first[0]).items())
 
 
@@ -229,11 +229,11 @@ def test_parameters_lie_in_one_array_apart_by_whole_cache_lines(optimizer):
 # Numbers too small to matter
 # =============================================================================
 N_LONG, LR = 3000, 1e-3
-# Of a number every tenth of a decade, from what no float32 can hold to 1.
+# Ten numbers for each decade, from 1 down to below the smallest float32.
 SIZES = np.logspace(-46, 0, 461).astype(np.float32)
-# How far from DeZero's a weight may be after that many steps. Adam ignores a gradient below TINY / (1 - beta1),
-# which DeZero turns into a step of lr times it over eps; momentum forgets up to TINY / (1 - momentum) a step; SGD
-# only weights. The relative part is a last bit or two.
+# The largest difference to DeZero's weights after that many steps, beside a relative one of a last bit or two. Adam
+# drops a gradient g below TINY / (1 - beta1), for which DeZero takes a step of lr * g / eps. Momentum drops up to TINY
+# / (1 - momentum) a step, and SGD drops weights alone.
 FURTHEST = {
     "adam": N_LONG * LR * (TINY / (1 - 0.9)) / 1e-8 * 1.2,
     "momentum": N_LONG * TINY / (1 - 0.9) * 1.2,
@@ -246,7 +246,7 @@ def is_subnormal(array):
 
 
 def long_gradients(n):
-    """Weights of all sizes: of units that die after ten steps, of some that never lived, gradients of all sizes."""
+    """For each parameter: a gradient for ten steps and then none, none at all, and twice gradients of all sizes."""
     died = np.ones_like(SIZES) if n < 10 else np.zeros_like(SIZES)
     return [died, np.zeros_like(SIZES), SIZES, np.roll(SIZES, 100) * (-1 if n % 3 == 0 else 1)]
 
@@ -266,13 +266,13 @@ def test_no_number_ever_becomes_subnormal_and_none_moves_further_than_that(optim
         for engine, pair in (("fast", fast), ("stock", stock)):
             step(*pair, gradients, in_place=True)
             arrays = [p.data for p in pair[0].params()]
-            for slot in optimizers._SLOTS[type(pair[1]).__name__]:
+            for slot in pair[1].slots:
                 arrays += getattr(pair[1], slot).values()
             n_seen[engine] += sum(np.count_nonzero(is_subnormal(a)) for a in arrays)
     assert n_seen["fast"] == 0 < n_seen["stock"]
     for name, p in named_parameters(fast[0]).items():
-        theirs = named_parameters(stock[0])[name].data
-        np.testing.assert_allclose(p.data, theirs, rtol=2e-7, atol=FURTHEST[optimizer], err_msg=name)
+        of_dezero = named_parameters(stock[0])[name].data
+        np.testing.assert_allclose(p.data, of_dezero, rtol=2e-7, atol=FURTHEST[optimizer], err_msg=name)
         assert not p.data[(np.abs(p.data) < TINY)].any()
 
 

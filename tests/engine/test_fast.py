@@ -4,15 +4,26 @@ import math
 
 import numpy as np
 import pytest
+from short_training import (
+    BATCH,
+    EPOCHS,
+    N_IMAGES,
+    N_QUESTIONS,
+    N_STEPS,
+    assembled,
+    eager,
+    everything,
+    weights,
+    without_times,
+)
 
 from runner.config.schema import OptimizerConfig
 from runner.engine import loop, optimizers
 from runner.engine.dezero import F, L, Model, named_parameters
-from runner.engine.loop import Position
-from runner.record import TIMES
+from runner.engine.protocol import Position
 from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
-from runner.train import run as experiment
+from runner.train import run as runs
 
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
 
@@ -28,24 +39,7 @@ LR = {"adam": 1e-3, "momentum": 1e-3, "sgd": 1e-2}
 
 
 def train(run, data, epochs=1, batch_size=100, position=None, should_stop=lambda: False):
-    position = position or Position()
-    return list(
-        training.train(run.model, run.optimizer, run.engine, data, run.seed, epochs, batch_size, position, should_stop)
-    )
-
-
-def weights(run):
-    return {name: parameter.data.copy() for name, parameter in named_parameters(run.model).items()}
-
-
-def everything(run):
-    """Weights and the optimizer's state, as bytes."""
-    arrays = weights(run) | optimizers.state(run.optimizer, run.model)
-    return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
-
-
-def without_times(records):
-    return [{m: v for m, v in record.metrics().items() if m not in TIMES} | {"n": record.epoch} for record in records]
+    return list(training.train(assembled(run, data, epochs, batch_size), position or Position(), should_stop))
 
 
 @pytest.fixture
@@ -93,19 +87,19 @@ def test_an_epoch_has_the_losses_of_the_stock_engine_at_every_step(
     for engine in ("fast", "stock"):
         run = new_run(engine=engine, image_shape=(1, 28, 28), optimizer=optimizer, lr=LR[optimizer], **model)
         start = weights(run)
-        found = watched(run.engine)
+        steps = watched(run.engine)
         (records[engine],) = train(run, few(mnist, n_images, 300, scale=scale))
-        seen[engine] = np.array(found[: n_images // 100])
+        seen[engine] = np.array(steps[: n_images // 100])
         after[engine] = weights(run)
     np.testing.assert_allclose(seen["fast"][:, 0], seen["stock"][:, 0], rtol=1e-4, atol=0)
-    # Scores that are equal to 1e-4 may change places: one image in a batch.
+    # Two scores that are equal to 1e-4 may swap their order, for one image in a batch.
     assert np.abs(seen["fast"][:, 1] - seen["stock"][:, 1]).max() <= 1
-    one, other = without_times([records["fast"]])[0], without_times([records["stock"]])[0]
-    assert list(one) == list(other)
-    for metric in one:
+    fast, stock = without_times([records["fast"]])[0], without_times([records["stock"]])[0]
+    assert list(fast) == list(stock)
+    for metric in fast:
         tolerance = dict(abs=2 / 300) if metric.endswith("accuracy") else dict(rel=1e-3)
-        assert one[metric] == pytest.approx(other[metric], **tolerance), metric
-    # The weights have moved together, by a thousand times what now is between them.
+        assert fast[metric] == pytest.approx(stock[metric], **tolerance), metric
+    # The weights have moved a hundred times further than the two engines are apart.
     for name, w in after["stock"].items():
         moved, apart = np.linalg.norm(w - start[name]), np.linalg.norm(w - after["fast"][name])
         assert moved > 0 and apart < 1e-2 * moved, name
@@ -114,9 +108,6 @@ def test_an_epoch_has_the_losses_of_the_stock_engine_at_every_step(
 # =============================================================================
 # The same bits
 # =============================================================================
-# 60 images in batches of 25 are three steps, the last of 10 images; then two questions while evaluating.
-N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
-N_QUESTIONS = EPOCHS * (N_STEPS + 2)
 SMALL = {
     "cnn": {},
     "blocks": dict(blocks=[[2, 3], [2]], fc_depth=2, dropout_ratio=0.3),
@@ -130,8 +121,8 @@ def data(digits, few):
     return few(digits, N_IMAGES, 130)
 
 
-def small_run(new_run, small, optimizer, **more):
-    return new_run(engine="fast", optimizer=optimizer, **{"lr": 0.01, **SMALL[small], **more})
+def small_run(new_run, small, optimizer, **others):
+    return new_run(engine="fast", optimizer=optimizer, **{"lr": 0.01, **SMALL[small], **others})
 
 
 def stops_at(*questions):
@@ -142,12 +133,12 @@ def stops_at(*questions):
 @each_small
 @each_optimizer
 def test_two_trainings_of_a_seed_have_the_same_bits_and_of_two_seeds_have_not(small, optimizer, new_run, data):
-    found = []
+    trainings = []
     for seed in (4, 4, 5):
         run = small_run(new_run, small, optimizer, seed=seed)
-        found.append((without_times(train(run, data, EPOCHS, BATCH)), everything(run)))
-    assert found[0] == found[1]
-    assert found[0][0] != found[2][0] and found[0][1]["out/W"] != found[2][1]["out/W"]
+        trainings.append((without_times(train(run, data, EPOCHS, BATCH)), everything(run)))
+    assert trainings[0] == trainings[1]
+    assert trainings[0][0] != trainings[2][0] and trainings[0][1]["out/W"] != trainings[2][1]["out/W"]
 
 
 @each_small
@@ -163,13 +154,13 @@ def test_going_on_after_a_stop_anywhere_gives_the_bits_of_an_uninterrupted_run(
         assert position.epoch == 1 + question // (N_STEPS + 2)
         (tmp_path / str(question)).mkdir()
         checkpoints = Checkpoints(tmp_path / str(question), "key")
-        checkpoints.save(experiment._snapshot(first.model, first.optimizer), vars(position))
-        # In the same process, and in another model that is warmed up before, as experiment.py does.
+        checkpoints.save(runs._snapshot(first), vars(position))
+        # Go on in the same process; then in another model, which is warmed up before as in a run.
         in_place = records + train(first, data, EPOCHS, BATCH, position)
         assert (without_times(in_place), everything(first)) == whole
         again = small_run(new_run, small, optimizer)
-        training.warm_up(again.model, again.optimizer, again.engine, data)
-        position = experiment._resume(checkpoints, again.model, again.optimizer)
+        assembled(again, data).warm_up()
+        position = runs._resume(checkpoints, again)
         records += train(again, data, EPOCHS, BATCH, position)
         assert (without_times(records), everything(again)) == whole
 
@@ -180,7 +171,7 @@ def test_evaluating_more_often_changes_no_bit_of_training(small, new_run, data):
 
     def evaluate_and_go_on():
         for masked_epoch in (None, 1):
-            loop.evaluate(often.model, often.engine, data.test_images, data.test_labels, 16.0, masked_epoch)
+            eager(often, data).evaluate(data.test_images, data.test_labels, masked_epoch)
         return False
 
     records = train(plain, data, EPOCHS, BATCH)
@@ -193,11 +184,11 @@ def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(small, new_r
     run = small_run(new_run, small, "adam")
     train(run, data, 1, BATCH)
     for masked_epoch in (None, 1):
-        args = (run.model, run.engine, data.test_images, data.test_labels, data.scale, masked_epoch)
-        loss, correct = loop.evaluate(*args)
+        of_test = data.test_images, data.test_labels, masked_epoch
+        loss, correct = eager(run, data).evaluate(*of_test)
         with monkeypatch.context() as patch:
             patch.setattr(loop, "EVAL_BATCH", 7)
-            other_loss, other_correct = loop.evaluate(*args)
+            other_loss, other_correct = eager(run, data).evaluate(*of_test)
         assert np.array_equal(correct, other_correct) and 0 < correct.sum() < 130
         assert other_loss == pytest.approx(loss, rel=1e-6)
 
@@ -207,7 +198,7 @@ def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(small, new_r
 # =============================================================================
 @each_optimizer
 def test_units_that_die_leave_no_subnormal_number_behind(optimizer, new_run, digits, few):
-    # Steps so long that nearly every unit is shut for good, its weights left to the weight decay.
+    # Steps so long that the ReLU of nearly every unit stays 0, and only the weight decay changes its weights.
     lr = {"adam": 1.0, "momentum": 2.0, "sgd": 20.0}[optimizer]
     run = small_run(new_run, "cnn", optimizer, lr=lr, hidden_size=30, dropout=False)
     data = few(digits, 1000, 100)
@@ -259,10 +250,10 @@ def test_a_users_model_trains_as_on_the_stock_engine_and_its_own_functions_are_n
             rng = np.random.default_rng(i)
             parameter.data = rng.standard_normal(parameter.shape, dtype=np.float32) * np.float32(0.2)
         run.model, run.optimizer = model, run.engine.optimizer(OptimizerConfig("adam", 0.01, 1e-4, 0.9), model)
-        training.warm_up(run.model, run.optimizer, run.engine, data)
+        assembled(run, data).warm_up()
         assert run.engine.fallbacks == (names if engine == "fast" else ())
-        found = watched(run.engine)
+        steps = watched(run.engine)
         train(run, data, EPOCHS, BATCH)
-        seen[engine] = [loss for loss, _ in found]
+        seen[engine] = [loss for loss, _ in steps]
     np.testing.assert_allclose(seen["fast"], seen["stock"], rtol=1e-4, atol=0)
     assert seen["fast"][0] > seen["fast"][-1]

@@ -1,4 +1,4 @@
-"""What backend.py repairs: each repair works, and DeZero as shipped fails the same probe."""
+"""What engine/dezero.py repairs: each repair works, and DeZero as shipped fails the same probe."""
 
 import inspect
 import json
@@ -23,19 +23,19 @@ def in_new_process(code, *arguments):
 
 
 # =============================================================================
-# One probe, asked of the repaired DeZero here and of the one as shipped in a new process
+# The same probe of the repaired DeZero, in this process, and of DeZero as shipped, in another
 # =============================================================================
 def probe(dezero, np):
     """Every repair that the CPU can show, as name: what DeZero does. Uses no global of this file."""
     F, L = dezero.functions, dezero.layers
     x, image = np.ones((2, 3), np.float32), np.ones((2, 3, 4, 4), np.float32)
-    found = {}
+    outcomes = {}
 
     def outcome(name, act):
         try:
-            found[name] = act()
+            outcomes[name] = act()
         except Exception as error:
-            found[name] = type(error).__name__
+            outcomes[name] = type(error).__name__
 
     def dtype_of_W(layer, x=None):
         if x is not None:
@@ -68,7 +68,7 @@ def probe(dezero, np):
     outcome("get_spiral", lambda: str(dezero.datasets.get_spiral()[1].dtype))
 
     def gradient_of_item_without_scatter_add():
-        # The module that CuPy 14 is: `add.at` is there and `scatter_add` is not.
+        # Like CuPy 14, which has `add.at` and no `scatter_add`.
         class Xp:
             zeros, add = np.zeros, np.add
 
@@ -80,10 +80,10 @@ def probe(dezero, np):
             dezero.cuda.get_array_module = as_shipped
 
     outcome("GetItem", gradient_of_item_without_scatter_add)
-    return found
+    return outcomes
 
 
-# The ways in which the unrepaired package is left: imported on an `np.int` that is then taken away again.
+# DeZero as shipped can be imported only while NumPy has `np.int`.
 AS_SHIPPED = f"""
 import json, sys, types
 import numpy as np
@@ -163,7 +163,7 @@ if not dezero.cuda.gpu_enable:
 print(json.dumps({
     "np.int": "as it was" if np.__dict__.get("int") is mark else "int" in np.__dict__,
     "hasattr": hasattr(np, "int"),
-    # Submodules that NumPy loads when they are first asked for are its own doing.
+    # NumPy itself adds submodules when they are first used.
     "new names": [n for n in np.__dict__ if n not in before and not isinstance(np.__dict__[n], types.ModuleType)],
     "gpu_enable": dezero.cuda.gpu_enable,
     "trains": trains,
@@ -172,16 +172,16 @@ print(json.dumps({
 
 
 def test_importing_leaves_no_np_int_behind_and_needs_no_cupy():
-    found = in_new_process(IMPORT, "none")
-    assert found["np.int"] is False and found["hasattr"] is False
-    assert found["new names"] == []
-    assert found["gpu_enable"] is False and found["trains"] is True
+    reported = in_new_process(IMPORT, "none")
+    assert reported["np.int"] is False and reported["hasattr"] is False
+    assert reported["new names"] == []
+    assert reported["gpu_enable"] is False and reported["trains"] is True
 
 
 def test_a_np_int_that_was_there_already_stays_and_a_cupy_without_a_gpu_means_the_cpu():
-    found = in_new_process(IMPORT, "without a GPU", "int")
-    assert found["np.int"] == "as it was"
-    assert found["gpu_enable"] is False and found["trains"] is True
+    reported = in_new_process(IMPORT, "without a GPU", "int")
+    assert reported["np.int"] == "as it was"
+    assert reported["gpu_enable"] is False and reported["trains"] is True
 
 
 def test_a_cupy_with_a_gpu_switches_dezeros_gpu_on():
@@ -253,10 +253,10 @@ def test_a_layer_of_another_dtype_keeps_it(nobias):
 
 
 def test_weights_come_back_from_a_file_as_they_were_saved(tmp_path, new_run):
-    one, other = new_run(seed=1).model, new_run(seed=2).model
-    one.save_weights(tmp_path / "weights.npz")
-    other.load_weights(tmp_path / "weights.npz")
-    saved, loaded = named_parameters(one), named_parameters(other)
+    first, second = new_run(seed=1).model, new_run(seed=2).model
+    first.save_weights(tmp_path / "weights.npz")
+    second.load_weights(tmp_path / "weights.npz")
+    saved, loaded = named_parameters(first), named_parameters(second)
     assert list(saved) == list(loaded) == sorted(saved)
     assert all(saved[n].data.tobytes() == loaded[n].data.tobytes() for n in saved)
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as stored:
