@@ -11,8 +11,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides
-from runner.config.rules import ALLOWED
-from runner.config.schema import Config, checked, leaves
+from runner.config.checks import check_value, checked
+from runner.config.schema import KNOBS, Config, leaves
 from runner.errors import ConfigError
 from runner.plan import identity
 from runner.plan.plan import Plan, PlannedRun
@@ -148,14 +148,13 @@ def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
     else:
         values = [override.value()]
     for value in values:
-        if not ALLOWED["seed"].test(value):
-            raise ConfigError(f"seed={value}: allowed is {ALLOWED['seed'].text}")
+        check_value("seed", value)
     return values
 
 
 def _level(key: str, spelled: str, composed: DictConfig) -> Any:
     """The value of a swept knob in a composed cell; for a group (`preset`), the option's name."""
-    value = OmegaConf.select(composed, key) if "." in key or key in ALLOWED else None
+    value = OmegaConf.select(composed, key) if "." in key or key in KNOBS else None
     if value is None:
         return spelled.partition("=")[2]
     return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value

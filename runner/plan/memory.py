@@ -3,6 +3,7 @@
 import math
 import os
 
+from runner.config.effects import SHIPPED_MODELS
 from runner.config.schema import ModelConfig
 from runner.errors import ConfigError
 
@@ -62,7 +63,7 @@ def check(model: ModelConfig, batch_size: int, image_shape: tuple[int, ...], n_t
         raise ConfigError(
             f"train.batch_size={batch_size}: allowed is an integer from 1 to {n_train}, the number of training images"
         )
-    if model.kind not in ("cnn", "mlp"):
+    if model.kind not in SHIPPED_MODELS:
         return
     n_parameters, n_activations = parameters_and_activations(model, image_shape)
     needed = _FLOAT32_BYTES * (_COPIES_OF_WEIGHTS * n_parameters + n_activations * max(batch_size, 100))

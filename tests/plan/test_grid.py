@@ -3,15 +3,15 @@
 import dataclasses
 
 import pytest
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
+from configurations import grid_of
 
-from runner import app
 from runner.errors import ConfigError, StateError
 from runner.plan import grid, plan
 from runner.record import as_text
 from runner.state.root import Root
+
+pytest_plugins = "composing"
+pytestmark = pytest.mark.usefixtures("hydra_is_started")
 
 DEFAULT_ON_DROPOUT = {
     "dropout_slows_learning",
@@ -20,18 +20,6 @@ DEFAULT_ON_DROPOUT = {
     "dropout_helps_in_the_end",
     "slowdown_is_the_masks",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hydra_is_started():
-    with initialize_config_dir(str(app.FOLDER / "conf"), version_base="1.3"):
-        yield
-
-
-def grid_of(*arguments):
-    loader = GlobalHydra.instance().config_loader()
-    primary = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
-    return grid.compose(loader, primary, dict(primary.hydra.sweeper.params), list(arguments))
 
 
 def planned(*arguments):

@@ -6,27 +6,22 @@ import hashlib
 
 import hypothesis
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hypothesis import strategies as st
 
-from runner import app
-from runner.config import rules as ranges
-from runner.config import schema as config
+from runner.config.checks import checked
+from runner.config.schema import KNOBS
 from runner.plan import identity
 from runner.record import Claim
+
+pytest_plugins = "composing"
 
 DATA = ("digits", "ab" * 32)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def hydra_is_started():
-    with initialize_config_dir(str(app.FOLDER / "conf"), version_base="1.3"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def plain(hydra_is_started):
-    return config.checked(compose("config"))
+    return checked(compose("config"))
 
 
 def changed(base, **values):
@@ -95,7 +90,7 @@ INDIFFERENT = {
 
 def test_every_knob_either_bears_on_results_or_does_not():
     sorted_here = {name.replace("__", ".") for name in (*EFFECTIVE, *INDIFFERENT)}
-    assert sorted_here | {"model.options", "engine.name", "engine.tf32"} == set(ranges.ALLOWED)
+    assert sorted_here | {"model.options", "engine.name", "engine.tf32"} == set(KNOBS)
 
 
 @hypothesis.given(values=st.fixed_dictionaries(EFFECTIVE), others=st.fixed_dictionaries(INDIFFERENT))
@@ -232,14 +227,14 @@ OTHER_SPELLINGS = [
 @hypothesis.given(order=st.permutations(range(5)), other=st.lists(st.booleans(), min_size=5, max_size=5))
 def test_the_order_and_the_spelling_of_what_was_typed_do_not_matter(order, other, plain):
     typed = [(OTHER_SPELLINGS if other[n] else SPELLINGS)[n] for n in order]
-    assert key(config.checked(compose("config", typed))) == key(plain)
+    assert key(checked(compose("config", typed))) == key(plain)
 
 
 @pytest.mark.parametrize(
     "typed", [["optimizer=adam"], ["sweeps=smoke", "data=mnist", "model.channels=30"], ["progress=false", "seed=0"]]
 )
 def test_what_was_typed_for_nothing_does_not_matter(typed, plain):
-    made = config.checked(compose("config", typed))
+    made = checked(compose("config", typed))
     same = changed(plain, model__hidden_size=made.model.hidden_size, train__epochs=made.train.epochs)
     assert key(made) == key(same)
 
