@@ -7,7 +7,8 @@ from typing import Any
 
 from runner.config.effects import own_model
 from runner.config.schema import KNOBS, Config, leaves
-from runner.record import TRAINING_VERSION, Claim
+from runner.plan import fingerprint
+from runner.record import CODE_OF_VERSION_1, Claim
 
 
 def identity(config: Config, data_name: str, data_sha256: str, device: str) -> dict[str, Any]:
@@ -24,16 +25,25 @@ def identity(config: Config, data_name: str, data_sha256: str, device: str) -> d
     if not own_model(values):
         # `channels=30` and `blocks=[[30]]` are the same network.
         values["model.blocks"] = values["model.blocks"] or [[values["model.channels"]]]
-    parts: dict[str, Any] = {"training_version": TRAINING_VERSION, "data": {"sha256": data_sha256}}
+    parts = _code(values) | {"data": {"sha256": data_sha256}}
     for name, knob in KNOBS.items():
         value = values[name] if knob.is_effective(values) else None
         # A knob that came later is left out where it changes nothing: older runs keep their keys.
-        is_news = not knob.came_later or value not in (None, knob.before)
-        if knob.bears_on_numbers and is_news:
+        is_left_out = knob.came_later and value in (None, knob.before)
+        if knob.bears_on_numbers and not is_left_out:
             section, _, last = name.rpartition(".")
             part = parts.setdefault(section, {}) if section else parts
             part[last] = value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
     return parts
+
+
+def _code(values: dict[str, Any]) -> dict[str, Any]:
+    """The code that trains the run; that of version 1 stands as it stood in version 1's keys."""
+    name = fingerprint.code_name(values["device"])
+    code: dict[str, Any] = {"training_version": 1} if name == CODE_OF_VERSION_1 else {"code": name}
+    if own_model(values):
+        code["model_code"] = fingerprint.own_model_fingerprint(values["model.kind"])
+    return code
 
 
 def run_key(of: dict[str, Any]) -> str:
@@ -54,6 +64,11 @@ def claims_sha256(claims: dict[str, Claim]) -> str:
 def sweep_key(run_keys: list[str], claims: dict[str, Claim], single: bool = False) -> str:
     """The key of a sweep: its runs in any order, and its claims; another one for a single run that is no sweep."""
     return _sha256([sorted(run_keys), claims_sha256(claims), *(["single"] if single else [])])
+
+
+def single_key(run_key: str) -> str:
+    """The key of the plan of a single run, which is that of no sweep."""
+    return _sha256(["single", run_key])
 
 
 def _sha256(value: Any) -> str:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from runner.config.checks import checked
 from runner.config.schema import KNOBS
-from runner.plan import identity
-from runner.record import Claim
+from runner.plan import fingerprint, identity
+from runner.record import CODE_OF_VERSION_1, Claim
 
 pytest_plugins = "composing"
 
@@ -156,10 +156,33 @@ def test_rounded_products_make_another_run_where_there_are_any(plain):
     assert key(changed(stock, engine__tf32=True), device="gpu") == key(stock, device="gpu")
 
 
-def test_another_training_version_makes_another_run(plain, monkeypatch):
-    before = key(plain)
-    monkeypatch.setattr(identity, "TRAINING_VERSION", identity.TRAINING_VERSION + 1)
-    assert key(plain) != before
+def test_other_code_makes_another_run(plain, monkeypatch):
+    keys = set()
+    for name in (CODE_OF_VERSION_1, "ab" * 32, "cd" * 32):
+        monkeypatch.setattr(fingerprint, "code_name", lambda device, name=name: name)
+        keys.add(key(plain))
+    assert len(keys) == 3
+
+
+def test_the_code_of_version_1_stands_in_a_key_as_it_stood_in_version_1(plain, monkeypatch):
+    monkeypatch.setattr(fingerprint, "code_name", lambda device: CODE_OF_VERSION_1)
+    assert of(plain)["training_version"] == 1 and "code" not in of(plain)
+    monkeypatch.setattr(fingerprint, "code_name", lambda device: "ab" * 32)
+    assert of(plain)["code"] == "ab" * 32 and "training_version" not in of(plain)
+
+
+def test_the_code_of_a_device_is_that_device_s(plain, monkeypatch):
+    monkeypatch.setattr(fingerprint, "code_name", lambda device: f"the code for {device}")
+    assert [of(plain, device=device)["code"] for device in ("cpu", "gpu")] == ["the code for cpu", "the code for gpu"]
+
+
+def test_the_code_of_a_model_of_ones_own_counts_for_that_model(plain, monkeypatch):
+    own, keys = changed(plain, model__kind="own"), []
+    for name in ("ab" * 32, "cd" * 32):
+        monkeypatch.setattr(fingerprint, "own_model_fingerprint", lambda kind, name=name: name)
+        keys.append((key(plain), key(own)))
+    (shipped, first), (shipped_still, second) = keys
+    assert shipped == shipped_still and first != second
 
 
 @pytest.mark.parametrize(
