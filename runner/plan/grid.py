@@ -12,15 +12,18 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides
 from runner.config.checks import check_value, checked
-from runner.config.schema import KNOBS, Config, leaves
+from runner.config.schema import KNOBS, Config
 from runner.errors import ConfigError
 from runner.plan import identity
-from runner.plan.plan import Plan, PlannedRun
+from runner.plan.plan import VERSION, Plan, PlannedRun, planned_knobs, planned_run
 from runner.record import Claim, as_text, short
 
 #: What a claim that nobody declared asks of a swept knob, in units of test accuracy.
 GENERATED_MARGIN = 0.002
 _MAX_RUNS = 100_000
+
+#: Gives the name and the SHA-256 of the data that a configuration will really see.
+DataOf = Callable[[Config], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -86,37 +89,21 @@ def compose(loader: ConfigLoader, primary: DictConfig, params: dict[str, str], a
 
 def of_one(config: Config, typed: list[str]) -> Grid:
     """A single run as a grid of one cell and one seed, named by the knobs that were typed."""
-    values = dict(leaves(config))
-    keys = [override.partition("=")[0].lstrip("+") for override in typed]
-    shown = ("model.", "data.", "optimizer.", "engine.", "train.")
-    knobs = {key: values[key] for key in keys if key in values and key.startswith(shown)}
-    groups = {k: o.partition("=")[2] for k, o in zip(keys, typed, strict=True) if "." not in k and k not in values}
-    swept = {knob: [value] for knob, value in (groups | knobs).items()}
-    cell = Cell(groups | knobs, replace(config, claims={}))
-    return Grid(" x ".join(map(short, swept)) or "one run", False, swept, [cell], [config.seed], single=True)
+    knobs = overrides.typed_knobs(config, typed)
+    swept = {knob: [value] for knob, value in knobs.items()}
+    name = " x ".join(map(short, swept)) or "one run"
+    cell = Cell(knobs, replace(config, claims={}))
+    return Grid(name, False, swept, [cell], [config.seed], single=True)
 
 
-def plan(grid: Grid, data_of: Callable[[Config], tuple[str, str]], device: str, command: list[str]) -> tuple[Plan, int]:
-    """The plan of a grid, seed-major, and how many duplicates were removed from it.
-
-    Parameters
-    ----------
-    data_of
-        Name and SHA-256 of the data that a configuration will really see.
-    """
+def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[Plan, int]:
+    """The plan of a grid, seed-major, and how many duplicates were removed from it."""
     runs: dict[str, PlannedRun] = {}
     n_spelled = 0
     for seed, cell in itertools.product(grid.seeds, grid.cells):
         n_spelled += 1
-        name, sha256 = data_of(cell.config)
-        # What is kept and shown is what really happens: the device after `auto`, the data after a fallback.
-        data = replace(cell.config.data, name=name)
-        # The store's address is of no use to a worker, and may hold a password.
-        tracking = replace(cell.config.tracking, uri=None)
-        config = replace(cell.config, seed=seed, device=device, data=data, tracking=tracking, claims={})
-        of = identity.identity(config, name, sha256, device)
-        key = identity.run_key(of)
-        runs.setdefault(key, PlannedRun(key, identity.cell_key(of), cell.knobs, config, name, sha256, device))
+        run = planned_run(replace(cell.config, seed=seed), cell.knobs, *data_of(cell.config), device)
+        runs.setdefault(run.run_key, run)
     claims, origin = _claims(grid)
     made = Plan(
         sweep_key=identity.sweep_key(list(runs), claims, grid.single),
@@ -127,7 +114,9 @@ def plan(grid: Grid, data_of: Callable[[Config], tuple[str, str]], device: str, 
         claims_origin=origin,
         command=command,
         runs=list(runs.values()),
+        version=VERSION,
         single=grid.single,
+        knobs=planned_knobs(),
     )
     return made, n_spelled - len(runs)
 

@@ -66,11 +66,6 @@ def sweep_key(run_keys: list[str], claims: dict[str, Claim], single: bool = Fals
     return _sha256([sorted(run_keys), claims_sha256(claims), *(["single"] if single else [])])
 
 
-def single_key(run_key: str) -> str:
-    """The key of the plan of a single run, which is that of no sweep."""
-    return _sha256(["single", run_key])
-
-
 def _sha256(value: Any) -> str:
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
