@@ -6,6 +6,7 @@ import math
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from runner.config.names import check_optimizer
 from runner.config.rules import TEXT, is_text
 from runner.config.schema import GROUPS, KNOBS, OPEN_PREFIXES, Config, leaves
 from runner.errors import ConfigError, short_text
@@ -33,6 +34,7 @@ def checked(composed: DictConfig) -> Config:
     assert isinstance(config, Config)
     for key, value in leaves(config):
         check_value(key, value)
+    check_optimizer(config.optimizer.name, config.engine.name)
     for name, claim in config.claims.items():
         _check_claim(name, claim)
     return config

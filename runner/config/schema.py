@@ -13,13 +13,12 @@ from hydra.core.config_store import ConfigStore
 
 from runner.config import effects, rules
 from runner.config.knob import Knob, knob
+from runner.config.names import ENGINES, OPTIMIZERS
 from runner.files import PACKAGE
 from runner.record import Claim
 
 MODELS = tuple(sorted(module.name for module in pkgutil.iter_modules([str(PACKAGE / "models")])))
 DATA_SETS = ("mnist", "mnist5k", "fashion_mnist", "digits")
-OPTIMIZERS = ("adam", "sgd", "momentum")
-ENGINES = ("fast", "stock")
 
 
 @dataclass

@@ -9,6 +9,7 @@ from configurations import is_one_line, value_of, with_value
 from hypothesis import strategies as st
 
 from runner.config.checks import checked, unknown_key
+from runner.config.names import OPTIMIZERS
 from runner.errors import ConfigError
 
 pytest_plugins = "composing"
@@ -194,3 +195,12 @@ def test_a_key_that_was_added_to_what_hydra_composed_is_refused(key, plain):
 def test_a_knob_without_a_value_is_refused(plain):
     with pytest.raises(ConfigError, match=r"^train\.epochs: has no value; allowed is an integer from 1 to 10000"):
         checked(with_value(plain, "train.epochs", "???"))
+
+
+def test_an_optimizer_that_the_engine_does_not_have_is_refused_with_those_that_it_has(plain, monkeypatch):
+    monkeypatch.setitem(OPTIMIZERS, "adam", ("stock",))
+    message = r"^optimizer\.name=adam: allowed with engine=fast is one of sgd, momentum$"
+    with pytest.raises(ConfigError, match=message):
+        checked(with_value(plain, "optimizer.name", "adam"))
+    plain = plain | {"engine": plain["engine"] | {"name": "stock"}}
+    assert checked(with_value(plain, "optimizer.name", "adam")).engine.name == "stock"
