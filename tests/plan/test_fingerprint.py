@@ -187,15 +187,18 @@ def test_a_fingerprint_that_is_known_to_equal_another_has_its_name(monkeypatch):
 
 def test_every_equal_fingerprint_names_the_test_that_showed_it():
     for name, (first, test) in fingerprint.EQUAL.items():
-        assert len(name) == 64 and first == CODE_OF_VERSION_1 or first in fingerprint.EQUAL
+        assert len(name) == 64 and (first == CODE_OF_VERSION_1 or first in fingerprint.EQUAL)
         assert (REPO / test).is_file()
 
 
 @pytest.mark.skipif(not fingerprint.EQUAL, reason="the table is filled once the code of this version stands")
 @pytest.mark.parametrize("device", DEVICES)
 def test_it_has_been_decided_whether_this_code_computes_what_earlier_code_did(device):
-    known = fingerprint.code_fingerprint(device) in fingerprint.EQUAL
-    assert known, "see the end of runner/plan/fingerprint.py: python -m runner.plan.fingerprint"
+    assert fingerprint.code_fingerprint(device) in fingerprint.EQUAL, (
+        "code that bears on numbers changed: where tests/plan/test_equal_code.py passes, enter what"
+        " `python -m runner.plan.fingerprint` prints with the name of the code that it equals; where"
+        " numbers changed on purpose, with its own name: every run is then trained anew"
+    )
 
 
 def test_the_command_prints_the_fingerprints(capsys):
