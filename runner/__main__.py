@@ -45,12 +45,10 @@ def _fail(error: Exception, full_traceback: bool) -> NoReturn:
 
 
 def _help() -> None:
-    from pathlib import Path
-
     from runner import help as helps
+    from runner.files import values_folder
 
-    here = Path(__file__).resolve().parent
-    print(helps.text(here if (here / "conf").is_dir() else here.parent))
+    print(helps.text(values_folder()))
 
 
 def _run() -> None:
@@ -85,7 +83,7 @@ def _explained(error: Exception) -> tuple[str, int | None]:
     from omegaconf.errors import OmegaConfBaseException
 
     from runner.config import overrides
-    from runner.config.schema import from_omegaconf
+    from runner.config.checks import from_omegaconf
     from runner.errors import RunnerError
 
     if isinstance(error, RunnerError):

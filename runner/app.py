@@ -12,16 +12,14 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 
-from runner.config import overrides
-from runner.config import schema as configs
+from runner.config import overrides, schema
+from runner.config.checks import checked
 from runner.config.schema import Config
 from runner.errors import ConfigError
+from runner.files import values_folder
 
-HERE = Path(__file__).resolve().parent
-#: Where conf/ and sweeps/ are: inside the package when installed from a wheel, beside it in a checkout.
-FOLDER = HERE if (HERE / "conf").is_dir() else HERE.parent
-
-
+#: Where conf/ and sweeps/ are.
+FOLDER = values_folder()
 _MAX_YAML_BYTES = 1_000_000
 
 
@@ -35,12 +33,15 @@ class SweepsPath(SearchPathPlugin):
 def register() -> None:
     """Make the schema and sweeps/ known to Hydra."""
     Plugins.instance().register(SweepsPath)
-    configs.register()
+    schema.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(FOLDER / "conf"), config_name="config")
 def main(composed: DictConfig) -> None:
-    """What Hydra calls: in a worker of a launcher, or for a command without `-m`."""
+    """What Hydra calls: in a worker of a launcher, or for a command without `-m`.
+
+    conf/config.yaml switches Hydra's own log and folders off: a refused command leaves nothing behind.
+    """
     if composed.worker.plan is not None:
         from runner.work.worker import work
 
@@ -51,7 +52,7 @@ def main(composed: DictConfig) -> None:
     from runner.work.launch import start_process
 
     try:
-        config = configs.checked(composed)
+        config = checked(composed)
         typed = list(HydraConfig.get().overrides.task)
         command = [*overrides.COMMAND.split(), *typed]
         code = sweep(grid.of_one(config, typed), command, start_process)
@@ -64,7 +65,7 @@ def main(composed: DictConfig) -> None:
 def compose(*typed: str) -> Config:
     """The configuration of a command with these overrides, for whoever trains without a command line."""
     with hydra.initialize_config_dir(str(FOLDER / "conf"), version_base="1.3"):
-        return configs.checked(hydra.compose("config", list(typed)))
+        return checked(hydra.compose("config", list(typed)))
 
 
 def check_files(folder: str | None) -> None:

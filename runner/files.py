@@ -13,6 +13,9 @@ from typing import IO
 
 from runner.faults import crash_point
 
+#: The folder of the package `runner`.
+PACKAGE = Path(__file__).resolve().parent
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write beside, flush to disk, rename: a reader or a crash sees the old file or the new one.
@@ -153,5 +156,11 @@ def cache_folder() -> Path | None:
 
 def checkout() -> Path | None:
     """The checkout that this package belongs to; None for one that was installed from a wheel."""
-    folder = Path(__file__).resolve().parent.parent
-    return folder if (folder / "conf").is_dir() and (folder / "pyproject.toml").is_file() else None
+    folder = PACKAGE.parent
+    is_checkout = (folder / "conf").is_dir() and (folder / "pyproject.toml").is_file()
+    return folder if is_checkout else None
+
+
+def values_folder() -> Path:
+    """The folder of conf/ and sweeps/: the package where it was installed from a wheel, else the one it lies in."""
+    return PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parent

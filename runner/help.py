@@ -1,7 +1,19 @@
-"""`python -m runner --help`: every knob with its default and its comment, read from conf/ itself."""
+"""`python -m runner --help`, and docs/knobs.md: every knob with its default, from the schema.
 
-import re
+`python -m runner.help > docs/knobs.md` writes that page anew.
+"""
+
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from runner.config.knob import Knob
+from runner.config.schema import GROUPS, KNOBS
+from runner.files import values_folder
+from runner.record import as_text
 
 _HEAD = """\
 Train every combination of the knobs with DeZero, several seeds each, and record every curve in MLflow.
@@ -17,53 +29,87 @@ Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or com
 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows tracebacks; --hydra-help Hydra's flags.
 """
 
-#: conf/ file -> prefix of its knobs, in the order shown.
-_FILES = {
-    "config.yaml": "",
-    "model/cnn.yaml": "model.",
-    "data/mnist.yaml": "data.",
-    "optimizer/adam.yaml": "optimizer.",
-    "engine/fast.yaml": "engine.",
-}
+_PAGE = """\
+# Knobs
+
+<!-- `python -m runner.help > docs/knobs.md` writes this page. -->
+
+Every value of a configuration, in the order of `runner/config/schema.py`; type `KEY=VALUE` after `python -m runner` to
+change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in the *run key* bears on numbers: another
+value is another run, unless the knob has no effect there.
+
+| knob | default | meaning | allowed | has an effect | run key | in MLflow |
+|---|---|---|---|---|---|---|
+"""
 
 
 def text(folder: Path) -> str:
     """The whole help, for the folder that holds conf/ and sweeps/."""
-    groups = [
-        f"  {group}={'|'.join(sorted(f.stem for f in (folder / place).glob('*.yaml')))}"
-        for group, place in {
-            "model": "conf/model",
-            "data": "conf/data",
-            "optimizer": "conf/optimizer",
-            "engine": "conf/engine",
-            "preset": "conf/preset",
-            "sweeps": "sweeps",
-        }.items()
+    lines = [_HEAD, "Choices:"]
+    for group in GROUPS:
+        place = folder / group if group == "sweeps" else folder / "conf" / group
+        options = sorted(file.stem for file in place.glob("*.yaml"))
+        lines.append(f"  {group}={'|'.join(options)}")
+    lines += ["", "Knobs (key=default):"]
+    for name, knob, value in _explained(folder):
+        only = f" Only {_condition(knob)}." if knob.has_effect else ""
+        sentences = f"{knob.comment} Allowed: {knob.allowed.text}.{only}"
+        lines.append(f"  {name}={as_text(value)}")
+        lines.append(textwrap.fill(sentences, 110, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    return "\n".join(lines)
+
+
+def page(folder: Path) -> str:
+    """docs/knobs.md."""
+    rows = [
+        f"| `{name}` | `{as_text(value)}` | {knob.comment} | {knob.allowed.text}"
+        f" | {_condition(knob)} | {_yes(knob.bears_on_numbers)} | {_yes(knob.recorded)} |\n"
+        for name, knob, value in _explained(folder)
     ]
-    sections = [_HEAD, "Choices:", *groups, "", "Knobs (key=default):"]
-    for file, prefix in _FILES.items():
-        for key, value, comment in knobs(folder / "conf" / file):
-            sections += [f"  {prefix}{key}={value}", f"      {comment}"]
-    return "\n".join(sections)
+    return _PAGE + "".join(rows)
 
 
-def knobs(file: Path) -> list[tuple[str, str, str]]:
-    """(key, default, comment) of each commented knob of a conf/ file, read as text: YAML drops comments."""
-    found = []
-    section = comment = ""
-    for line in file.read_text(encoding="utf-8").splitlines():
-        indent, key, value = _split(line)
-        if line.lstrip().startswith("#"):
-            comment = line.strip().lstrip("# ")
-            continue
-        if key and not indent:
-            section = key
-        if key and value and comment and section not in ("defaults", "hydra", "worker"):
-            found.append((f"{section}.{key}" if indent else key, value, comment))
-        comment = ""
+def defaults(folder: Path) -> dict[str, Any]:
+    """The value of each knob in conf/, by dotted name, where nothing is typed."""
+    values = _values(folder / "conf" / "config.yaml")
+    found = {}
+    for name in KNOBS:
+        value: Any = values
+        for part in name.split("."):
+            value = value[part]
+        found[name] = value
     return found
 
 
-def _split(line: str) -> tuple[str, str, str]:
-    match = re.fullmatch(r"( *)([a-z_0-9]+):(?: (.*))?", line)
-    return (match[1], match[2], match[3] or "") if match else ("", "", "")
+def _values(file: Path) -> dict[str, Any]:
+    """The values of a file of conf/ over those of the files that its defaults list names."""
+    own: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    merged: dict[str, Any] = {}
+    for default in own.pop("defaults", []):
+        if isinstance(default, dict):  # a group with its option
+            ((group, option),) = default.items()
+            if group in GROUPS and group != "sweeps" and option is not None:
+                merged[group] = _values(file.parent / group / f"{option}.yaml")
+        elif default not in ("_self_", "schema"):
+            merged |= _values(file.with_name(f"{default}.yaml"))
+    merged |= own
+    return merged
+
+
+def _explained(folder: Path) -> Iterator[tuple[str, Knob, Any]]:
+    """Each knob that a user may set, with its name and its default."""
+    values = defaults(folder)
+    return ((n, knob, values[n]) for n, knob in KNOBS.items() if not n.startswith("worker."))
+
+
+def _yes(is_so: bool) -> str:
+    return "yes" if is_so else "no"
+
+
+def _condition(knob: Knob) -> str:
+    """When it changes anything, in words."""
+    return "always" if knob.has_effect is None else str(knob.has_effect.__doc__)
+
+
+if __name__ == "__main__":
+    print(page(values_folder()), end="")

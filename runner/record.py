@@ -8,8 +8,8 @@ from typing import Any
 
 from runner.errors import printable
 
-#: Raised whenever the numbers that a configuration trains to change; part of every run key.
-TRAINING_VERSION = 1
+#: The name of the code of version 1, which had no fingerprints, and of all code known to equal it.
+CODE_OF_VERSION_1 = "training_version 1"
 
 # How a run ended. The first two are results: such a run is never trained again.
 DONE, DIVERGED, FAILED, KILLED = "done", "diverged", "failed", "killed"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runner.seeding import TEST_MASKED, TRAIN, Masks, batch_order, batch_order_sha256, philox, stream, word
 
-WHEN_CHANGED = "a draw has changed: if on purpose, raise runner.record.TRAINING_VERSION and pin the new values"
+WHEN_CHANGED = "a draw has changed: if on purpose, pin the new values"
 
 
 def words(counter, key):

@@ -1,104 +1,223 @@
-"""The schema of a configuration: every knob with its type, and the check of a composed one.
+"""The schema of a configuration: each knob once, with its type and all that is known of it.
 
-Values are in conf/, each once, and ranges in ranges.py. What Hydra composes is checked again here, whole, before
-anything runs.
+Values are in conf/, each once. Sections and knobs are in the order in which a reader should see
+them: `--help`, docs/knobs.md and the report keep it.
 """
 
-import dataclasses
-import difflib
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from runner.config.names import check_optimizer
-from runner.config.rules import ALLOWED, TEXT, is_text
-from runner.errors import ConfigError, short_text
-from runner.record import CLAIM_KINDS, Claim, parse_reduction
+from runner.config import effects, rules
+from runner.config.knob import Knob, knob
+from runner.config.names import ENGINES, OPTIMIZERS
+from runner.data.catalogue import CATALOGUE
+from runner.files import PACKAGE
+from runner.record import Claim
 
-
-@dataclass
-class ModelConfig:
-    kind: str
-    channels: int
-    blocks: list[list[int]] | None
-    hidden_size: int
-    fc_depth: int
-    # Any, because Hydra would turn 2 and `yes` into True before anybody could object.
-    dropout: Any
-    dropout_ratio: float
-    options: dict[str, Any]
+MODELS = tuple(sorted(module.name for module in pkgutil.iter_modules([str(PACKAGE / "models")])))
 
 
 @dataclass
 class DataConfig:
-    name: str
-    normalize: Any
-    root: str | None
-    allow_fallback: Any
+    name: str = knob(
+        "Data set; mnist5k is 5,000 installed images of MNIST, digits has 8x8 pixels.",
+        rules.one_of(*CATALOGUE),
+        bears_on_numbers=True,
+    )
+    # Any, because Hydra would turn 2 and `yes` into True before anybody could object.
+    normalize: Any = knob(
+        "true divides pixels by their largest value; false takes them raw, as was published.",
+        rules.BOOLEAN,
+        bears_on_numbers=True,
+    )
+    root: str | None = knob(
+        "Folder of the data set's files; null: $MNIST_ROOT or $FASHION_MNIST_ROOT, cache, mirrors.",
+        rules.TEXT_OR_NULL,
+    )
+    allow_fallback: Any = knob(
+        "true trains on mnist5k where MNIST cannot be had, and says so; false ends with exit code 3.",
+        rules.BOOLEAN,
+    )
+
+
+@dataclass
+class ModelConfig:
+    kind: str = knob(
+        "Kind of network: a file of runner/models (cnn, mlp, or your own).",
+        rules.one_of(*MODELS),
+        bears_on_numbers=True,
+    )
+    channels: int = knob(
+        "Channels of the only convolution.",
+        rules.integer(1, 4096),
+        bears_on_numbers=True,
+        has_effect=effects.channels,
+    )
+    blocks: list[list[int]] | None = knob(
+        "Channels of each 3x3 convolution of each block, a 2x2 max-pool ends a block; null: [[channels]].",
+        rules.BLOCKS,
+        bears_on_numbers=True,
+        has_effect=effects.blocks,
+    )
+    hidden_size: int = knob(
+        "Units of each hidden layer.",
+        rules.integer(1, 65536),
+        bears_on_numbers=True,
+        has_effect=effects.hidden_layer,
+    )
+    fc_depth: int = knob("Number of hidden layers.", rules.integer(0, 16), bears_on_numbers=True)
+    dropout: Any = knob(
+        "Dropout after each hidden layer.",
+        rules.BOOLEAN,
+        bears_on_numbers=True,
+        has_effect=effects.hidden_layer,
+    )
+    dropout_ratio: float = knob(
+        "Share of the units that dropout drops.",
+        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+        bears_on_numbers=True,
+        has_effect=effects.dropout,
+    )
+    options: dict[str, Any] = knob(
+        "Knobs of a model of your own, by name (docs/models.md).",
+        rules.JSON,
+        bears_on_numbers=True,
+        has_effect=effects.own_model,
+    )
 
 
 @dataclass
 class OptimizerConfig:
-    name: str
-    lr: float
-    weight_decay: float
-    momentum: float
-
-
-@dataclass
-class EngineConfig:
-    name: str
-    graph: Any
-    tf32: Any
-    streams: int
+    name: str = knob("DeZero's optimizer.", rules.one_of(*OPTIMIZERS), bears_on_numbers=True)
+    lr: float = knob(
+        "Learning rate.",
+        rules.number("a number above 0, at most 100", lambda v: 0 < v <= 100),
+        bears_on_numbers=True,
+    )
+    weight_decay: float = knob(
+        "Share of each weight that is added to its gradient (L2, biases too).",
+        rules.number("a number from 0 to 1", lambda v: 0 <= v <= 1),
+        bears_on_numbers=True,
+    )
+    momentum: float = knob(
+        "Share of a step that the next step keeps.",
+        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+        bears_on_numbers=True,
+        has_effect=effects.momentum,
+    )
 
 
 @dataclass
 class TrainConfig:
-    epochs: int
-    batch_size: int
+    epochs: int = knob("Passes over the training images.", rules.integer(1, 10_000), bears_on_numbers=True)
+    batch_size: int = knob(
+        "Images a step.",
+        rules.integer(1, 1_000_000, text="an integer from 1 to the number of training images"),
+        bears_on_numbers=True,
+    )
+
+
+@dataclass
+class EngineConfig:
+    name: str = knob(
+        "How a step is computed: fast has fused kernels, stock is all DeZero's own.",
+        rules.one_of(*ENGINES),
+        bears_on_numbers=True,
+    )
+    graph: Any = knob(
+        "true runs steps as CUDA graphs; false launches the same kernels one by one.",
+        rules.BOOLEAN,
+        recorded=True,
+        has_effect=effects.fast_on_gpu,
+        before=True,
+    )
+    tf32: Any = knob(
+        "true lets matrix products round their factors to 10 bits, for tensor cores.",
+        rules.BOOLEAN,
+        bears_on_numbers=True,
+        has_effect=effects.fast_on_gpu,
+        before=False,
+    )
+    streams: int = knob(
+        "Runs that one card computes at a time; 0 finds out what pays.",
+        rules.integer(1, 64, also=(0,)),
+        recorded=True,
+        has_effect=effects.fast_on_gpu,
+        before=0,
+    )
 
 
 @dataclass
 class TrackingConfig:
-    uri: str | None
-    experiment: str
+    uri: str | None = knob("MLflow store; null is a local SQLite file under the root.", rules.STORE)
+    experiment: str = knob("Name of the MLflow experiment.", rules.TEXT)
 
 
 @dataclass
 class RunnerConfig:
-    root: str | None
-    workers: int
-    checkpoint_every_s: float
-    time_limit_s: float
-    fail_fast: Any
+    root: str | None = knob(
+        "Folder of state/, mlflow.db and mlartifacts/; null: the checkout, else the working directory.",
+        rules.TEXT_OR_NULL,
+    )
+    workers: int = knob(
+        "Worker processes; -1 is one a core (CPU) or one a card (GPU).",
+        rules.integer(1, 1024, also=(-1,)),
+    )
+    checkpoint_every_s: float = knob(
+        "Least number of seconds between two checkpoints; each is written at the end of an epoch.",
+        rules.number("a number of seconds from 0 to 86400", lambda v: 0 <= v <= 86400),
+    )
+    time_limit_s: float = knob(
+        "Seconds after which a run that has not ended fails, and the others of its sweep go on.",
+        rules.number("a number of seconds up to 1e9, or 0 for no limit", lambda v: 0 <= v <= 1e9),
+        before=0.0,
+    )
+    fail_fast: Any = knob(
+        "true stops a sweep at the first run that fails; false trains the others all the same.",
+        rules.BOOLEAN,
+        before=False,
+    )
 
 
 @dataclass
 class WorkerConfig:
-    plan: str | None
-    launch: str | None
+    plan: str | None = knob("Path of the sweep.json with a worker's runs.", rules.TEXT_OR_NULL)
+    launch: str | None = knob("Name of the launch that started a worker.", rules.TEXT_OR_NULL)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Config:
-    seed: int
-    device: str
-    plan: Any
-    progress: Any
-    model: ModelConfig
+    seed: int = knob(
+        "Seed of every random number of a run; a multirun has the seeds 0,1,2,3,4.",
+        rules.integer(0, 2**63 - 1, text="an integer from 0 to 2^63 - 1"),
+        bears_on_numbers=True,
+        shown=False,
+    )
+    device: str = knob(
+        "Where to train; gpu needs CuPy, auto is gpu where there is one.",
+        rules.one_of("auto", "cpu", "gpu"),
+        bears_on_numbers=True,
+        shown=False,
+    )
+    plan: Any = knob(
+        "true prints what would be trained, how long it takes and where it goes, and stops.",
+        rules.BOOLEAN,
+    )
+    progress: Any = knob("true shows a live display; false prints the table at the end alone.", rules.BOOLEAN)
     data: DataConfig
+    model: ModelConfig
     optimizer: OptimizerConfig
-    engine: EngineConfig
     train: TrainConfig
+    engine: EngineConfig
     tracking: TrackingConfig
     runner: RunnerConfig
-    claims: dict[str, Claim]
+    claims: dict[str, Claim] = knob(
+        "The sentences to decide, by name; docs/design.md gives their fields.", rules.DICTIONARY
+    )
     worker: WorkerConfig
 
 
@@ -113,88 +232,33 @@ def register() -> None:
     ConfigStore.instance().store(name="schema", node=Config, provider="runner")
 
 
-def checked(composed: DictConfig) -> Config:
-    """The configuration as plain dataclasses, every key known, every value in its range.
-
-    Merged into a fresh schema first: Hydra's `+key=1` opens what it composed, so only this sees it.
-
-    Raises
-    ------
-    ConfigError
-        Naming the key, what came and what is allowed.
-    """
-    try:
-        # Resolved once, by to_object: an escaped `\${x}` of a path must not become an interpolation.
-        values = OmegaConf.to_container(composed)
-        assert isinstance(values, dict)
-        values.pop("hydra", None)
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
-    except OmegaConfBaseException as error:
-        raise from_omegaconf(error) from error
-    assert isinstance(config, Config)
-    for key, value in leaves(config):
-        if not ALLOWED[key].test(value):
-            raise ConfigError(f"{key}={short_text(value)}: allowed is {ALLOWED[key].text}")
-    check_optimizer(config.optimizer.name, config.engine.name)
-    for name, claim in config.claims.items():
-        _check_claim(name, claim)
-    return config
-
-
-def from_omegaconf(error: OmegaConfBaseException) -> ConfigError:
-    """One line for what OmegaConf refused: the key, what came, what is allowed."""
-    # `model.blocks[0][1]` is part of the knob `model.blocks`.
-    key = (error.full_key or "").partition("[")[0]
-    first_line = " ".join(str(error.msg or error).splitlines()[0].split())
-    if key.startswith(OPEN_PREFIXES):
-        return ConfigError(f"{key}: {first_line}; a name of your own is added with +{key}=VALUE")
-    if isinstance(error, ConfigKeyError):
-        return ConfigError(unknown_key(key))
-    if isinstance(error, MissingMandatoryValue):
-        return ConfigError(f"{key}: has no value; allowed is {ALLOWED[key].text if key in ALLOWED else 'a value'}")
-    allowed = f"; allowed is {ALLOWED[key].text}" if key in ALLOWED else ""
-    return ConfigError(f"{key}: {first_line}{allowed}" if key else first_line)
-
-
-def unknown_key(key: str) -> str:
-    """The message for a key that no knob has, with the nearest one that exists."""
-    known = [*ALLOWED, *GROUPS]
-    by_last_part = {k.rpartition(".")[2]: k for k in known}
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    near = near or [by_last_part[m] for m in difflib.get_close_matches(key.rpartition(".")[2], by_last_part, n=1)]
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{short_text(key)}: there is no such knob{hint} (python -m runner --help lists them)"
-
-
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every knob of a configuration with its value, under its dotted name."""
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from leaves(value, f"{prefix}{field.name}.")
+    for part in fields(config):
+        value = getattr(config, part.name)
+        if is_dataclass(value):
+            yield from leaves(value, f"{prefix}{part.name}.")
         else:
-            yield prefix + field.name, value
+            yield prefix + part.name, value
 
 
-def _check_claim(name: str, claim: Claim) -> None:
-    where = f"claims.{short_text(name)}"
-    if not is_text(name) or not is_text(claim.says):
-        raise ConfigError(f"{where}.says={short_text(claim.says)}: allowed, for it and its name, is {TEXT.text}")
-    if len(claim.kinds) != 1:
-        raise ConfigError(f"{where}: give exactly one of {', '.join(CLAIM_KINDS[:-1])} and {CLAIM_KINDS[-1]}")
-    if claim.levels is not None and (len(claim.levels) != 2 or claim.levels[0] == claim.levels[1]):
-        raise ConfigError(f"{where}.levels={short_text(claim.levels)}: allowed is a pair [a, b] of different levels")
-    for knob in (claim.knob, *claim.at):
-        if knob not in ALLOWED and knob not in GROUPS and not knob.startswith(OPEN_PREFIXES):
-            raise ConfigError(f"{where}: {unknown_key(knob)}")
-    for field, metric in (("metric", claim.metric), ("minus", claim.minus)):
-        try:
-            if metric is not None:
-                parse_reduction(metric)
-        except ValueError as error:
-            _, _, allowed = str(error).rpartition(": allowed is ")
-            raise ConfigError(f"{where}.{field}={short_text(metric)}: allowed is {allowed}") from error
-    if claim.direction not in ("less", "greater", "either"):
-        raise ConfigError(f"{where}.direction={short_text(claim.direction)}: allowed is less, greater or either")
-    if not (math.isfinite(claim.margin) and claim.margin >= 0):
-        raise ConfigError(f"{where}.margin={claim.margin}: allowed is a finite number from 0 on")
+def _knobs(section: Any, prefix: str = "") -> Iterator[tuple[str, Knob]]:
+    for part in fields(section):
+        if is_dataclass(part.type):
+            yield from _knobs(part.type, f"{prefix}{part.name}.")
+        else:
+            yield prefix + part.name, part.metadata["knob"]
+
+
+#: Every knob by its dotted name, in the order of the schema.
+KNOBS: dict[str, Knob] = dict(_knobs(Config))
+
+
+def recorded(config: Config) -> dict[str, Any]:
+    """The knobs that MLflow keeps as a run's parameters, by dotted name."""
+    return {name: value for name, value in leaves(config) if KNOBS[name].recorded}
+
+
+def without_effect(values: Mapping[str, Any]) -> list[str]:
+    """The recorded knobs, sorted by name, that change nothing under the values of all knobs."""
+    return sorted(name for name, knob in KNOBS.items() if knob.recorded and not knob.is_effective(values))

@@ -1,6 +1,7 @@
-"""From a sweep's overrides to its plan: every cell with every seed, each checked, each once."""
+"""The cells and seeds that overrides spell, each checked, and their plan, in which each run stands once."""
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,16 +12,19 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides
-from runner.config.rules import ALLOWED
-from runner.config.schema import Config, checked, leaves
+from runner.config.checks import check_value, checked
+from runner.config.schema import KNOBS, Config
 from runner.errors import ConfigError
 from runner.plan import identity
-from runner.plan.plan import Plan, PlannedRun
+from runner.plan.plan import VERSION, Plan, PlannedRun, planned_knobs, planned_run
 from runner.record import Claim, as_text, short
 
-#: What a claim that nobody declared asks of a swept knob, in units of test accuracy.
+#: The margin of a generated claim, as a share of the test images.
 GENERATED_MARGIN = 0.002
 _MAX_RUNS = 100_000
+
+#: Gives the name and the SHA-256 of the data that a configuration will really see.
+DataOf = Callable[[Config], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,12 @@ class Grid:
 
 
 def compose(loader: ConfigLoader, primary: DictConfig, params: dict[str, str], arguments: list[str]) -> Grid:
-    """Compose and check every cell. What is typed (`arguments`) beats the sweep file's `params`.
+    """The grid of a multirun, every cell of it composed and checked.
+
+    Parameters
+    ----------
+    params
+        The overrides of the sweep's file; those of `arguments`, which were typed, replace them.
 
     Raises
     ------
@@ -54,71 +63,52 @@ def compose(loader: ConfigLoader, primary: DictConfig, params: dict[str, str], a
         For any value out of its range, before anything is trained.
     """
     overrides.check(arguments, multirun=True)
-    parsed = overrides.parse([f"{key}={value}" for key, value in params.items()])
-    given = {override.key_or_group: override for override in [*parsed, *overrides.parse(arguments)]}
+    from_file = overrides.parse([f"{key}={value}" for key, value in params.items()])
+    typed = overrides.parse(arguments)
+    given = {override.key_or_group: override for override in [*from_file, *typed]}
     seeds = _seeds(given.pop("seed", None), primary)
-    choices = {key: _choices(override) for key, override in given.items()}
-    n_runs = len(seeds)
-    for spellings in choices.values():
-        n_runs *= len(spellings)
+    spellings = {key: _spellings(override) for key, override in given.items()}
+    n_runs = len(seeds) * math.prod(map(len, spellings.values()))
     if n_runs > _MAX_RUNS:
         raise ConfigError(f"{n_runs} runs are more than one sweep may have ({_MAX_RUNS}); sweep fewer values")
-    swept_keys = [key for key, override in given.items() if override.is_sweep_override()]
+    swept: dict[str, list[Any]] = {key: [] for key, override in given.items() if override.is_sweep_override()}
     cells = []
-    for combination in itertools.product(*choices.values()):
+    for combination in itertools.product(*spellings.values()):
         try:
             composed = loader.load_sweep_config(primary, [*combination, f"seed={seeds[0]}"])
         except HydraException as error:
             raise ConfigError(overrides.one_line(error)) from error
         config = checked(composed)
-        spelled = dict(zip(choices, combination, strict=True))
-        cells.append(Cell({key: _level(key, spelled[key], composed) for key in swept_keys}, config))
-    swept: dict[str, list[Any]] = {key: [] for key in swept_keys}
-    for cell in cells:
-        for key, value in cell.knobs.items():
-            if value not in swept[key]:
-                swept[key].append(value)
+        spelled = dict(zip(spellings, combination, strict=True))
+        cells.append(Cell({key: _level(key, spelled[key], composed) for key in swept}, config))
+        for key, level in cells[-1].knobs.items():
+            if level not in swept[key]:
+                swept[key].append(level)
     chosen = OmegaConf.select(primary, "hydra.runtime.choices.sweeps")
-    named = chosen not in (None, "default")
-    name = chosen if named else " x ".join(short(key) for key in swept_keys) or "seeds"
-    return Grid(name, named, swept, cells, seeds)
+    is_named = chosen not in (None, "default")
+    name = chosen if is_named else " x ".join(map(short, swept)) or "seeds"
+    return Grid(name, is_named, swept, cells, seeds)
 
 
 def of_one(config: Config, typed: list[str]) -> Grid:
     """A single run as a grid of one cell and one seed, named by the knobs that were typed."""
-    values = dict(leaves(config))
-    keys = [override.partition("=")[0].lstrip("+") for override in typed]
-    shown = ("model.", "data.", "optimizer.", "engine.", "train.")
-    knobs = {key: values[key] for key in keys if key in values and key.startswith(shown)}
-    groups = {k: o.partition("=")[2] for k, o in zip(keys, typed, strict=True) if "." not in k and k not in values}
-    swept = {knob: [value] for knob, value in (groups | knobs).items()}
-    cell = Cell(groups | knobs, replace(config, claims={}))
-    return Grid(" x ".join(map(short, swept)) or "one run", False, swept, [cell], [config.seed], single=True)
+    knobs = overrides.typed_knobs(config, typed)
+    swept = {knob: [value] for knob, value in knobs.items()}
+    name = " x ".join(map(short, swept)) or "one run"
+    cell = Cell(knobs, replace(config, claims={}))
+    return Grid(name, False, swept, [cell], [config.seed], single=True)
 
 
-def plan(grid: Grid, data_of: Callable[[Config], tuple[str, str]], device: str, command: list[str]) -> tuple[Plan, int]:
-    """The plan of a grid, seed-major, and how many duplicates were removed from it.
-
-    Parameters
-    ----------
-    data_of
-        Name and SHA-256 of the data that a configuration will really see.
-    """
+def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[Plan, int]:
+    """The plan of a grid, seed-major, and how many duplicates were removed from it."""
     runs: dict[str, PlannedRun] = {}
-    n_spelled = 0
     for seed, cell in itertools.product(grid.seeds, grid.cells):
-        n_spelled += 1
-        name, sha256 = data_of(cell.config)
-        # What is kept and shown is what really happens: the device after `auto`, the data after a fallback.
-        data = replace(cell.config.data, name=name)
-        # The store's address is of no use to a worker, and may hold a password.
-        tracking = replace(cell.config.tracking, uri=None)
-        config = replace(cell.config, seed=seed, device=device, data=data, tracking=tracking, claims={})
-        of = identity.identity(config, name, sha256, device)
-        key = identity.run_key(of)
-        runs.setdefault(key, PlannedRun(key, identity.cell_key(of), cell.knobs, config, name, sha256, device))
+        config = replace(cell.config, seed=seed)
+        run = planned_run(config, cell.knobs, *data_of(config), device)
+        runs.setdefault(run.run_key, run)
+    n_duplicates = len(grid.seeds) * len(grid.cells) - len(runs)
     claims, origin = _claims(grid)
-    made = Plan(
+    plan = Plan(
         sweep_key=identity.sweep_key(list(runs), claims, grid.single),
         name=grid.name,
         swept=grid.swept,
@@ -127,12 +117,14 @@ def plan(grid: Grid, data_of: Callable[[Config], tuple[str, str]], device: str, 
         claims_origin=origin,
         command=command,
         runs=list(runs.values()),
+        version=VERSION,
         single=grid.single,
+        knobs=planned_knobs(),
     )
-    return made, n_spelled - len(runs)
+    return plan, n_duplicates
 
 
-def _choices(override: Override) -> list[str]:
+def _spellings(override: Override) -> list[str]:
     """Every spelling `KEY=VALUE` of an override."""
     if not override.is_sweep_override():
         return [str(override.input_line)]
@@ -141,6 +133,7 @@ def _choices(override: Override) -> list[str]:
 
 
 def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
+    """The seeds of an override of `seed`, each checked; without one, that of the primary configuration."""
     if override is None:
         values = [primary.seed]
     elif override.is_sweep_override():
@@ -148,14 +141,13 @@ def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
     else:
         values = [override.value()]
     for value in values:
-        if not ALLOWED["seed"].test(value):
-            raise ConfigError(f"seed={value}: allowed is {ALLOWED['seed'].text}")
+        check_value("seed", value)
     return values
 
 
 def _level(key: str, spelled: str, composed: DictConfig) -> Any:
     """The value of a swept knob in a composed cell; for a group (`preset`), the option's name."""
-    value = OmegaConf.select(composed, key) if "." in key or key in ALLOWED else None
+    value = OmegaConf.select(composed, key) if "." in key or key in KNOBS else None
     if value is None:
         return spelled.partition("=")[2]
     return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
@@ -164,8 +156,9 @@ def _level(key: str, spelled: str, composed: DictConfig) -> Any:
 def _claims(grid: Grid) -> tuple[dict[str, Claim], dict[str, str]]:
     """The claims of the sweep, and where each comes from.
 
-    A named sweep has its own. Otherwise the default ones whose knob and levels were swept, and for each
-    swept knob that none of them is about, one generated claim a level: against the first, either way.
+    A named sweep has its own. Any other sweep has the default claims whose knob and levels it sweeps.
+    A swept knob without such a claim gets a generated claim for each level after the first: it differs
+    from the first level, in either direction.
     """
     declared = grid.cells[0].config.claims
     if grid.named:
@@ -176,16 +169,21 @@ def _claims(grid: Grid) -> tuple[dict[str, Claim], dict[str, str]]:
         if len(levels) < 2 or any(claim.knob == knob for claim in claims.values()):
             continue
         for level in levels[1:]:
-            name = f"generated {short(knob)}={as_text(level)}"
-            says = f"{short(knob)}={as_text(level)} changes test accuracy against {short(knob)}={as_text(levels[0])}"
-            claims[name] = Claim(
-                says, knob, "final(test/accuracy)", "either", GENERATED_MARGIN, levels=[level, levels[0]]
+            this, first = (f"{short(knob)}={as_text(value)}" for value in (level, levels[0]))
+            claims[f"generated {this}"] = Claim(
+                says=f"{this} changes test accuracy against {first}",
+                knob=knob,
+                metric="final(test/accuracy)",
+                direction="either",
+                margin=GENERATED_MARGIN,
+                levels=[level, levels[0]],
             )
-            origin[name] = "generated"
+            origin[f"generated {this}"] = "generated"
     return claims, origin
 
 
 def _is_swept(claim: Claim, swept: dict[str, list[Any]]) -> bool:
+    """Whether the claim's knob is swept, with all levels that the claim is about."""
     levels = swept.get(claim.knob, [])
     wanted = claim.levels or ([claim.winner] if claim.winner is not None else [])
     return len(levels) >= 2 and all(level in levels for level in wanted)

@@ -5,12 +5,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from runner.config.schema import Config, leaves
-from runner.record import OWN_KINDS, TRAINING_VERSION, Claim, without_effect
+from runner.config.effects import own_model
+from runner.config.schema import KNOBS, Config, leaves
+from runner.plan import fingerprint
+from runner.record import CODE_OF_VERSION_1, Claim
 
 
 def identity(config: Config, data_name: str, data_sha256: str, device: str) -> dict[str, Any]:
-    """The result-bearing part of a configuration; what has no effect is None.
+    """The part of a configuration that bears on numbers; a knob without effect is None.
 
     Parameters
     ----------
@@ -19,32 +21,29 @@ def identity(config: Config, data_name: str, data_sha256: str, device: str) -> d
     device
         "cpu" or "gpu", after `auto`.
     """
-    model, optimizer = asdict(config.model), asdict(config.optimizer)
-    nothing = without_effect(dict(leaves(config)))
-    if model["kind"] in OWN_KINDS:
+    values = dict(leaves(config)) | {"data.name": data_name, "device": device}
+    if not own_model(values):
         # `channels=30` and `blocks=[[30]]` are the same network.
-        model |= {"blocks": model["blocks"] or [[model["channels"]]], "channels": None}
-    for name, part in (("model", model), ("optimizer", optimizer)):
-        part |= {key: None for key in part if f"{name}.{key}" in nothing}
-    for part in (model, optimizer):  # -0.0 is 0.0
-        part |= {name: value + 0.0 for name, value in part.items() if isinstance(value, float)}
-    return {
-        "training_version": TRAINING_VERSION,
-        "seed": config.seed,
-        "model": model,
-        "train": asdict(config.train),
-        "optimizer": optimizer,
-        "data": {"name": data_name, "sha256": data_sha256, "normalize": config.data.normalize},
-        "engine": _engine(config, device),
-        "device": device,
-    }
+        values["model.blocks"] = values["model.blocks"] or [[values["model.channels"]]]
+    parts = _code(values) | {"data": {"sha256": data_sha256}}
+    for name, knob in KNOBS.items():
+        value = values[name] if knob.is_effective(values) else None
+        # A knob that came later is left out where it changes nothing: older runs keep their keys.
+        is_left_out = knob.came_later and value in (None, knob.before)
+        if knob.bears_on_numbers and not is_left_out:
+            section, _, last = name.rpartition(".")
+            part = parts.setdefault(section, {}) if section else parts
+            part[last] = value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
+    return parts
 
 
-def _engine(config: Config, device: str) -> dict[str, Any]:
-    """What of the engine changes numbers: graphs and streams do not."""
-    named = {"name": config.engine.name}
-    # Left out where it says nothing: the keys of all that was trained before it existed stay what they are.
-    return named | ({"tf32": True} if config.engine.tf32 and device == "gpu" and config.engine.name == "fast" else {})
+def _code(values: dict[str, Any]) -> dict[str, Any]:
+    """The code that trains the run; that of version 1 stands as it stood in version 1's keys."""
+    name = fingerprint.code_name(values["device"])
+    code: dict[str, Any] = {"training_version": 1} if name == CODE_OF_VERSION_1 else {"code": name}
+    if own_model(values):
+        code["model_code"] = fingerprint.own_model_fingerprint(values["model.kind"])
+    return code
 
 
 def run_key(of: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
-"""How much memory a run will need, from its configuration alone: refused before anything starts, not killed later."""
+"""The memory that a run needs, estimated from its configuration: one that cannot fit is refused before it starts."""
 
 import math
 import os
 
+from runner.config.effects import SHIPPED_MODELS
 from runner.config.schema import ModelConfig
 from runner.errors import ConfigError
 
@@ -51,25 +52,25 @@ def parameters_and_activations(model: ModelConfig, image_shape: tuple[int, ...])
 def check(model: ModelConfig, batch_size: int, image_shape: tuple[int, ...], n_train: int) -> None:
     """Refuse a run that cannot fit this machine's memory, or whose batch exceeds the data set.
 
-    A model of the user's own is not known here and passes.
+    The memory of a model that does not ship is not known, and no such model is refused.
 
     Raises
     ------
     ConfigError
-        With the estimate and what there is.
+        With the estimate, and the memory that there is.
     """
     if batch_size > n_train:
         raise ConfigError(
             f"train.batch_size={batch_size}: allowed is an integer from 1 to {n_train}, the number of training images"
         )
-    if model.kind not in ("cnn", "mlp"):
+    if model.kind not in SHIPPED_MODELS:
         return
     n_parameters, n_activations = parameters_and_activations(model, image_shape)
     needed = _FLOAT32_BYTES * (_COPIES_OF_WEIGHTS * n_parameters + n_activations * max(batch_size, 100))
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
-    if there is not None and needed > there:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
         raise ConfigError(
             f"model with {n_parameters:,} parameters and batches of {batch_size} needs about {needed / 2**30:.0f} GiB"
-            f" and this machine has {there / 2**30:.0f}; lower model.channels, model.blocks, model.hidden_size or"
+            f" and this machine has {memory / 2**30:.0f}; lower model.channels, model.blocks, model.hidden_size or"
             " train.batch_size"
         )

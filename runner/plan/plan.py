@@ -1,15 +1,21 @@
 """The plan of a sweep, `state/sweeps/<sweep_key>/sweep.json`: the runs that its workers take, and its claims."""
 
 import json
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.config.schema import Config
+from runner.config.effects import own_model
+from runner.config.schema import KNOBS, Config, leaves, without_effect
 from runner.errors import StateError
 from runner.files import write_whole
-from runner.record import Claim, cell_name, run_name
+from runner.plan import fingerprint, identity
+from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
 from runner.state.root import Root
+
+#: The version of sweep.json that `write` writes; `read` reads it and every earlier one.
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,10 @@ class PlannedRun:
     data_sha256: str
     #: "cpu" or "gpu".
     device: str
+    #: Dotted names of the recorded knobs that change nothing in this run, sorted; from version 2 on.
+    without_effect: list[str] = field(default_factory=list)
+    #: The name of the code that trains it (`fingerprint.code_name`).
+    code: str = CODE_OF_VERSION_1
 
     @property
     def cell(self) -> str:
@@ -38,6 +48,17 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
+class PlannedKnob:
+    """What a reader of the plan has to know of a recorded knob."""
+
+    #: Dotted.
+    name: str
+    bears_on_numbers: bool
+    #: Whether the report names it as a condition of every conclusion.
+    shown: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """A sweep: cells x seeds in seed-major order, and the claims they are to decide."""
 
@@ -48,12 +69,16 @@ class Plan:
     swept: dict[str, list[Any]]
     claims: dict[str, Claim]
     claims_sha256: str
-    #: Where each claim comes from: declared (in the sweep's file or on the command line), default, generated.
+    #: Where each claim comes from: declared (in the sweep's file), default, generated.
     claims_origin: dict[str, str]
     command: list[str]
     runs: list[PlannedRun]
-    #: Whether it is one run that was typed without `-m`: no sweep in a tracking store.
+    #: Of sweep.json.
+    version: int = 1
+    #: Whether it is one run that was typed without `-m`: it has no claims and no parent in MLflow.
     single: bool = False
+    #: The recorded knobs in the order in which a reader should see them; from version 2 on.
+    knobs: list[PlannedKnob] = field(default_factory=list)
 
     @property
     def cells(self) -> dict[str, list[PlannedRun]]:
@@ -69,6 +94,60 @@ class Plan:
         return list(dict.fromkeys(run.config.seed for run in self.runs))
 
 
+def planned_run(config: Config, knobs: dict[str, Any], data_name: str, data_sha256: str, device: str) -> PlannedRun:
+    """The run that a checked configuration asks for.
+
+    Parameters
+    ----------
+    knobs
+        Value of each swept or typed knob, for the run's name.
+    data_name, data_sha256
+        Of the data really used, after any fallback.
+    device
+        "cpu" or "gpu", after `auto`.
+    """
+    # What is kept is what really happens. The store's address may hold a password, and no worker needs it.
+    data, tracking = replace(config.data, name=data_name), replace(config.tracking, uri=None)
+    kept = replace(config, device=device, data=data, tracking=tracking, claims={})
+    of = identity.identity(kept, data_name, data_sha256, device)
+    return PlannedRun(
+        identity.run_key(of),
+        identity.cell_key(of),
+        knobs,
+        kept,
+        data_name,
+        data_sha256,
+        device,
+        without_effect(dict(leaves(kept))),
+        fingerprint.code_name(device),
+    )
+
+
+def planned_knobs() -> list[PlannedKnob]:
+    """The recorded knobs of the schema, as a plan keeps them."""
+    return [PlannedKnob(name, knob.bears_on_numbers, knob.shown) for name, knob in KNOBS.items() if knob.recorded]
+
+
+def check_code(run: PlannedRun) -> None:
+    """Refuse to train a run with other code than it was planned for.
+
+    Raises
+    ------
+    StateError
+        When this process would give the run another key.
+    """
+    of = identity.identity(run.config, run.data_name, run.data_sha256, run.device)
+    if run.run_key == identity.run_key(of):
+        return
+    is_of_this_code = run.code == fingerprint.code_name(run.device)
+    if is_of_this_code and not own_model(dict(leaves(run.config))):
+        raise StateError(
+            f"{run.name}: its plan has another run key than its configuration; delete that sweep.json and"
+            " type the command again"
+        )
+    raise StateError(f"{run.name}: the code changed since this sweep was planned; type the command again")
+
+
 def write(plan: Plan, root: Root) -> None:
     """Keep the plan; one that is there already is the same and stays."""
     path = root.sweep(plan.sweep_key).plan
@@ -78,37 +157,61 @@ def write(plan: Plan, root: Root) -> None:
 
 
 def read(path: Path) -> Plan:
-    """The plan that `write` kept.
+    """The plan that `write`, or that of an earlier version, kept.
 
     Raises
     ------
     StateError
-        When the file is not a plan of this version.
+        When the file is not a plan, or one of a later version.
     """
     try:
         values = json.loads(path.read_bytes())
-        runs = [PlannedRun(**{**run, "config": config_from(run["config"])}) for run in values.pop("runs")]
-        claims = {name: Claim(**claim) for name, claim in values.pop("claims").items()}
-        return Plan(**values, runs=runs, claims=claims)
+        version = values.get("version", 1)
+        if version > VERSION:
+            raise StateError(
+                f"{path}: a plan of version {version}, and this program knows those up to version"
+                f" {VERSION}; use the program that wrote it, or a later one"
+            )
+        runs = [_run_from(run) for run in values["runs"]]
+        knobs = [PlannedKnob(**_known(PlannedKnob, knob)) for knob in values.get("knobs", [])]
+        read = {"runs": runs, "knobs": knobs, "claims": _claims_from(values["claims"])}
+        return Plan(**_known(Plan, values) | read)
     except FileNotFoundError:
         raise StateError(f"{path}: there is no such plan") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{path}: not a plan that this version can read ({error})") from error
 
 
-#: Knobs that came later, with the values at which everything before them was trained.
-_LATER: dict[str, dict[str, Any]] = {
-    "engine": {"graph": True, "tf32": False, "streams": 0},
-    "runner": {"time_limit_s": 0.0, "fail_fast": False},
-}
-
-
 def config_from(values: dict[str, Any]) -> Config:
-    """The inverse of `dataclasses.asdict`, for a configuration that was checked before it was kept."""
-    parts: dict[str, Any] = {f.name: f.type for f in fields(Config)}
-    built = {
-        name: parts[name](**(_LATER.get(name, {}) | value)) if is_dataclass(parts[name]) else value
-        for name, value in values.items()
-        if name != "claims"
-    }
-    return Config(**built, claims={name: Claim(**claim) for name, claim in values["claims"].items()})
+    """The inverse of `dataclasses.asdict`, for a configuration that was checked before it was kept.
+
+    A knob that came later has the value at which everything before it was trained.
+    """
+    before: dict[str, dict[str, Any]] = {}
+    for name, knob in KNOBS.items():
+        if knob.came_later:
+            place, _, last = name.rpartition(".")
+            before.setdefault(place, {})[last] = knob.before
+    values = before.get("", {}) | values
+    built: dict[str, Any] = {}
+    for part in fields(Config):
+        value = values[part.name]
+        if is_dataclass(part.type):
+            section: Any = part.type
+            value = section(**before.get(part.name, {}) | _known(section, value))
+        built[part.name] = value
+    return Config(**built | {"claims": _claims_from(values["claims"])})
+
+
+def _run_from(values: dict[str, Any]) -> PlannedRun:
+    return PlannedRun(**_known(PlannedRun, values) | {"config": config_from(values["config"])})
+
+
+def _claims_from(values: dict[str, Any]) -> dict[str, Claim]:
+    return {name: Claim(**_known(Claim, claim)) for name, claim in values.items()}
+
+
+def _known(record: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a record has a field for; others are those of a program that knew more."""
+    names = {part.name for part in fields(record)}
+    return {name: value for name, value in values.items() if name in names}

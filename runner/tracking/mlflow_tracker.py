@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from runner.config.schema import leaves
+from runner.config.schema import recorded
 from runner.faults import crash_point
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import (
@@ -38,7 +38,6 @@ _ROWS_A_CALL = 900
 #: So long another process may be in the middle of creating a run; one that was stopped there must hold nobody up.
 _ALONE_S = 30.0
 _RUNNING = "running"
-_PARAMETER_PREFIXES = ("seed", "device", "model.", "data.name", "data.normalize", "optimizer.", "engine.", "train.")
 
 
 @dataclass
@@ -183,7 +182,7 @@ class MlflowTracker:
 
 def _parameters(run: PlannedRun) -> dict[str, str]:
     """The configuration under its Hydra names, as JSON text, so that types survive."""
-    return {name: json.dumps(v) for name, v in leaves(run.config) if name.startswith(_PARAMETER_PREFIXES)}
+    return {name: json.dumps(value) for name, value in recorded(run.config).items()}
 
 
 def _first_time_ms(journal: Journal) -> int:

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from runner.files import checkout
+
 PACKAGES = ("dezero", "numpy", "hydra-core", "omegaconf", "mlflow", "pandas")
 _CUPY = ("cupy-cuda12x", "cupy-cuda13x")
 
@@ -27,12 +29,12 @@ def versions() -> dict[str, str]:
 @functools.cache
 def commit() -> dict[str, Any]:
     """The git commit of the runner's checkout and whether tracked files differ from it; nulls outside one."""
-    checkout = Path(__file__).resolve().parents[2]
+    folder = checkout()
     unknown: dict[str, Any] = {"commit": None, "dirty": None}
-    if not (checkout / ".git").exists():
+    if folder is None or not (folder / ".git").exists():
         return unknown
     try:
-        git = ["git", "-C", str(checkout)]
+        git = ["git", "-C", str(folder)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
         status = subprocess.run(
             [*git, "status", "--porcelain", "--untracked-files=no"],

@@ -46,6 +46,12 @@ def test_every_metric_has_its_row_in_the_metrics_page():
     assert [name for name, _ in rows] == list(METRICS)
 
 
+def test_the_knobs_page_is_what_the_schema_says():
+    from runner import help as helps
+
+    assert (ROOT / "docs/knobs.md").read_text(encoding="utf-8") == helps.page(ROOT)
+
+
 def test_every_sweep_and_every_choice_is_named_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     names = [f.stem for f in (ROOT / "sweeps").glob("*.yaml")] + [f.stem for f in (ROOT / "conf/data").glob("*.yaml")]

@@ -1,17 +1,17 @@
 """From overrides to a plan: every cell with every seed, each once, with the claims that fit."""
 
-import dataclasses
-
 import pytest
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
+from configurations import grid_of
+from hydra import compose
 
-from runner import app
-from runner.errors import ConfigError, StateError
-from runner.plan import grid, plan
+from runner.config.checks import checked
+from runner.errors import ConfigError
+from runner.plan import grid, identity
+from runner.plan.plan import planned_run
 from runner.record import as_text
-from runner.state.root import Root
+
+pytest_plugins = "composing"
+pytestmark = pytest.mark.usefixtures("hydra_is_started")
 
 DEFAULT_ON_DROPOUT = {
     "dropout_slows_learning",
@@ -20,18 +20,6 @@ DEFAULT_ON_DROPOUT = {
     "dropout_helps_in_the_end",
     "slowdown_is_the_masks",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hydra_is_started():
-    with initialize_config_dir(str(app.FOLDER / "conf"), version_base="1.3"):
-        yield
-
-
-def grid_of(*arguments):
-    loader = GlobalHydra.instance().config_loader()
-    primary = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
-    return grid.compose(loader, primary, dict(primary.hydra.sweeper.params), list(arguments))
 
 
 def planned(*arguments):
@@ -192,67 +180,26 @@ def test_more_cells_and_another_value_are_new_runs_and_leave_the_old_ones_alone(
     assert not keys("model.channels=1,30", "seed=0", "train.epochs=6") & old
 
 
-def test_a_plan_holds_what_really_happens_and_not_what_was_asked():
-    found = grid_of("data=mnist", "device=auto", "seed=0")
-    made, _ = grid.plan(found, lambda of: ("mnist5k", "cd" * 32), "gpu", [])
-    (run,) = made.runs
-    assert (run.config.device, run.device) == ("gpu", "gpu")
-    assert (run.config.data.name, run.data_name, run.data_sha256) == ("mnist5k", "mnist5k", "cd" * 32)
-    assert found.cells[0].config.data.name == "mnist"
+# A single run
 
 
-# sweep.json
-
-MANY = ("model.blocks=null,[[1],[2,2]]", "model=cnn,mlp", "optimizer.lr=0.1,1e-5", "seed=0,9223372036854775807")
-
-
-@pytest.mark.parametrize("arguments", [MANY, ("sweeps=smoke",), ("sweeps=published",), ()], ids=["many", "s", "p", ""])
-def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
-    made, _ = planned(*arguments)
-    plan.write(made, Root(tmp_path))
-    path = Root(tmp_path).sweep(made.sweep_key).plan
-    assert plan.read(path) == made
-    assert [file.name for file in path.parent.iterdir()] == ["sweep.json"]
+def planned_alone(*typed):
+    found = grid.of_one(checked(compose("config", list(typed))), list(typed))
+    return grid.plan(found, lambda of: (of.data.name, "ab" * 32), "cpu", ["python"])[0]
 
 
-def test_a_configuration_of_before_a_knob_existed_comes_back_with_what_it_was_trained_with():
-    values = dataclasses.asdict(planned("seed=0")[0].runs[0].config)
-    now = plan.config_from(values)
-    for part, names in (("engine", ("graph", "tf32", "streams")), ("runner", ("time_limit_s", "fail_fast"))):
-        for name in names:
-            del values[part][name]
-    assert plan.config_from(values) == now
+def test_a_single_run_is_a_plan_of_one_without_claims():
+    made = planned_alone("seed=3", "model.channels=2", "data=digits")
+    config = checked(compose("config", ["seed=3", "model.channels=2", "data=digits"]))
+    expected = planned_run(config, {"data": "digits", "model.channels": 2}, "digits", "ab" * 32, "cpu")
+    assert (made.single, made.claims, made.runs) == (True, {}, [expected])
+    assert made.runs[0].name == "data=digits channels=2 seed=3"
 
 
-def test_a_plan_that_is_kept_already_stays_as_it_is(tmp_path):
-    made, _ = planned("seed=0")
-    plan.write(made, Root(tmp_path))
-    path = Root(tmp_path).sweep(made.sweep_key).plan
-    before = path.stat()
-    plan.write(made, Root(tmp_path))
-    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
-
-
-def test_a_text_from_any_language_survives_in_a_plan(tmp_path):
-    made, _ = planned("seed=0")
-    odd = dataclasses.replace(made, name="größe\n<script>\u202e", command=["=cmd|", "\udcff", "../../x"])
-    plan.write(odd, Root(tmp_path))
-    assert plan.read(Root(tmp_path).sweep(odd.sweep_key).plan) == odd
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"{}", b'{"runs": []}', b'{"runs": [{}], "claims": {}}', b"\xff"], ids=repr
-)
-def test_a_file_that_is_no_plan_is_named_in_one_line(content, tmp_path):
-    path = tmp_path / "sweep.json"
-    path.write_bytes(content)
-    with pytest.raises(StateError, match=r"sweep\.json: not a plan that this version can read"):
-        plan.read(path)
-
-
-def test_a_plan_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(StateError, match=r"sweep\.json: there is no such plan"):
-        plan.read(tmp_path / "sweep.json")
+def test_a_single_run_is_the_run_of_a_sweep_and_its_plan_is_that_of_no_sweep():
+    alone, (sweep, _) = planned_alone("seed=0"), planned("seed=0")
+    assert [run.run_key for run in alone.runs] == [run.run_key for run in sweep.runs]
+    assert alone.sweep_key != identity.sweep_key([alone.runs[0].run_key], {}) and not sweep.single
 
 
 @pytest.mark.parametrize(

@@ -6,27 +6,22 @@ import hashlib
 
 import hypothesis
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hypothesis import strategies as st
 
-from runner import app
-from runner.config import rules as ranges
-from runner.config import schema as config
-from runner.plan import identity
-from runner.record import Claim
+from runner.config.checks import checked
+from runner.config.schema import KNOBS
+from runner.plan import fingerprint, identity
+from runner.record import CODE_OF_VERSION_1, Claim
+
+pytest_plugins = "composing"
 
 DATA = ("digits", "ab" * 32)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def hydra_is_started():
-    with initialize_config_dir(str(app.FOLDER / "conf"), version_base="1.3"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def plain(hydra_is_started):
-    return config.checked(compose("config"))
+    return checked(compose("config"))
 
 
 def changed(base, **values):
@@ -95,7 +90,7 @@ INDIFFERENT = {
 
 def test_every_knob_either_bears_on_results_or_does_not():
     sorted_here = {name.replace("__", ".") for name in (*EFFECTIVE, *INDIFFERENT)}
-    assert sorted_here | {"model.options", "engine.name", "engine.tf32"} == set(ranges.ALLOWED)
+    assert sorted_here | {"model.options", "engine.name", "engine.tf32"} == set(KNOBS)
 
 
 @hypothesis.given(values=st.fixed_dictionaries(EFFECTIVE), others=st.fixed_dictionaries(INDIFFERENT))
@@ -161,10 +156,33 @@ def test_rounded_products_make_another_run_where_there_are_any(plain):
     assert key(changed(stock, engine__tf32=True), device="gpu") == key(stock, device="gpu")
 
 
-def test_another_training_version_makes_another_run(plain, monkeypatch):
-    before = key(plain)
-    monkeypatch.setattr(identity, "TRAINING_VERSION", identity.TRAINING_VERSION + 1)
-    assert key(plain) != before
+def test_other_code_makes_another_run(plain, monkeypatch):
+    keys = set()
+    for name in (CODE_OF_VERSION_1, "ab" * 32, "cd" * 32):
+        monkeypatch.setattr(fingerprint, "code_name", lambda device, name=name: name)
+        keys.add(key(plain))
+    assert len(keys) == 3
+
+
+def test_the_code_of_version_1_stands_in_a_key_as_it_stood_in_version_1(plain, monkeypatch):
+    monkeypatch.setattr(fingerprint, "code_name", lambda device: CODE_OF_VERSION_1)
+    assert of(plain)["training_version"] == 1 and "code" not in of(plain)
+    monkeypatch.setattr(fingerprint, "code_name", lambda device: "ab" * 32)
+    assert of(plain)["code"] == "ab" * 32 and "training_version" not in of(plain)
+
+
+def test_the_code_of_a_device_is_that_device_s(plain, monkeypatch):
+    monkeypatch.setattr(fingerprint, "code_name", lambda device: f"the code for {device}")
+    assert [of(plain, device=device)["code"] for device in ("cpu", "gpu")] == ["the code for cpu", "the code for gpu"]
+
+
+def test_the_code_of_a_model_of_ones_own_counts_for_that_model(plain, monkeypatch):
+    own, keys = changed(plain, model__kind="own"), []
+    for name in ("ab" * 32, "cd" * 32):
+        monkeypatch.setattr(fingerprint, "own_model_fingerprint", lambda kind, name=name: name)
+        keys.append((key(plain), key(own)))
+    (shipped, first), (shipped_still, second) = keys
+    assert shipped == shipped_still and first != second
 
 
 @pytest.mark.parametrize(
@@ -232,14 +250,14 @@ OTHER_SPELLINGS = [
 @hypothesis.given(order=st.permutations(range(5)), other=st.lists(st.booleans(), min_size=5, max_size=5))
 def test_the_order_and_the_spelling_of_what_was_typed_do_not_matter(order, other, plain):
     typed = [(OTHER_SPELLINGS if other[n] else SPELLINGS)[n] for n in order]
-    assert key(config.checked(compose("config", typed))) == key(plain)
+    assert key(checked(compose("config", typed))) == key(plain)
 
 
 @pytest.mark.parametrize(
     "typed", [["optimizer=adam"], ["sweeps=smoke", "data=mnist", "model.channels=30"], ["progress=false", "seed=0"]]
 )
 def test_what_was_typed_for_nothing_does_not_matter(typed, plain):
-    made = config.checked(compose("config", typed))
+    made = checked(compose("config", typed))
     same = changed(plain, model__hidden_size=made.model.hidden_size, train__epochs=made.train.epochs)
     assert key(made) == key(same)
 

@@ -1,0 +1,58 @@
+"""What is known of a knob beside its type and its value: the metadata of its field in the schema."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.config.rules import Allowed
+
+#: Whether a knob changes anything, from the values of all knobs by dotted name. The docstring says
+#: when, for docs/knobs.md.
+Effect = Callable[[Mapping[str, Any]], bool]
+
+_VERSION_1 = object()
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What is known of a knob beside its type and its value."""
+
+    #: Its meaning and its unit, on one line.
+    comment: str
+    allowed: Allowed
+    #: Whether a run's numbers depend on it; then it is part of the run key.
+    bears_on_numbers: bool
+    #: Whether MLflow and the plan keep it as a parameter of the run.
+    recorded: bool
+    #: Whether it stands in a run's name when it was typed, and in the report's "Under:".
+    shown: bool
+    #: None: it always changes something.
+    has_effect: Effect | None
+    #: The value at which everything was trained before the knob existed.
+    before: Any
+
+    @property
+    def came_later(self) -> bool:
+        """Whether there are plans and runs that were made before the knob existed."""
+        return self.before is not _VERSION_1
+
+    def is_effective(self, values: Mapping[str, Any]) -> bool:
+        """Whether it changes anything under the values of all knobs, by dotted name."""
+        return self.has_effect is None or self.has_effect(values)
+
+
+def knob(
+    comment: str,
+    allowed: Allowed,
+    *,
+    bears_on_numbers: bool = False,
+    recorded: bool | None = None,
+    shown: bool | None = None,
+    has_effect: Effect | None = None,
+    before: Any = _VERSION_1,
+) -> Any:
+    """A field of the schema; what bears on numbers is recorded and shown where nothing else is said."""
+    recorded = bears_on_numbers if recorded is None else recorded
+    shown = bears_on_numbers if shown is None else shown
+    known = Knob(comment, allowed, bears_on_numbers, recorded, shown, has_effect, before)
+    return field(metadata={"knob": known})

@@ -1,0 +1,87 @@
+"""The check of claims: what a sweep's file may declare, and the line for what it may not."""
+
+import math
+
+import pytest
+from configurations import is_one_line, with_value
+
+from runner.config.checks import checked
+from runner.errors import ConfigError
+
+pytest_plugins = "composing"
+
+CLAIM = {
+    "says": "Dropout helps",
+    "knob": "model.dropout",
+    "levels": [True, False],
+    "metric": "final(test/accuracy)",
+    "direction": "greater",
+    "margin": 0.002,
+}
+
+
+def with_claim(plain, name="c", **changes):
+    return with_value(plain, "claims", {name: {k: v for k, v in (CLAIM | changes).items() if v != "left out"}})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"levels": None, "winner": 30},
+        {"levels": None, "winner": False},
+        {"levels": None, "slope": True},
+        {"metric": "last(3, test/loss)"},
+        {"metric": "epochs_to(test_masked/accuracy, 0.97)"},
+        {"metric": "auc(train/accuracy)", "minus": "final(test_masked/accuracy)"},
+        {"at": {"model.channels": 30}},
+        {"knob": "preset"},
+        {"direction": "either", "margin": 0},
+    ],
+    ids=repr,
+)
+def test_a_good_claim_passes(changes, plain):
+    assert checked(with_claim(plain, **changes)).claims["c"].says == "Dropout helps"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"levels": None}, "exactly one of levels, winner and slope"),
+        ({"winner": 30}, "exactly one of levels, winner and slope"),
+        ({"slope": True}, "exactly one of levels, winner and slope"),
+        ({"levels": [1]}, r"levels=\[1\]: allowed is a pair"),
+        ({"levels": [1, 2, 3]}, "allowed is a pair"),
+        ({"levels": [1, 1]}, "different levels"),
+        ({"knob": "model.drop_out"}, "did you mean model.dropout"),
+        ({"at": {"model.chanels": 1}}, "did you mean model.channels"),
+        ({"metric": "test/accuracy"}, r"metric=test/accuracy: allowed is final\(M\)"),
+        ({"metric": "final(test/accurcy)"}, "with M one of .*test/accuracy"),
+        ({"metric": "final(test/accuracy"}, "allowed is final"),
+        ({"metric": "mean(test/accuracy)"}, "allowed is final"),
+        ({"metric": "last(0, test/accuracy)"}, "allowed is final"),
+        ({"metric": "last(test/accuracy)"}, "allowed is final"),
+        ({"metric": "epochs_to(test/accuracy)"}, "allowed is final"),
+        ({"metric": "epochs_to(test/accuracy, nan)"}, "allowed is final"),
+        ({"metric": "final(test/accuracy)\nx"}, "allowed is final"),
+        ({"minus": "test/accuracy"}, "minus=test/accuracy: allowed is final"),
+        ({"minus": ""}, "minus=: allowed is final"),
+        ({"direction": "more"}, "direction=more: allowed is less, greater or either"),
+        ({"margin": -0.1}, "margin=-0.1: allowed is a finite number from 0 on"),
+        ({"margin": math.nan}, "margin=nan: allowed is"),
+        ({"margin": math.inf}, "margin=inf: allowed is"),
+        ({"margin": "wide"}, "margin"),
+        ({"margin": "left out"}, "margin"),
+        ({"says": "left out"}, "says"),
+        ({"says": ""}, "says=: allowed"),
+        ({"says": "x" * 5000}, "1 to 500"),
+        ({"says": "two\nlines"}, "printable"),
+        ({"wins": 30}, "wins"),
+        ({"name": "two\nlines"}, "printable"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_a_bad_claim_is_refused_on_is_one_line(changes, told, plain):
+    with pytest.raises(ConfigError, match=told) as error:
+        checked(with_claim(plain, **changes))
+    assert str(error.value).startswith("claims.") and is_one_line(error) and len(str(error.value)) < 500

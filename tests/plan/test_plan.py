@@ -1,0 +1,179 @@
+"""A planned run, and sweep.json: what is kept, and what this and other versions of the program read."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from configurations import grid_of
+from hydra import compose
+
+from runner.config.checks import checked
+from runner.config.schema import KNOBS
+from runner.errors import StateError
+from runner.plan import fingerprint, grid, plan
+from runner.record import CODE_OF_VERSION_1
+from runner.state.root import Root
+
+pytest_plugins = "composing"
+pytestmark = pytest.mark.usefixtures("hydra_is_started")
+
+#: Written by version 1: optimizer=adam,momentum model.channels=2 data=digits seed=0,1 train.epochs=2.
+OF_VERSION_1 = Path(__file__).with_name("sweep_of_version_1.json")
+
+
+def planned(*arguments):
+    data_of = lambda of: (of.data.name, "ab" * 32)  # noqa: E731
+    return grid.plan(grid_of(*arguments), data_of, "cpu", ["python", *arguments])
+
+
+# A planned run
+
+
+def test_a_plan_holds_what_really_happens_and_not_what_was_asked():
+    found = grid_of("data=mnist", "device=auto", "seed=0")
+    made, _ = grid.plan(found, lambda of: ("mnist5k", "cd" * 32), "gpu", [])
+    (run,) = made.runs
+    assert (run.config.device, run.device) == ("gpu", "gpu")
+    assert (run.config.data.name, run.data_name, run.data_sha256) == ("mnist5k", "mnist5k", "cd" * 32)
+    assert found.cells[0].config.data.name == "mnist"
+
+
+def test_a_planned_run_holds_no_password_no_claims_and_its_configuration_is_left_alone():
+    config = checked(compose("config", ["tracking.uri='http://me:secret@host'", "device=gpu"]))
+    before = dataclasses.asdict(config)
+    run = plan.planned_run(config, {"model.channels": 30}, "digits", "cd" * 32, "cpu")
+    assert (run.config.tracking.uri, run.config.claims, run.config.device) == (None, {}, "cpu")
+    assert (run.config.data.name, run.data_name, run.data_sha256) == ("digits", "digits", "cd" * 32)
+    assert run.name == "channels=30 seed=0" and before["claims"]
+    assert dataclasses.asdict(config) == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "device", "nothing"),
+    [
+        ([], "cpu", ["engine.graph", "engine.streams", "engine.tf32", "model.options", "optimizer.momentum"]),
+        (["optimizer=momentum"], "gpu", ["model.options"]),
+        (["model.dropout=false", "optimizer=momentum"], "gpu", ["model.dropout_ratio", "model.options"]),
+    ],
+)
+def test_a_planned_run_names_its_knobs_without_effect(typed, device, nothing):
+    run = plan.planned_run(checked(compose("config", typed)), {}, "digits", "cd" * 32, device)
+    assert run.without_effect == nothing
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_a_planned_run_names_the_code_that_trains_it(device, monkeypatch):
+    monkeypatch.setattr(fingerprint, "code_name", lambda of: f"the code for {of}")
+    run = plan.planned_run(checked(compose("config")), {}, "digits", "cd" * 32, device)
+    assert run.code == f"the code for {device}"
+
+
+# sweep.json
+
+MANY = ("model.blocks=null,[[1],[2,2]]", "model=cnn,mlp", "optimizer.lr=0.1,1e-5", "seed=0,9223372036854775807")
+
+
+@pytest.mark.parametrize("arguments", [MANY, ("sweeps=smoke",), ("sweeps=published",), ()], ids=["many", "s", "p", ""])
+def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
+    made, _ = planned(*arguments)
+    plan.write(made, Root(tmp_path))
+    path = Root(tmp_path).sweep(made.sweep_key).plan
+    assert plan.read(path) == made
+    assert [file.name for file in path.parent.iterdir()] == ["sweep.json"]
+
+
+def test_a_configuration_of_before_a_knob_existed_comes_back_with_what_it_was_trained_with():
+    values = dataclasses.asdict(planned("seed=0")[0].runs[0].config)
+    now = plan.config_from(values)
+    for part, names in (("engine", ("graph", "tf32", "streams")), ("runner", ("time_limit_s", "fail_fast"))):
+        for name in names:
+            del values[part][name]
+    assert plan.config_from(values) == now
+
+
+def test_a_plan_that_is_kept_already_stays_as_it_is(tmp_path):
+    made, _ = planned("seed=0")
+    plan.write(made, Root(tmp_path))
+    path = Root(tmp_path).sweep(made.sweep_key).plan
+    before = path.stat()
+    plan.write(made, Root(tmp_path))
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_a_text_from_any_language_survives_in_a_plan(tmp_path):
+    made, _ = planned("seed=0")
+    odd = dataclasses.replace(made, name="größe\n<script>\u202e", command=["=cmd|", "\udcff", "../../x"])
+    plan.write(odd, Root(tmp_path))
+    assert plan.read(Root(tmp_path).sweep(odd.sweep_key).plan) == odd
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b'{"runs": []}', b'{"runs": [{}], "claims": {}}', b"\xff"], ids=repr
+)
+def test_a_file_that_is_no_plan_is_named_in_one_line(content, tmp_path):
+    path = tmp_path / "sweep.json"
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=r"sweep\.json: not a plan that this version can read"):
+        plan.read(path)
+
+
+def test_a_plan_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(StateError, match=r"sweep\.json: there is no such plan"):
+        plan.read(tmp_path / "sweep.json")
+
+
+def test_a_plan_lists_the_recorded_knobs_in_the_order_of_the_schema():
+    made, _ = planned("seed=0")
+    values = json.loads(json.dumps(dataclasses.asdict(made)))
+    assert values["version"] == 2
+    assert values["knobs"] == [
+        {"name": name, "bears_on_numbers": knob.bears_on_numbers, "shown": knob.shown}
+        for name, knob in KNOBS.items()
+        if knob.recorded
+    ]
+    assert {"name": "model.channels", "bears_on_numbers": True, "shown": True} in values["knobs"]
+    assert {"name": "seed", "bears_on_numbers": True, "shown": False} in values["knobs"]
+
+
+def test_a_plan_of_version_1_is_read_as_what_it_was():
+    made = plan.read(OF_VERSION_1)
+    assert (made.version, made.single, made.knobs) == (1, False, [])
+    assert [run.name for run in made.runs] == [f"optimizer={o} seed={s}" for s in (0, 1) for o in ("adam", "momentum")]
+    assert {(run.code, tuple(run.without_effect)) for run in made.runs} == {(CODE_OF_VERSION_1, ())}
+    assert (made.runs[0].config.engine.graph, made.runs[0].config.runner.fail_fast) == (True, False)
+
+
+def test_the_runs_of_a_plan_of_version_1_keep_their_keys_where_the_code_equals_that_of_version_1(monkeypatch):
+    monkeypatch.setattr(fingerprint, "code_name", lambda device: CODE_OF_VERSION_1)
+    old = plan.read(OF_VERSION_1)
+    typed = old.command[old.command.index("-m", 2) + 1 :]
+    sha256 = old.runs[0].data_sha256
+    made, _ = grid.plan(grid_of(*typed), lambda of: (of.data.name, sha256), "cpu", old.command)
+    assert [run.run_key for run in made.runs] == [run.run_key for run in old.runs]
+    assert [run.cell_key for run in made.runs] == [run.cell_key for run in old.runs]
+    assert (made.sweep_key, made.claims_sha256) == (old.sweep_key, old.claims_sha256)
+    for run in old.runs:
+        plan.check_code(run)
+
+
+def test_a_plan_of_a_later_version_is_refused_with_both_versions(tmp_path):
+    path = tmp_path / "sweep.json"
+    path.write_text(json.dumps({"version": plan.VERSION + 1, "jobs": []}))
+    with pytest.raises(StateError, match=r"sweep\.json: a plan of version 3, and .* up to version 2; use the program"):
+        plan.read(path)
+
+
+def test_fields_that_a_later_program_added_to_a_plan_are_ignored(tmp_path):
+    made, _ = planned("model.dropout=true,false", "seed=0")
+    plan.write(made, Root(tmp_path))
+    path = Root(tmp_path).sweep(made.sweep_key).plan
+    values = json.loads(path.read_bytes())
+    config = values["runs"][0]["config"]
+    for record in (
+        *(values, values["knobs"][0], values["runs"][0], next(iter(values["claims"].values()))),
+        *(config, config["model"]),
+    ):
+        record["added_later"] = [1]
+    path.write_text(json.dumps(values))
+    assert plan.read(path) == made
