@@ -92,6 +92,7 @@ def _started(root: Root) -> Iterator[PlannedRun]:
                 start.data["name"],
                 start.data["sha256"],
                 start.device,
+                code=start.code,
             )
 
 

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.read import version1
 from analysis.read.store import Store, StoredRun
 from runner.record import (
+    CODE_OF_VERSION_1,
     DONE,
     METRICS,
     TAG_CAUSE,
+    TAG_CODE,
     TAG_COMPLETE,
     TAG_STATUS,
     cell_name,
@@ -23,10 +24,9 @@ from runner.record import (
 MISSING, RUNNING = "missing", "running"
 #: The file with one bit a test image: whether the run classified it right.
 CORRECT = "test_correct.npy"
-_TAG_CODE = "code"
 #: Tags that become columns, besides `version.*`.
 _TAGS = (
-    "device", "data.sha256", "first_batch_order.sha256", "engine", _TAG_CODE, "git.commit", "git.dirty",
+    "device", "data.sha256", "first_batch_order.sha256", "engine", TAG_CODE, "git.commit", "git.dirty",
     "card", "processor", sha256_tag(CORRECT),
 )  # fmt: skip
 
@@ -106,7 +106,7 @@ def _row(run: dict[str, Any], knobs: Collection[str], stored: StoredRun | None, 
         row[name] = getattr(stored, name, None)
     row |= dict(_recorded(run["config"], knobs))
     row["without_effect"] = tuple(run["without_effect"])
-    planned = {"device": run.get("device"), _TAG_CODE: version1.CODE if stored else None}
+    planned = {"device": run.get("device"), TAG_CODE: CODE_OF_VERSION_1 if stored else None}
     row |= {name: tags.get(name, planned.get(name)) for name in _TAGS}
     # A store gives tags in any order.
     return row | {name: tags[name] for name in sorted(tags) if name.startswith("version.")}

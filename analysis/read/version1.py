@@ -5,9 +5,6 @@ Plans of version 2 hold both. This file describes plans that exist, so it never 
 
 from typing import Any
 
-#: The code of every run that does not name its own.
-CODE = "training_version 1"
-
 #: Every knob that version 1 recorded, in the order in which a reader should see them.
 KNOBS: list[dict[str, Any]] = [
     {"name": name, "bears_on_numbers": bears, "shown": shown}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from runner.errors import StateError
 from runner.files import no_room, write_all
-from runner.record import FAILED, TRAINED, seconds_spent
+from runner.record import CODE_OF_VERSION_1, FAILED, TRAINED, seconds_spent
 
 #: The version of the records that this program writes; version 1 did not say so.
 VERSION = 2
@@ -60,6 +60,8 @@ class Start(Record):
     card: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     git: dict[str, Any] = field(default_factory=lambda: {"commit": None, "dirty": None})
+    #: The name of the code that trains it (`fingerprint.code_name`).
+    code: str = CODE_OF_VERSION_1
     processor: str = ""
     #: Environment variables that say how many threads a library uses.
     threads: dict[str, str | None] = field(default_factory=dict)

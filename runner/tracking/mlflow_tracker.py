@@ -17,6 +17,7 @@ from runner.record import (
     TAG_CAUSE,
     TAG_CELL_KEY,
     TAG_CLAIMS_SHA256,
+    TAG_CODE,
     TAG_COMPLETE,
     TAG_LAST_USED,
     TAG_RUN_KEY,
@@ -210,6 +211,7 @@ def _tags(run: PlannedRun, journal: Journal) -> dict[str, str]:
         "device": run.device,
         "card": start.card or "",
         "processor": start.processor,
+        TAG_CODE: start.code,
         "git.commit": start.git.get("commit") or "",
         "git.dirty": json.dumps(start.git.get("dirty")),
     }

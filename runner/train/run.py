@@ -23,7 +23,7 @@ from runner.engine.protocol import Position
 from runner.errors import GaveWay, StateError, TimedOut, printable
 from runner.faults import crash_point
 from runner.files import write_whole
-from runner.plan.plan import PlannedRun
+from runner.plan.plan import PlannedRun, check_code
 from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
 from runner.state.checkpoint import Checkpoints
 from runner.state.journal import VERSION, Compiling, End, Epoch, JournalWriter, Setup, Start
@@ -80,6 +80,7 @@ def train_run(
 def _train(
     planned: PlannedRun, root: Root, journal: JournalWriter, should_stop: Callable[[], bool]
 ) -> Iterator[EpochRecord | None]:
+    check_code(planned)
     config, folder = planned.config, root.run(planned.run_key)
     assembly = assemble(config, planned.device, lambda engine: device_data.load(planned, root, engine))
     engine, n_images = assembly.engine, len(assembly.data.train_images)
@@ -140,6 +141,7 @@ def _start(planned: PlannedRun, launch: str) -> Start:
         engine=planned.config.engine.name,
         versions=provenance.versions(),
         git=provenance.commit(),
+        code=planned.code,
         processor=provenance.processor(),
         threads={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
         cublas={name: os.environ[name] for name in _CUBLAS_NAMES if name in os.environ},

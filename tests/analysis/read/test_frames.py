@@ -3,8 +3,7 @@
 import numpy as np
 from studies import Stored, grid
 
-from analysis.read.version1 import CODE
-from runner.record import METRICS
+from runner.record import CODE_OF_VERSION_1, METRICS
 
 
 def made_up():
@@ -41,7 +40,7 @@ def test_a_run_that_does_not_name_its_code_is_of_training_version_1_and_a_missin
     del made.stored[2]
     runs = made.read().runs
     assert runs["state"].tolist() == ["done", "missing", "done", "done"]
-    assert runs["code"].fillna("none").tolist() == [CODE, "none", "f" * 64, "f" * 64]
+    assert runs["code"].fillna("none").tolist() == [CODE_OF_VERSION_1, "none", "f" * 64, "f" * 64]
 
 
 def test_the_knobs_of_a_plan_of_version_2_are_those_that_it_names():
