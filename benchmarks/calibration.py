@@ -1,4 +1,4 @@
-"""How often the verdicts are wrong: whole sweeps made up with known effects, decided by the analysis's own functions.
+"""How often the verdicts are wrong: made-up sweeps with known effects, decided by the analysis' functions.
 
 `python -m benchmarks.calibration` prints the tables of benchmarks/README.md and writes results/calibration.json.
 """
@@ -22,7 +22,8 @@ from analysis.statistics.intervals import t_interval
 Numbers = NDArray[np.float64]
 RESULTS = Path(__file__).resolve().parent / "results" / "calibration.json"
 ALPHA = 0.05
-#: Cells (a, b) of a 2 x 2 sweep, and the contrasts of up to six claims on its runs: they share runs, as real ones do.
+#: Cells (a, b) of a 2 x 2 sweep, and the contrasts of up to six claims. They share runs, as those of
+#: real sweeps do.
 CELLS = [(0, 0), (0, 1), (1, 0), (1, 1)]
 CONTRASTS = {
     "a": [-0.5, -0.5, 0.5, 0.5],
@@ -32,7 +33,8 @@ CONTRASTS = {
     "b at a=0": [-1, 1, 0, 0],
     "b at a=1": [0, 0, -1, 1],
 }
-#: The standard deviation of a run's own luck in each cell, beside a seed's luck of 1 that all cells share.
+#: The standard deviation of the runs' own noise in each cell; the noise of a seed, which all cells
+#: share, has 1.
 SPREADS = {"equal": [1.0, 1.0, 1.0, 1.0], "one noisy arm": [1.0, 1.0, 10.0, 10.0]}
 DISTRIBUTIONS = ("normal", "lognormal")
 
@@ -45,7 +47,8 @@ class Row:
     spread: str
     n_seeds: int
     n_claims: int
-    #: Share of the sweeps in which one claim or more is said to have a direction (any margin: the hardest case, 0).
+    #: Share of the sweeps in which one claim or more gets a verdict that names a direction, with the
+    #: margin 0, which is the hardest case.
     false_direction: float
     #: Share of the 95 % intervals of single claims that hold the true value.
     coverage: float
@@ -56,33 +59,33 @@ class Row:
 def sweeps(
     random: np.random.Generator, n_sweeps: int, n_seeds: int, spread: list[float], distribution: str = "normal"
 ) -> Numbers:
-    """A metric without any effect, shape (n_sweeps, n_seeds, n_cells), in units of a run's own luck."""
+    """A metric without any effect, shape (n_sweeps, n_seeds, n_cells), in units of a run's own noise."""
     shape = (n_sweeps, n_seeds, len(CELLS))
-    luck = random.normal(size=shape)
+    noise = random.normal(size=shape)
     if distribution == "lognormal":
-        # Skewed as badly as statistics.md's row: logarithms of standard deviation 0.75, moved to mean 0.
-        luck = np.exp(0.75 * luck) - np.exp(0.75**2 / 2)
-    return random.normal(size=(n_sweeps, n_seeds, 1)) + np.asarray(spread) * luck
+        # Logarithms of standard deviation 0.75, moved to mean 0.
+        noise = np.exp(0.75 * noise) - np.exp(0.75**2 / 2)
+    return random.normal(size=(n_sweeps, n_seeds, 1)) + np.asarray(spread) * noise
 
 
 def decided(differences: Numbers, n_claims: int, margin: float = 0.0, direction: str = "either") -> tuple[str, Bounds]:
-    """A claim of `n_claims` by its per-seed differences, shape (n_seeds,)."""
+    """The verdict on one of `n_claims` claims from its per-seed differences, shape (n_seeds,)."""
     alpha = ALPHA / n_claims
     bounds = Bounds(t_interval(differences, 1 - alpha), t_interval(differences, 1 - 2 * alpha))
     return verdict(bounds, direction, margin), bounds
 
 
 def without_effect(distribution: str, spread: str, n_seeds: int, n_claims: int, n_sweeps: int) -> Row:
-    """One row of the table."""
+    """The row of one case."""
     random = np.random.default_rng([n_seeds, n_claims, len(spread), len(distribution)])
     values = sweeps(random, n_sweeps, n_seeds, SPREADS[spread], distribution)
     weights = np.array(list(CONTRASTS.values())[:n_claims], dtype=float).T
     directions = hold = covered = 0
-    for one in values @ weights:
-        found = [decided(d, n_claims) for d in one.T]
-        directions += any(word in verdicts.DIRECTIONAL for word, _ in found)
-        hold += all(bounds.interval.low <= 0 <= bounds.interval.high for _, bounds in found)
-        covered += sum(interval.low <= 0 <= interval.high for interval in map(t_interval, one.T))
+    for contrasts in values @ weights:
+        decisions = [decided(d, n_claims) for d in contrasts.T]
+        directions += any(given in verdicts.DIRECTIONAL for given, _ in decisions)
+        hold += all(bounds.interval.low <= 0 <= bounds.interval.high for _, bounds in decisions)
+        covered += sum(interval.low <= 0 <= interval.high for interval in map(t_interval, contrasts.T))
     return Row(
         distribution, spread, n_seeds, n_claims, directions / n_sweeps, covered / n_sweeps / n_claims, hold / n_sweeps
     )
@@ -92,21 +95,24 @@ def with_effect(d_z: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
     """How often a true difference of `d_z` standard deviations is found, beside what the noncentral t says."""
     random = np.random.default_rng([n_seeds, int(10 * d_z)])
     values = d_z + random.normal(size=(n_sweeps, n_seeds))
-    found = np.mean([decided(d, 1)[0] in verdicts.DIRECTIONAL for d in values])
-    return {"d_z": d_z, "n_seeds": n_seeds, "found": float(found), "expected": power.power(d_z, n_seeds)}
+    share = np.mean([decided(d, 1)[0] in verdicts.DIRECTIONAL for d in values])
+    expected = power.power(d_z, n_seeds)
+    return {"d_z": d_z, "n_seeds": n_seeds, "found": float(share), "expected": expected}
 
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown: the share of false directions by the number of claims, and the coverage over all."""
     counts = sorted({row.n_claims for row in rows})
     lines = [
-        f"| luck | spread | seeds | {' | '.join(f'{n} claims' for n in counts)} | 95 % intervals that hold |",
+        f"| noise | spread | seeds | {' | '.join(f'{n} claims' for n in counts)} | 95 % intervals that hold |",
         "| --- " * (len(counts) + 4) + "|",
     ]
     for case in dict.fromkeys((row.distribution, row.spread, row.n_seeds) for row in rows):
-        ours = [row for row in rows if (row.distribution, row.spread, row.n_seeds) == case]
-        shares = [*(row.false_direction for row in ours), float(np.mean([row.coverage for row in ours]))]
-        lines.append(f"| {' | '.join(map(str, case))} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |")
+        of_case = [row for row in rows if (row.distribution, row.spread, row.n_seeds) == case]
+        coverage = float(np.mean([row.coverage for row in of_case]))
+        shares = [*(row.false_direction for row in of_case), coverage]
+        percents = " | ".join(f"{100 * share:.1f} %" for share in shares)
+        lines.append(f"| {' | '.join(map(str, case))} | {percents} |")
     return "\n".join(lines)
 
 
@@ -127,13 +133,17 @@ def main() -> None:
     ]
     with multiprocessing.get_context("spawn").Pool() as pool:
         rows = pool.starmap(without_effect, cases, chunksize=1)
-        found = pool.starmap(with_effect, effects, chunksize=1)
+        powers = pool.starmap(with_effect, effects, chunksize=1)
     print(table(rows))
     print("\n| true difference / sd | seeds | found | noncentral t |\n| --- | --- | --- | --- |")
-    for one in found:
-        shares = " | ".join(f"{100 * one[name]:.1f} %" for name in ("found", "expected"))
-        print(f"| {one['d_z']} | {one['n_seeds']} | {shares} |")
-    content = {"n_sweeps": arguments.sweeps, "without_effect": [asdict(row) for row in rows], "with_effect": found}
+    for case in powers:
+        shares = " | ".join(f"{100 * case[name]:.1f} %" for name in ("found", "expected"))
+        print(f"| {case['d_z']} | {case['n_seeds']} | {shares} |")
+    content = {
+        "n_sweeps": arguments.sweeps,
+        "without_effect": [asdict(row) for row in rows],
+        "with_effect": powers,
+    }
     arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Made-up stores of many runs, as the runner writes them: what the report's time is measured on.
+"""Made-up stores of many runs, as the runner writes them, on which the time of a report is measured.
 
 `python -m benchmarks.stores` writes stores of 100 and 2,000 runs of 50 epochs and times `python -m analysis` on each.
 """
@@ -27,7 +27,7 @@ SIZES = {100: (10, 10), 2000: (100, 20)}
 def write(root: Path, n_cells: int, n_seeds: int, n_epochs: int = 50) -> None:
     """Write mlflow.db and the plan of one sweep of learning rates, with all metrics of every epoch.
 
-    The curves are exponentials with noise; the tables are MLflow's own, made by MLflow.
+    The curves are exponentials with noise. MLflow makes its own tables.
     """
     import mlflow
 
@@ -132,7 +132,7 @@ def _tags(key: str, seed: int) -> dict[str, str]:
 
 
 def timed(root: Path) -> tuple[float, float]:
-    """Seconds and the largest resident memory in GiB of one `python -m analysis`, from typing to its last line."""
+    """Seconds and peak resident memory in GiB of one `python -m analysis`, from start to exit."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "analysis", "--root", str(root)], stdout=subprocess.DEVNULL, cwd=root
@@ -152,15 +152,15 @@ def main() -> None:
     for n_runs, (n_cells, n_seeds) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder).resolve()
-            # In a process of its own: what it held would count as the largest memory of those that are timed.
+            # In a process of its own: a child's peak memory counts what its parent held at the fork.
             writer = multiprocessing.get_context("spawn").Process(target=write, args=(root, n_cells, n_seeds))
             writer.start()
             writer.join()
-            found = [timed(root) for _ in range(arguments.rounds)]
-        seconds = sorted(second for second, _ in found)
+            rounds = [timed(root) for _ in range(arguments.rounds)]
+        seconds = sorted(spent for spent, _ in rounds)
         print(
             f"| {n_runs} | 50 | {n_runs * 50 * len(METRICS):,} | {np.median(seconds):.1f} |"
-            f" {seconds[0]:.1f} to {seconds[-1]:.1f} | {max(size for _, size in found):.2f} |",
+            f" {seconds[0]:.1f} to {seconds[-1]:.1f} | {max(size for _, size in rounds):.2f} |",
             flush=True,
         )
 

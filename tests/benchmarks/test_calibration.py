@@ -28,8 +28,8 @@ def verdicts_of(differences, direction, margin, n_claims):
     ]  # fmt: skip
 
 
-def share(found, wanted):
-    return np.mean([any(one in wanted for one in sweep) for sweep in found])
+def share(sweeps, wanted):
+    return np.mean([any(given in wanted for given in sweep) for sweep in sweeps])
 
 
 @pytest.mark.parametrize("n_seeds", [3, 5, 8])
@@ -38,30 +38,30 @@ def share(found, wanted):
 def test_without_any_effect_one_sweep_in_twenty_at_most_says_that_there_is_one(n_seeds, n_claims, spread):
     rng = np.random.default_rng([n_seeds, n_claims, int(spread)])
     shape = (N_SWEEPS, n_claims, n_seeds)
-    found = verdicts_of(rng.normal(size=shape) - spread * rng.normal(size=shape), "either", 0.0, n_claims)
-    assert share(found, verdicts.DIRECTIONAL) <= AT_MOST
+    sweeps = verdicts_of(rng.normal(size=shape) - spread * rng.normal(size=shape), "either", 0.0, n_claims)
+    assert share(sweeps, verdicts.DIRECTIONAL) <= AT_MOST
 
 
 def test_an_effect_as_large_as_the_margin_is_supported_in_one_sweep_of_forty():
     rng = np.random.default_rng(1)
-    found = verdicts_of(0.5 + rng.normal(size=(N_SWEEPS, 1, 5)), "greater", 0.5, 1)
-    assert share(found, [verdicts.SUPPORTED]) == pytest.approx(0.025, abs=0.012)
+    sweeps = verdicts_of(0.5 + rng.normal(size=(N_SWEEPS, 1, 5)), "greater", 0.5, 1)
+    assert share(sweeps, [verdicts.SUPPORTED]) == pytest.approx(0.025, abs=0.012)
 
 
 @pytest.mark.parametrize("margin, n_seeds", [(1.0, 5), (1.5, 5), (2.0, 5), (1.0, 10)])
 def test_equal_arms_are_called_equivalent_as_often_as_the_power_of_two_one_sided_tests(margin, n_seeds):
     rng = np.random.default_rng(2)
-    found = verdicts_of(rng.normal(size=(N_SWEEPS, 1, n_seeds)), "either", margin, 1)
+    sweeps = verdicts_of(rng.normal(size=(N_SWEEPS, 1, n_seeds)), "either", margin, 1)
     expected = {(1.0, 5): 0.29, (1.5, 5): 0.74, (2.0, 5): 0.95, (1.0, 10): 0.80}[margin, n_seeds]
     # An interval that excludes 0 within the margin is called real but negligible; both say: no more than the margin.
-    assert share(found, [verdicts.EQUIVALENT, verdicts.NEGLIGIBLE]) == pytest.approx(expected, abs=0.04)
+    assert share(sweeps, [verdicts.EQUIVALENT, verdicts.NEGLIGIBLE]) == pytest.approx(expected, abs=0.04)
 
 
 @pytest.mark.parametrize("d_z, n_seeds", [(1.0, 10), (1.5, 6), (2.0, 5), (1.0, 5)])
 def test_a_planted_effect_is_found_as_often_as_its_power_says(d_z, n_seeds):
     rng = np.random.default_rng(3)
-    found = verdicts_of(d_z + rng.normal(size=(N_SWEEPS, 1, n_seeds)), "either", 0.0, 1)
-    assert share(found, verdicts.DIRECTIONAL) == pytest.approx(power(d_z, n_seeds), abs=0.03)
+    sweeps = verdicts_of(d_z + rng.normal(size=(N_SWEEPS, 1, n_seeds)), "either", 0.0, 1)
+    assert share(sweeps, verdicts.DIRECTIONAL) == pytest.approx(power(d_z, n_seeds), abs=0.03)
 
 
 def test_the_made_up_sweeps_of_the_benchmark_are_decided_as_real_ones_are():
@@ -85,7 +85,7 @@ def test_the_made_up_sweeps_of_the_benchmark_are_decided_as_real_ones_are():
 
         decisions = decide_all(claims, runs, curves(runs, value, n_epochs=1), cells(runs))
         expected = [calibration.decided(values @ calibration.CONTRASTS[name], 3, 0.5)[0] for name in claims]
-        assert [one.verdict for one in decisions] == expected
+        assert [decision.verdict for decision in decisions] == expected
         seen |= set(expected)
     assert {verdicts.INCONCLUSIVE, verdicts.DIRECTION} <= seen
 

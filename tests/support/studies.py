@@ -1,4 +1,4 @@
-"""Sweeps made up for the tests of the analysis: frames as `analysis.read.runs` reads them, with known numbers."""
+"""Sweeps made up for the tests of the analysis: frames and stores with known numbers."""
 
 import contextlib
 import itertools
@@ -15,7 +15,7 @@ from analysis.read import runs, version1
 from analysis.read.runs import Sweep
 from analysis.read.store import StoredRun
 from analysis.read.sweeps import Knob
-from runner.record import METRICS, Claim, as_text, short
+from runner.record import METRICS, Claim, as_text, cell_name
 
 FIXED = {
     "model.kind": "cnn",
@@ -50,9 +50,8 @@ RECORDED = {
 
 def claim(**fields):
     """A claim about dropout's final test accuracy, unless told otherwise."""
-    given = dict(
-        says="Dropout helps", knob="model.dropout", metric="final(test/accuracy)", direction="greater", margin=0.002
-    )
+    given = dict(says="Dropout helps", knob="model.dropout", metric="final(test/accuracy)")
+    given |= dict(direction="greater", margin=0.002)
     if not fields.keys() & {"winner", "slope"}:
         given["levels"] = [True, False]
     return Claim(**(given | fields))
@@ -62,8 +61,8 @@ def grid(seeds=range(5), **knobs):
     """Rows of a full grid of cells x seeds; knobs are `model__channels=[1, 30]`."""
     names = [name.replace("__", ".") for name in knobs]
     return [
-        dict(zip(names, levels, strict=True)) | {"seed": s}
-        for s in seeds
+        dict(zip(names, levels, strict=True)) | {"seed": seed}
+        for seed in seeds
         for levels in itertools.product(*knobs.values())
     ]
 
@@ -72,27 +71,35 @@ def frame(rows):
     """The runs frame of such rows: configuration, what was recorded, and keys."""
     swept = [name for name in rows[0] if name in FIXED]
     runs = []
-    for row in rows:
-        cell = " ".join(f"{short(name)}={as_text(row[name])}" for name in swept)
-        key = json.dumps([row.get("cell_key", cell), row["seed"]])
-        run = FIXED | RECORDED | {"cell": cell, "cell_key": cell, "name": f"{cell} seed={row['seed']}", "run_key": key}
-        run["first_batch_order.sha256"] = f"order of seed {row['seed']}"
-        run["run_id"] = f"run {len(runs)}"
-        run |= {"start_ms": 1000 * len(runs), "end_ms": 1000 * len(runs) + 1000}
-        run["without_effect"] = version1.without_effect(nested(run | row))
+    for place, row in enumerate(rows):
+        cell = cell_name({name: row[name] for name in swept})
+        run = FIXED | RECORDED | {
+            "cell": cell,
+            "cell_key": cell,
+            "name": f"{cell} seed={row['seed']}",
+            "run_key": json.dumps([row.get("cell_key", cell), row["seed"]]),
+            "first_batch_order.sha256": f"order of seed {row['seed']}",
+            "run_id": f"run {place}",
+            "start_ms": 1000 * place,
+            "end_ms": 1000 * place + 1000,
+            "without_effect": version1.without_effect(nested(FIXED | row)),
+        }  # fmt: skip
         runs.append(run | row)
     return pd.DataFrame(runs).set_index("run_key", drop=False)
 
 
 def curves(runs, value, n_epochs=3):
-    """The epochs frame: `value(run, epoch)` for every metric, or one for each by a dictionary."""
+    """The epochs frame: `value(run, epoch)` is that of every metric, or a dictionary by metric."""
     rows = []
     for run in runs.to_dict("records"):
         for epoch in range(1, n_epochs + 1):
-            found = value(run, epoch)
-            each = found if isinstance(found, dict) else dict.fromkeys(METRICS, found)
-            rows.append({"run_key": run["run_key"], "epoch": epoch} | dict.fromkeys(METRICS, np.nan) | each)
+            named = {"run_key": run["run_key"], "epoch": epoch}
+            rows.append(named | dict.fromkeys(METRICS, np.nan) | by_metric(value(run, epoch)))
     return pd.DataFrame(rows)
+
+
+def by_metric(value):
+    return value if isinstance(value, dict) else dict.fromkeys(METRICS, value)
 
 
 def cells(runs):
@@ -111,7 +118,7 @@ def sweep(runs, epochs, claims=None, name="made up", **fields):
 
 
 def study(*frames, **fields):
-    """The study of such a sweep, whose runs' answers are not at hand."""
+    """The study of such a sweep; which test images its runs classified right is not at hand."""
     return decide(sweep(*frames, **fields), lambda sweep: {})
 
 
@@ -150,38 +157,46 @@ def with_effect(effect, sd=0.001, **knobs):
     return runs, curves(runs, value)
 
 
-class Stored:
-    """A store that holds one made-up sweep, as `analysis.read.runs` asks for it."""
+class MadeUpStore:
+    """A store that holds one made-up sweep, as `analysis.read.runs` asks for it.
+
+    It is made of `grid`'s rows, with `value` as in `curves`. A test may change `plan`, `stored` (the
+    sweep's parent run, then its runs) and `sent` (the rows of their metrics).
+    """
 
     def __init__(self, rows, value, claims=None, name="made up"):
-        """Of `grid`'s rows, with `value` as in `curves`; a test may change `plan`, `stored` (the sweep's parent, then
-        its runs) and `sent` (their metrics)."""
-        swept = {knob: list({as_text(row[knob]): row[knob] for row in rows}.values()) for knob in rows[0]}
-        swept.pop("seed")
+        swept = {knob: [] for knob in rows[0] if knob != "seed"}
+        for knob, levels in swept.items():
+            levels += {as_text(row[knob]): row[knob] for row in rows}.values()
         self.plan = {
-            "sweep_key": "5" * 64, "name": name, "swept": swept, "claims_sha256": "c" * 64, "claims_origin": {},
-            "claims": {name: asdict(one) for name, one in (claims or {}).items()}, "command": ["python -m runner"],
+            "sweep_key": "5" * 64,
+            "name": name,
+            "swept": swept,
+            "claims": {name: asdict(claim) for name, claim in (claims or {}).items()},
+            "claims_sha256": "c" * 64,
+            "claims_origin": {},
+            "command": ["python -m runner"],
             "runs": [],
-        }  # fmt: skip
+        }
         tags = {"sweep_key": "5" * 64, "claims_sha256": "c" * 64, "last_used": "5"}
         self.stored, self.sent = [StoredRun("parent", name, "", 0, None, tags)], []
         for place, row in enumerate(rows):
-            knobs = {knob: level for knob, level in row.items() if knob != "seed"}
-            cell, key = f"cell {list(knobs.values())}", f"key {place}"
-            self.plan["runs"].append({
-                "run_key": key, "cell_key": cell, "knobs": knobs, "config": nested(FIXED | row), "device": "cpu",
-            })  # fmt: skip
-            recorded = {tag: value for tag, value in RECORDED.items() if tag != "state"}
-            recorded["first_batch_order.sha256"] = f"order of seed {row['seed']}"
-            tags = recorded | {"run_key": key, "status": "done", "complete": "1", "cause": "", "version.python": "3.11"}
-            self.stored.append(StoredRun(f"run {place}", key, "", 1000 * place, 1000 * place + 1000, tags))
+            self._add(f"run {place}", f"key {place}", 1000 * place, row)
             for epoch in (1, 2, 3):
-                found = value(row, epoch)
-                each = found if isinstance(found, dict) else dict.fromkeys(METRICS, found)
-                self.sent += [(f"run {place}", metric, epoch, epoch, x) for metric, x in each.items()]
+                metrics = by_metric(value(row, epoch))
+                self.sent += [(f"run {place}", name, epoch, epoch, x) for name, x in metrics.items()]
+
+    def _add(self, run_id, key, start_ms, row):
+        knobs = {knob: level for knob, level in row.items() if knob != "seed"}
+        planned = {"run_key": key, "cell_key": f"cell {list(knobs.values())}", "knobs": knobs}
+        self.plan["runs"].append(planned | {"config": nested(FIXED | row), "device": "cpu"})
+        tags = {tag: value for tag, value in RECORDED.items() if tag != "state"}
+        tags |= {"first_batch_order.sha256": f"order of seed {row['seed']}", "version.python": "3.11"}
+        tags |= {"run_key": key, "status": "done", "complete": "1", "cause": ""}
+        self.stored.append(StoredRun(run_id, key, "", start_ms, start_ms + 1000, tags))
 
     def tagged(self, tag):
-        return [one for one in self.stored if tag in one.tags]
+        return [run for run in self.stored if tag in run.tags]
 
     def rows(self, run_ids, metrics):
         return self.sent
@@ -199,8 +214,8 @@ class Stored:
 
 def nested(knobs):
     """A configuration of dotted knobs, as a plan holds it."""
-    found = {}
+    config = {}
     for knob, value in knobs.items():
         part, _, name = knob.rpartition(".")
-        (found.setdefault(part, {}) if part else found)[name] = value
-    return found
+        (config.setdefault(part, {}) if part else config)[name] = value
+    return config

@@ -29,7 +29,7 @@ def value(row, epoch):
 
 def made_up():
     rows = studies.grid(SEEDS, model__channels=[1, 30], model__dropout=[True, False])
-    return studies.Stored(rows, value, CLAIMS)
+    return studies.MadeUpStore(rows, value, CLAIMS)
 
 
 def told(sweep):

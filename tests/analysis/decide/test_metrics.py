@@ -27,9 +27,9 @@ def curve(values, name="test/accuracy"):
 )
 def test_a_curve_becomes_the_number_that_the_claim_names(text, expected):
     shuffled = curve(ACCURACIES).sample(frac=1, random_state=0)
-    found = reduce(shuffled, parse_reduction(text))
-    assert found.loc["a", "value"] == pytest.approx(expected, rel=1e-15)
-    assert not found.loc["a", "censored"]
+    numbers = reduce(shuffled, parse_reduction(text))
+    assert numbers.loc["a", "value"] == pytest.approx(expected, rel=1e-15)
+    assert not numbers.loc["a", "censored"]
     assert parse_reduction(str(parse_reduction(text))) == parse_reduction(text)
 
 
@@ -38,8 +38,8 @@ def test_a_threshold_that_is_never_reached_is_censored_at_the_last_epoch():
 
 
 def test_a_loss_reaches_its_threshold_from_above():
-    found = reduce(curve([0.5, 0.2, 0.1], "test/loss"), parse_reduction("epochs_to(test/loss, 0.2)"))
-    assert tuple(found.loc["a"]) == (2.0, False)
+    numbers = reduce(curve([0.5, 0.2, 0.1], "test/loss"), parse_reduction("epochs_to(test/loss, 0.2)"))
+    assert tuple(numbers.loc["a"]) == (2.0, False)
 
 
 @pytest.mark.parametrize("text", ["final(test/accuracy)", "auc(test/accuracy)", "last(2, test/accuracy)"])

@@ -42,8 +42,8 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(change, message):
     broken = frame(rows)
     for column, value in change.items():
         broken.loc[broken.index[-1], column] = value
-    found = refusal(broken, AB, "model.dropout")
-    assert found is not None and pd.Series([found]).str.contains(message).all(), found
+    reason = refusal(broken, AB, "model.dropout")
+    assert reason is not None and pd.Series([reason]).str.contains(message).all(), reason
 
 
 def test_what_differs_between_seeds_alone_is_no_confound():

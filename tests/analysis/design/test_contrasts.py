@@ -30,8 +30,9 @@ def test_a_claim_can_hold_the_other_knobs():
 
 def test_a_winner_is_set_against_every_other_level():
     runs = frame(grid(model__channels=[1, 8, 30]))
-    found = contrasts_of(claim(knob="model.channels", winner=30), cells(runs))
-    assert [one.label for one in found] == ["channels=30 minus channels=1", "channels=30 minus channels=8"]
+    contrasts = contrasts_of(claim(knob="model.channels", winner=30), cells(runs))
+    labels = [contrast.label for contrast in contrasts]
+    assert labels == ["channels=30 minus channels=1", "channels=30 minus channels=8"]
 
 
 def test_a_slope_is_least_squares_on_log2_of_the_knob():

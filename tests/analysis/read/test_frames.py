@@ -1,13 +1,13 @@
 """What a store holds as two frames."""
 
 import numpy as np
-from studies import Stored, grid
+from studies import MadeUpStore, grid
 
 from runner.record import CODE_OF_VERSION_1, METRICS
 
 
 def made_up():
-    return Stored(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9 + 0.01 * epoch)
+    return MadeUpStore(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9 + 0.01 * epoch)
 
 
 def test_a_metric_that_the_runs_lack_is_a_column_without_numbers():
@@ -51,8 +51,8 @@ def test_the_knobs_of_a_plan_of_version_2_are_those_that_it_names():
     for run in made.plan["runs"]:
         run["config"]["model"]["stages"] = {"first": 1}
         run |= {"without_effect": ["model.stages"], "code": "f" * 64}
-    found = made.read()
-    assert [knob.name for knob in found.knobs] == ["train.epochs", "model.stages", "data.root"]
-    assert found.runs["model.stages"].tolist() == [{"first": 1}] * 4 and "model.channels" not in found.runs
-    assert set(found.runs["without_effect"]) == {("model.stages",)}
-    assert np.array_equal(found.runs["seed"], [0, 0, 1, 1])
+    sweep = made.read()
+    assert [knob.name for knob in sweep.knobs] == ["train.epochs", "model.stages", "data.root"]
+    assert sweep.runs["model.stages"].tolist() == [{"first": 1}] * 4 and "model.channels" not in sweep.runs
+    assert set(sweep.runs["without_effect"]) == {("model.stages",)}
+    assert np.array_equal(sweep.runs["seed"], [0, 0, 1, 1])

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from studies import Stored, claim, grid
+from studies import MadeUpStore, claim, grid
 
 from analysis.read.sweeps import chosen
 from runner.errors import StoreError
 
 
 def made_up(**plan):
-    made = Stored(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9, {"helps": claim()})
+    made = MadeUpStore(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9, {"helps": claim()})
     made.plan |= plan
     return made
 

@@ -1,7 +1,7 @@
 """Plans that do not say which knobs there are and which of them have an effect."""
 
 import pytest
-from studies import FIXED, Stored, grid, nested
+from studies import FIXED, MadeUpStore, grid, nested
 
 from analysis.read.version1 import KNOBS, without_effect
 
@@ -26,8 +26,8 @@ def test_a_knob_is_without_effect_where_another_switches_it_off(knobs, expected)
 
 
 def test_a_plan_of_version_1_is_read_with_its_knobs_and_their_effects():
-    found = Stored(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9).read()
-    assert [knob.name for knob in found.knobs] == [knob["name"] for knob in KNOBS]
-    assert set(FIXED) <= set(found.runs)
-    assert set(found.runs["without_effect"][::2]) == {tuple(sorted(NEVER))}
-    assert set(found.runs["without_effect"][1::2]) == {tuple(sorted(NEVER | {"model.dropout_ratio"}))}
+    sweep = MadeUpStore(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9).read()
+    assert [knob.name for knob in sweep.knobs] == [knob["name"] for knob in KNOBS]
+    assert set(FIXED) <= set(sweep.runs)
+    assert set(sweep.runs["without_effect"][::2]) == {tuple(sorted(NEVER))}
+    assert set(sweep.runs["without_effect"][1::2]) == {tuple(sorted(NEVER | {"model.dropout_ratio"}))}

@@ -17,10 +17,10 @@ def test_the_published_curve_is_drawn_beside_the_runs_in_test_mode_and_with_the_
         masked = accuracy - 0.1 * run["model.dropout"]
         return {"test/accuracy": accuracy, "test_masked/accuracy": masked, "train_eval/accuracy": 0.9, "train/loss": 1}
 
-    found = study(runs, curves(runs, value), name="published")
+    decided = study(runs, curves(runs, value), name="published")
     recorded = pd.DataFrame({"experiment": ["conv1_fc1000x2_dropout"] * 3 + ["book_mlp_1000x2"] * 3,
                              "epoch": [1, 2, 3] * 2, "test_accuracy": [0.8, 0.85, 0.87] * 2})  # fmt: skip
-    conv1, book = published(found, recorded).axes
+    conv1, book = published(decided, recorded).axes
     drawn = {line.get_label(): line.get_ydata() for line in conv1.get_lines()}
     assert list(drawn) == ["preset=conv1 in test mode (n = 3)", "preset=conv1 masks on (n = 3)",
                            "published: conv1_fc1000x2_dropout"]  # fmt: skip
@@ -28,5 +28,5 @@ def test_the_published_curve_is_drawn_beside_the_runs_in_test_mode_and_with_the_
     assert drawn["published: conv1_fc1000x2_dropout"] == pytest.approx([0.8, 0.85, 0.87])
     assert [line.get_label() for line in book.get_lines()] == ["preset=book_mlp (n = 3)", "published: book_mlp_1000x2"]
     assert conv1.get_ylim()[1] <= 1
-    page = write(found, tmp_path / "out", recorded).read_text()
+    page = write(decided, tmp_path / "out", recorded).read_text()
     assert "published test accuracy" in page and "No claim was declared" in page

@@ -42,7 +42,7 @@ def made_up(name, level, says, cause):
 
     rows = studies.grid(range(2), data__name=[level, "plain"])
     claims = {says: studies.claim(says=says, knob="data.name", levels=[level, "plain"])}
-    made = studies.Stored(rows, value, claims, name)
+    made = studies.MadeUpStore(rows, value, claims, name)
     made.plan["command"] = [name]
     if cause is not None:
         # JSON spells lone surrogates, a store of tags does not. In its pages anybody can edit a tag.
@@ -56,13 +56,13 @@ def shown(*given):
     return shown_of(made_up(*given))
 
 
-def shown_of(found):
+def shown_of(decided):
     """All that is shown of a study but its figures."""
-    caption = f"{found.decisions[0].name}: every seed"
+    caption = f"{decided.decisions[0].name}: every seed"
     drawn = [Drawing("claim-1-seeds", caption, b"", b"")]
-    files = texts(found, tables.frames(found), drawn)
+    files = texts(decided, tables.frames(decided), drawn)
     return SimpleNamespace(files=files, page=Page(files["report.html"]), markdown=parsed(files["report.md"]),
-                           said=lines(found), verdict=found.decisions[0].verdict)  # fmt: skip
+                           said=lines(decided), verdict=decided.decisions[0].verdict)  # fmt: skip
 
 
 @functools.cache
@@ -141,13 +141,13 @@ def parsed(text):
     for block in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text):
         inline = block.children or []
         shape.append((block.type, block.tag))
-        shape += [(one.type, one.attrs.get("src")) for one in inline if one.type not in ("text", "softbreak")]
+        shape += [(token.type, token.attrs.get("src")) for token in inline if token.type not in ("text", "softbreak")]
         texts.append(text_of(inline))
     return SimpleNamespace(shape=shape, texts=texts)
 
 
 def text_of(tokens):
-    return "".join(text_of(one.children) if one.children else one.content or "\n" for one in tokens)
+    return "".join(text_of(token.children) if token.children else token.content or "\n" for token in tokens)
 
 
 def csv_rows(text):
@@ -158,30 +158,30 @@ def csv_rows(text):
 @given(TEXTS, TEXTS, TEXTS, st.none() | TEXTS)
 @example("\x1b]0;gone\x07", "\r=1+1", "\x9b31m", "&lt;b&gt;")
 def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(name, level, says, cause):
-    found, others = shown(name, level, says, cause), plain(cause is not None)
+    given, others = shown(name, level, says, cause), plain(cause is not None)
     causes = [] if cause is None else [cause]
 
-    page = found.page
+    page = given.page
     assert page.shape == others.page.shape, "no element and no attribute comes from a text"
     run_name = f"name={on_a_terminal(level)} seed=0"
     assert {run_name, *map(inert, (name, says, *causes))} <= set(page.texts)
     assert page.captions == [inert(f"{says}: every seed")]
     assert page.title == inert(name) or len(name) > 80
 
-    assert found.markdown.shape == others.markdown.shape
+    assert given.markdown.shape == others.markdown.shape
     cell_name = f"name={on_a_terminal(level)}"
     whole_blocks = (name, cell_name, f"{others.verdict}: {says}", f"{says}: every seed")
-    assert {on_one_line(text) for text in whole_blocks} <= set(found.markdown.texts)
-    assert all(on_one_line(text) in "\n".join(found.markdown.texts) for text in causes)
+    assert {on_one_line(text) for text in whole_blocks} <= set(given.markdown.texts)
+    assert all(on_one_line(text) in "\n".join(given.markdown.texts) for text in causes)
 
-    (claim,), (first, *rest) = csv_rows(found.files["claims.csv"]), csv_rows(found.files["runs.csv"])
+    (claim,), (first, *rest) = csv_rows(given.files["claims.csv"]), csv_rows(given.files["runs.csv"])
     assert claim["claim"] == claim["says"] == in_csv(says)
     assert (first["data.name"], first["name"]) == (in_csv(level), run_name) and len(rest) == 3
     assert first["cause"] == (in_csv(cause) if causes else "")
 
-    assert all(line.isprintable() for line in found.said)
-    assert found.said[0].startswith(f"{on_a_terminal(name)} (")
-    assert found.said[3] == f"{others.verdict}: {on_a_terminal(says)}"
+    assert all(line.isprintable() for line in given.said)
+    assert given.said[0].startswith(f"{on_a_terminal(name)} (")
+    assert given.said[3] == f"{others.verdict}: {on_a_terminal(says)}"
 
 
 def test_knobs_that_moved_together_and_every_contrast_are_on_the_page(tmp_path):
@@ -193,31 +193,31 @@ def test_knobs_that_moved_together_and_every_contrast_are_on_the_page(tmp_path):
     assert row["estimate"].to_numpy() == pytest.approx([0.05, 0.05], abs=0.002)
     moved = studies.frame([{"model.channels": c, "optimizer.lr": lr, "seed": s} for s in range(2)
                            for c, lr in ((1, 0.1), (30, 0.2))])  # fmt: skip
-    found = studies.study(moved, studies.curves(moved, lambda *_: 0.5))
-    page = write(found, tmp_path / "moved").read_text()
+    decided = studies.study(moved, studies.curves(moved, lambda *_: 0.5))
+    page = write(decided, tmp_path / "moved").read_text()
     assert page.count("cannot be told from that of the others: they moved together") == 2
 
 
 def test_the_page_says_which_code_and_which_commits_trained_the_runs():
-    found = studies.known(seeds=range(2))
-    found.sweep.runs.loc[found.sweep.runs.index[0], "git.commit"] = "later"
-    page = shown_of(found).files["report.html"]
+    decided = studies.known(seeds=range(2))
+    decided.sweep.runs.loc[decided.sweep.runs.index[0], "git.commit"] = "later"
+    page = shown_of(decided).files["report.html"]
     assert f"<td>code</td><td><bdi>{'f' * 64}</bdi></td>" in page
     assert f"<td>git.commit</td><td><bdi>{'c' * 40}, later</bdi></td>" in page
 
 
 def test_a_metric_that_no_run_recorded_leaves_a_page_that_says_so():
-    made = studies.Stored(
+    made = studies.MadeUpStore(
         studies.grid(range(2), model__dropout=[True, False]),
         lambda row, epoch: 0.8 + 0.02 * row["seed"] * row["model.dropout"],
         {"masks": studies.claim(minus="final(test_masked/accuracy)"), "helps": studies.claim()},
     )
     made.sent = [row for row in made.sent if row[1] not in ("test_masked/accuracy", "train_eval/accuracy")]
-    found = study(made.read(), lambda sweep: {})
-    masks, helps = found.decisions
+    decided = study(made.read(), lambda sweep: {})
+    masks, helps = decided.decisions
     assert masks.verdict == "NOT TESTABLE" and helps.verdict == "INCONCLUSIVE"
-    assert 'NOT TESTABLE</span> <a href="#claim-1">' in shown_of(found).files["report.html"]
-    assert "test_masked/accuracy was not recorded in 4 of 4 runs" in "\n".join(lines(found))
-    assert [drawing.name for drawing in drawings(found)][:3] == [
+    assert 'NOT TESTABLE</span> <a href="#claim-1">' in shown_of(decided).files["report.html"]
+    assert "test_masked/accuracy was not recorded in 4 of 4 runs" in "\n".join(lines(decided))
+    assert [drawing.name for drawing in drawings(decided)][:3] == [
         "curves-test-accuracy", "curves-train_eval-accuracy", "curves-train-loss",
     ]  # fmt: skip

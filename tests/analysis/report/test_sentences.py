@@ -25,7 +25,7 @@ def test_a_level_off_the_straight_line_is_named_and_a_line_is_left_alone():
 
     bent, straight = decided(0.03), decided(0.0)
     # Of a bend of 0.03 in the middle of three levels the line takes up a third at each level.
-    assert [one.estimate for _, one in bent.misfits] == pytest.approx([-0.01, 0.02, -0.01], abs=0.001)
+    assert [misfit.estimate for _, misfit in bent.misfits] == pytest.approx([-0.01, 0.02, -0.01], abs=0.001)
     (said,) = [line for line in details(bent, Multiverse({"as declared": bent.verdict})) if "straight line" in line]
     assert (
         said.startswith("The levels do not lie on a straight line in log2; off it: ") and "at hidden_size=200" in said

@@ -121,8 +121,8 @@ def browser():
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("name", ["made up", HOSTILE])
 def test_a_browser_shows_the_report_and_asks_nobody(width, name, browser, tmp_path):
-    found = known(name)
-    page = write(found, tmp_path / "out")
+    study = known(name)
+    page = write(study, tmp_path / "out")
     browser.get_log("performance")
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -131,9 +131,9 @@ def test_a_browser_shows_the_report_and_asks_nobody(width, name, browser, tmp_pa
     sent = [
         line["message"] for line in browser.get_log("performance") if 'Network.requestWillBeSent"' in line["message"]
     ]
-    assert sent and all(page.as_uri() in one or '"url":"data:' in one for one in sent)
+    assert sent and all(page.as_uri() in line or '"url":"data:' in line for line in sent)
     shown = browser.find_element("tag name", "body").text
-    assert found.decisions[0].verdict in shown and "points" in shown and "n = 4 seeds" in shown
+    assert study.decisions[0].verdict in shown and "points" in shown and "n = 4 seeds" in shown
     sizes = browser.execute_script("return [...document.images].map(i => [i.naturalWidth, i.clientWidth])")
     assert len(sizes) == len(list((page.parent / "figures").glob("*.svg"))) == 8
     assert all(natural > 0 and 0 < client <= width for natural, client in sizes)

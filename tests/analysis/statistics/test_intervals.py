@@ -11,10 +11,10 @@ def test_the_pooled_error_is_that_of_randomised_blocks():
     table = np.array([[1.0, 2, 4], [2, 4, 5], [0, 1, 5], [3, 3, 6]])
     fitted = table.mean(axis=1, keepdims=True) + table.mean(axis=0) - table.mean()
     square = ((table - fitted) ** 2).sum() / 6
-    found = pooled_interval(table, [1, -1, 0], 0.95)
-    assert found.df == 6 and found.estimate == pytest.approx(-1.0)
-    assert found.se == pytest.approx(np.sqrt(square * 2 / 4))
-    assert found.high - found.estimate == pytest.approx(2.446912 * found.se, rel=1e-6)
+    interval = pooled_interval(table, [1, -1, 0], 0.95)
+    assert interval.df == 6 and interval.estimate == pytest.approx(-1.0)
+    assert interval.se == pytest.approx(np.sqrt(square * 2 / 4))
+    assert interval.high - interval.estimate == pytest.approx(2.446912 * interval.se, rel=1e-6)
 
 
 @pytest.mark.parametrize("broken", [[1.0], [1.0, np.nan], [1.0, np.inf], [[1.0, 2.0]]])
@@ -55,4 +55,4 @@ def test_a_skewed_sample_is_told_and_a_symmetric_one_is_not():
     assert not skewed(np.array([-3.0, -1, -0.5, 0, 0.5, 1, 3.0])) and not skewed(np.full(8, 0.5))
     rng = np.random.default_rng(3)
     # Two standard errors of a normal sample: about one in twenty.
-    assert np.mean([skewed(one) for one in rng.normal(size=(2000, 8))]) == pytest.approx(0.05, abs=0.02)
+    assert np.mean([skewed(sample) for sample in rng.normal(size=(2000, 8))]) == pytest.approx(0.05, abs=0.02)

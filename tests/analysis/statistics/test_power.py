@@ -32,4 +32,4 @@ def test_seeds_for_a_width_are_the_fewest():
 def test_the_upper_bound_of_a_pilots_spread_holds_in_four_of_five():
     rng = np.random.default_rng(0)
     sd = rng.normal(size=(20_000, 4)).std(axis=1, ddof=1)
-    assert np.mean([sd_upper(one, 4) > 1 for one in sd]) == pytest.approx(0.8, abs=0.01)
+    assert np.mean([sd_upper(pilot, 4) > 1 for pilot in sd]) == pytest.approx(0.8, abs=0.01)
