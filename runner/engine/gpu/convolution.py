@@ -22,11 +22,8 @@ def is_direct(x: Any, W: Any) -> bool:
     return bool(W.shape[1:] == (1, 3, 3)) and _padded_bytes(x) <= _SHARED
 
 
-def direct(x: Any, W: Any, b: Any, batch: tuple[Any, ...] | None) -> tuple[Any, Any]:
-    """max-pool(relu(convolution + b)) and its winners, both (n, out channels, height // 2, width // 2).
-
-    With the arguments of the kernel gather, x and its labels are filled on the way.
-    """
+def direct(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
+    """max-pool(relu(convolution + b)) and its winners, both (n, out channels, height // 2, width // 2)."""
     import cupy
 
     n, _, height, width = x.shape
@@ -34,8 +31,7 @@ def direct(x: Any, W: Any, b: Any, batch: tuple[Any, ...] | None) -> tuple[Any, 
     y, winners = cupy.empty(shape, dtype=x.dtype), cupy.empty(shape, dtype=cupy.int8)
     numbers = np.int32(len(W)), np.int32(height), np.int32(width)
     grid = (n, -(-len(W) // _CHANNELS))
-    name, images = ("conv3x3_relu_pool", (x,)) if batch is None else ("gather_conv3x3_relu_pool", batch)
-    launch(name, grid, *images, W, b, *numbers, y, winners, shared=_padded_bytes(x))
+    launch("conv3x3_relu_pool", grid, x, W, b, *numbers, y, winners, shared=_padded_bytes(x))
     return y, winners
 
 

@@ -6,7 +6,7 @@ from runner.engine import gpu
 from runner.engine.dezero import Variable
 from runner.engine.fast import Fast
 from runner.engine.gpu.epoch import Captured
-from runner.engine.gpu.probe import may_wait, why_not_capturable
+from runner.engine.gpu.probe import why_not_capturable
 from runner.engine.loop import Data, Loop
 from runner.seeding import Masks
 
@@ -47,7 +47,6 @@ class FastOnGpu(Fast):
     def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
         with self.kernels.on_card():
             super().warm_up(model, optimizer, x, t)
-            self.kernels.waiting.is_allowed = not self.fallbacks and may_wait(model, self, x, t)
             self.kernels.stream.synchronize()
             if self.graph and (reason := why_not_capturable(model, optimizer, self, x, t)):
                 self.graph, self.fallbacks = False, (*self.fallbacks, f"no CUDA graph: {reason}")

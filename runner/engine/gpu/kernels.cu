@@ -67,8 +67,8 @@ __device__ bool is_last_of(int n, int* ticket) {
 // x (n, n_pixels) = images[order[row of the pass ...]] / scale, and the labels of the same images.
 // images uint8 (n_images, n_pixels), labels int32 (n_images,), order int32 (n_images,). Grid (n, pixels / THREADS).
 extern "C" __global__ void gather(const unsigned char* __restrict__ images, const int* __restrict__ labels,
-                                  const int* __restrict__ order, const State* __restrict__ state, float scale,
-                                  float* __restrict__ x, int* __restrict__ t, int n_pixels) {
+                                  const int* __restrict__ order, const State* __restrict__ state, int n_pixels,
+                                  float scale, float* __restrict__ x, int* __restrict__ t) {
     const int r = blockIdx.x, p = blockIdx.y * blockDim.x + threadIdx.x;
     const long long image = order[state->row + r];
     if (p < n_pixels) x[(long long)r * n_pixels + p] = (float)images[image * n_pixels + p] / scale;
@@ -90,24 +90,21 @@ __device__ void take(float z, signed char at, float& best, signed char& corner) 
     }
 }
 
-// An image (height, width) within a frame of zeros; `pixel` gives each from its place.
-template <typename Pixel>
-__device__ void pad(int height, int width, float* padded, Pixel pixel) {
-    const int pitch = width + 2;
-    for (int i = threadIdx.x; i < (height + 2) * pitch; i += blockDim.x) {
-        const int r = i / pitch - 1, c = i % pitch - 1;
-        padded[i] = r >= 0 && r < height && c >= 0 && c < width ? pixel(r * width + c) : 0.f;
-    }
-}
-
-// What the two kernels below do with their padded image.
-__device__ void conv3x3_relu_pool_of(const float* padded, const float* __restrict__ W, const float* __restrict__ b,
-                                     int n_channels, int height, int width, float* __restrict__ y,
-                                     signed char* __restrict__ winners) {
+// x (n, height, width), W (n_channels, 9), b (n_channels,) -> y (n, n_channels, pooled pixels), winners int8 of that
+// shape. Grid (n, channels / CHANNELS); shared: a padded image.
+extern "C" __global__ void conv3x3_relu_pool(const float* __restrict__ x, const float* __restrict__ W,
+                                             const float* __restrict__ b, int n_channels, int height, int width,
+                                             float* __restrict__ y, signed char* __restrict__ winners) {
+    DYNAMIC_SHARED(float, padded);
     __shared__ float weights[CHANNELS][10];
     const int pitch = width + 2, pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
     const int first = blockIdx.y * CHANNELS;
     const int n_here = n_channels - first < CHANNELS ? n_channels - first : CHANNELS;
+    const float* image = x + (long long)blockIdx.x * height * width;
+    for (int i = threadIdx.x; i < (height + 2) * pitch; i += blockDim.x) {
+        const int r = i / pitch - 1, c = i % pitch - 1;
+        padded[i] = r >= 0 && r < height && c >= 0 && c < width ? image[r * width + c] : 0.f;
+    }
     for (int i = threadIdx.x; i < n_here * 10; i += blockDim.x)
         weights[i / 10][i % 10] = i % 10 < 9 ? W[(first + i / 10) * 9 + i % 10] : b[first + i / 10];
     __syncthreads();
@@ -142,37 +139,6 @@ __device__ void conv3x3_relu_pool_of(const float* padded, const float* __restric
             winners[at] = closed ? CLOSED : corner;
         }
     }
-}
-
-// x (n, height, width), W (n_channels, 9), b (n_channels,) -> y (n, n_channels, pooled pixels), winners int8 of that
-// shape. Grid (n, channels / CHANNELS); shared: a padded image.
-extern "C" __global__ void conv3x3_relu_pool(const float* __restrict__ x, const float* __restrict__ W,
-                                             const float* __restrict__ b, int n_channels, int height, int width,
-                                             float* __restrict__ y, signed char* __restrict__ winners) {
-    DYNAMIC_SHARED(float, padded);
-    const float* image = x + (long long)blockIdx.x * height * width;
-    pad(height, width, padded, [=](int p) { return image[p]; });
-    conv3x3_relu_pool_of(padded, W, b, n_channels, height, width, y, winners);
-}
-
-// The same after `gather`, which it does as well.
-extern "C" __global__ void gather_conv3x3_relu_pool(
-    const unsigned char* __restrict__ images, const int* __restrict__ labels, const int* __restrict__ order,
-    const State* __restrict__ state, float scale, float* __restrict__ x, int* __restrict__ t,
-    const float* __restrict__ W, const float* __restrict__ b, int n_channels, int height, int width,
-    float* __restrict__ y, signed char* __restrict__ winners) {
-    DYNAMIC_SHARED(float, padded);
-    const int n_pixels = height * width;
-    const long long at = order[state->row + blockIdx.x];
-    const unsigned char* image = images + at * n_pixels;
-    float* kept = blockIdx.y == 0 ? x + (long long)blockIdx.x * n_pixels : nullptr;  // for the way back
-    pad(height, width, padded, [=](int p) {
-        const float value = (float)image[p] / scale;
-        if (kept) kept[p] = value;
-        return value;
-    });
-    if (kept && threadIdx.x == 0) t[blockIdx.x] = labels[at];
-    conv3x3_relu_pool_of(padded, W, b, n_channels, height, width, y, winners);
 }
 
 // gW (n_channels, 9) and gb (n_channels,) of conv3x3_relu_pool. Grid (n_channels, SLICES), THREADS a block.
@@ -431,12 +397,14 @@ extern "C" __global__ void row_sums(const float* __restrict__ gy, int n_rows, in
 // The last layer has as many units as there are classes: too few for a matrix product to fill a card with.
 #define FEW 16
 
-// The sums of x (n_rows, n_in) @ W (n_in, n_out), n_out <= FEW: n_parts warps a row, which share its numbers, and 8 / n_parts
-// rows a block of THREADS. few_sum then adds the parts of one of the block's rows in their order.
-__device__ void few_sums(const float* __restrict__ x, const float* __restrict__ W, int n_rows, int n_in, int n_out,
-                         int n_parts, float (&of_warps)[THREADS / 32][FEW]) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const long long r = (long long)blockIdx.x * (THREADS / 32 / n_parts) + warp / n_parts;
+// y (n_rows, n_out) = x (n_rows, n_in) @ W (n_in, n_out) + b, n_out <= FEW. n_parts warps a row, which share its numbers
+// and whose sums are added in their order; 8 / n_parts rows a block of THREADS.
+extern "C" __global__ void few_linear(const float* __restrict__ x, const float* __restrict__ W,
+                                      const float* __restrict__ b, int n_rows, int n_in, int n_out, int n_parts,
+                                      float* __restrict__ y) {
+    __shared__ float of_warps[THREADS / 32][FEW];
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, n_here = THREADS / 32 / n_parts;
+    const long long first = (long long)blockIdx.x * n_here, r = first + warp / n_parts;
     if (r < n_rows) {  // whole warps, which add among themselves
         const float* row = x + r * n_in;
         float sums[FEW];
@@ -457,23 +425,11 @@ __device__ void few_sums(const float* __restrict__ x, const float* __restrict__ 
             }
     }
     __syncthreads();
-}
-
-__device__ float few_sum(const float (&of_warps)[THREADS / 32][FEW], int here, int n_parts, int j) {
+    const int here = threadIdx.x / FEW, j = threadIdx.x % FEW;
+    if (here >= n_here || first + here >= n_rows || j >= n_out) return;
     float sum = of_warps[here * n_parts][j];
     for (int part = 1; part < n_parts; ++part) sum += of_warps[here * n_parts + part][j];
-    return sum;
-}
-
-// y (n_rows, n_out) = x @ W + b.
-extern "C" __global__ void few_linear(const float* __restrict__ x, const float* __restrict__ W,
-                                      const float* __restrict__ b, int n_rows, int n_in, int n_out, int n_parts,
-                                      float* __restrict__ y) {
-    __shared__ float of_warps[THREADS / 32][FEW];
-    few_sums(x, W, n_rows, n_in, n_out, n_parts, of_warps);
-    const int here = threadIdx.x / FEW, j = threadIdx.x % FEW, n_here = THREADS / 32 / n_parts;
-    const long long r = (long long)blockIdx.x * n_here + here;
-    if (here < n_here && r < n_rows && j < n_out) y[r * n_out + j] = few_sum(of_warps, here, n_parts, j) + b[j];
+    y[(first + here) * n_out + j] = sum + b[j];
 }
 
 // gW (n_in, n_out), gb (n_out,) and gx (n_rows, n_in) of few_linear in one launch. Blocks: n_in / 32 for gW, one for gb,
@@ -581,10 +537,37 @@ extern "C" __global__ void few_linear_relu_gradients(const float* __restrict__ x
 // The loss
 // ====================================================================================================================
 
-// The mean loss of n rows from what each of THREADS threads has added up, and the pass moved on by them.
-__device__ void add_batch(double total, int n_right, int n, float* loss, State* state, int in_training) {
+// Mean softmax cross-entropy of y (n, n_classes) against t int32 (n,), its gradient by y, and which rows have the first
+// of their largest scores at their label: correct uint8, at the rows of the pass. One block of THREADS. Moves the pass
+// on by the batch: nothing that reads `state->row` or `state->time` may come after it in a step.
+extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y, const int* __restrict__ t, int n,
+                                                 int n_classes, float* __restrict__ gradient,
+                                                 unsigned char* __restrict__ correct, float* __restrict__ loss,
+                                                 State* __restrict__ state, int in_training) {
     __shared__ double losses[THREADS];
     __shared__ int rights[THREADS];
+    unsigned char* correct_here = correct + state->row;
+    const float share = (float)(1.0 / n);
+    double total = 0.0;
+    int n_right = 0;
+    for (int r = threadIdx.x; r < n; r += blockDim.x) {
+        const float* scores = y + (long long)r * n_classes;
+        float* g = gradient + (long long)r * n_classes;
+        int best = 0;
+        for (int j = 1; j < n_classes; ++j)
+            if (scores[j] > scores[best]) best = j;
+        const float largest = scores[best];
+        float sum = 0.f;
+        for (int j = 0; j < n_classes; ++j) {
+            g[j] = expf(scores[j] - largest);
+            sum += g[j];
+        }
+        const int label = t[r];
+        correct_here[r] = best == label;
+        n_right += best == label;
+        total += log((double)sum) + (double)(largest - scores[label]);
+        for (int j = 0; j < n_classes; ++j) g[j] = (g[j] / sum - (j == label ? 1.f : 0.f)) * share;
+    }
     losses[threadIdx.x] = total;
     rights[threadIdx.x] = n_right;
     __syncthreads();
@@ -608,89 +591,6 @@ __device__ void add_batch(double total, int n_right, int n, float* loss, State* 
         state->row += n;
         state->time += in_training;
     }
-}
-
-// Mean softmax cross-entropy of y (n, n_classes) against t int32 (n,), its gradient by y, and which rows have the first
-// of their largest scores at their label: correct uint8, at the rows of the pass. One block of THREADS. Moves the pass
-// on by the batch: nothing that reads `state->row` or `state->time` may come after it in a step.
-extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y, const int* __restrict__ t, int n,
-                                                 int n_classes, float* __restrict__ gradient,
-                                                 unsigned char* __restrict__ correct, float* __restrict__ loss,
-                                                 State* __restrict__ state, int in_training) {
-    unsigned char* correct_here = correct + state->row;
-    const float share = (float)(1.0 / n);
-    double total = 0.0;
-    int n_right = 0;
-    for (int r = threadIdx.x; r < n; r += blockDim.x) {
-        const float* scores = y + (long long)r * n_classes;
-        float* g = gradient + (long long)r * n_classes;
-        int best = 0;
-        for (int j = 1; j < n_classes; ++j)
-            if (scores[j] > scores[best]) best = j;
-        const float largest = scores[best];
-        float sum = 0.f;
-        for (int j = 0; j < n_classes; ++j) {
-            g[j] = expf(scores[j] - largest);
-            sum += g[j];
-        }
-        const int label = t[r];
-        correct_here[r] = best == label;
-        n_right += best == label;
-        total += log((double)sum) + (double)(largest - scores[label]);
-        for (int j = 0; j < n_classes; ++j) g[j] = (g[j] / sum - (j == label ? 1.f : 0.f)) * share;
-    }
-    add_batch(total, n_right, n, loss, state, in_training);
-}
-
-// few_linear and softmax_cross_entropy in one: y is written for whoever asks. row_losses double (n_rows,); the ticket, of one
-// int32, is 0 before and after. The block that is done last adds up the rows in the order of softmax_cross_entropy.
-extern "C" __global__ void few_linear_loss(const float* __restrict__ x, const float* __restrict__ W,
-                                           const float* __restrict__ b, const int* __restrict__ t, int n_rows, int n_in,
-                                           int n_out, int n_parts, float* __restrict__ y, float* __restrict__ gradient,
-                                           unsigned char* correct, double* row_losses, int* ticket,
-                                           float* __restrict__ loss, State* state, int in_training) {
-    __shared__ float of_warps[THREADS / 32][FEW];
-    unsigned char* correct_here = correct + state->row;
-    few_sums(x, W, n_rows, n_in, n_out, n_parts, of_warps);
-    const int here = threadIdx.x, n_here = THREADS / 32 / n_parts;
-    const long long r = (long long)blockIdx.x * n_here + here;
-    if (here < n_here && r < n_rows) {
-        const float share = (float)(1.0 / n_rows);
-        const int label = t[r];
-        int best = 0;
-        float scores[FEW], largest = 0.f, of_label = 0.f, sum = 0.f;
-#pragma unroll
-        for (int j = 0; j < FEW; ++j)
-            if (j < n_out) {
-                scores[j] = few_sum(of_warps, here, n_parts, j) + b[j];
-                y[r * n_out + j] = scores[j];
-                if (j == 0 || scores[j] > largest) {
-                    largest = scores[j];
-                    best = j;
-                }
-                if (j == label) of_label = scores[j];
-            }
-        float e[FEW];
-#pragma unroll
-        for (int j = 0; j < FEW; ++j)
-            if (j < n_out) {
-                e[j] = expf(scores[j] - largest);
-                sum += e[j];
-            }
-#pragma unroll
-        for (int j = 0; j < FEW; ++j)
-            if (j < n_out) gradient[r * n_out + j] = (e[j] / sum - (j == label ? 1.f : 0.f)) * share;
-        correct_here[r] = best == label;
-        row_losses[r] = log((double)sum) + (double)(largest - of_label);
-    }
-    if (!is_last_of((int)gridDim.x, ticket)) return;
-    double total = 0.0;
-    int n_right = 0;
-    for (int i = threadIdx.x; i < n_rows; i += THREADS) {
-        total += *(const volatile double*)(row_losses + i);
-        n_right += *(const volatile unsigned char*)(correct_here + i);
-    }
-    add_batch(total, n_right, n_rows, loss, state, in_training);
 }
 
 // ====================================================================================================================

@@ -19,7 +19,6 @@ from runner.engine.gpu import narrow as few
 from runner.engine.gpu.blas import Blas
 from runner.engine.gpu.module import blocks, launch
 from runner.engine.gpu.passes import STATE, Pass
-from runner.engine.gpu.waiting import Waiting, after_waiting
 from runner.seeding import Draw
 
 
@@ -41,7 +40,6 @@ class Kernels:
         #: The pass that the next launches belong to.
         self.at = self._own
         self._tickets: dict[int, Any] = {}
-        self.waiting = Waiting()
 
     @contextmanager
     def on_card(self) -> Iterator[None]:
@@ -50,7 +48,7 @@ class Kernels:
 
         # A stream of one's own does not wait for what was done on the common one.
         cupy.cuda.get_current_stream().synchronize()
-        with self.stream, cupy.cuda.using_allocator(self._pool.malloc), self.waiting.none_after():
+        with self.stream, cupy.cuda.using_allocator(self._pool.malloc):
             yield
 
     @contextmanager
@@ -58,25 +56,22 @@ class Kernels:
         """The launches of the block belong to this pass."""
         self.at = of
         try:
-            with self.waiting.none_after():
-                yield
+            yield
         finally:
             self.at = self._own
 
     # =========================================================================
     # Batches
     # =========================================================================
-    @after_waiting
     def batch(self, of: Pass, n: int, scale: float) -> tuple[Any, Any]:
         """The next n images of the pass, (n, channels, height, width), divided by `scale`, and their labels (n,)."""
         import cupy
 
         x = cupy.empty((n, *of.images.shape[1:]), dtype=cupy.float32)
         t = cupy.empty(n, dtype=cupy.int32)
-        batch = of.images, of.labels, of.order, of.state, np.float32(scale), x, t
         n_pixels = x.size // n
-        grid = (n, *blocks(n_pixels))
-        self.waiting.put(x, batch, lambda: launch("gather", grid, *batch, np.int32(n_pixels)))
+        arrays, numbers = (of.images, of.labels, of.order, of.state), (np.int32(n_pixels), np.float32(scale))
+        launch("gather", (n, *blocks(n_pixels)), *arrays, *numbers, x, t)
         return x, t
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:
@@ -91,11 +86,9 @@ class Kernels:
         if is_on_cpu(x):
             return _shaped(len(x), len(W), x.shape[2] // 2, x.shape[3] // 2), None
         if convolution.is_direct(x, W):
-            return convolution.direct(x, W, b, self.waiting.take(x))
-        self.waiting.launch()
+            return convolution.direct(x, W, b)
         return convolution.bias_relu_pool(convolution.product(self.blas, x, W), b)
 
-    @after_waiting
     def conv_relu_pool_gradients(self, x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
         """As `runner.engine.cpu.conv_relu_pool_gradients`."""
         tickets = self._tickets_of(len(W))
@@ -114,7 +107,6 @@ class Kernels:
             self._tickets[n] = cupy.zeros(n, dtype=cupy.int32)
         return self._tickets[n]
 
-    @after_waiting
     def conv_relu(self, x: Any, W: Any, b: Any) -> Any:
         """As `runner.engine.cpu.conv_relu`."""
         if is_on_cpu(x):
@@ -123,7 +115,6 @@ class Kernels:
         convolution.bias_relu(z, b)
         return z
 
-    @after_waiting
     def conv_relu_gradients(self, x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
         """As `runner.engine.cpu.conv_relu_gradients`."""
         gz = convolution.relu_gradients(gy, y, gb, self._tickets_of(len(W)))
@@ -132,7 +123,6 @@ class Kernels:
     # =========================================================================
     # Linear layers
     # =========================================================================
-    @after_waiting
     def linear(self, x: Any, W: Any, b: Any) -> Any:
         """x @ W + b: (n, n_in) by (n_in, n_out), (n_out,)."""
         import cupy
@@ -142,13 +132,12 @@ class Kernels:
             return _shaped(len(x), n_out)
         y = cupy.empty((len(x), n_out), dtype=x.dtype)
         if few.is_few(W):
-            self.waiting.put(y, (x, W, b), lambda: few.linear(x, W, b, y))
+            few.linear(x, W, b, y)
         else:
             self.blas.product(x, W, y)
             launch("add_bias", blocks(y.size), y, b, np.int64(y.size), np.int32(n_out))
         return y
 
-    @after_waiting
     def linear_gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
         """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
         if few.is_few(W):
@@ -157,7 +146,6 @@ class Kernels:
         launch("row_sums", (-(-W.shape[1] // 32),), gy, np.int32(len(x)), n_out, gb)
         return self.product_gradients(x, W, gy, gW, want_gx)
 
-    @after_waiting
     def linear_and_relu_gradients(
         self, x: Any, W: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, gb_before: Any
     ) -> tuple[Any, Any] | None:
@@ -170,7 +158,6 @@ class Kernels:
             return None
         return few.relu_gradients(x, W, np.float32(1.0 - (ratio or 0.0)), gy, gW, gb, gb_before)
 
-    @after_waiting
     def linear_relu(self, x: Any, W: Any, b: Any, draw: Draw | None) -> Any:
         """relu(x @ W + b), and with a draw the units that it keeps, divided by their share."""
         import cupy
@@ -199,7 +186,6 @@ class Kernels:
         )
         return y
 
-    @after_waiting
     def linear_relu_gradients(
         self, x: Any, W: Any, y: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, want_gx: bool
     ) -> Any:
@@ -211,7 +197,6 @@ class Kernels:
         launch("relu_gradients", (-(-n_units // 32),), gy, y, kept, np.int32(len(y)), np.int32(n_units), gz, gb)
         return self.product_gradients(x, W, gz, gW, want_gx)
 
-    @after_waiting
     def product_gradients(self, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
         """Fill gW for gz, the gradient of x @ W; return that of x, or None when nobody wants it."""
         import cupy
@@ -241,20 +226,14 @@ class Kernels:
             correct = cupy.empty(n, dtype=cupy.uint8)
             self.at.place()
         state, in_training = self.at.state, np.int32(self.at.in_training)
-        if layer := self.waiting.take(y):
-            x, W, b = layer
-            out = y, gradient, correct, self._tickets_of(1), loss, state, in_training
-            few.linear_loss(x, W, b, t, *out)
-        else:
-            numbers = np.int32(n), np.int32(n_classes)
-            launch("softmax_cross_entropy", (1,), y, t, *numbers, gradient, correct, loss, state, in_training)
+        numbers = np.int32(n), np.int32(n_classes)
+        launch("softmax_cross_entropy", (1,), y, t, *numbers, gradient, correct, loss, state, in_training)
         return loss, correct.view(cupy.bool_), gradient
 
     def is_one(self, gradient: Any) -> bool:
         """Whether it is the gradient that a loss begins with; a number on the card is not looked at."""
         return gradient is self.one
 
-    @after_waiting
     def adam(
         self, p: Any, g: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float, decay: float
     ) -> None:
@@ -262,12 +241,10 @@ class Kernels:
         rests = np.float32(1 - beta1), np.float32(1 - beta2)
         self._update("adam", (p, g, m, v), lr, *rests, np.float32(eps), np.float32(decay))
 
-    @after_waiting
     def momentum(self, p: Any, g: Any, v: Any, lr: float, factor: float, decay: float) -> None:
         """As `runner.engine.cpu.momentum`; within a pass the rate is that of the pass's step."""
         self._update("momentum", (p, g, v), lr, np.float32(factor), np.float32(decay))
 
-    @after_waiting
     def sgd(self, p: Any, g: Any, lr: float, decay: float) -> None:
         """As `runner.engine.cpu.sgd`; within a pass the rate is that of the pass's step."""
         self._update("sgd", (p, g), lr, np.float32(decay))

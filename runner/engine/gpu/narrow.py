@@ -1,4 +1,4 @@
-"""Layers of so few units that a matrix product could not fill a card with them: the last layer, and its loss."""
+"""Layers of so few units that a matrix product could not fill a card with them: the last layer."""
 
 from typing import Any
 
@@ -19,27 +19,9 @@ def is_few(W: Any) -> bool:
 
 def linear(x: Any, W: Any, b: Any, y: Any) -> None:
     """Fill y (n, n_out) with x @ W + b."""
-    grid, numbers = _shares(x, W)
-    launch("few_linear", grid, x, W, b, *numbers, y)
-
-
-def linear_loss(
-    x: Any, W: Any, b: Any, t: Any, y: Any, gradient: Any, correct: Any, ticket: Any, loss: Any, state: Any, mode: Any
-) -> None:
-    """`linear` and the kernel softmax_cross_entropy in one; `ticket` int32 (1,) is 0 before and after."""
-    import cupy
-
-    grid, numbers = _shares(x, W)
-    row_losses = cupy.empty(len(x), dtype=cupy.float64)
-    out = y, gradient, correct, row_losses, ticket, loss, state, mode
-    launch("few_linear_loss", grid, x, W, b, t, *numbers, *out)
-
-
-def _shares(x: Any, W: Any) -> tuple[tuple[int], tuple[np.int32, ...]]:
-    n_in, n_out = W.shape
-    n_parts = 1 if n_in <= _LONG else THREADS // 32
+    n_parts = 1 if len(W) <= _LONG else THREADS // 32
     grid = (-(-len(x) * n_parts // (THREADS // 32)),)
-    return grid, (np.int32(len(x)), np.int32(n_in), np.int32(n_out), np.int32(n_parts))
+    launch("few_linear", grid, x, W, b, *_sizes(x, W), np.int32(n_parts), y)
 
 
 def gradients(x: Any, W: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:

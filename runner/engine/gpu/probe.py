@@ -1,9 +1,8 @@
-"""What a model leaves room for of a card's short cuts, found out on two images before training."""
+"""Whether a step of a model can be captured as a CUDA graph, found out on two images before training."""
 
 from typing import TYPE_CHECKING, Any
 
 from runner.engine import device as devices
-from runner.engine.dezero import no_grad, test_mode
 from runner.engine.gpu import Pass, board_size
 from runner.engine.gpu.epoch import captured
 from runner.engine.loop import NO_UPDATE, step
@@ -16,43 +15,6 @@ def _pass(x: Any, t: Any) -> Pass:
     import cupy
 
     return Pass(x, t.astype(cupy.int32), cupy.zeros(board_size(len(x)), dtype=cupy.uint8), in_training=True)
-
-
-def may_wait(model: Any, engine: "FastOnGpu", x: Any, t: Any) -> bool:
-    """Whether a batch may wait for the convolution, and the last layer for its loss, so that one kernel computes both.
-
-    A model that looks at pixels or scores by itself would see nothing yet: what waits is filled with NaN here, and
-    losses and gradients must have the bits that they have when nothing waits.
-    """
-    waiting = engine.kernels.waiting
-
-    images = (x != 0).astype("uint8")  # any will do
-
-    def bits() -> list[bytes]:
-        trial = _pass(images, t)
-        with engine.kernels.during(trial):
-            engine.masks.training(1)
-            loss, _ = step(model, NO_UPDATE, engine, *engine.kernels.batch(trial, len(x), 1.0))
-            found = [loss.data, *(parameter.grad.data for parameter in model.params() if parameter.grad is not None)]
-            found = [devices.to_numpy(array).tobytes() for array in found]
-            trial.place()
-            with no_grad(), test_mode():
-                x_again, t_again = engine.kernels.batch(trial, len(x), 1.0)
-                loss, _ = engine.loss(model(x_again), t_again)
-            found.append(devices.to_numpy(loss.data).tobytes())
-        return found
-
-    at_once = bits()
-    waiting.is_allowed, waiting.trial = True, lambda output: output.fill(float("nan"))
-    try:
-        return bits() == at_once
-    except Exception as error:
-        if devices.is_out_of_memory(error):
-            raise
-        return False  # it looked, and said so
-    finally:
-        waiting.is_allowed, waiting.trial = False, None
-        model.cleargrads()
 
 
 def why_not_capturable(model: Any, optimizer: Any, engine: "FastOnGpu", x: Any, t: Any) -> str | None:

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)\s*\{')
 
 #: Barriers, and the functions of kernels.cu that have some.
-WAITS = re.compile("__syncthreads|__shfl|block_sums|few_sums|add_batch|is_last_of|conv3x3_relu_pool_of")
+WAITS = re.compile("__syncthreads|__shfl|block_sums|is_last_of")
 
 
 class Parameter(NamedTuple):

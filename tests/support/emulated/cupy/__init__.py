@@ -323,7 +323,6 @@ from . import cuda  # noqa: E402, F401
 # What the C types of kernels.cu are to NumPy; CuPy passes bytes on and would not notice another type.
 _TYPES = {
     "float*": (float32,),
-    "double*": (float64,),
     "unsigned char*": (uint8, bool_),
     "signed char*": (int8,),
     "int*": (int32,),
