@@ -1,43 +1,47 @@
-"""Whether a step of a model can be captured as a CUDA graph, found out on two images before training."""
+"""The capability probe: whether a training step of this model can be captured as a CUDA graph."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runner.engine import device as devices
-from runner.engine.gpu import Pass, board_size
-from runner.engine.gpu.epoch import captured
+from runner.engine.device import is_out_of_memory
+from runner.engine.fast import Fast
+from runner.engine.gpu.batches import Batches, Phase
+from runner.engine.gpu.graph import capture_graph
+from runner.engine.gpu.kernels import Kernels
 from runner.engine.loop import NO_UPDATE, step
 
-if TYPE_CHECKING:
-    from runner.engine.gpu.engine import FastOnGpu
 
+def why_not_capturable(model: Any, optimizer: Any, engine: Fast, x: Any, t: Any) -> str | None:
+    """Why a step cannot be captured, such as a function of the model that copies to the host.
 
-def _pass(x: Any, t: Any) -> Pass:
+    The step is captured with the batch (x, t) and never launched: weights and optimizer stay as
+    they are.
+
+    Returns
+    -------
+    str or None
+        The error of CUDA or CuPy in one line; None when the step can be captured.
+
+    Raises
+    ------
+    MemoryError
+        When the GPU has no room for the graph.
+    """
     import cupy
 
-    return Pass(x, t.astype(cupy.int32), cupy.zeros(board_size(len(x)), dtype=cupy.uint8), in_training=True)
-
-
-def why_not_capturable(model: Any, optimizer: Any, engine: "FastOnGpu", x: Any, t: Any) -> str | None:
-    """What a step does that cannot be captured, such as a function of DeZero's that copies to the card; None: nothing.
-
-    No weight changes, nor anything of the optimizer: the step that updates them is captured and not launched.
-    """
-    kernels, trial = engine.kernels, _pass(x, t)
-
-    def work(optimizer: Any) -> None:
-        step(model, optimizer, engine, x, trial.labels)
-
-    before = dict(vars(optimizer))  # Adam counts its steps on the host
-    with kernels.during(trial):
-        work(NO_UPDATE)
+    kernels: Kernels = engine.kernels
+    batches = Batches(Phase.TRAIN, x, t.astype(cupy.int32), len(x))
+    state_on_host = dict(vars(optimizer))  # Adam counts its steps on the host
+    with kernels.using(batches):
+        # Libraries load what these shapes need on first use, which CUDA refuses within a capture.
+        step(model, NO_UPDATE, engine, x, batches.labels)
         kernels.stream.synchronize()
         try:
-            captured(kernels.stream, lambda: work(optimizer))
+            capture_graph(kernels.stream, lambda: step(model, optimizer, engine, x, batches.labels))
         except Exception as error:
-            if devices.is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
             return " ".join(str(error).split())[:200] or type(error).__name__
         finally:
-            vars(optimizer).update(before)
+            vars(optimizer).update(state_on_host)
             model.cleargrads()
     return None
