@@ -4,23 +4,23 @@ import pytest
 
 pytest.register_assert_rewrite("gpu_runs")
 
-from gpu_runs import IMAGES, TEST_IMAGES  # noqa: E402
-
-from runner.train import epochs as training  # noqa: E402
+from gpu_runs import BATCH, EPOCHS, IMAGES, TEST_IMAGES  # noqa: E402
+from short_training import assembled  # noqa: E402
 
 
 @pytest.fixture
 def gpu_run(new_run, digits, few):
-    """Call for a run on a device and its images, after its warm-up."""
+    """Call for a run on a device with its images, after its warm-up."""
 
-    def build(on="gpu", n_images=IMAGES, graph=True, hooks=(), **knobs):
+    def build(on="gpu", n_images=IMAGES, epochs=EPOCHS, graph=True, hooks=(), **knobs):
         run = new_run(engine="fast", device=on, **(dict(channels=2, hidden_size=12) | knobs))
         if on == "gpu":
             run.engine.graph = graph
         for hook in hooks:
             run.optimizer.add_hook(hook)
-        run.data = few(digits, n_images, TEST_IMAGES, resident=run.engine.resident)
-        training.warm_up(run.model, run.optimizer, run.engine, run.data)
+        data = few(digits, n_images, TEST_IMAGES, None, run.engine.resident)
+        run = assembled(run, data, epochs, BATCH)
+        run.warm_up()
         return run
 
     return build

@@ -43,7 +43,7 @@ def test_a_table_says_who_did_not_run_and_why():
     report = dict(card="a card", date="today", versions={}, rounds=3, rows=rows, main_job_s=12.34)
     text = card.markdown(report)
     assert "| engine=fast device=gpu, 4 concurrent runs | 20.0 | 10.0 to 30.0 |" in text
-    assert "| PyTorch, a captured CUDA graph | not run: no torch | |" in text and "12.3 s" in text
+    assert "| PyTorch, CUDA graph | not run: no torch | |" in text and "12.3 s" in text
 
 
 class Answering:

@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from gpu_runs import IMAGES, assert_close, loop_of, records_of, training_of, weights_and_state, without_times
+from gpu_runs import EPOCHS, IMAGES, assert_close, loop_of, records_of, results_of, state_bytes, training_of
+from short_training import without_times
 
 from runner.engine import device
 from runner.engine.gpu import graph
 from runner.engine.loop import Diverged, Position
 from runner.state.checkpoint import Checkpoints
-from runner.train import run as experiment
+from runner.train.run import _resume, _snapshot
 
 pytestmark = pytest.mark.gpu
 
@@ -30,13 +31,13 @@ pytestmark = pytest.mark.gpu
 )
 def test_epochs_have_the_losses_and_accuracies_of_the_cpu(knobs, gpu_run):
     on_gpu, on_cpu = gpu_run("gpu", **knobs), gpu_run("cpu", **knobs)
-    assert_close(records_of(on_gpu, 2), records_of(on_cpu, 2))
+    assert_close(records_of(on_gpu), records_of(on_cpu))
     assert on_gpu.engine.graph and on_gpu.engine.fallbacks == ()
 
 
 def test_a_hundred_steps_have_the_losses_of_the_cpu(gpu_run):
     on_gpu, on_cpu = (
-        [record.train_loss for record in records_of(gpu_run(device, n_images=40), 25)] for device in ("gpu", "cpu")
+        [record.train_loss for record in records_of(gpu_run(on, n_images=40, epochs=25))] for on in ("gpu", "cpu")
     )
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-4, atol=0)
 
@@ -44,8 +45,7 @@ def test_a_hundred_steps_have_the_losses_of_the_cpu(gpu_run):
 @pytest.mark.parametrize("optimizer, stops", [("adam", range(1, 30)), ("momentum", [4]), ("sgd", [7])])
 def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(optimizer, stops, gpu_run, tmp_path, monkeypatch):
     monkeypatch.setattr(graph, "STEPS_PER_GRAPH", 2)
-    undisturbed = gpu_run(optimizer=optimizer)
-    expected = without_times(records_of(undisturbed, 2)), weights_and_state(undisturbed)
+    expected = results_of(gpu_run(optimizer=optimizer))
     n_stops = 0
     for k in stops:
         run, position, n_asked = gpu_run(optimizer=optimizer), Position(), 0
@@ -55,40 +55,36 @@ def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(optimizer, stops
             n_asked += 1
             return n_asked == k  # noqa: B023
 
-        records = records_of(run, 2, position=position, should_stop=should_stop)
-        if position.epoch > 2:
+        records = records_of(run, position=position, should_stop=should_stop)
+        if position.epoch > EPOCHS:
             break
         n_stops += 1
         resumed = gpu_run(optimizer=optimizer)
         checkpoints = Checkpoints(tmp_path / str(k), "key")
         (tmp_path / str(k)).mkdir()
-        checkpoints.save(experiment._snapshot(run.model, run.optimizer), vars(position))
-        position = experiment._resume(checkpoints, resumed.model, resumed.optimizer)
-        records += records_of(resumed, 2, position=position)
-        assert (without_times(records), weights_and_state(resumed)) == expected, k
+        checkpoints.save(_snapshot(run), vars(position))
+        records += records_of(resumed, position=_resume(checkpoints, resumed))
+        assert (without_times(records), state_bytes(resumed)) == expected, k
     assert n_stops == min(len(stops), 8)
 
 
 def test_two_concurrent_runs_have_the_bits_that_each_has_alone(gpu_run):
     variants = [dict(), dict(channels=2, hidden_size=9, dropout_ratio=0.2)]
-    alone = []
-    for knobs in variants:
-        run = gpu_run(**knobs)
-        alone.append((without_times(records_of(run, 2)), weights_and_state(run)))
+    alone = [results_of(gpu_run(**knobs)) for knobs in variants]
     runs = [gpu_run(**knobs) for knobs in variants]
-    trainings, records = [training_of(run, 2) for run in runs], [[], []]
+    trainings, records = [training_of(run) for run in runs], [[], []]
     for _ in range(4):
         for i, training in enumerate(trainings):
             records[i] += filter(None, [next(training, None)])
     results = zip(records, runs, strict=True)
-    assert [(without_times(run_records), weights_and_state(run)) for run_records, run in results] == alone
+    assert [(without_times(run_records), state_bytes(run)) for run_records, run in results] == alone
 
 
 def test_a_run_that_is_closed_leaves_no_work_on_its_stream(gpu_run):
     run = gpu_run()
-    epochs = training_of(run, 2)
-    assert next(epochs) is None
-    epochs.close()
+    training = training_of(run)
+    assert next(training) is None
+    training.close()
     assert run.engine.kernels.stream.done
 
 
@@ -101,7 +97,7 @@ def test_an_epoch_that_fails_while_it_is_launched_leaves_no_work_either(gpu_run)
 
     asked = fails_at_the_third()
     with pytest.raises(RuntimeError, match="no third"):
-        next(training_of(run, 2, should_stop=lambda: next(asked)))
+        next(training_of(run, should_stop=lambda: next(asked)))
     assert run.engine.kernels.stream.done
 
 
@@ -136,14 +132,14 @@ def test_the_first_loss_that_is_not_finite_is_reported_as_on_the_cpu(lr, gpu_run
     for on in ("cpu", "gpu"):
         position = Position()
         with pytest.raises(Diverged) as error, np.errstate(all="ignore"):
-            records_of(gpu_run(on, optimizer="sgd", lr=lr), 5, position=position)
+            records_of(gpu_run(on, optimizer="sgd", lr=lr, epochs=5), position=position)
         reported[on] = str(error.value), position.epoch, position.step
     assert reported["gpu"] == reported["cpu"] and reported["gpu"][2] > 1
 
 
 def test_after_the_last_epoch_the_test_images_are_classified_as_in_it(gpu_run):
     run = gpu_run()
-    last = records_of(run, 2)[-1]
+    last = records_of(run)[-1]
     loss, correct = loop_of(run).test()
     assert loss == last.test_loss and correct.tobytes() == last.test_correct.tobytes()
 
@@ -152,7 +148,7 @@ def test_a_finished_run_frees_its_memory(gpu_run):
     import cupy
 
     def train():
-        records_of(gpu_run(), 1)
+        records_of(gpu_run(epochs=1))
         gc.collect()
         device.free_gpu_memory()
         free, total = cupy.cuda.Device().mem_info

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from gpu_runs import BATCH, IS_EMULATED, assert_close, loop_of, records_of, weights_and_state, without_times
+from gpu_runs import BATCH, IS_EMULATED, assert_close, loop_of, records_of, results_of
 
 from runner.engine import layers
 from runner.engine.dezero import F, Model
@@ -20,8 +20,7 @@ def test_graphs_of_any_length_and_single_launches_give_the_same_bits(gpu_run, mo
     results = []
     for steps_per_graph, use_graphs in ((20, True), (2, True), (1, True), (20, False)):
         monkeypatch.setattr(graph, "STEPS_PER_GRAPH", steps_per_graph)
-        run = gpu_run(graph=use_graphs)
-        results.append((without_times(records_of(run, 2)), weights_and_state(run)))
+        results.append(results_of(gpu_run(graph=use_graphs)))
     assert all(result == results[0] for result in results[1:])
 
 
@@ -70,8 +69,8 @@ def test_a_model_that_changes_arrays_in_place_has_the_losses_of_the_cpu(what, gp
     from runner.models import mlp
 
     monkeypatch.setattr(mlp, "build", lambda config, engine: ChangesInPlace(engine, what))
-    run, on_cpu = gpu_run("gpu", kind="mlp"), gpu_run("cpu", kind="mlp")
-    assert_close(records_of(run, 1), records_of(on_cpu, 1))
+    run, on_cpu = gpu_run("gpu", kind="mlp", epochs=1), gpu_run("cpu", kind="mlp", epochs=1)
+    assert_close(records_of(run), records_of(on_cpu))
 
 
 class CopiesToHost(Model):
@@ -92,9 +91,9 @@ def test_a_model_that_cannot_be_captured_trains_without_graphs_and_its_fallbacks
     from runner.models import mlp
 
     monkeypatch.setattr(mlp, "build", lambda config, engine: CopiesToHost(engine))
-    run, on_cpu = gpu_run("gpu", kind="mlp"), gpu_run("cpu", kind="mlp")
+    run, on_cpu = gpu_run("gpu", kind="mlp", epochs=1), gpu_run("cpu", kind="mlp", epochs=1)
     assert not run.engine.graph and "no CUDA graph: " in run.engine.fallbacks[-1]
-    assert_close(records_of(run, 1), records_of(on_cpu, 1))
+    assert_close(records_of(run), records_of(on_cpu))
 
 
 def test_an_optimizers_hook_that_copies_to_the_host_trains_without_graphs_too(gpu_run):
@@ -103,9 +102,9 @@ def test_an_optimizers_hook_that_copies_to_the_host_trains_without_graphs_too(gp
         for parameter in parameters:
             parameter.grad.data *= min(1.0, 0.1 / norm)
 
-    run, on_cpu = gpu_run("gpu", hooks=[clip]), gpu_run("cpu", hooks=[clip])
+    run, on_cpu = gpu_run("gpu", epochs=1, hooks=[clip]), gpu_run("cpu", epochs=1, hooks=[clip])
     assert run.optimizer.t == 0 and "no CUDA graph: " in run.engine.fallbacks[-1]
-    assert_close(records_of(run, 1), records_of(on_cpu, 1))
+    assert_close(records_of(run), records_of(on_cpu))
 
 
 @pytest.mark.skipif(not IS_EMULATED, reason="the memory that a graph takes can only be set on the emulated GPU")

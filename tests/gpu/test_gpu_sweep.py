@@ -11,8 +11,9 @@ from commands import environment, lines, results, run
 from gpu_runs import IS_EMULATED
 from places import FAULTY
 
-from runner.data import loading as data
-from runner.train import device_data as resident
+from runner.data import loading
+from runner.state.root import Root
+from runner.train import device_data
 from runner.work import worker
 
 pytestmark = pytest.mark.gpu
@@ -74,9 +75,10 @@ LOST = (*SHORT[:2], "seed=0,1,2", "model.channels=1", "model.hidden_size=8", "tr
 
 
 @emulated
-def test_a_run_that_loses_its_gpu_fails_alone_and_another_process_goes_on(tmp_path):
-    # Two GPUs: the launcher ends the other worker too, whose run must not fail.
-    ended = run(tmp_path / "root", "-m", *LOST, "engine.streams=2", code=1, env=faulty(EMULATED_GPUS="2"))
+@pytest.mark.parametrize("n_gpus", ["1", "2"])
+def test_a_run_that_loses_its_gpu_fails_alone_and_another_process_goes_on(n_gpus, tmp_path):
+    # With two GPUs the launcher ends the other worker too, whose run must not fail.
+    ended = run(tmp_path / "root", "-m", *LOST, "engine.streams=2", code=1, env=faulty(EMULATED_GPUS=n_gpus))
     assert "1 of 3 runs failed" in ended.err and "illegal memory access" in ended.err
     statuses = [ends[-1]["status"] for ends in lines(tmp_path / "root", "end").values()]
     assert sorted(statuses) == ["done", "done", "failed"]
@@ -84,7 +86,7 @@ def test_a_run_that_loses_its_gpu_fails_alone_and_another_process_goes_on(tmp_pa
 
 @emulated
 def test_without_another_process_the_next_command_goes_on(tmp_path):
-    words = ("-m", *LOST, "engine.streams=2", "runner.workers=1")
+    words = ("-m", *LOST, "engine.streams=2", "hydra/launcher=basic")  # the worker is the sweep's own process
     ended = run(tmp_path / "root", *words, code=1, env=faulty())
     assert "1 of 3 runs failed, which stopped the sweep; 0 are trained; go on with" in ended.err
     assert "3 of 3 runs trained" in run(tmp_path / "root", *words).out
@@ -93,24 +95,25 @@ def test_without_another_process_the_next_command_goes_on(tmp_path):
 def test_runs_of_a_process_read_the_images_once_and_only_the_last_data_set_is_kept(tmp_path, monkeypatch):
     import cupy
 
-    engine = SimpleNamespace(resident=cupy.asarray)
-    sha256 = {name: data.prepare(name, tmp_path)[0].sha256 for name in ("digits", "mnist5k")}
-    reads, load = [], data.load
-    monkeypatch.setattr(data, "load", lambda name, *more: (reads.append(name), load(name, *more))[1])
+    engine, root = SimpleNamespace(resident=cupy.asarray), Root(tmp_path)
+    sha256 = {name: loading.prepare(name, root.data)[0].sha256 for name in ("digits", "mnist5k")}
+    reads, load = [], loading.load
+    monkeypatch.setattr(loading, "load", lambda name, *rest: (reads.append(name), load(name, *rest))[1])
 
-    def images(name, device="gpu"):
-        return resident.load(name, sha256[name], tmp_path, engine, device)
+    def images(name):
+        planned = SimpleNamespace(device="gpu", data_name=name, data_sha256=sha256[name])
+        return device_data.load(planned, root, engine)
 
     digits = images("digits")
     assert images("digits") is digits and reads == ["digits"]
-    np.testing.assert_array_equal(digits.test_images.get(), load("digits", sha256["digits"], tmp_path).test_images)
+    np.testing.assert_array_equal(digits.test_images.get(), load("digits", sha256["digits"], root.data).test_images)
     assert (digits.scale, images("mnist5k").scale) == (16.0, 255.0)
     images("digits")
     assert reads == ["digits", "mnist5k", "digits"]
-    resident.release()
+    device_data.release()
     kept = weakref.ref(images("digits"))
     assert kept() is not None
-    resident.release()
+    device_data.release()
     assert kept() is None
 
 
@@ -123,14 +126,14 @@ def test_workers_share_gpus_evenly_whatever_numbers_they_see_them_by(tmp_path, m
     with contextlib.ExitStack() as stack:
         taken = []
         for _ in range(5):
-            stack.enter_context(worker._card(tmp_path, "gpu"))
+            stack.enter_context(worker._card(Root(tmp_path), "gpu"))
             taken.append(cupy.cuda.Device().id)
         assert taken == [0, 1, 0, 1, 0]
         # The same GPUs by other numbers.
         monkeypatch.setattr(cupy.cuda.Device, "pci_bus_id", property(lambda card: f"0000:0{2 - card.id}:00.0"))
-        stack.enter_context(worker._card(tmp_path, "gpu"))
+        stack.enter_context(worker._card(Root(tmp_path), "gpu"))
         assert cupy.cuda.Device().id == 0
-    with worker._card(tmp_path, "gpu"):
+    with worker._card(Root(tmp_path), "gpu"):
         assert cupy.cuda.Device().id == 0  # given back
 
 

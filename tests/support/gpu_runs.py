@@ -4,17 +4,17 @@ import os
 
 import numpy as np
 import pytest
+from short_training import without_times
 
 from runner.engine import device, optimizers
 from runner.engine.dezero import named_parameters
 from runner.engine.loop import Position
-from runner.record import TIMES
-from runner.train import epochs as training
+from runner.train import epochs
 
 IS_EMULATED = "emulated" in os.environ.get("PYTHONPATH", "")
 #: Three batches of ten and a last one of five.
 IMAGES, BATCH = 35, 10
-TEST_IMAGES = 30
+TEST_IMAGES, EPOCHS = 30, 2
 
 
 def to_gpu(array):
@@ -27,21 +27,21 @@ def loop_of(run):
     return run.engine.loop(run.model, run.optimizer, run.data, BATCH)
 
 
-def training_of(run, epochs, position=None, should_stop=lambda: False):
+def training_of(run, position=None, should_stop=lambda: False):
     """The generator of the run's records, and of None where the GPU computes."""
-    parts = run.model, run.optimizer, run.engine, run.data, run.seed
-    return training.train(*parts, epochs, BATCH, position or Position(), should_stop)
+    return epochs.train(run, position or Position(), should_stop)
 
 
-def records_of(*args, **options):
-    return list(filter(None, training_of(*args, **options)))
+def records_of(run, **options):
+    return list(filter(None, training_of(run, **options)))
 
 
-def without_times(records):
-    return [{m: v for m, v in record.metrics().items() if m not in TIMES} for record in records]
+def results_of(run):
+    """Train the run; its records without times, and the bytes of its weights and of its optimizer's state."""
+    return without_times(records_of(run)), state_bytes(run)
 
 
-def weights_and_state(run):
+def state_bytes(run):
     """The bytes of each weight and of the optimizer's state, by name."""
     arrays = {n: device.to_numpy(p.data) for n, p in named_parameters(run.model).items()}
     arrays |= optimizers.state(run.optimizer, run.model)
