@@ -61,7 +61,7 @@ class Launcher:
         for size, n_steps in dict.fromkeys(self._launches(batches, row)) if self._use_graphs else ():
             key = batches.phase, size, n_steps
             if key not in self._graphs:
-                self._graphs[key] = self._captured(batches, size, n_steps)
+                self._graphs[key] = self._capture(batches, size, n_steps)
 
     def launch(self, batches: Batches, row: int = 0, should_stop: Callable[[], bool] = lambda: False) -> int:
         """Launch steps from this row to the end, or until asked to stop; returns the row after the last."""
@@ -85,7 +85,7 @@ class Launcher:
         long, single = (batches.batch_size, STEPS_PER_GRAPH), (batches.batch_size, 1)
         return [long] * n_long + [single] * n_single + [(remainder, 1)] * bool(remainder)
 
-    def _captured(self, batches: Batches, size: int, n_steps: int) -> Any:
+    def _capture(self, batches: Batches, size: int, n_steps: int) -> Any:
         # Libraries load what these shapes need on first use, which CUDA refuses within a capture.
         batches.set_state()
         self._step(batches, size, update=False)
