@@ -1,4 +1,4 @@
-"""`python -m benchmarks.card` (`make bench DEVICE=gpu`): a training step of each contestant on a GPU.
+"""Training steps on a GPU (`python -m benchmarks.card`, `make bench DEVICE=gpu`).
 
 Each contestant is a process of its own and computes only when it is asked. All are asked in turn,
 round after round, so that a slow minute affects all of them. The results are written to
@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import contestants, images, machine
-from benchmarks.contestants import CARD_AS_SHIPPED, CARD_EAGER, CARD_FLOAT32, CARD_GRAPH, CARD_OURS, TITLES
+from benchmarks.contestants import (
+    CARD_AS_SHIPPED,
+    CARD_EAGER,
+    CARD_FLOAT32,
+    CARD_GRAPH,
+    CARD_OURS,
+    TITLES,
+)
 from benchmarks.nets import NETS
 from benchmarks.processes import Setting, Worker
 from runner.engine import device
@@ -72,13 +79,18 @@ def main() -> None:
 def measured(net: str, folder: Path, torch_python: str, rounds: int) -> list[dict[str, Any]]:
     """A row per contestant: seconds per step of each round, or why it did not run."""
     settings = [Setting(name, 1) for name in _STEPS] + [Setting(CARD_OURS, n) for n in _N_RUNS[1:]]
-    rows = {s: {"net": net, "contestant": s.contestant, "n_runs": s.threads, "step_s": []} for s in settings}
+    rows = {
+        s: {"net": net, "contestant": s.contestant, "n_runs": s.threads, "step_s": []}
+        for s in settings
+    }
     with ExitStack() as stack:
         workers = {}
         for setting in settings:
             python = torch_python if setting.contestant.startswith("pytorch") else sys.executable
             worker = stack.enter_context(closing(Worker(python, setting, net, folder)))
-            answer = worker.answer()  # one after the other, because they share memory and clocks of the GPU
+            answer = (
+                worker.answer()
+            )  # one after the other, because they share memory and clocks of the GPU
             if "failed" in answer:
                 rows[setting]["failed"] = answer["failed"]
             else:
@@ -102,19 +114,29 @@ def roofline(net: str) -> dict[str, Any]:
     limits = Roofline(NETS[net])
     rates = {name: getattr(limits, name) for name in ("bytes_per_s", "operations_per_s", "gap_s")}
     device.free_gpu_memory()
-    return {"net": net, "contestant": contestants.CARD_FLOOR, "n_runs": 1, "step_s": [limits.step_s], **rates}
+    return {
+        "net": net,
+        "contestant": contestants.CARD_FLOOR,
+        "n_runs": 1,
+        "step_s": [limits.step_s],
+        **rates,
+    }
 
 
 def main_job(root: Path) -> float:
     """Seconds of the README's first command on the GPU, from start to end."""
     started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "runner", "-m", *_MAIN_JOB, f"runner.root={root}"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "runner", "-m", *_MAIN_JOB, f"runner.root={root}"], check=True
+    )
     return time.monotonic() - started
 
 
 def line(row: dict[str, Any]) -> str:
     """A row of the table: median and range of a contestant's step over the rounds."""
-    name = TITLES[row["contestant"]] + (f", {row['n_runs']} concurrent runs" if row["n_runs"] > 1 else "")
+    name = TITLES[row["contestant"]] + (
+        f", {row['n_runs']} concurrent runs" if row["n_runs"] > 1 else ""
+    )
     if not row["step_s"]:
         return f"| {name} | not run: {row.get('failed', 'no round')} | |"
     steps = [1e6 * s for s in row["step_s"]]
@@ -124,12 +146,17 @@ def line(row: dict[str, Any]) -> str:
 def markdown(report: dict[str, Any]) -> str:
     """The tables of a report."""
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    lines = [f"# A training step on {report['card']}", "", f"{report['date']}; {versions}; {report['rounds']} rounds."]
+    lines = [
+        f"# A training step on {report['card']}",
+        "",
+        f"{report['date']}; {versions}; {report['rounds']} rounds.",
+    ]
     for net in dict.fromkeys(row["net"] for row in report["rows"]):
         lines += ["", f"## {net}", "", "| | µs per step and run, median | range |", "|---|---|---|"]
         lines += [line(row) for row in report["rows"] if row["net"] == net]
     if report["main_job_s"]:
-        lines += ["", f"The main job (4 cells, 5 seeds, 5 epochs) took {report['main_job_s']:.1f} s from start to end."]
+        job = "The main job (4 cells, 5 seeds, 5 epochs)"
+        lines += ["", f"{job} took {report['main_job_s']:.1f} s from start to end."]
     return "\n".join(lines) + "\n"
 
 
@@ -142,9 +169,15 @@ def _versions() -> dict[str, str]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.card", description=__doc__)
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), metavar="NET")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is timed (default: %(default)s)")
-    parser.add_argument("--no-main-job", dest="main_job", action="store_false", help="do not time the main job")
-    parser.add_argument("--torch-python", default=os.environ.get("TORCH_PYTHON") or sys.executable, metavar="PYTHON")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how often each is timed (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--no-main-job", dest="main_job", action="store_false", help="do not time the main job"
+    )
+    parser.add_argument(
+        "--torch-python", default=os.environ.get("TORCH_PYTHON") or sys.executable, metavar="PYTHON"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the two files")
     args = parser.parse_args()
     if not device.gpu_is_available():

@@ -22,7 +22,9 @@ _KERNELS, _KERNELS_PER_LAYER, _KERNELS_PER_CONVOLUTION = 5, 5, 2
 class Roofline:
     """Measures the GPU; `step_s` is the result, and `train` does nothing."""
 
-    def __init__(self, net: Net, n_numbers: int = 1 << 28, side: int = 8192, n_nodes: int = 1000) -> None:
+    def __init__(
+        self, net: Net, n_numbers: int = 1 << 28, side: int = 8192, n_nodes: int = 1000
+    ) -> None:
         import cupy
 
         self._cupy, self.stream = cupy, cupy.cuda.Stream(non_blocking=True)
@@ -30,7 +32,9 @@ class Roofline:
             self.bytes_per_s = self._copied(n_numbers)
             self.operations_per_s = self._multiplied(side)
             self.gap_s = self._launched(n_nodes)
-        self.step_s = max(step_bytes(net) / self.bytes_per_s, step_operations(net) / self.operations_per_s)
+        self.step_s = max(
+            step_bytes(net) / self.bytes_per_s, step_operations(net) / self.operations_per_s
+        )
         self.step_s += n_kernels(net) * self.gap_s
 
     def _copied(self, n_numbers: int) -> float:
@@ -47,7 +51,7 @@ class Roofline:
         return 2 * side**3 / self._timed(lambda: blas.product(a, b, out))
 
     def _launched(self, n_nodes: int) -> float:
-        """Seconds from one kernel of a graph to the next, for kernels of one block that do nothing."""
+        """Seconds from one kernel of a graph to the next, for kernels that do nothing."""
         z, b = (self._cupy.zeros(1, dtype=self._cupy.float32) for _ in range(2))
         launch("add_bias", blocks(1), z, b, np.int64(0), np.int32(1))
         self.stream.synchronize()
@@ -103,6 +107,12 @@ def step_operations(net: Net) -> int:
 
 def n_kernels(net: Net) -> int:
     """Kernels of a training step of the fast engine."""
-    n = _KERNELS + _KERNELS_PER_LAYER * len(net.hidden) + (_KERNELS_PER_CONVOLUTION if net.channels else 0)
-    n -= bool(net.hidden)  # one kernel computes the gradients of the last layer and of the ReLU before
+    n = (
+        _KERNELS
+        + _KERNELS_PER_LAYER * len(net.hidden)
+        + (_KERNELS_PER_CONVOLUTION if net.channels else 0)
+    )
+    n -= bool(
+        net.hidden
+    )  # one kernel computes the gradients of the last layer and of the ReLU before
     return n if net.channels else n - 1  # the images need no gradient

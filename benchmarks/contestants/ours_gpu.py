@@ -23,7 +23,9 @@ class OursOnCard:
         self.loops: list[Any] = []
 
         def load(engine: Engine) -> Data:
-            return Data(**{name: engine.resident(array) for name, array in arrays.items()}, scale=FULL_SCALE)
+            return Data(
+                **{name: engine.resident(array) for name, array in arrays.items()}, scale=FULL_SCALE
+            )
 
         for _ in range(n_runs):
             run = assembled(net, load, "gpu")

@@ -33,10 +33,17 @@ class PyTorchOnCard:
         self.test_labels = torch.from_numpy(data.test_labels).long().to(gpu)
         self.model = network(net).to(gpu)
         self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True, capturable=graph
+            self.model.parameters(),
+            lr=LEARNING_RATE,
+            weight_decay=WEIGHT_DECAY,
+            fused=True,
+            capturable=graph,
         )
         self.rows = torch.zeros(BATCH, dtype=torch.long, device=gpu)
-        self.loss_sum, self.n_correct = torch.zeros((), device=gpu), torch.zeros((), dtype=torch.long, device=gpu)
+        self.loss_sum, self.n_correct = (
+            torch.zeros((), device=gpu),
+            torch.zeros((), dtype=torch.long, device=gpu),
+        )
         self.train_rows = self._shuffled_rows()
         self.graph = self._capture() if graph else None
 
@@ -65,7 +72,9 @@ class PyTorchOnCard:
 
     def _shuffled_rows(self) -> Iterator[Any]:
         while True:
-            yield from torch.randperm(len(self.train_images), device=self.train_images.device).split(BATCH)
+            yield from torch.randperm(
+                len(self.train_images), device=self.train_images.device
+            ).split(BATCH)
 
     def train(self, n_steps: int) -> list[float]:
         self.model.train()
@@ -84,7 +93,9 @@ class PyTorchOnCard:
         n_correct = torch.zeros((), dtype=torch.long, device=self.rows.device)
         with torch.no_grad():
             for i in range(n_batches):
-                rows = slice(i * BATCH % len(self.test_images), i * BATCH % len(self.test_images) + BATCH)
+                rows = slice(
+                    i * BATCH % len(self.test_images), i * BATCH % len(self.test_images) + BATCH
+                )
                 y = self.model(self.test_images[rows].to(torch.float32).div_(FULL_SCALE))
                 n_correct += (y.argmax(dim=1) == self.test_labels[rows]).sum()
         return float(n_correct.item()) / (n_batches * BATCH)

@@ -1,4 +1,4 @@
-"""Concurrent runs on one GPU: one process launches the work of several runs, which the GPU does in parallel.
+"""Concurrent runs on one GPU: one process launches several runs, which the GPU does in parallel.
 
 Each run has its own stream, CUDA graphs and memory and reads nothing of the others, so it has the
 numbers that it would have alone. A CPU does not need this: there each process trains one run on one
@@ -51,7 +51,8 @@ def train_concurrently(plan: list[PlannedRun], root: Root, launch: str, stop: St
             started, n_runs = time.monotonic(), len(runs.active)
             n_images = runs.advance(search)
             seconds = time.monotonic() - started
-            search.record_round(n_runs, n_images, seconds, functools.partial(_room_for, n_runs, free_before))
+            room_for = functools.partial(_room_for, n_runs, free_before)
+            search.record_round(n_runs, n_images, seconds, room_for)
 
 
 def _room_for(n_runs: int, free_before: int) -> int:
@@ -81,7 +82,8 @@ class ConcurrentRuns:
         for planned in self._plan if len(self.active) < n_runs else []:
             if len(self.active) >= n_runs or self._stop():
                 break
-            if planned.run_key in active_keys or self._journals.read(planned.run_key).taken(self._launch):
+            key = planned.run_key
+            if key in active_keys or self._journals.read(key).taken(self._launch):
                 continue
             n_held_elsewhere += not self._start(planned)
         return n_held_elsewhere
@@ -95,7 +97,9 @@ class ConcurrentRuns:
                 return False
             if self._journals.read(planned.run_key).taken(self._launch):
                 return False  # another process ended it a moment ago
-            records = train_run(planned, self._root, self._launch, self._stop, lambda: len(self.active) < 2)
+            records = train_run(
+                planned, self._root, self._launch, self._stop, lambda: len(self.active) < 2
+            )
             self.active.append(ConcurrentRun(planned, records, lock.pop_all()))
         return True
 
@@ -122,7 +126,9 @@ class ConcurrentRuns:
                     self._stop.tell_workers()
                 if devices.card_is_lost():
                     self._abandon()
-                    raise CardLost(f"{run.planned.name} failed and left the GPU unusable for this process") from None
+                    raise CardLost(
+                        f"{run.planned.name} failed and left the GPU unusable for this process"
+                    ) from None
             if run.ended:
                 self.active.remove(run)
                 run.close()
@@ -159,14 +165,16 @@ class ConcurrentRun:
         Whether there is nothing left to advance.
     """
 
-    def __init__(self, planned: PlannedRun, records: Iterator[EpochRecord | None], lock: contextlib.ExitStack) -> None:
+    def __init__(
+        self, planned: PlannedRun, records: Iterator[EpochRecord | None], lock: contextlib.ExitStack
+    ) -> None:
         self.planned, self.ended = planned, False
         self._records, self._lock = records, lock
         limit = planned.config.runner.time_limit_s
         self._deadline = time.monotonic() + limit if limit else None
 
     def advance(self) -> int:
-        """Read the results that the GPU has computed, launch more; returns the images trained since.
+        """Read the results of the last epoch and launch the next; returns the images trained.
 
         Raises
         ------
@@ -178,7 +186,8 @@ class ConcurrentRun:
         n_images = 0
         self.ended = True  # unless the run yields below
         if self._deadline and time.monotonic() > self._deadline:
-            self._records.throw(TimedOut(time_limit_cause(self.planned.config.runner.time_limit_s)))  # type: ignore[attr-defined]
+            cause = time_limit_cause(self.planned.config.runner.time_limit_s)
+            self._records.throw(TimedOut(cause))  # type: ignore[attr-defined]
         for record in self._records:
             if record is None:
                 self.ended = False
@@ -224,7 +233,9 @@ class ConcurrencySearch:
     def _begin(self) -> None:
         self._n_rounds, self._n_images, self._seconds = 0, 0, 0.0
 
-    def record_round(self, n_runs: int, n_images: int, seconds: float, room_for: Callable[[], int]) -> None:
+    def record_round(
+        self, n_runs: int, n_images: int, seconds: float, room_for: Callable[[], int]
+    ) -> None:
         """Record that so many runs were advanced once each, and perhaps change `n_runs`.
 
         Parameters

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.gpu
 def folder(tmp_path):
     rng = np.random.default_rng(0)
     for name, n in (("train", 200), ("test", 100)):
-        np.save(tmp_path / f"{name}_images.npy", rng.integers(0, 256, (n, 1, 28, 28)).astype(np.uint8))
+        np.save(
+            tmp_path / f"{name}_images.npy", rng.integers(0, 256, (n, 1, 28, 28)).astype(np.uint8)
+        )
         np.save(tmp_path / f"{name}_labels.npy", rng.integers(0, 10, n).astype(np.uint8))
     return tmp_path
 
@@ -37,8 +39,19 @@ def test_the_roofline_is_measured_and_counts_the_kernels_of_a_step():
 
 def test_a_table_says_who_did_not_run_and_why():
     rows = [
-        {"net": "a", "contestant": contestants.CARD_OURS, "n_runs": 4, "step_s": [2e-5, 1e-5, 3e-5]},
-        {"net": "a", "contestant": contestants.CARD_GRAPH, "n_runs": 1, "step_s": [], "failed": "no torch"},
+        {
+            "net": "a",
+            "contestant": contestants.CARD_OURS,
+            "n_runs": 4,
+            "step_s": [2e-5, 1e-5, 3e-5],
+        },
+        {
+            "net": "a",
+            "contestant": contestants.CARD_GRAPH,
+            "n_runs": 1,
+            "step_s": [],
+            "failed": "no torch",
+        },
     ]
     report = dict(card="a card", date="today", versions={}, rounds=3, rows=rows, main_job_s=12.34)
     text = card.markdown(report)

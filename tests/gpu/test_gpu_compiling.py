@@ -1,4 +1,4 @@
-"""The kernels compile for current GPUs, by nvcc and by NVRTC, the compiler that CuPy uses; no GPU is needed."""
+"""The kernels compile by nvcc and by NVRTC, the compiler of CuPy; no GPU is needed."""
 
 import ctypes
 import re
@@ -26,11 +26,24 @@ def nvrtc():
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_nvcc_compiles_the_kernels_and_none_spills(architecture, tmp_path):
-    line = ["nvcc", f"-arch=sm_{architecture}", "-std=c++17", "-Werror=all-warnings", "-cubin", "-Xptxas", "-v"]
-    compiled = subprocess.run([*line, "-o", tmp_path / "kernels.cubin", SOURCE], capture_output=True, text=True)
+    line = [
+        "nvcc",
+        f"-arch=sm_{architecture}",
+        "-std=c++17",
+        "-Werror=all-warnings",
+        "-cubin",
+        "-Xptxas",
+        "-v",
+    ]
+    compiled = subprocess.run(
+        [*line, "-o", tmp_path / "kernels.cubin", SOURCE], capture_output=True, text=True
+    )
     assert compiled.returncode == 0, compiled.stderr
     names = re.findall(r'extern "C" __global__ void (\w+)', SOURCE.read_text())
-    assert set(re.findall(r"entry function '(\w+)'", compiled.stderr)) == set(names) and len(names) >= 20
+    assert (
+        set(re.findall(r"entry function '(\w+)'", compiled.stderr)) == set(names)
+        and len(names) >= 20
+    )
     spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", compiled.stderr)
     assert len(spills) >= len(names) and set(spills) == {("0", "0")}
 
@@ -39,10 +52,17 @@ def test_nvcc_compiles_the_kernels_and_none_spills(architecture, tmp_path):
 @pytest.mark.parametrize("architecture", ARCHITECTURES[:3])
 def test_nvrtc_compiles_the_kernels(architecture):
     library, program = nvrtc(), ctypes.c_void_p()
-    assert library.nvrtcCreateProgram(ctypes.byref(program), SOURCE.read_bytes(), b"kernels.cu", 0, None, None) == 0
+    assert (
+        library.nvrtcCreateProgram(
+            ctypes.byref(program), SOURCE.read_bytes(), b"kernels.cu", 0, None, None
+        )
+        == 0
+    )
     # The options of CuPy, and that of module.py.
     options = [f"--gpu-architecture=sm_{architecture}".encode(), b"-ftz=true", b"--std=c++17"]
-    status = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+    status = library.nvrtcCompileProgram(
+        program, len(options), (ctypes.c_char_p * len(options))(*options)
+    )
     size = ctypes.c_size_t()
     library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
@@ -53,7 +73,9 @@ def test_nvrtc_compiles_the_kernels(architecture):
 
 
 def test_kernels_and_python_agree_on_their_constants():
-    defined = {name: int(value) for name, value in re.findall(r"#define (\w+) (\d+)\n", SOURCE.read_text())}
+    defined = {
+        name: int(value) for name, value in re.findall(r"#define (\w+) (\d+)\n", SOURCE.read_text())
+    }
     of_python = {
         "THREADS": module.THREADS,
         "CHANNELS": convolution._CHANNELS,

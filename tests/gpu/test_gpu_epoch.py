@@ -1,11 +1,20 @@
-"""Epochs on a GPU have the CPU's numbers, the same bits however they are interrupted, and one read at the end."""
+"""Epochs on a GPU: the CPU's numbers, the same bits after interruptions, one read at the end."""
 
 import gc
 import math
 
 import numpy as np
 import pytest
-from gpu_runs import EPOCHS, IMAGES, assert_close, loop_of, records_of, results_of, state_bytes, training_of
+from gpu_runs import (
+    EPOCHS,
+    IMAGES,
+    assert_close,
+    loop_of,
+    records_of,
+    results_of,
+    state_bytes,
+    training_of,
+)
 from short_training import without_times
 
 from runner.engine import device
@@ -37,13 +46,18 @@ def test_epochs_have_the_losses_and_accuracies_of_the_cpu(knobs, gpu_run):
 
 def test_a_hundred_steps_have_the_losses_of_the_cpu(gpu_run):
     on_gpu, on_cpu = (
-        [record.train_loss for record in records_of(gpu_run(on, n_images=40, epochs=25))] for on in ("gpu", "cpu")
+        [record.train_loss for record in records_of(gpu_run(on, n_images=40, epochs=25))]
+        for on in ("gpu", "cpu")
     )
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-4, atol=0)
 
 
-@pytest.mark.parametrize("optimizer, stops", [("adam", range(1, 30)), ("momentum", [4]), ("sgd", [7])])
-def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(optimizer, stops, gpu_run, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "optimizer, stops", [("adam", range(1, 30)), ("momentum", [4]), ("sgd", [7])]
+)
+def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(
+    optimizer, stops, gpu_run, tmp_path, monkeypatch
+):
     monkeypatch.setattr(graph, "STEPS_PER_GRAPH", 2)
     expected = results_of(gpu_run(optimizer=optimizer))
     n_stops = 0
@@ -102,7 +116,7 @@ def test_an_epoch_that_fails_while_it_is_launched_leaves_no_work_either(gpu_run)
 
 
 def n_sources_lost():
-    """Copies to the GPU whose source was freed before they were made; only the emulated GPU counts them."""
+    """Copies to the GPU whose source was freed too early; only the emulated GPU counts them."""
     import cupy
 
     return getattr(cupy, "n_sources_lost", 0)

@@ -1,4 +1,4 @@
-"""CUDA graphs of steps: the bits are those of single launches, and a model that has none trains without."""
+"""CUDA graphs of steps: the bits of single launches; models without graphs train too."""
 
 import math
 import re
@@ -27,8 +27,8 @@ def test_graphs_of_any_length_and_single_launches_give_the_same_bits(gpu_run, mo
 @pytest.mark.parametrize(
     "knobs, n_kernels",
     [
-        # Batch, convolution, product, bias to dropout, last layer, loss; gradients of the last layer and of the ReLU
-        # before it, two products, the convolution's, Adam.
+        # Batch, convolution, product, bias to dropout, last layer, loss; gradients of the last
+        # layer and of the ReLU before it, two products, the convolution's gradients, Adam.
         (dict(channels=30, hidden_size=100), 11),
         (dict(fc_depth=2), 16),
         (dict(kind="mlp", fc_depth=2), 13),
@@ -87,7 +87,9 @@ class CopiesToHost(Model):
         return self.out(h)
 
 
-def test_a_model_that_cannot_be_captured_trains_without_graphs_and_its_fallbacks_say_so(gpu_run, monkeypatch):
+def test_a_model_that_cannot_be_captured_trains_without_graphs_and_its_fallbacks_say_so(
+    gpu_run, monkeypatch
+):
     from runner.models import mlp
 
     monkeypatch.setattr(mlp, "build", lambda config, engine: CopiesToHost(engine))
@@ -107,8 +109,12 @@ def test_an_optimizers_hook_that_copies_to_the_host_trains_without_graphs_too(gp
     assert_close(records_of(run), records_of(on_cpu))
 
 
-@pytest.mark.skipif(not IS_EMULATED, reason="the memory that a graph takes can only be set on the emulated GPU")
-def test_a_graph_without_memory_is_a_memory_error_and_not_a_model_without_graphs(gpu_run, monkeypatch):
+@pytest.mark.skipif(
+    not IS_EMULATED, reason="the memory that a graph takes can only be set on the emulated GPU"
+)
+def test_a_graph_without_memory_is_a_memory_error_and_not_a_model_without_graphs(
+    gpu_run, monkeypatch
+):
     import cupy
 
     monkeypatch.setattr(cupy.cuda, "GRAPH_BYTES", 1 << 50)

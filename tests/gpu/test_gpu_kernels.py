@@ -1,9 +1,9 @@
 """Kernels on a GPU have the values and gradients of the CPU's.
 
-Without a GPU, `make test-card` runs these tests on an emulated one (tests/support/emulated): kernels.cu
-compiled for the CPU, and a small CuPy made of NumPy. This shows that kernels, graphs and loops compute
-the right numbers in the right order. It cannot show how a GPU's cuBLAS and compiler round, what
-overlaps, and how long anything takes.
+Without a GPU, `make test-card` runs these tests on an emulated one (tests/support/emulated):
+kernels.cu compiled for the CPU, and a small CuPy made of NumPy. This shows that kernels, graphs and
+loops compute the right numbers in the right order. It cannot show how a GPU's cuBLAS and compiler
+round, what overlaps, and how long anything takes.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def on_both(compute, *arrays):
 
 
 def function_results(make):
-    """A function that computes y, gx, gW and gb of a layer for inputs (x, W, b) and gradients of y."""
+    """A function that computes y, gx, gW and gb for inputs (x, W, b) and gradients of y."""
 
     def results(kernels, x, W, b, weights, with_gx):
         variables = [Variable(x) if with_gx else x, Variable(W), Variable(b)]
@@ -52,18 +52,48 @@ def draw(ratio, first_row):
 # By name: a function, and the shapes of x, W and y.
 CASES = {
     "conv pool direct": (functions.ConvReluPool, (5, 1, 8, 9), (11, 1, 3, 3), (5, 11, 4, 4)),
-    "conv pool direct, one channel, many images": (functions.ConvReluPool, (37, 1, 6, 6), (1, 1, 3, 3), (37, 1, 3, 3)),
+    "conv pool direct, one channel, many images": (
+        functions.ConvReluPool,
+        (37, 1, 6, 6),
+        (1, 1, 3, 3),
+        (37, 1, 3, 3),
+    ),
     # The padded image fits into shared memory, but not together with the weights.
-    "conv pool of an image too large": (functions.ConvReluPool, (1, 1, 108, 109), (2, 1, 3, 3), (1, 2, 54, 54)),
+    "conv pool of an image too large": (
+        functions.ConvReluPool,
+        (1, 1, 108, 109),
+        (2, 1, 3, 3),
+        (1, 2, 54, 54),
+    ),
     "conv pool of columns": (functions.ConvReluPool, (3, 2, 7, 6), (5, 2, 5, 5), (3, 5, 3, 3)),
     "conv of columns": (functions.ConvRelu, (3, 2, 5, 6), (4, 2, 3, 3), (3, 4, 5, 6)),
     "last layer": (functions.Linear, (13, 70), (70, 10), (13, 10)),
     "last layer, long rows": (functions.Linear, (11, 700), (700, 10), (11, 10)),
     "linear": (functions.Linear, (13, 7), (7, 40), (13, 40)),
-    "linear relu": (lambda kernels: functions.LinearRelu(kernels, None), (13, 7), (7, 40), (13, 40)),
-    "dropout 0.5": (lambda kernels: functions.LinearRelu(kernels, draw(0.5, 0)), (13, 7), (7, 40), (13, 40)),
-    "dropout 0.3": (lambda kernels: functions.LinearRelu(kernels, draw(0.3, 5)), (13, 7), (7, 33), (13, 33)),
-    "dropout 0": (lambda kernels: functions.LinearRelu(kernels, draw(0.0, 5)), (9, 7), (7, 33), (9, 33)),
+    "linear relu": (
+        lambda kernels: functions.LinearRelu(kernels, None),
+        (13, 7),
+        (7, 40),
+        (13, 40),
+    ),
+    "dropout 0.5": (
+        lambda kernels: functions.LinearRelu(kernels, draw(0.5, 0)),
+        (13, 7),
+        (7, 40),
+        (13, 40),
+    ),
+    "dropout 0.3": (
+        lambda kernels: functions.LinearRelu(kernels, draw(0.3, 5)),
+        (13, 7),
+        (7, 33),
+        (13, 33),
+    ),
+    "dropout 0": (
+        lambda kernels: functions.LinearRelu(kernels, draw(0.0, 5)),
+        (9, 7),
+        (7, 33),
+        (9, 33),
+    ),
 }
 
 
@@ -82,7 +112,9 @@ def arrays_of(name, numbers):
 def test_a_function_and_its_gradients_equal_the_cpus(name, with_gx):
     rng = np.random.default_rng(1)
     x, W, b, weights = arrays_of(name, rng.standard_normal)
-    for on_cpu, on_gpu in zip(*on_both(function_results(CASES[name][0]), x, W, b, weights, with_gx), strict=True):
+    for on_cpu, on_gpu in zip(
+        *on_both(function_results(CASES[name][0]), x, W, b, weights, with_gx), strict=True
+    ):
         assert on_cpu.shape == on_gpu.shape and on_gpu.dtype == np.float32
         np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-5, atol=1e-5)
 
@@ -92,11 +124,15 @@ def test_ties_and_exact_zeros_are_treated_as_on_the_cpu(name):
     # Sums of small integers are exact in any order, so no bit may differ.
     rng = np.random.default_rng(2)
     x, W, b, weights = arrays_of(name, lambda shape: rng.integers(-1, 2, shape))
-    for on_cpu, on_gpu in zip(*on_both(function_results(CASES[name][0]), x, W, b, weights, True), strict=True):
+    for on_cpu, on_gpu in zip(
+        *on_both(function_results(CASES[name][0]), x, W, b, weights, True), strict=True
+    ):
         np.testing.assert_array_equal(on_gpu, on_cpu)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if "conv" in name or name == "linear relu"])
+@pytest.mark.parametrize(
+    "name", [name for name in CASES if "conv" in name or name == "linear relu"]
+)
 def test_nan_propagates(name):
     x, W, b, weights = arrays_of(name, np.ones)
     x[0].flat[0] = np.nan
@@ -127,7 +163,9 @@ def test_an_optimizer_has_the_bits_of_the_cpus_and_so_of_dezeros(name, n_states,
     scale = 10.0 ** rng.integers(-20, 3, 5000)
     p, g, *states = (rng.standard_normal(5000).astype(np.float32) for _ in range(2 + n_states))
     g = (g * scale).astype(np.float32)
-    states = [s if i == 0 else s * s for i, s in enumerate(states)]  # Adam's second moment is not negative
+    states = [
+        s if i == 0 else s * s for i, s in enumerate(states)
+    ]  # Adam's second moment is not negative
 
     def update(kernels, *arrays):
         arrays = [a.copy() for a in arrays]
@@ -146,7 +184,7 @@ def two_layers(rng, n_rows, n_in, n_units, n_out):
 
 
 def gradients_of_two_layers(kernels, x, arrays, ratio, forward):
-    """The gradients of x, W1, b1, W2 and b2; as with our optimizers, each has an array for its gradient."""
+    """The gradients of x, W1, b1, W2 and b2, written where our optimizers have arrays for them."""
     x, parameters = Variable(x), [Variable(a) for a in arrays]
     for parameter in parameters:
         parameter.gradient_place = parameter.data * 0 + 7
@@ -160,11 +198,15 @@ def gradients_of_two_layers(kernels, x, arrays, ratio, forward):
 
 @pytest.mark.parametrize("sizes", [(13, 7, 70, 10), (100, 5, 33, 16), (9, 3, 100, 1)])
 @pytest.mark.parametrize("ratio", [None, 0.5])
-def test_one_kernel_for_the_gradients_of_the_last_two_layers_equals_two_kernels(sizes, ratio, monkeypatch):
+def test_one_kernel_for_the_gradients_of_the_last_two_layers_equals_two_kernels(
+    sizes, ratio, monkeypatch
+):
     arrays = two_layers(np.random.default_rng(6), *sizes)
 
     def both(kernels, *arrays):
-        return gradients_of_two_layers(kernels, arrays[0], arrays[1:], ratio, lambda last, *inputs: last(*inputs))
+        return gradients_of_two_layers(
+            kernels, arrays[0], arrays[1:], ratio, lambda last, *inputs: last(*inputs)
+        )
 
     launched, kernel = [], module._kernel
     monkeypatch.setattr(module, "_kernel", lambda name: (launched.append(name), kernel(name))[1])
@@ -210,7 +252,10 @@ def test_a_convolution_of_one_image_at_a_time_equals_that_of_all(monkeypatch):
 
 def test_a_batch_is_the_next_images_of_the_order():
     rng = np.random.default_rng(9)
-    images, labels = rng.integers(0, 256, (40, 1, 9, 8)).astype(np.uint8), np.arange(40, dtype=np.int32)
+    images, labels = (
+        rng.integers(0, 256, (40, 1, 9, 8)).astype(np.uint8),
+        np.arange(40, dtype=np.int32),
+    )
     order, kernels = rng.permutation(40), Kernels()
     with kernels.on_stream():
         batches = Batches(Phase.TRAIN, to_gpu(images), to_gpu(labels), 37)

@@ -1,4 +1,4 @@
-"""A sweep on a GPU: concurrent runs have the bits that each has alone, and give way when memory runs out."""
+"""A sweep on a GPU: concurrent runs have the bits of single ones, and give way without memory."""
 
 import contextlib
 import os
@@ -22,7 +22,9 @@ NETS = ("model.channels=1,2", "model.dropout=true,false", "model.hidden_size=8")
 SHORT = ("device=gpu", "data=digits", "seed=0", *NETS, "train.epochs=2", "train.batch_size=500")
 #: Bytes of the emulated GPU's memory. A run takes 36 MB, most of it the workspace of cuBLAS.
 TWO_RUNS, NO_RUN = 90_000_000, 30_000_000
-emulated = pytest.mark.skipif(not IS_EMULATED, reason="memory, number and faults can only be set on emulated GPUs")
+emulated = pytest.mark.skipif(
+    not IS_EMULATED, reason="memory, number and faults can only be set on emulated GPUs"
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,13 @@ def test_concurrent_runs_have_the_bits_that_each_has_alone(streams, alone, tmp_p
 
 @emulated
 def test_a_run_that_does_not_fit_beside_others_gives_way_and_is_trained_later(alone, tmp_path):
-    ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=4", env=environment(EMULATED_BYTES=str(TWO_RUNS)))
+    ended = run(
+        tmp_path / "root",
+        "-m",
+        *SHORT,
+        "engine.streams=4",
+        env=environment(EMULATED_BYTES=str(TWO_RUNS)),
+    )
     assert "killed (out of memory beside other runs; it goes on beside fewer)" in ended.out
     assert results(tmp_path / "root") == alone
 
@@ -71,14 +79,23 @@ def faulty(**variables):
     return environment(PYTHONPATH=path, FAULTS="1:lost_card", **variables)
 
 
-LOST = (*SHORT[:2], "seed=0,1,2", "model.channels=1", "model.hidden_size=8", "train.epochs=3", "train.batch_size=500")
+LOST = (
+    *SHORT[:2],
+    "seed=0,1,2",
+    "model.channels=1",
+    "model.hidden_size=8",
+    "train.epochs=3",
+    "train.batch_size=500",
+)
 
 
 @emulated
 @pytest.mark.parametrize("n_gpus", ["1", "2"])
 def test_a_run_that_loses_its_gpu_fails_alone_and_another_process_goes_on(n_gpus, tmp_path):
     # With two GPUs the launcher ends the other worker too, whose run must not fail.
-    ended = run(tmp_path / "root", "-m", *LOST, "engine.streams=2", code=1, env=faulty(EMULATED_GPUS=n_gpus))
+    ended = run(
+        tmp_path / "root", "-m", *LOST, "engine.streams=2", code=1, env=faulty(EMULATED_GPUS=n_gpus)
+    )
     assert "1 of 3 runs failed" in ended.err and "illegal memory access" in ended.err
     statuses = [ends[-1]["status"] for ends in lines(tmp_path / "root", "end").values()]
     assert sorted(statuses) == ["done", "done", "failed"]
@@ -86,19 +103,28 @@ def test_a_run_that_loses_its_gpu_fails_alone_and_another_process_goes_on(n_gpus
 
 @emulated
 def test_without_another_process_the_next_command_goes_on(tmp_path):
-    words = ("-m", *LOST, "engine.streams=2", "hydra/launcher=basic")  # the worker is the sweep's own process
+    words = (
+        "-m",
+        *LOST,
+        "engine.streams=2",
+        "hydra/launcher=basic",
+    )  # the worker is the sweep's own process
     ended = run(tmp_path / "root", *words, code=1, env=faulty())
     assert "1 of 3 runs failed, which stopped the sweep; 0 are trained; go on with" in ended.err
     assert "3 of 3 runs trained" in run(tmp_path / "root", *words).out
 
 
-def test_runs_of_a_process_read_the_images_once_and_only_the_last_data_set_is_kept(tmp_path, monkeypatch):
+def test_runs_of_a_process_read_the_images_once_and_only_the_last_data_set_is_kept(
+    tmp_path, monkeypatch
+):
     import cupy
 
     engine, root = SimpleNamespace(resident=cupy.asarray), Root(tmp_path)
     sha256 = {name: loading.prepare(name, root.data)[0].sha256 for name in ("digits", "mnist5k")}
     reads, load = [], loading.load
-    monkeypatch.setattr(loading, "load", lambda name, *rest: (reads.append(name), load(name, *rest))[1])
+    monkeypatch.setattr(
+        loading, "load", lambda name, *rest: (reads.append(name), load(name, *rest))[1]
+    )
 
     def images(name):
         planned = SimpleNamespace(device="gpu", data_name=name, data_sha256=sha256[name])
@@ -106,7 +132,9 @@ def test_runs_of_a_process_read_the_images_once_and_only_the_last_data_set_is_ke
 
     digits = images("digits")
     assert images("digits") is digits and reads == ["digits"]
-    np.testing.assert_array_equal(digits.test_images.get(), load("digits", sha256["digits"], root.data).test_images)
+    np.testing.assert_array_equal(
+        digits.test_images.get(), load("digits", sha256["digits"], root.data).test_images
+    )
     assert (digits.scale, images("mnist5k").scale) == (16.0, 255.0)
     images("digits")
     assert reads == ["digits", "mnist5k", "digits"]
@@ -130,7 +158,9 @@ def test_workers_share_gpus_evenly_whatever_numbers_they_see_them_by(tmp_path, m
             taken.append(cupy.cuda.Device().id)
         assert taken == [0, 1, 0, 1, 0]
         # The same GPUs by other numbers.
-        monkeypatch.setattr(cupy.cuda.Device, "pci_bus_id", property(lambda card: f"0000:0{2 - card.id}:00.0"))
+        monkeypatch.setattr(
+            cupy.cuda.Device, "pci_bus_id", property(lambda card: f"0000:0{2 - card.id}:00.0")
+        )
         stack.enter_context(worker._card(Root(tmp_path), "gpu"))
         assert cupy.cuda.Device().id == 0
     with worker._card(Root(tmp_path), "gpu"):
@@ -138,6 +168,15 @@ def test_workers_share_gpus_evenly_whatever_numbers_they_see_them_by(tmp_path, m
 
 
 def test_a_run_that_exceeds_its_time_limit_fails_between_two_epochs(tmp_path):
-    words = ("device=gpu", "data=digits", "seed=0", "model.channels=1", "model.hidden_size=8", "train.batch_size=500")
-    ended = run(tmp_path / "root", "-m", *words, "train.epochs=10000", "runner.time_limit_s=1", code=1)
+    words = (
+        "device=gpu",
+        "data=digits",
+        "seed=0",
+        "model.channels=1",
+        "model.hidden_size=8",
+        "train.batch_size=500",
+    )
+    ended = run(
+        tmp_path / "root", "-m", *words, "train.epochs=10000", "runner.time_limit_s=1", code=1
+    )
     assert "failed (timed out: not at its end within 1 s (runner.time_limit_s))" in ended.out

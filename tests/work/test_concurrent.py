@@ -6,7 +6,7 @@ from runner.work.concurrent import ConcurrencySearch
 
 
 def settle(search, images_per_s, rounds=200, room_for=lambda: 64):
-    """The numbers of runs in rounds of half a second, in which so many runs train so many images per second."""
+    """The numbers that a search tries, when so many runs train so many images per second."""
     numbers = [search.n_runs]
     for _ in range(rounds):
         search.record_round(search.n_runs, round(0.5 * images_per_s(search.n_runs)), 0.5, room_for)

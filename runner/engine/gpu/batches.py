@@ -56,17 +56,21 @@ class Results:
         self._bytes = cupy.zeros(stops[-1], dtype=cupy.uint8)
 
     def part(self, i: int) -> tuple[Any, Any]:
-        """State (STATE.itemsize,) and per-image results (n_images,) of one pass, uint8 on the GPU."""
-        middle = self._starts[i] + STATE.itemsize
-        return self._bytes[self._starts[i] : middle], self._bytes[middle : middle + self._lengths[i]]
+        """State and per-image results of one pass, on the GPU.
+
+        uint8, of shapes (STATE.itemsize,) and (n_images,).
+        """
+        state = self._starts[i]
+        images = state + STATE.itemsize
+        return self._bytes[state:images], self._bytes[images : images + self._lengths[i]]
 
     def read(self, stream: Any) -> list[tuple[Any, NDArray[np.bool_]]]:
-        """State and per-image results, on the host, of every pass; waits for the stream."""
+        """State and per-image results of every pass, on the host; waits for the stream."""
         values, results = self._bytes.get(stream=stream), []
         for start, length in zip(self._starts, self._lengths, strict=True):
-            middle = start + STATE.itemsize
-            state = values[start:middle].view(STATE)[0]
-            results.append((state, values[middle : middle + length].astype(np.bool_)))
+            images = start + STATE.itemsize
+            state = values[start:images].view(STATE)[0]
+            results.append((state, values[images : images + length].astype(np.bool_)))
         return results
 
 
@@ -91,7 +95,12 @@ class Batches:
     """
 
     def __init__(
-        self, phase: Phase, images: Any, labels: Any, batch_size: int, results: tuple[Any, Any] | None = None
+        self,
+        phase: Phase,
+        images: Any,
+        labels: Any,
+        batch_size: int,
+        results: tuple[Any, Any] | None = None,
     ) -> None:
         import cupy
 

@@ -2,7 +2,8 @@
 
 CuPy's own handle is given its stream at each product, which CUDA forbids during a capture, so CuPy
 refuses products there. A handle with one stream and its own workspace needs no such call, gives the
-same bits every time, and its products become nodes of a CUDA graph (cuBLAS manual, 2.1.4 and 2.1.12).
+same bits every time, and its products become nodes of a CUDA graph (cuBLAS manual, sections 2.1.4
+and 2.1.12).
 """
 
 import ctypes
@@ -48,21 +49,29 @@ class Blas:
         # A graph keeps the address of the workspace and no reference, so the handle holds it.
         self._workspace = cupy.empty(_WORKSPACE, dtype="uint8")
         pointer = ctypes.c_void_p(self._workspace.data.ptr)
-        self._checked(self._library.cublasSetWorkspace_v2(self._handle, pointer, ctypes.c_size_t(_WORKSPACE)))
-        self._checked(self._library.cublasSetMathMode(self._handle, _TF32_MATH if tf32 else _DEFAULT_MATH))
+        self._checked(
+            self._library.cublasSetWorkspace_v2(self._handle, pointer, ctypes.c_size_t(_WORKSPACE))
+        )
+        self._checked(
+            self._library.cublasSetMathMode(self._handle, _TF32_MATH if tf32 else _DEFAULT_MATH)
+        )
 
-    def product(self, a: Any, b: Any, out: Any, transpose_a: bool = False, transpose_b: bool = False) -> None:
-        """Fill out with op(a) @ op(b), float32 in C order; op transposes the last two axes, or nothing.
+    def product(
+        self, a: Any, b: Any, out: Any, transpose_a: bool = False, transpose_b: bool = False
+    ) -> None:
+        """Fill `out` with op(a) @ op(b), float32 in C order.
 
-        `out` may have a leading axis, one product each; `a` or `b` without it is used in all of
-        them.
+        op transposes the last two axes where requested. `out` may have a leading axis, with one
+        product each; `a` or `b` without that axis is used in all of them.
         """
         m, n = out.shape[-2:]
         k = a.shape[-2] if transpose_a else a.shape[-1]
         one, zero = ctypes.byref(ctypes.c_float(1)), ctypes.byref(ctypes.c_float(0))
         # cuBLAS expects column-major matrices, and so sees the transposes of ours:
         # out.T = op(b).T @ op(a).T.
-        operations = [ctypes.c_int(_OPERATION[transpose]) for transpose in (transpose_b, transpose_a)]
+        operations = [
+            ctypes.c_int(_OPERATION[transpose]) for transpose in (transpose_b, transpose_a)
+        ]
         numbers = [*operations, *(ctypes.c_int(size) for size in (n, m, k)), one]
         if out.ndim == 2:
             # Not as a batch of one: there cuBLAS does not split a long inner dimension over blocks.
@@ -86,7 +95,7 @@ def _matrix(array: Any) -> tuple[Any, Any]:
 
 
 def _matrices(array: Any) -> tuple[Any, Any, Any]:
-    """Address, leading dimension and stride of a batch; the stride is 0 for one matrix in all products."""
+    """Address, leading dimension and stride of a batch; 0 for one matrix in all products."""
     stride = array.shape[-2] * array.shape[-1] if array.ndim == 3 else 0
     return *_matrix(array), ctypes.c_longlong(stride)
 

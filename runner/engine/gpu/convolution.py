@@ -1,4 +1,4 @@
-"""Convolutions: a direct kernel for 3x3 on one channel, im2col and matrix products for all others."""
+"""Convolutions: a direct kernel for 3x3 on one channel, im2col and products for all others."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ _MAX_COLUMN_ELEMENTS = 1 << 26
 
 
 def is_direct(x: Any, W: Any) -> bool:
-    """Whether the direct kernel applies: one channel, 3x3, and an image that fits into shared memory."""
+    """Whether the direct kernel applies: one channel, 3x3, and a padded image of 48 KiB at most."""
     return bool(W.shape[1:] == (1, 3, 3)) and _padded_bytes(x) <= _SHARED_BYTES
 
 
@@ -44,7 +44,9 @@ def direct_gradients(x: Any, winners: Any, gy: Any, gW: Any, gb: Any, tickets: A
     n, _, height, width = x.shape
     partials = cupy.empty(len(gW) * _SLICES * 10, dtype=x.dtype)
     numbers = np.int32(n), np.int32(height), np.int32(width)
-    launch("conv3x3_gradients", (len(gW), _SLICES), x, gy, winners, *numbers, partials, tickets, gW, gb)
+    launch(
+        "conv3x3_gradients", (len(gW), _SLICES), x, gy, winners, *numbers, partials, tickets, gW, gb
+    )
 
 
 def product(blas: Blas, x: Any, W: Any) -> Any:
@@ -61,7 +63,7 @@ def product(blas: Blas, x: Any, W: Any) -> Any:
 
 
 def gradients(blas: Blas, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
-    """Fill gW from gz, the gradient of `product(x, W)`; return that of x, or None unless `want_gx`."""
+    """Fill gW from gz, the gradient of `product(x, W)`; return gx if `want_gx`, else None."""
     import cupy
 
     weights = W.reshape(len(W), -1)
@@ -76,7 +78,12 @@ def gradients(blas: Blas, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> An
         if gx is not None:
             blas.product(weights, gz[images], columns, transpose_a=True)
             part = gx[images]
-            numbers = np.int64(part.size), np.int32(x.shape[2]), np.int32(x.shape[3]), np.int32(W.shape[2])
+            numbers = (
+                np.int64(part.size),
+                np.int32(x.shape[2]),
+                np.int32(x.shape[3]),
+                np.int32(W.shape[2]),
+            )
             launch("col2im", blocks(part.size), columns, *numbers, part)
     return gx
 
@@ -84,7 +91,15 @@ def gradients(blas: Blas, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> An
 def bias_relu(z: Any, b: Any) -> None:
     """Replace z (n, channels, height, width) by relu(z + b)."""
     n_pixels = z.shape[2] * z.shape[3]
-    launch("bias_relu_images", blocks(z.size), z, b, np.int64(z.size), np.int32(z.shape[1]), np.int32(n_pixels))
+    launch(
+        "bias_relu_images",
+        blocks(z.size),
+        z,
+        b,
+        np.int64(z.size),
+        np.int32(z.shape[1]),
+        np.int32(n_pixels),
+    )
 
 
 def relu_gradients(gy: Any, y: Any, gb: Any, tickets: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The fast engine on a GPU: functions, layers and optimizers of `Fast`, with the kernels of this folder."""
+"""The fast engine on a GPU: layers and optimizers of `Fast`, with the kernels of this folder."""
 
 from typing import Any
 
@@ -32,8 +32,7 @@ class FastOnGpu(Fast):
 
     def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
         loss, correct = super().loss(y, t)
-        # DeZero would make a new array of ones, which `is_one` could only recognise by a copy to the
-        # host.
+        # DeZero would make a new array, which `is_one` could only recognise by a copy to the host.
         loss.grad = self._one
         return loss, correct
 

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from runner.engine.gpu.batches import Batches, Phase, Results
 from runner.engine.gpu.graph import Launcher
-from runner.engine.loop import N_TRAIN_EVAL, Data, Diverged, Evaluation, Measured, Position, has_dropout
+from runner.engine.loop import (
+    N_TRAIN_EVAL,
+    Data,
+    Diverged,
+    Evaluation,
+    Measured,
+    Position,
+    has_dropout,
+)
 
 #: Images of a batch in evaluations. Not a knob, as on the CPU: no knob changes how results round.
 EVAL_BATCH = 500
@@ -36,7 +44,9 @@ class GpuLoop:
         import cupy
 
         self.launcher, self.kernels, self.batch_size = launcher, launcher.kernels, batch_size
-        train_labels, test_labels = (labels.astype(cupy.int32) for labels in (data.train_labels, data.test_labels))
+        train_labels, test_labels = (
+            labels.astype(cupy.int32) for labels in (data.train_labels, data.test_labels)
+        )
         n_eval = min(N_TRAIN_EVAL, len(train_labels))
         images = {
             Phase.TRAIN: (data.train_images, train_labels),
@@ -88,7 +98,9 @@ class GpuLoop:
             self.launcher.launch(batches)
         return _evaluation(self.read()[Phase.TEST])
 
-    def _launch(self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]) -> _Launched:
+    def _launch(
+        self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]
+    ) -> _Launched:
         stream, launcher, training = self.kernels.stream, self.launcher, self.batches[Phase.TRAIN]
         phases = [Phase.TRAIN_EVAL, Phase.TEST, *([Phase.TEST_MASKED] if self._has_dropout else [])]
         evaluations = [self.batches[phase] for phase in phases]
@@ -141,7 +153,9 @@ class GpuLoop:
         position.train_s += seconds
         if state["diverged_at"]:
             position.step = int(state["diverged_at"])
-            raise Diverged(f"loss {state['diverged_loss']} at epoch {position.epoch}, batch {position.step}")
+            raise Diverged(
+                f"loss {state['diverged_loss']} at epoch {position.epoch}, batch {position.step}"
+            )
 
 
 def _evaluation(result: tuple[Any, NDArray[np.bool_]]) -> Evaluation:

@@ -49,7 +49,9 @@ class Launcher:
         Whether steps are captured as CUDA graphs; otherwise their kernels are launched one by one.
     """
 
-    def __init__(self, model: Any, optimizer: Any, engine: Fast, scale: float, use_graphs: bool) -> None:
+    def __init__(
+        self, model: Any, optimizer: Any, engine: Fast, scale: float, use_graphs: bool
+    ) -> None:
         self.model, self.optimizer, self.engine = model, optimizer, engine
         self.kernels: Kernels = engine.kernels
         self._scale, self._use_graphs = scale, use_graphs
@@ -58,20 +60,24 @@ class Launcher:
 
     def prepare(self, batches: Batches, row: int = 0) -> None:
         """Capture the graphs that `launch` needs from this row on; those that exist are kept."""
-        for size, n_steps in dict.fromkeys(self._launches(batches, row)) if self._use_graphs else ():
+        if not self._use_graphs:
+            return
+        for size, n_steps in dict.fromkeys(self._launches(batches, row)):
             key = batches.phase, size, n_steps
             if key not in self._graphs:
                 self._graphs[key] = self._capture(batches, size, n_steps)
 
-    def launch(self, batches: Batches, row: int = 0, should_stop: Callable[[], bool] = lambda: False) -> int:
-        """Launch steps from this row to the end, or until asked to stop; returns the row after the last."""
+    def launch(
+        self, batches: Batches, row: int = 0, should_stop: Callable[[], bool] = lambda: False
+    ) -> int:
+        """Launch steps from this row to the end or a stop; returns the row that they reach."""
         for size, n_steps in self._launches(batches, row):
             if should_stop():
                 break
             if self._use_graphs:
                 self._graphs[batches.phase, size, n_steps].launch(self.kernels.stream)
                 if batches.is_training:
-                    # A graph updates the weights without a call of `update`, which counts by itself.
+                    # The optimizer counts in `update`, which a graph does not call.
                     self.optimizer.count(n_steps)
             else:
                 self._step(batches, size)

@@ -22,7 +22,7 @@ from runner.seeding import Draw
 
 
 class Kernels:
-    """The stream, the cuBLAS handle and the memory of a run, and the kernels that it launches there.
+    """The stream, the cuBLAS handle and the memory of a run, and the kernels that it launches.
 
     Arrays are float32 in C order.
 
@@ -77,7 +77,10 @@ class Kernels:
         x = cupy.empty((n, *batches.images.shape[1:]), dtype=cupy.float32)
         t = cupy.empty(n, dtype=cupy.int32)
         n_pixels = x.size // n
-        arrays, numbers = (batches.images, batches.labels, batches.order), (np.int32(n_pixels), np.float32(scale))
+        arrays, numbers = (
+            (batches.images, batches.labels, batches.order),
+            (np.int32(n_pixels), np.float32(scale)),
+        )
         launch("gather", (n, *blocks(n_pixels)), *arrays, batches.state, *numbers, x, t)
         return x, t
 
@@ -96,7 +99,9 @@ class Kernels:
             return convolution.direct(x, W, b)
         return convolution.bias_relu_pool(convolution.product(self.blas, x, W), b)
 
-    def conv_relu_pool_gradients(self, x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
+    def conv_relu_pool_gradients(
+        self, x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool
+    ) -> Any:
         """As `runner.engine.cpu.conv_relu_pool_gradients`."""
         tickets = self._tickets_for(len(W))
         if convolution.is_direct(x, W) and not want_gx:
@@ -113,7 +118,9 @@ class Kernels:
         convolution.bias_relu(z, b)
         return z
 
-    def conv_relu_gradients(self, x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
+    def conv_relu_gradients(
+        self, x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool
+    ) -> Any:
         """As `runner.engine.cpu.conv_relu_gradients`."""
         gz = convolution.relu_gradients(gy, y, gb, self._tickets_for(len(W)))
         return convolution.gradients(self.blas, x, W, gz, gW, want_gx)
@@ -123,8 +130,8 @@ class Kernels:
         import cupy
 
         if n not in self._tickets:
-            # A graph keeps addresses and no arrays. These arrays are made in the warm-up, before the
-            # first capture, and live as long as the kernels.
+            # A graph keeps addresses and no arrays. These arrays are made in the warm-up, before
+            # the first capture, and live as long as the kernels.
             self._tickets[n] = cupy.zeros(n, dtype=cupy.int32)
         return self._tickets[n]
 
@@ -168,7 +175,7 @@ class Kernels:
         return narrow.relu_gradients(x, W, np.float32(1.0 - (ratio or 0.0)), gy, gW, gb, gb_before)
 
     def linear_relu(self, x: Any, W: Any, b: Any, draw: Draw | None) -> Any:
-        """relu(x @ W + b); with a draw, dropout: kept units are divided by the share that is kept."""
+        """relu(x @ W + b); with a draw, dropout: kept units are divided by the share of them."""
         import cupy
 
         if is_on_cpu(x):
@@ -181,18 +188,12 @@ class Kernels:
             return y
         if self._batches is self._no_batches:
             self._batches.set_state(row=draw.first_row, time=draw.time)
-        launch(
-            "bias_relu_dropout",
-            blocks(y.size // 4 + 2),
-            y,
-            b,
-            np.int32(len(x)),
-            n_units,
-            *(np.uint32(draw.threshold), np.float32(1.0 - draw.ratio), np.uint32(draw.layer), np.uint32(draw.purpose)),
-            *(np.uint32(word) for word in draw.key),
-            self._batches.state,
-            np.int32(self._batches.is_training),
-        )
+        sizes = np.int32(len(x)), n_units
+        rule = np.uint32(draw.threshold), np.float32(1.0 - draw.ratio)
+        words = [np.uint32(word) for word in (draw.layer, draw.purpose, *draw.key)]
+        position = self._batches.state, np.int32(self._batches.is_training)
+        grid = blocks(y.size // 4 + 2)
+        launch("bias_relu_dropout", grid, y, b, *sizes, *rule, *words, *position)
         return y
 
     def linear_relu_gradients(
@@ -206,7 +207,17 @@ class Kernels:
 
         gz, n_units = cupy.empty_like(y), y.shape[1]
         kept = np.float32(1.0 - (ratio or 0.0))
-        launch("relu_gradients", (-(-n_units // 32),), gy, y, kept, np.int32(len(y)), np.int32(n_units), gz, gb)
+        launch(
+            "relu_gradients",
+            (-(-n_units // 32),),
+            gy,
+            y,
+            kept,
+            np.int32(len(y)),
+            np.int32(n_units),
+            gz,
+            gb,
+        )
         return self.product_gradients(x, W, gz, gW, want_gx)
 
     def product_gradients(self, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
@@ -224,7 +235,7 @@ class Kernels:
     # The loss and the optimizers
     # =========================================================================
     def softmax_cross_entropy(self, y: Any, t: Any) -> tuple[Any, Any, Any]:
-        """Mean loss (0-d), correct rows (n,) bool, and the gradient of the loss by y (n, n_classes).
+        """Mean loss (0-d), correct rows (n,) bool, gradient of the loss by y (n, n_classes).
 
         Within `using`, the second one is instead the array of the whole pass, of which the rows of
         this batch are filled, and the state of the pass moves on by the batch.
@@ -238,9 +249,9 @@ class Kernels:
         if batches is self._no_batches:
             correct = cupy.empty(n, dtype=cupy.uint8)
             batches.set_state()
+        sizes, is_training = (np.int32(n), np.int32(n_classes)), np.int32(batches.is_training)
         outputs = gradient, correct, loss, batches.state
-        numbers = np.int32(n), np.int32(n_classes)
-        launch("softmax_cross_entropy", (1,), y, t, *numbers, *outputs, np.int32(batches.is_training))
+        launch("softmax_cross_entropy", (1,), y, t, *sizes, *outputs, is_training)
         return loss, correct.view(cupy.bool_), gradient
 
     def is_one(self, gradient: Any) -> bool:
@@ -248,7 +259,16 @@ class Kernels:
         return gradient is self.one
 
     def adam(
-        self, p: Any, g: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float, decay: float
+        self,
+        p: Any,
+        g: Any,
+        m: Any,
+        v: Any,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        decay: float,
     ) -> None:
         """As `runner.engine.cpu.adam`; within `using`, with the learning rate of the batch."""
         rests = np.float32(1 - beta1), np.float32(1 - beta2)
@@ -267,7 +287,8 @@ class Kernels:
         if batches is self._no_batches:
             batches.set_state(steps=1)
             batches.set_learning_rates(np.array([lr]))
-        launch(name, blocks(n), *arrays, np.int64(n), batches.learning_rates, batches.state, *numbers)
+        position = batches.learning_rates, batches.state
+        launch(name, blocks(n), *arrays, np.int64(n), *position, *numbers)
 
 
 def _shaped(*shape: int) -> Any:

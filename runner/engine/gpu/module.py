@@ -1,4 +1,4 @@
-"""The kernels of kernels.cu. NVRTC compiles them for this GPU at the first launch; CuPy caches the result."""
+"""The kernels of kernels.cu, compiled by NVRTC at the first launch and cached by CuPy."""
 
 import functools
 from pathlib import Path

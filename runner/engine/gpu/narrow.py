@@ -1,4 +1,4 @@
-"""Linear layers of so few units, such as the last one, that a matrix product would leave most of a GPU idle."""
+"""Narrow linear layers, such as the last one: a matrix product would leave most of a GPU idle."""
 
 from typing import Any
 
@@ -38,7 +38,9 @@ def gradients(x: Any, W: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
     return gx
 
 
-def relu_gradients(x: Any, W: Any, kept: np.float32, gy: Any, gW: Any, gb: Any, gb_before: Any) -> tuple[Any, Any]:
+def relu_gradients(
+    x: Any, W: Any, kept: np.float32, gy: Any, gW: Any, gb: Any, gb_before: Any
+) -> tuple[Any, Any]:
     """`gradients` for x = relu(z + b_before), of which dropout kept the share `kept`.
 
     Fills gb_before too, and returns the gradients of x and of z.
@@ -47,7 +49,20 @@ def relu_gradients(x: Any, W: Any, kept: np.float32, gy: Any, gW: Any, gb: Any, 
 
     gx, gz = cupy.empty_like(x), cupy.empty_like(x)
     grid = (-(-W.shape[0] // 32) + 1,)
-    launch("narrow_linear_relu_gradients", grid, x, W, gy, kept, *_sizes(x, W), gW, gb, gx, gz, gb_before)
+    launch(
+        "narrow_linear_relu_gradients",
+        grid,
+        x,
+        W,
+        gy,
+        kept,
+        *_sizes(x, W),
+        gW,
+        gb,
+        gx,
+        gz,
+        gb_before,
+    )
     return gx, gz
 
 

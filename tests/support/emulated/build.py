@@ -1,4 +1,4 @@
-"""kernels.cu as a library for the CPU, compiled by g++ after runtime.h, with a launcher per kernel."""
+"""kernels.cu for the CPU: g++ compiles it after runtime.h, with a launcher per kernel."""
 
 import ctypes
 import functools
@@ -29,7 +29,9 @@ class Parameter(NamedTuple):
 def _parameter(text):
     *words, _ = text.split()
     is_const, is_restrict = words[0] == "const", words[-1] == "__restrict__"
-    return Parameter(" ".join(words[is_const : len(words) - is_restrict]), not is_const, is_restrict)
+    return Parameter(
+        " ".join(words[is_const : len(words) - is_restrict]), not is_const, is_restrict
+    )
 
 
 def kernels(source):
@@ -46,14 +48,17 @@ def kernels(source):
 
 
 def _launcher(name, parameters, has_barriers):
-    copies = "".join(f"    auto a{i} = *({p.type_}*)arguments[{i}];\n" for i, p in enumerate(parameters))
+    copies = [f"auto a{i} = *({p.type_}*)arguments[{i}];\n" for i, p in enumerate(parameters)]
     values = ", ".join(f"a{i}" for i in range(len(parameters)))
     barriers = "true" if has_barriers else "false"
     return (
-        f'extern "C" void launch_{name}(long stream, int x, int y, int z, int n_threads, void** arguments) {{\n{copies}'
-        f"    emulated::put(stream, [=] {{\n"
-        f"        emulated::run_grid({{x, y, z}}, n_threads, {barriers}, [&] {{ {name}({values}); }});\n"
-        f"    }});\n}}\n"
+        f'extern "C" void launch_{name}(\n'
+        f"    long stream, int x, int y, int z, int n_threads, void** arguments) {{\n"
+        f"{''.join(copies)}"
+        f"emulated::put(stream, [=] {{\n"
+        f"    emulated::run_grid({{x, y, z}}, n_threads, {barriers},\n"
+        f"                       [&] {{ {name}({values}); }});\n"
+        f"}});\n}}\n"
     )
 
 
@@ -63,7 +68,9 @@ def library(source_path):
     source, runtime = Path(source_path).read_text(), (HERE / "runtime.h").read_text()
     parts = [runtime, source, *(_launcher(n, *k) for n, k in kernels(source).items())]
     text = "\n".join(parts)
-    folder = Path(os.environ.get("EMULATED_CACHE") or tempfile.gettempdir()) / f"emulated-{os.getuid()}"
+    folder = (
+        Path(os.environ.get("EMULATED_CACHE") or tempfile.gettempdir()) / f"emulated-{os.getuid()}"
+    )
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
     if not path.exists():

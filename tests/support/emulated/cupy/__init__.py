@@ -10,7 +10,6 @@ EMULATED_GPUS the number of GPUs.
 
 import contextlib
 import ctypes
-import itertools
 import os
 import sys
 import threading
@@ -65,7 +64,12 @@ class _Memory:
     def __init__(self, pool, n):
         self.pool, self.n = pool, n
         self.ptr = pool.take(n)
-        self.__array_interface__ = {"data": (self.ptr, False), "typestr": "|u1", "shape": (n,), "version": 3}
+        self.__array_interface__ = {
+            "data": (self.ptr, False),
+            "typestr": "|u1",
+            "shape": (n,),
+            "version": 3,
+        }
 
     def __del__(self):
         if hasattr(self, "ptr"):  # missing when there was no memory left
@@ -88,7 +92,9 @@ class MemoryPool:
         if self._free.get(n):
             return self._free[n].pop()
         if not _Gpu.take(n):
-            raise OutOfMemoryError(f"Out of memory allocating {n:,} bytes (allocated so far: {_Gpu.used:,} bytes).")
+            raise OutOfMemoryError(
+                f"Out of memory allocating {n:,} bytes (allocated so far: {_Gpu.used:,} bytes)."
+            )
         self._total += n
         ptr = _libc.malloc(n + 64)
         ctypes.memset(ptr, 0xFF, n)
@@ -214,7 +220,9 @@ class ndarray(np.ndarray):
 
     def __getitem__(self, key):
         item = super().__getitem__(key)
-        if not isinstance(item, np.ndarray) or not np.may_share_memory(item.view(np.ndarray), self.view(np.ndarray)):
+        if not isinstance(item, np.ndarray) or not np.may_share_memory(
+            item.view(np.ndarray), self.view(np.ndarray)
+        ):
             _now()
             item = _on_gpu(np.asarray(super().__getitem__(key)))
         return item
@@ -317,60 +325,14 @@ def __getattr__(name):
     def on_gpu(*args, **options):
         _now()
         result = attribute(*args, **options)
-        return _on_gpu(result) if isinstance(result, np.ndarray) and not isinstance(result, ndarray) else result
+        return (
+            _on_gpu(result)
+            if isinstance(result, np.ndarray) and not isinstance(result, ndarray)
+            else result
+        )
 
     return on_gpu
 
 
 from . import cuda  # noqa: E402, F401
-
-# The NumPy types of the C types in kernels.cu. CuPy passes bytes and would not notice another type.
-_TYPES = {
-    "float*": (float32,),
-    "unsigned char*": (uint8, bool_),
-    "signed char*": (int8,),
-    "int*": (int32,),
-    "State*": (uint8,),
-    "float": (float32,),
-    "int": (int32,),
-    "long long": (int64,),
-    "unsigned int": (uint32,),
-}
-
-
-def _overlap(a, b):
-    if not (isinstance(a, ndarray) and isinstance(b, ndarray)):
-        return False
-    return np.may_share_memory(a.view(np.ndarray), b.view(np.ndarray))
-
-
-class RawModule:
-    def __init__(self, code=None, options=()):
-        assert code == Path(_source.PATH).read_text()
-        self._kernels = build.kernels(code)
-
-    def get_function(self, name):
-        parameters, _ = self._kernels[name]
-        launcher = getattr(LIBRARY, f"launch_{name}")
-
-        def launch(grid, block, args, shared_mem=0):
-            _alive()
-            assert len(args) == len(parameters), name
-            for (type_, _, _), arg in zip(parameters, args, strict=True):
-                assert arg.dtype.type in _TYPES[type_], (name, type_, arg.dtype)
-                assert type_.endswith("*") == isinstance(arg, ndarray), (name, type_)
-                assert not isinstance(arg, ndarray) or arg.flags.c_contiguous, (name, type_)
-            for i, j in itertools.combinations(range(len(args)), 2):
-                a, b = parameters[i], parameters[j]
-                if (a.is_restrict or b.is_restrict) and (a.is_written or b.is_written):
-                    assert not _overlap(args[i], args[j]), (name, i, j)
-            assert shared_mem <= (48 << 10) - 512, "static shared memory counts too"
-            assert 0 < block[0] <= 1024
-            x, y, z = (*grid, 1, 1)[:3]
-            assert 0 < x < 2**31 and 0 < y < 65536 and 0 < z < 65536, (name, grid)
-            values = [ctypes.c_void_p(arg.ctypes.data) if isinstance(arg, ndarray) else np.array(arg) for arg in args]
-            places = [ctypes.addressof(v) if isinstance(v, ctypes.c_void_p) else v.ctypes.data for v in values]
-            launcher(ctypes.c_long(_stream().ptr), x, y, z, block[0], (ctypes.c_void_p * len(places))(*places))
-            cuda.n_launches += 1
-
-        return launch
+from ._module import RawModule  # noqa: E402, F401

@@ -79,8 +79,12 @@ class Graph:
     def debug_dot_str(self, flags=0):
         # The format of CUDA for a kernel; here a graph has no other nodes.
         line = '"graph_{0}_node_{1}"[style="bold" shape="octagon" label="{1}\n<name>\n"];\n'
-        nodes = "".join(line.format(self.number, i) for i in range(LIBRARY.emulated_nodes(self.number)))
-        return f'digraph dot {{\nsubgraph cluster_1 {{\nlabel="graph_{self.number}"\n{nodes}}}\n}}\n'
+        nodes = "".join(
+            line.format(self.number, i) for i in range(LIBRARY.emulated_nodes(self.number))
+        )
+        return (
+            f'digraph dot {{\nsubgraph cluster_1 {{\nlabel="graph_{self.number}"\n{nodes}}}\n}}\n'
+        )
 
     def launch(self, stream=None):
         cupy._alive()
