@@ -1,7 +1,8 @@
-"""`python -m benchmarks.card` (`make bench DEVICE=gpu`): everybody's training step on a card, side by side.
+"""Training steps on a GPU (`python -m benchmarks.card`, `make bench DEVICE=gpu`).
 
-Each contestant is a process of its own that waits without computing; they are asked in turn, round after round, so that
-a slow minute hits all of them. Written to benchmarks/results/, named after the card.
+Each contestant is a process of its own and computes only when it is asked. All are asked in turn,
+round after round, so that a slow minute affects all of them. The results are written to
+benchmarks/results/, named by the GPU.
 """
 
 import argparse
@@ -19,16 +20,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import contestants, images, machine
-from benchmarks.contestants import CARD_AS_SHIPPED, CARD_EAGER, CARD_FLOAT32, CARD_GRAPH, CARD_OURS, TITLES
+from benchmarks.contestants import (
+    CARD_AS_SHIPPED,
+    CARD_EAGER,
+    CARD_FLOAT32,
+    CARD_GRAPH,
+    CARD_OURS,
+    TITLES,
+)
 from benchmarks.nets import NETS
 from benchmarks.processes import Setting, Worker
 from runner.engine import device
 from runner.files import write_whole
 
 RESULTS = Path(__file__).resolve().parent / "results"
-#: Steps of an epoch of MNIST: ours trains whole epochs.
+#: Steps of an epoch of MNIST; ours trains whole epochs.
 _EPOCH = 600
-#: Steps that each is asked for at a time: what takes a second or so.
+#: Steps that a contestant is asked for at a time, which take about a second.
 _STEPS = {
     CARD_AS_SHIPPED: 300,
     CARD_FLOAT32: 300,
@@ -36,8 +44,8 @@ _STEPS = {
     CARD_GRAPH: 5 * _EPOCH,
     CARD_OURS: 20 * _EPOCH,
 }
-#: Runs that ours trains side by side on one card.
-_SIDE_BY_SIDE = (1, 2, 4, 8, 16)
+#: Concurrent runs of ours on one GPU.
+_N_RUNS = (1, 2, 4, 8, 16)
 #: The job of the README's first command: 4 cells, 5 seeds, 5 epochs.
 _MAIN_JOB = ("model.channels=1,30", "model.dropout=true,false", "device=gpu", "progress=false")
 
@@ -49,7 +57,7 @@ def main() -> None:
         images.write(Path(folder))
         for net in args.nets:
             rows += measured(net, Path(folder), args.torch_python, args.rounds)
-            for row in rows[-len(_SIDE_BY_SIDE) - len(_STEPS) :]:
+            for row in rows[-len(_N_RUNS) - len(_STEPS) :]:
                 print(line(row), flush=True)
         job_s = main_job(Path(folder) / "root") if args.main_job else None
     report = {
@@ -69,15 +77,20 @@ def main() -> None:
 
 
 def measured(net: str, folder: Path, torch_python: str, rounds: int) -> list[dict[str, Any]]:
-    """A row for each contestant: seconds a step of each round, or why it is missing."""
-    settings = [Setting(name, 1) for name in _STEPS] + [Setting(CARD_OURS, n) for n in _SIDE_BY_SIDE[1:]]
-    rows = {s: {"net": net, "contestant": s.contestant, "n_runs": s.threads, "step_s": []} for s in settings}
+    """A row per contestant: seconds per step of each round, or why it did not run."""
+    settings = [Setting(name, 1) for name in _STEPS] + [Setting(CARD_OURS, n) for n in _N_RUNS[1:]]
+    rows = {
+        s: {"net": net, "contestant": s.contestant, "n_runs": s.threads, "step_s": []}
+        for s in settings
+    }
     with ExitStack() as stack:
         workers = {}
         for setting in settings:
             python = torch_python if setting.contestant.startswith("pytorch") else sys.executable
             worker = stack.enter_context(closing(Worker(python, setting, net, folder)))
-            answer = worker.answer()  # one after the other: memory and clocks of the card are for all of them
+            answer = (
+                worker.answer()
+            )  # one after the other, because they share memory and clocks of the GPU
             if "failed" in answer:
                 rows[setting]["failed"] = answer["failed"]
             else:
@@ -95,25 +108,35 @@ def measured(net: str, folder: Path, torch_python: str, rounds: int) -> list[dic
 
 
 def roofline(net: str) -> dict[str, Any]:
-    """The floor's row, measured in this process."""
+    """The row of the roofline, measured in this process."""
     from benchmarks.contestants.floor_gpu import Roofline
 
-    floor = Roofline(NETS[net])
-    measured = {name: getattr(floor, name) for name in ("bytes_per_s", "operations_per_s", "gap_s")}
+    limits = Roofline(NETS[net])
+    rates = {name: getattr(limits, name) for name in ("bytes_per_s", "operations_per_s", "gap_s")}
     device.free_gpu_memory()
-    return {"net": net, "contestant": contestants.CARD_FLOOR, "n_runs": 1, "step_s": [floor.step_s], **measured}
+    return {
+        "net": net,
+        "contestant": contestants.CARD_FLOOR,
+        "n_runs": 1,
+        "step_s": [limits.step_s],
+        **rates,
+    }
 
 
 def main_job(root: Path) -> float:
-    """Seconds of the README's first command on the card, from start to end."""
+    """Seconds of the README's first command on the GPU, from start to end."""
     started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "runner", "-m", *_MAIN_JOB, f"runner.root={root}"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "runner", "-m", *_MAIN_JOB, f"runner.root={root}"], check=True
+    )
     return time.monotonic() - started
 
 
 def line(row: dict[str, Any]) -> str:
-    """A contestant's step: median and range of the rounds."""
-    name = TITLES[row["contestant"]] + (f", {row['n_runs']} runs side by side" if row["n_runs"] > 1 else "")
+    """A row of the table: median and range of a contestant's step over the rounds."""
+    name = TITLES[row["contestant"]] + (
+        f", {row['n_runs']} concurrent runs" if row["n_runs"] > 1 else ""
+    )
     if not row["step_s"]:
         return f"| {name} | not run: {row.get('failed', 'no round')} | |"
     steps = [1e6 * s for s in row["step_s"]]
@@ -123,12 +146,17 @@ def line(row: dict[str, Any]) -> str:
 def markdown(report: dict[str, Any]) -> str:
     """The tables of a report."""
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    lines = [f"# A training step on {report['card']}", "", f"{report['date']}; {versions}; {report['rounds']} rounds."]
+    lines = [
+        f"# A training step on {report['card']}",
+        "",
+        f"{report['date']}; {versions}; {report['rounds']} rounds.",
+    ]
     for net in dict.fromkeys(row["net"] for row in report["rows"]):
-        lines += ["", f"## {net}", "", "| | µs a step and run, median | range |", "|---|---|---|"]
+        lines += ["", f"## {net}", "", "| | µs per step and run, median | range |", "|---|---|---|"]
         lines += [line(row) for row in report["rows"] if row["net"] == net]
     if report["main_job_s"]:
-        lines += ["", f"The main job (4 cells, 5 seeds, 5 epochs) took {report['main_job_s']:.1f} s from start to end."]
+        job = "The main job (4 cells, 5 seeds, 5 epochs)"
+        lines += ["", f"{job} took {report['main_job_s']:.1f} s from start to end."]
     return "\n".join(lines) + "\n"
 
 
@@ -141,9 +169,15 @@ def _versions() -> dict[str, str]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.card", description=__doc__)
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), metavar="NET")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everybody is timed (default: %(default)s)")
-    parser.add_argument("--no-main-job", dest="main_job", action="store_false", help="leave the main job out")
-    parser.add_argument("--torch-python", default=os.environ.get("TORCH_PYTHON") or sys.executable, metavar="PYTHON")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how often each is timed (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--no-main-job", dest="main_job", action="store_false", help="do not time the main job"
+    )
+    parser.add_argument(
+        "--torch-python", default=os.environ.get("TORCH_PYTHON") or sys.executable, metavar="PYTHON"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the two files")
     args = parser.parse_args()
     if not device.gpu_is_available():

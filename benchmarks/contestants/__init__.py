@@ -11,7 +11,7 @@ OURS, FLOOR = "ours", "floor"
 
 PYTORCH = (EAGER, CHANNELS_LAST, COMPILED)
 
-# On a card (benchmarks/card.py).
+# On a GPU (benchmarks/card.py).
 CARD_AS_SHIPPED, CARD_FLOAT32 = "dezero_as_shipped_gpu", "dezero_float32_gpu"
 CARD_EAGER, CARD_GRAPH = "pytorch_eager_gpu", "pytorch_graph_gpu"
 CARD_OURS, CARD_FLOOR = "ours_gpu", "floor_gpu"
@@ -28,9 +28,9 @@ TITLES = {
     CARD_AS_SHIPPED: "DeZero as shipped (float64)",
     CARD_FLOAT32: "DeZero in float32",
     CARD_EAGER: "PyTorch eager",
-    CARD_GRAPH: "PyTorch, a captured CUDA graph",
+    CARD_GRAPH: "PyTorch, CUDA graph",
     CARD_OURS: "engine=fast device=gpu",
-    CARD_FLOOR: "the card's roofline",
+    CARD_FLOOR: "the GPU's roofline",
 }
 
 
@@ -47,7 +47,7 @@ class Contestant(Protocol):
 def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
     """The contestant of this name; `folder` holds the images (images.py). Raises whatever keeps it from running.
 
-    `threads` are those of each process on the CPU; on a card, the runs that one process trains side by side.
+    `threads` are those of each process on the CPU; on a GPU, the concurrent runs of one process.
     """
     # Imported here: each contestant lives in a process, and two of them in an environment, of its own.
     if name == AS_SHIPPED:

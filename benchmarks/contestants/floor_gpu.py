@@ -1,5 +1,8 @@
-"""What a step cannot be faster than on a card: its bytes at the rate of a large copy, its operations at that of a large
-product, whichever is longer, and the gaps between its kernels."""
+"""The roofline: a lower bound of the time of a step on a GPU.
+
+The larger of its bytes at the rate of a large copy and its operations at that of a large product,
+and the gaps between its kernels.
+"""
 
 from typing import Any
 
@@ -7,17 +10,21 @@ import numpy as np
 
 from benchmarks.nets import BATCH, SIDE, Net
 from runner.engine.gpu.blas import Blas
+from runner.engine.gpu.graph import capture_graph
 from runner.engine.gpu.module import blocks, launch
 
 _FLOAT32 = 4
-#: Kernels of a step without hidden layers, and what each hidden layer adds: test_gpu_engine.py counts them.
-_KERNELS, _KERNELS_A_LAYER, _KERNELS_OF_A_CONVOLUTION = 4, 5, 1
+#: Kernels of a step without hidden layers, and those that a hidden layer or a convolution adds
+#: (counted by tests/gpu/test_gpu_graph.py).
+_KERNELS, _KERNELS_PER_LAYER, _KERNELS_PER_CONVOLUTION = 5, 5, 2
 
 
 class Roofline:
-    """Measures the card when it is made; `train` then returns nothing and takes as long as so many steps would."""
+    """Measures the GPU; `step_s` is the result, and `train` does nothing."""
 
-    def __init__(self, net: Net, n_numbers: int = 1 << 28, side: int = 8192, n_nodes: int = 1000) -> None:
+    def __init__(
+        self, net: Net, n_numbers: int = 1 << 28, side: int = 8192, n_nodes: int = 1000
+    ) -> None:
         import cupy
 
         self._cupy, self.stream = cupy, cupy.cuda.Stream(non_blocking=True)
@@ -25,7 +32,9 @@ class Roofline:
             self.bytes_per_s = self._copied(n_numbers)
             self.operations_per_s = self._multiplied(side)
             self.gap_s = self._launched(n_nodes)
-        self.step_s = max(step_bytes(net) / self.bytes_per_s, step_operations(net) / self.operations_per_s)
+        self.step_s = max(
+            step_bytes(net) / self.bytes_per_s, step_operations(net) / self.operations_per_s
+        )
         self.step_s += n_kernels(net) * self.gap_s
 
     def _copied(self, n_numbers: int) -> float:
@@ -42,18 +51,20 @@ class Roofline:
         return 2 * side**3 / self._timed(lambda: blas.product(a, b, out))
 
     def _launched(self, n_nodes: int) -> float:
-        """Seconds from one kernel of a graph to the next, which waits for it: kernels of one block that do nothing."""
+        """Seconds from one kernel of a graph to the next, for kernels that do nothing."""
         z, b = (self._cupy.zeros(1, dtype=self._cupy.float32) for _ in range(2))
         launch("add_bias", blocks(1), z, b, np.int64(0), np.int32(1))
         self.stream.synchronize()
-        self.stream.begin_capture()
-        for _ in range(n_nodes):
-            launch("add_bias", blocks(1), z, b, np.int64(0), np.int32(1))
-        graph = self.stream.end_capture()
+
+        def kernels() -> None:
+            for _ in range(n_nodes):
+                launch("add_bias", blocks(1), z, b, np.int64(0), np.int32(1))
+
+        graph = capture_graph(self.stream, kernels)
         return self._timed(lambda: graph.launch(self.stream)) / n_nodes
 
     def _timed(self, work: Any, n: int = 5) -> float:
-        """Seconds that the work takes on the card, the shortest of n."""
+        """The shortest of n times, in seconds, that the work takes on the GPU."""
         work()
         seconds = []
         for _ in range(n):
@@ -65,7 +76,7 @@ class Roofline:
         return float(min(seconds))
 
     def train(self, n_steps: int) -> list[float]:
-        """Nothing: `step_s` is the answer."""
+        """Nothing; `step_s` is the result."""
         return []
 
     def evaluate(self, n_batches: int) -> float:
@@ -73,8 +84,11 @@ class Roofline:
 
 
 def step_bytes(net: Net) -> int:
-    """Bytes that a training step must read or write: Adam's seven numbers a parameter, and each activation, its
-    gradient and each weight once forward and twice on the way back."""
+    """Bytes that a training step must read or write.
+
+    Adam's seven numbers per parameter; each activation, its gradient and each weight once forward
+    and twice backward.
+    """
     sizes = net.layer_sizes
     weights = sum(n_in * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
     activations = BATCH * sum(sizes)
@@ -86,13 +100,19 @@ def step_operations(net: Net) -> int:
     """Floating-point operations of a training step's products and its convolution."""
     sizes = net.layer_sizes
     linear = sum(n_in * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
-    first = sizes[0] * sizes[1] if not net.channels else 0  # nobody asks for the gradient of the images
+    first = sizes[0] * sizes[1] if not net.channels else 0  # the images need no gradient
     convolution = 2 * 9 * BATCH * net.channels * (SIDE**2 + (SIDE // 2) ** 2)
     return 2 * BATCH * (3 * linear - first) + convolution
 
 
 def n_kernels(net: Net) -> int:
     """Kernels of a training step of the fast engine."""
-    n = _KERNELS + _KERNELS_A_LAYER * len(net.hidden) + (_KERNELS_OF_A_CONVOLUTION if net.channels else 0)
-    n -= bool(net.hidden)  # the gradients of the last layer and of the ReLU before it are one
-    return n if net.channels else n - 1
+    n = (
+        _KERNELS
+        + _KERNELS_PER_LAYER * len(net.hidden)
+        + (_KERNELS_PER_CONVOLUTION if net.channels else 0)
+    )
+    n -= bool(
+        net.hidden
+    )  # one kernel computes the gradients of the last layer and of the ReLU before
+    return n if net.channels else n - 1  # the images need no gradient

@@ -1,4 +1,4 @@
-"""This project on a card: the training pass of `runner.engine.captured`, for one run or several side by side."""
+"""This project on a GPU, with one run or several concurrent ones."""
 
 import math
 from pathlib import Path
@@ -9,20 +9,22 @@ import numpy as np
 from benchmarks import images
 from benchmarks.contestants.ours import assembled
 from benchmarks.nets import BATCH, FULL_SCALE, Net
-from runner.engine.gpu.epoch import TEST, TRAIN
+from runner.engine.gpu.batches import Phase
 from runner.engine.protocol import Data, Engine, Position
 from runner.seeding import batch_order
 
 
 class OursOnCard:
-    """Runs of the fast engine; a call trains whole epochs, at least as many steps as it is asked for."""
+    """Runs of the fast engine; `train` takes whole epochs, of at least `n_steps` steps."""
 
     def __init__(self, net: Net, folder: Path, n_runs: int) -> None:
         arrays = vars(images.read(folder))
         self.loops: list[Any] = []
 
         def load(engine: Engine) -> Data:
-            return Data(**{name: engine.asarray(array) for name, array in arrays.items()}, scale=FULL_SCALE)
+            return Data(
+                **{name: engine.asarray(array) for name, array in arrays.items()}, scale=FULL_SCALE
+            )
 
         for _ in range(n_runs):
             run = assembled(net, load, "gpu")
@@ -30,27 +32,27 @@ class OursOnCard:
         self.n_images, self.epoch = len(arrays["train_images"]), 0
 
     def train(self, n_steps: int) -> list[float]:
-        n_steps_an_epoch = math.ceil(self.n_images / BATCH)
+        n_steps_per_epoch = math.ceil(self.n_images / BATCH)
         losses = []
-        for _ in range(math.ceil(n_steps / n_steps_an_epoch)):
+        for _ in range(math.ceil(n_steps / n_steps_per_epoch)):
             self.epoch += 1
             position = Position(epoch=self.epoch)
             order = batch_order(0, self.epoch, self.n_images)
             for loop in self.loops:
-                with loop.kernels.on_card():
-                    loop.capture(TRAIN)
-                    loop.begin_training(order, position, 1, n_steps_an_epoch)
-                    loop.launch(TRAIN)
-            for loop in self.loops:
-                state, _ = loop.read()[TRAIN]
-                loop.optimizer.count(n_steps_an_epoch)
-            losses.append(float(state["loss_sum"]) / self.n_images)
+                batches = loop.batches[Phase.TRAIN]
+                with loop.kernels.on_stream():
+                    loop.launcher.prepare(batches)
+                    loop.begin_training(order, position)
+                    loop.launcher.launch(batches)
+            states = [loop.read()[Phase.TRAIN][0] for loop in self.loops]
+            losses.append(float(states[-1]["loss_sum"]) / self.n_images)
         return losses
 
     def evaluate(self, n_batches: int) -> float:
         for loop in self.loops:
-            with loop.kernels.on_card():
-                loop.capture(TEST)
-                loop.passes[TEST].place()
-                loop.launch(TEST)
-        return float(np.mean([loop.read()[TEST][1].mean() for loop in self.loops]))
+            batches = loop.batches[Phase.TEST]
+            with loop.kernels.on_stream():
+                loop.launcher.prepare(batches)
+                batches.set_state()
+                loop.launcher.launch(batches)
+        return float(np.mean([loop.read()[Phase.TEST][1].mean() for loop in self.loops]))

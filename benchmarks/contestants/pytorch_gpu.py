@@ -1,8 +1,8 @@
-"""PyTorch on a card: the same networks and steps, eager, or captured once as a CUDA graph and replayed.
+"""PyTorch on a GPU: the same networks and steps, eager, or captured as a CUDA graph and replayed.
 
-Written as its users would who care about speed: images on the card as uint8, one indexing a batch, the fused Adam, sums
-of losses and right answers on the card and one look at the end. Products in float32 as PyTorch sets them; its
-convolutions may use TF32, as it sets them too.
+Written for speed: images on the GPU as uint8, one indexing operation per batch, the fused Adam, and
+losses and correct predictions summed on the GPU and read once at the end. Precision is PyTorch's
+default: float32 for matrix products, TF32 allowed for convolutions.
 """
 
 from collections.abc import Iterator
@@ -16,29 +16,36 @@ from benchmarks import images
 from benchmarks.contestants.pytorch import network
 from benchmarks.nets import BATCH, FULL_SCALE, LEARNING_RATE, WEIGHT_DECAY, Net
 
-#: Steps before a capture, on a stream of their own, as PyTorch's manual asks for.
+#: Steps before a capture, on a side stream, as PyTorch's manual requires.
 _WARM_UP = 5
 
 
 class PyTorchOnCard:
-    """A network, its images and its optimizer on the card."""
+    """A network, its images and its optimizer on the GPU."""
 
     def __init__(self, net: Net, folder: Path, graph: bool) -> None:
         torch.manual_seed(0)
         data = images.read(folder)
-        card = torch.device("cuda")
-        self.train_images = torch.from_numpy(data.train_images).to(card)
-        self.train_labels = torch.from_numpy(data.train_labels).long().to(card)
-        self.test_images = torch.from_numpy(data.test_images).to(card)
-        self.test_labels = torch.from_numpy(data.test_labels).long().to(card)
-        self.model = network(net).to(card)
+        gpu = torch.device("cuda")
+        self.train_images = torch.from_numpy(data.train_images).to(gpu)
+        self.train_labels = torch.from_numpy(data.train_labels).long().to(gpu)
+        self.test_images = torch.from_numpy(data.test_images).to(gpu)
+        self.test_labels = torch.from_numpy(data.test_labels).long().to(gpu)
+        self.model = network(net).to(gpu)
         self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True, capturable=graph
+            self.model.parameters(),
+            lr=LEARNING_RATE,
+            weight_decay=WEIGHT_DECAY,
+            fused=True,
+            capturable=graph,
         )
-        self.rows = torch.zeros(BATCH, dtype=torch.long, device=card)
-        self.loss_sum, self.n_correct = torch.zeros((), device=card), torch.zeros((), dtype=torch.long, device=card)
-        self.train_rows = self._endless()
-        self.graph = self._captured() if graph else None
+        self.rows = torch.zeros(BATCH, dtype=torch.long, device=gpu)
+        self.loss_sum, self.n_correct = (
+            torch.zeros((), device=gpu),
+            torch.zeros((), dtype=torch.long, device=gpu),
+        )
+        self.train_rows = self._shuffled_rows()
+        self.graph = self._capture() if graph else None
 
     def _step(self) -> None:
         x = self.train_images[self.rows].to(torch.float32).div_(FULL_SCALE)
@@ -51,7 +58,7 @@ class PyTorchOnCard:
         self.loss_sum += loss.detach()
         self.n_correct += (y.argmax(dim=1) == t).sum()
 
-    def _captured(self) -> Any:
+    def _capture(self) -> Any:
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -63,9 +70,11 @@ class PyTorchOnCard:
             self._step()
         return graph
 
-    def _endless(self) -> Iterator[Any]:
+    def _shuffled_rows(self) -> Iterator[Any]:
         while True:
-            yield from torch.randperm(len(self.train_images), device=self.train_images.device).split(BATCH)
+            yield from torch.randperm(
+                len(self.train_images), device=self.train_images.device
+            ).split(BATCH)
 
     def train(self, n_steps: int) -> list[float]:
         self.model.train()
@@ -84,7 +93,9 @@ class PyTorchOnCard:
         n_correct = torch.zeros((), dtype=torch.long, device=self.rows.device)
         with torch.no_grad():
             for i in range(n_batches):
-                rows = slice(i * BATCH % len(self.test_images), i * BATCH % len(self.test_images) + BATCH)
+                rows = slice(
+                    i * BATCH % len(self.test_images), i * BATCH % len(self.test_images) + BATCH
+                )
                 y = self.model(self.test_images[rows].to(torch.float32).div_(FULL_SCALE))
                 n_correct += (y.argmax(dim=1) == self.test_labels[rows]).sum()
         return float(n_correct.item()) / (n_batches * BATCH)

@@ -1,10 +1,12 @@
-"""Several runs on one card, advanced in turn by one process: while one is waited for, the others compute.
+"""Concurrent runs on one GPU: one process launches several runs, which the GPU does in parallel.
 
-Each run has a stream, graphs and memory of its own and reads nothing of the others', so its numbers are those it would
-have alone. A CPU has no use for this: there a process a core computes one run.
+Each run has its own stream, CUDA graphs and memory and reads nothing of the others, so it has the
+numbers that it would have alone. A CPU does not need this: there each process trains one run on one
+core.
 """
 
 import contextlib
+import functools
 import gc
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from runner.engine import device as devices
 from runner.errors import CardLost, GaveWay, TimedOut
 from runner.plan.plan import PlannedRun
 from runner.record import EpochRecord
-from runner.state.journal import read_journal
+from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.train import device_data
 from runner.work.processes import time_limit_cause
@@ -22,127 +24,170 @@ from runner.work.stop import Stop
 _WAIT_S = 0.5
 
 
-def side_by_side(runs: list[PlannedRun], root: Root, launch: str, stop: Stop) -> None:
-    """Train every run that nobody else holds, several at a time, until none is left or a stop is asked for.
+def train_concurrently(plan: list[PlannedRun], root: Root, launch: str, stop: Stop) -> None:
+    """Train the runs that no other process holds, until none is left or a stop is requested.
 
     Raises
     ------
     CardLost
-        When a run failed and took the card with it; the others can be gone on with by another process.
+        When a run failed and left the GPU unusable for this process; another process can train the
+        other runs.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    number, free_before = Number(runs[0].config.engine.streams), devices.free_gpu_bytes()
-    lanes: list[Lane] = []
+    search, free_before = ConcurrencySearch(plan[0].config.engine.streams), devices.free_gpu_bytes()
+    runs = ConcurrentRuns(plan, root, launch, stop)
     with threadpool_limits(limits=1), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         stack.callback(device_data.release)
-        stack.callback(_close, lanes)
+        stack.callback(runs.close)
         while True:
-            n_held_elsewhere = 0 if stop() else _fill(lanes, number.runs, runs, root, launch, stop)
-            if not lanes:
+            n_held_elsewhere = 0 if stop() else runs.start(search.n_runs)
+            if not runs.active:
                 if stop() or not n_held_elsewhere:
                     return
-                # Another sweep is training what is left: if it dies, this one takes over.
+                # Another sweep is training what is left; if its process dies, this one takes over.
                 time.sleep(_WAIT_S)
-            started, n_lanes, n_images = time.monotonic(), len(lanes), 0
-            for lane in list(lanes):
-                try:
-                    n_images += lane.advance()
-                except GaveWay:
-                    number.lower(len(lanes) - 1)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException:  # recorded in the journal; the other runs go on
-                    if not read_journal(lane.folder.journal).settled(launch):
-                        raise  # not even that could be written
-                    if lane.run.config.runner.fail_fast:
-                        stop.tell_workers()
-                    if devices.card_is_lost():
-                        _abandon(lanes)
-                        raise CardLost(f"{lane.run.name} failed and took the card with it") from None
-                if lane.ended:
-                    lanes.remove(lane)
-                    lane.close()
-                    # What it held is free only now that nothing refers to it.
-                    del lane
-                    gc.collect()
-                    devices.free_gpu_memory()
+            started, n_runs = time.monotonic(), len(runs.active)
+            n_images = runs.advance(search)
             seconds = time.monotonic() - started
-            number.round(n_lanes, n_images, seconds, lambda: _n_more(n_lanes, free_before))  # noqa: B023
+            room_for = functools.partial(_room_for, n_runs, free_before)
+            search.record_round(n_runs, n_images, seconds, room_for)
 
 
-def _n_more(n_lanes: int, free_before: int) -> int:
-    """How many runs more the card has room for, by what those under way have taken of it."""
+def _room_for(n_runs: int, free_before: int) -> int:
+    """How many more runs fit into memory, if each takes as much as the average of these."""
     free = devices.free_gpu_bytes()
-    return int(free // max(1, (free_before - free) / n_lanes))
+    return int(free // max(1, (free_before - free) / n_runs))
 
 
-def _close(lanes: list["Lane"]) -> None:
-    for lane in lanes:
-        lane.close()
+class ConcurrentRuns:
+    """The runs of a plan that this process trains at the same time.
+
+    Attributes
+    ----------
+    active
+        Those that are started and have not ended.
+    """
+
+    def __init__(self, plan: list[PlannedRun], root: Root, launch: str, stop: Stop) -> None:
+        self.active: list[ConcurrentRun] = []
+        self._plan, self._root, self._launch, self._stop = plan, root, launch, stop
+        self._journals = Journals(root, [planned.run_key for planned in plan])
+
+    def start(self, n_runs: int) -> int:
+        """Start runs until `n_runs` are active; returns how many were held by other processes."""
+        n_held_elsewhere = 0
+        active_keys = {run.planned.run_key for run in self.active}
+        for planned in self._plan if len(self.active) < n_runs else []:
+            if len(self.active) >= n_runs or self._stop():
+                break
+            key = planned.run_key
+            if key in active_keys or self._journals.read(key).taken(self._launch):
+                continue
+            n_held_elsewhere += not self._start(planned)
+        return n_held_elsewhere
+
+    def _start(self, planned: PlannedRun) -> bool:
+        """Start one run, unless another process holds it (False)."""
+        from runner.train.run import train_run
+
+        with contextlib.ExitStack() as lock:
+            if not lock.enter_context(self._root.run(planned.run_key).locked()):
+                return False
+            if self._journals.read(planned.run_key).taken(self._launch):
+                return False  # another process ended it a moment ago
+            records = train_run(
+                planned, self._root, self._launch, self._stop, lambda: len(self.active) < 2
+            )
+            self.active.append(ConcurrentRun(planned, records, lock.pop_all()))
+        return True
+
+    def advance(self, search: "ConcurrencySearch") -> int:
+        """Advance each active run once; returns the number of images that were trained.
+
+        Raises
+        ------
+        CardLost
+            When a run failed and left the GPU unusable; all runs are closed.
+        """
+        n_images = 0
+        for run in list(self.active):
+            try:
+                n_images += run.advance()
+            except GaveWay:
+                search.limit(len(self.active) - 1)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # recorded in its journal; the other runs go on
+                if not self._journals.read(run.planned.run_key).settled(self._launch):
+                    raise  # not even the journal could be written
+                if run.planned.config.runner.fail_fast:
+                    self._stop.tell_workers()
+                if devices.card_is_lost():
+                    self._abandon()
+                    raise CardLost(
+                        f"{run.planned.name} failed and left the GPU unusable for this process"
+                    ) from None
+            if run.ended:
+                self.active.remove(run)
+                run.close()
+                # The run's arrays are in reference cycles.
+                gc.collect()
+                devices.free_gpu_memory()
+        return n_images
+
+    def close(self) -> None:
+        """End every active run where it is."""
+        for run in self.active:
+            run.close()
+
+    def _abandon(self) -> None:
+        """Close runs whose memory cannot even be freed any more."""
+        for run in self.active:
+            with contextlib.suppress(Exception):
+                run.close()
 
 
-def _abandon(lanes: list["Lane"]) -> None:
-    """Close what cannot even give its memory back."""
-    for lane in lanes:
-        with contextlib.suppress(Exception):
-            lane.close()
-
-
-def _fill(lanes: list["Lane"], n: int, runs: list[PlannedRun], root: Root, launch: str, stop: Stop) -> int:
-    """Open lanes for runs that nobody holds until there are n; how many runs others were found to hold."""
-    n_held_elsewhere = 0
-    mine = {lane.run.run_key for lane in lanes}
-    for run in runs if len(lanes) < n else []:
-        if len(lanes) >= n or stop():
-            break
-        if run.run_key in mine or read_journal(root.run(run.run_key).journal).taken(launch):
-            continue
-        lane = Lane(run, root, launch, stop, lanes)
-        if lane.is_held:
-            lanes.append(lane)
-        else:
-            lane.close()
-            n_held_elsewhere += 1
-    return n_held_elsewhere
-
-
-class Lane:
-    """One run under way.
+class ConcurrentRun:
+    """One run, advanced epoch by epoch.
 
     Parameters
     ----------
-    lanes
-        All lanes of the process, this one among them once it is open.
+    records
+        What `train_run` yields.
+    lock
+        The lock of the run, which `close` releases.
+
+    Attributes
+    ----------
+    ended
+        Whether there is nothing left to advance.
     """
 
-    def __init__(self, run: PlannedRun, root: Root, launch: str, stop: Stop, lanes: list["Lane"]) -> None:
-        from runner.train.run import train_run
-
-        self.run, self.folder, self.ended = run, root.run(run.run_key), False
-        self._lock = contextlib.ExitStack()
-        self.is_held = self._lock.enter_context(self.folder.locked())
-        if self.is_held and read_journal(self.folder.journal).taken(launch):
-            self.is_held = False  # somebody has ended it just now
-        limit = run.config.runner.time_limit_s
+    def __init__(
+        self, planned: PlannedRun, records: Iterator[EpochRecord | None], lock: contextlib.ExitStack
+    ) -> None:
+        self.planned, self.ended = planned, False
+        self._records, self._lock = records, lock
+        limit = planned.config.runner.time_limit_s
         self._deadline = time.monotonic() + limit if limit else None
-        self._records: Iterator[EpochRecord | None] = train_run(run, root, launch, stop, lambda: len(lanes) < 2)
 
     def advance(self) -> int:
-        """Have the run take up what its card has done and give it more to do; how many images were trained meanwhile.
+        """Read the results of the last epoch and launch the next; returns the images trained.
 
         Raises
         ------
         GaveWay
-            When it does not fit beside the others.
+            When the run does not fit into memory beside the others.
         Exception
-            Whatever it fails with; its journal says so.
+            Any failure of the run, which its journal records.
         """
         n_images = 0
-        self.ended = True  # unless it says otherwise
+        self.ended = True  # unless the run yields below
         if self._deadline and time.monotonic() > self._deadline:
-            self._records.throw(TimedOut(time_limit_cause(self.run.config.runner.time_limit_s)))  # type: ignore[attr-defined]
+            cause = time_limit_cause(self.planned.config.runner.time_limit_s)
+            self._records.throw(TimedOut(cause))  # type: ignore[attr-defined]
         for record in self._records:
             if record is None:
                 self.ended = False
@@ -151,39 +196,56 @@ class Lane:
         return n_images
 
     def close(self) -> None:
-        """End the run where it is, if it is under way, and let go of it."""
+        """End the run where it is, unless it has ended, and release its lock."""
         self._records.close()  # type: ignore[attr-defined]
         self._lock.close()
 
 
-class Number:
-    """How many runs a card is given at a time: as configured, or found out while they train.
+class ConcurrencySearch:
+    """The number of concurrent runs: as configured, or searched for while they train.
 
-    A few at first, then twice as many for as long as the images trained in a second grow by a tenth with it.
+    The search starts with a few runs and doubles their number as long as this increases the images
+    trained per second by a tenth.
 
     Parameters
     ----------
     configured
-        `engine.streams`; 0: find out.
+        `engine.streams`; 0 starts a search.
+
+    Attributes
+    ----------
+    n_runs
+        How many runs should be active now.
     """
 
     _FIRST, _MOST = 4, 16
     _GAIN = 1.1
-    #: How long a number is tried before it is judged, in rounds and in seconds; the first round captures graphs.
+    #: A number is judged after so many rounds and seconds. Its first round captures graphs and does
+    #: not count.
     _ROUNDS, _SECONDS = 3, 0.5
 
     def __init__(self, configured: int) -> None:
-        self.runs = configured or self._FIRST
-        self._searching = not configured
-        self._before = 0.0
+        self.n_runs = configured or self._FIRST
+        self._is_searching = not configured
+        self._last_rate = 0.0
         self._begin()
 
     def _begin(self) -> None:
         self._n_rounds, self._n_images, self._seconds = 0, 0, 0.0
 
-    def round(self, n_lanes: int, n_images: int, seconds: float, n_more: Callable[[], int]) -> None:
-        """So many lanes were each advanced once; `n_more` says how many more the card has room for."""
-        if not self._searching or n_lanes != self.runs:
+    def record_round(
+        self, n_runs: int, n_images: int, seconds: float, room_for: Callable[[], int]
+    ) -> None:
+        """Record that so many runs were advanced once each, and perhaps change `n_runs`.
+
+        Parameters
+        ----------
+        n_images, seconds
+            Images trained in the round, and the time that it took.
+        room_for
+            How many more runs fit into the memory of the GPU.
+        """
+        if not self._is_searching or n_runs != self.n_runs:
             return
         self._n_rounds += 1
         if self._n_rounds == 1:
@@ -192,14 +254,14 @@ class Number:
         if self._n_rounds < self._ROUNDS or self._seconds < self._SECONDS:
             return
         rate = self._n_images / self._seconds
-        if self._before and rate < self._GAIN * self._before:
-            self.runs, self._searching = self.runs // 2, False
-        elif 2 * self.runs > self._MOST or n_more() < self.runs:
-            self._searching = False
+        if self._last_rate and rate < self._GAIN * self._last_rate:
+            self.n_runs, self._is_searching = self.n_runs // 2, False
+        elif 2 * self.n_runs > self._MOST or room_for() < self.n_runs:
+            self._is_searching = False
         else:
-            self._before, self.runs = rate, 2 * self.runs
+            self._last_rate, self.n_runs = rate, 2 * self.n_runs
         self._begin()
 
-    def lower(self, n: int) -> None:
-        """The card has no room for more than so many."""
-        self.runs, self._searching = max(1, n), False
+    def limit(self, n_runs: int) -> None:
+        """End the search: no more than `n_runs` runs fit into the memory of the GPU."""
+        self.n_runs, self._is_searching = max(1, n_runs), False

@@ -20,7 +20,7 @@ from runner.plan.plan import PlannedRun
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.work import stop as stopping
-from runner.work.concurrent import side_by_side
+from runner.work.concurrent import train_concurrently
 from runner.work.processes import time_limit
 
 _WAIT_S = 0.5
@@ -42,7 +42,7 @@ def work(plan_path: Path, launch: str) -> None:
     ):
         if plan.runs[0].device == "gpu":
             try:
-                side_by_side(plan.runs, root, launch, stop)
+                train_concurrently(plan.runs, root, launch, stop)
             except CardLost:
                 if os.getpid() == parent_pid(launch):
                     # There is no process that could go on: the runs that are left wait for the next command.

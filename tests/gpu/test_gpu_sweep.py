@@ -1,4 +1,4 @@
-"""A sweep on a card: several runs at a time have the bits that each has alone, and give way when memory runs out."""
+"""A sweep on a GPU: concurrent runs have the bits of single ones, and give way without memory."""
 
 import contextlib
 import os
@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from commands import environment, lines, results, run
+from gpu_runs import IS_EMULATED
 from places import FAULTY
 
-from runner.data import loading as data
+from runner.data import loading
+from runner.state.root import Root
 from runner.train import device_data
 from runner.work import worker
 
@@ -18,10 +20,10 @@ pytestmark = pytest.mark.gpu
 
 NETS = ("model.channels=1,2", "model.dropout=true,false", "model.hidden_size=8")
 SHORT = ("device=gpu", "data=digits", "seed=0", *NETS, "train.epochs=2", "train.batch_size=500")
-#: What the emulated card is told to have; a run takes 36 MB of it, most of it the workspace of its products.
+#: Bytes of the emulated GPU's memory. A run takes 36 MB, most of it the workspace of cuBLAS.
 TWO_RUNS, NO_RUN = 90_000_000, 30_000_000
 emulated = pytest.mark.skipif(
-    "emulated" not in os.environ.get("PYTHONPATH", ""), reason="the memory of a real card is not ours to take away"
+    not IS_EMULATED, reason="memory, number and faults can only be set on emulated GPUs"
 )
 
 
@@ -33,7 +35,7 @@ def alone(tmp_path_factory):
 
 
 @pytest.mark.parametrize("streams", ["engine.streams=3", "engine.graph=false"])
-def test_runs_side_by_side_have_the_bits_that_each_has_alone(streams, alone, tmp_path):
+def test_concurrent_runs_have_the_bits_that_each_has_alone(streams, alone, tmp_path):
     ended = run(tmp_path / "root", "-m", *SHORT, streams, env=environment(NVIDIA_TF32_OVERRIDE="0"))
     assert results(tmp_path / "root") == alone and len(alone) == 4
     assert "4 of 4 runs trained and stored" in ended.out
@@ -44,14 +46,20 @@ def test_runs_side_by_side_have_the_bits_that_each_has_alone(streams, alone, tmp
 
 @emulated
 def test_a_run_that_does_not_fit_beside_others_gives_way_and_is_trained_later(alone, tmp_path):
-    ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=4", env=environment(EMULATED_BYTES=str(TWO_RUNS)))
+    ended = run(
+        tmp_path / "root",
+        "-m",
+        *SHORT,
+        "engine.streams=4",
+        env=environment(EMULATED_BYTES=str(TWO_RUNS)),
+    )
     assert "killed (out of memory beside other runs; it goes on beside fewer)" in ended.out
     assert results(tmp_path / "root") == alone
 
 
 @emulated
 def test_a_run_whose_graphs_do_not_fit_beside_others_gives_way_too(alone, tmp_path):
-    # Arrays of both fit; of two runs' graphs, ten or so each, not all.
+    # The arrays of two runs fit, but not all of their graphs, about ten each.
     env = environment(EMULATED_BYTES=str(2 * TWO_RUNS), EMULATED_GRAPH_BYTES="12000000")
     ended = run(tmp_path / "root", "-m", *SHORT, "engine.streams=2", env=env)
     assert "killed (out of memory beside other runs; it goes on beside fewer)" in ended.out
@@ -65,80 +73,110 @@ def test_a_run_that_does_not_fit_alone_fails_and_says_so(tmp_path):
     assert ended.out.count("failed (out of memory (Out of memory allocating") == 4
 
 
-def faulty(**more):
-    """The environment in which the run of seed 1 takes its card with it."""
+def faulty(**variables):
+    """An environment in which the run of seed 1 makes its GPU unusable for the process."""
     path = os.pathsep.join([os.environ["PYTHONPATH"], str(FAULTY)])
-    return environment(PYTHONPATH=path, FAULTS="1:lost_card", **more)
+    return environment(PYTHONPATH=path, FAULTS="1:lost_card", **variables)
 
 
-LOST = (*SHORT[:2], "seed=0,1,2", "model.channels=1", "model.hidden_size=8", "train.epochs=3", "train.batch_size=500")
+LOST = (
+    *SHORT[:2],
+    "seed=0,1,2",
+    "model.channels=1",
+    "model.hidden_size=8",
+    "train.epochs=3",
+    "train.batch_size=500",
+)
 
 
 @emulated
-def test_a_run_that_takes_the_card_with_it_fails_alone_and_another_process_goes_on(tmp_path):
-    # Two cards: the launcher ends the other worker, too, whose run is not to blame.
-    ended = run(tmp_path / "root", "-m", *LOST, "engine.streams=2", code=1, env=faulty(EMULATED_CARDS="2"))
+@pytest.mark.parametrize("n_gpus", ["1", "2"])
+def test_a_run_that_loses_its_gpu_fails_alone_and_another_process_goes_on(n_gpus, tmp_path):
+    # With two GPUs the launcher ends the other worker too, whose run must not fail.
+    ended = run(
+        tmp_path / "root", "-m", *LOST, "engine.streams=2", code=1, env=faulty(EMULATED_GPUS=n_gpus)
+    )
     assert "1 of 3 runs failed" in ended.err and "illegal memory access" in ended.err
-    assert sorted(found[-1]["status"] for found in lines(tmp_path / "root", "end").values()) == [
-        "done",
-        "done",
-        "failed",
-    ]
+    statuses = [ends[-1]["status"] for ends in lines(tmp_path / "root", "end").values()]
+    assert sorted(statuses) == ["done", "done", "failed"]
 
 
 @emulated
-def test_where_no_other_process_can_go_on_the_next_command_does(tmp_path):
-    words = ("-m", *LOST, "engine.streams=2", "runner.workers=1")
+def test_without_another_process_the_next_command_goes_on(tmp_path):
+    words = (
+        "-m",
+        *LOST,
+        "engine.streams=2",
+        "hydra/launcher=basic",
+    )  # the worker is the sweep's own process
     ended = run(tmp_path / "root", *words, code=1, env=faulty())
     assert "1 of 3 runs failed, which stopped the sweep; 0 are trained; go on with" in ended.err
     assert "3 of 3 runs trained" in run(tmp_path / "root", *words).out
 
 
-def test_runs_of_a_process_read_the_images_once_and_the_last_data_set_alone_is_kept(tmp_path, monkeypatch):
+def test_runs_of_a_process_read_the_images_once_and_only_the_last_data_set_is_kept(
+    tmp_path, monkeypatch
+):
     import cupy
 
-    engine = SimpleNamespace(asarray=cupy.asarray)
-    sha256 = {name: data.prepare(name, tmp_path)[0].sha256 for name in ("digits", "mnist5k")}
-    reads, load = [], data.load
-    monkeypatch.setattr(data, "load", lambda name, *more: (reads.append(name), load(name, *more))[1])
+    engine, root = SimpleNamespace(asarray=cupy.asarray), Root(tmp_path)
+    sha256 = {name: loading.prepare(name, root.data)[0].sha256 for name in ("digits", "mnist5k")}
+    reads, load = [], loading.load
+    monkeypatch.setattr(
+        loading, "load", lambda name, *rest: (reads.append(name), load(name, *rest))[1]
+    )
 
-    def images(name, device="gpu"):
-        return device_data.load(name, sha256[name], tmp_path, engine, device)
+    def images(name):
+        planned = SimpleNamespace(device="gpu", data_name=name, data_sha256=sha256[name])
+        return device_data.load(planned, root, engine)
 
     digits = images("digits")
     assert images("digits") is digits and reads == ["digits"]
-    np.testing.assert_array_equal(digits.test_images.get(), load("digits", sha256["digits"], tmp_path).test_images)
+    np.testing.assert_array_equal(
+        digits.test_images.get(), load("digits", sha256["digits"], root.data).test_images
+    )
     assert (digits.scale, images("mnist5k").scale) == (16.0, 255.0)
     images("digits")
     assert reads == ["digits", "mnist5k", "digits"]
     device_data.release()
-    gone = weakref.ref(images("digits"))
-    assert gone() is not None
+    kept = weakref.ref(images("digits"))
+    assert kept() is not None
     device_data.release()
-    assert gone() is None
+    assert kept() is None
 
 
 @emulated
-def test_workers_share_cards_evenly_whatever_numbers_they_see_them_by(tmp_path, monkeypatch):
+def test_workers_share_gpus_evenly_whatever_numbers_they_see_them_by(tmp_path, monkeypatch):
     import cupy
 
     assert cupy.cuda.N_CONNECTIONS == 32  # before CuPy was first imported
-    monkeypatch.setenv("EMULATED_CARDS", "2")
+    monkeypatch.setenv("EMULATED_GPUS", "2")
     with contextlib.ExitStack() as stack:
         taken = []
         for _ in range(5):
-            stack.enter_context(worker._card(tmp_path, "gpu"))
+            stack.enter_context(worker._card(Root(tmp_path), "gpu"))
             taken.append(cupy.cuda.Device().id)
         assert taken == [0, 1, 0, 1, 0]
-        # The same cards by other numbers.
-        monkeypatch.setattr(cupy.cuda.Device, "pci_bus_id", property(lambda card: f"0000:0{2 - card.id}:00.0"))
-        stack.enter_context(worker._card(tmp_path, "gpu"))
+        # The same GPUs by other numbers.
+        monkeypatch.setattr(
+            cupy.cuda.Device, "pci_bus_id", property(lambda card: f"0000:0{2 - card.id}:00.0")
+        )
+        stack.enter_context(worker._card(Root(tmp_path), "gpu"))
         assert cupy.cuda.Device().id == 0
-    with worker._card(tmp_path, "gpu"):
+    with worker._card(Root(tmp_path), "gpu"):
         assert cupy.cuda.Device().id == 0  # given back
 
 
-def test_a_run_that_is_not_at_its_end_in_time_fails_between_two_epochs(tmp_path):
-    one = ("device=gpu", "data=digits", "seed=0", "model.channels=1", "model.hidden_size=8", "train.batch_size=500")
-    ended = run(tmp_path / "root", "-m", *one, "train.epochs=10000", "runner.time_limit_s=1", code=1)
+def test_a_run_that_exceeds_its_time_limit_fails_between_two_epochs(tmp_path):
+    words = (
+        "device=gpu",
+        "data=digits",
+        "seed=0",
+        "model.channels=1",
+        "model.hidden_size=8",
+        "train.batch_size=500",
+    )
+    ended = run(
+        tmp_path / "root", "-m", *words, "train.epochs=10000", "runner.time_limit_s=1", code=1
+    )
     assert "failed (timed out: not at its end within 1 s (runner.time_limit_s))" in ended.out

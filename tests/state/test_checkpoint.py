@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from runner.engine.loop import Position
+from runner.engine.protocol import Position
 from runner.state.checkpoint import Checkpoints
 
 

@@ -22,7 +22,8 @@ from short_training import (
 
 from runner.engine import loop
 from runner.engine.dezero import dezero
-from runner.engine.loop import Diverged, Position
+from runner.engine.loop import Diverged
+from runner.engine.protocol import Position
 from runner.record import METRICS, TIMES, EpochRecord
 from runner.seeding import batch_order
 from runner.train import epochs as training
@@ -218,7 +219,7 @@ from pathlib import Path
 from runner.data import loading as data
 from runner.train import epochs as training
 from runner.engine.dezero import named_parameters
-from runner.engine.loop import Position
+from runner.engine.protocol import Position
 from short_training import assembled
 run = conftest.new_run.__wrapped__()(fc_depth=2, blocks=[[2, 2], [2]])
 few = conftest.few.__wrapped__()

@@ -19,7 +19,7 @@ from short_training import (
 
 from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
-from runner.engine.loop import Position
+from runner.engine.protocol import Position
 from runner.state.checkpoint import Checkpoints
 
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])

@@ -1,6 +1,1 @@
-"""The fast engine's arithmetic on a card. Nothing here needs CuPy until a `Kernels` is made."""
-
-from runner.engine.gpu.kernels import Kernels
-from runner.engine.gpu.passes import STATE, Pass, board_size
-
-__all__ = ["STATE", "Kernels", "Pass", "board_size"]
+"""The fast engine on a GPU. Nothing here imports CuPy before a `Kernels` is made."""

@@ -1,4 +1,4 @@
-"""Convolutions on a card: a direct form for one channel and 3x3, and products of columns for any other."""
+"""Convolutions: a direct kernel for 3x3 on one channel, im2col and products for all others."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,22 +10,21 @@ from runner.engine.gpu.module import blocks, launch
 
 #: SLICES and CHANNELS of kernels.cu.
 _SLICES, _CHANNELS = 16, 8
-#: Bytes of shared memory that every card gives a block without being asked in a special way, but for what the kernel
-#: declares by itself: weights and biases.
-_SHARED = (48 << 10) - 512
-#: Numbers in the columns that are worked on at a time: 256 MiB of float32.
-_N_NUMBERS = 1 << 26
+#: Bytes of shared memory that a block has on every GPU, less what the kernel declares statically.
+_SHARED_BYTES = (48 << 10) - 512
+#: The most elements of the columns of im2col at a time: 256 MiB of float32.
+_MAX_COLUMN_ELEMENTS = 1 << 26
 
 
 def is_direct(x: Any, W: Any) -> bool:
-    """Whether the direct form computes it: one channel, 3x3, and an image that fits into shared memory."""
-    return bool(W.shape[1:] == (1, 3, 3)) and _padded_bytes(x) <= _SHARED
+    """Whether the direct kernel applies: one channel, 3x3, and a padded image of 48 KiB at most."""
+    return bool(W.shape[1:] == (1, 3, 3)) and _padded_bytes(x) <= _SHARED_BYTES
 
 
-def direct(x: Any, W: Any, b: Any, batch: tuple[Any, ...] | None) -> tuple[Any, Any]:
-    """max-pool(relu(convolution + b)) and its winners, both (n, out channels, height // 2, width // 2).
+def direct(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
+    """max-pool(relu(convolution + b)), and the index of the maximum in each window.
 
-    With the arguments of the kernel gather, x and its labels are filled on the way.
+    Both are (n, out channels, height // 2, width // 2).
     """
     import cupy
 
@@ -34,76 +33,90 @@ def direct(x: Any, W: Any, b: Any, batch: tuple[Any, ...] | None) -> tuple[Any, 
     y, winners = cupy.empty(shape, dtype=x.dtype), cupy.empty(shape, dtype=cupy.int8)
     numbers = np.int32(len(W)), np.int32(height), np.int32(width)
     grid = (n, -(-len(W) // _CHANNELS))
-    name, images = ("conv3x3_relu_pool", (x,)) if batch is None else ("gather_conv3x3_relu_pool", batch)
-    launch(name, grid, *images, W, b, *numbers, y, winners, shared=_padded_bytes(x))
+    launch("conv3x3_relu_pool", grid, x, W, b, *numbers, y, winners, shared=_padded_bytes(x))
     return y, winners
 
 
 def direct_gradients(x: Any, winners: Any, gy: Any, gW: Any, gb: Any, tickets: Any) -> None:
-    """Fill gW and gb of `direct`; `tickets` int32 (out channels,) are zeros before and after."""
+    """Fill gW and gb for `direct`; `tickets` int32 (out channels,) are 0 before and after."""
     import cupy
 
     n, _, height, width = x.shape
     partials = cupy.empty(len(gW) * _SLICES * 10, dtype=x.dtype)
     numbers = np.int32(n), np.int32(height), np.int32(width)
-    launch("conv3x3_gradients", (len(gW), _SLICES), x, gy, winners, *numbers, partials, tickets, gW, gb)
+    launch(
+        "conv3x3_gradients", (len(gW), _SLICES), x, gy, winners, *numbers, partials, tickets, gW, gb
+    )
 
 
 def product(blas: Blas, x: Any, W: Any) -> Any:
-    """The convolution of x with W, (n, out channels, height, width): as `runner.engine.cpu.general.product`."""
+    """The convolution of x with W, (n, out channels, height, width)."""
     import cupy
 
     z = cupy.empty((len(x), len(W), *x.shape[2:]), dtype=x.dtype)
     flat = z.reshape(len(x), len(W), -1)
     weights = W.reshape(len(W), -1)
     for images, columns in _chunks(x, W):
-        _fill(x[images], W, columns)
+        _im2col(x[images], W, columns)
         blas.product(weights, columns, flat[images])
     return z
 
 
 def gradients(blas: Blas, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
-    """Fill gW for gz, the gradient of `product(x, W)`; return that of x, or None when nobody wants it."""
+    """Fill gW from gz, the gradient of `product(x, W)`; return gx if `want_gx`, else None."""
     import cupy
 
     weights = W.reshape(len(W), -1)
     gz = gz.reshape(len(gz), len(W), -1)
     gx = cupy.empty_like(x) if want_gx else None
     for images, columns in _chunks(x, W):
-        _fill(x[images], W, columns)
+        _im2col(x[images], W, columns)
         parts = cupy.empty((len(columns), *weights.shape), dtype=x.dtype)
         blas.product(gz[images], columns, parts, transpose_b=True)
         size, first = weights.size, np.int32(images.start == 0)
-        launch("add_parts", blocks(size), parts, np.int32(len(parts)), np.int32(size), first, gW)
+        launch("sum_parts", blocks(size), parts, np.int32(len(parts)), np.int32(size), first, gW)
         if gx is not None:
             blas.product(weights, gz[images], columns, transpose_a=True)
-            some = gx[images]
-            numbers = np.int64(some.size), np.int32(x.shape[2]), np.int32(x.shape[3]), np.int32(W.shape[2])
-            launch("columns_image", blocks(some.size), columns, *numbers, some)
+            part = gx[images]
+            numbers = (
+                np.int64(part.size),
+                np.int32(x.shape[2]),
+                np.int32(x.shape[3]),
+                np.int32(W.shape[2]),
+            )
+            launch("col2im", blocks(part.size), columns, *numbers, part)
     return gx
 
 
 def bias_relu(z: Any, b: Any) -> None:
-    """In place on z (n, channels, height, width): relu(z + b)."""
+    """Replace z (n, channels, height, width) by relu(z + b)."""
     n_pixels = z.shape[2] * z.shape[3]
-    launch("bias_relu_images", blocks(z.size), z, b, np.int64(z.size), np.int32(z.shape[1]), np.int32(n_pixels))
+    launch(
+        "bias_relu_images",
+        blocks(z.size),
+        z,
+        b,
+        np.int64(z.size),
+        np.int32(z.shape[1]),
+        np.int32(n_pixels),
+    )
 
 
 def relu_gradients(gy: Any, y: Any, gb: Any, tickets: Any) -> Any:
-    """The gradient of z for that of y = relu(z + b); that of b goes into `gb` (channels,).
+    """The gradient of z from that of y = relu(z + b); fills gb (channels,) with that of b.
 
-    `tickets` int32 (channels,) are zeros before and after.
+    `tickets` int32 (channels,) are 0 before and after.
     """
     import cupy
 
     gz = cupy.empty_like(y)
-    launch("open_gradients", blocks(y.size), gy, y, np.int64(y.size), gz)
+    launch("relu_gradients_images", blocks(y.size), gy, y, np.int64(y.size), gz)
     _channel_sums(gz, gb, tickets)
     return gz
 
 
 def bias_relu_pool(z: Any, b: Any) -> tuple[Any, Any]:
-    """max-pool(relu(z + b)) and its winners, for z (n, channels, height, width)."""
+    """max-pool(relu(z + b)) for z (n, channels, height, width), and the index of each maximum."""
     import cupy
 
     n, n_channels, height, width = z.shape
@@ -115,7 +128,10 @@ def bias_relu_pool(z: Any, b: Any) -> tuple[Any, Any]:
 
 
 def pool_gradients(gy: Any, winners: Any, shape: tuple[int, ...], gb: Any, tickets: Any) -> Any:
-    """The gradient of z, of this shape, for that of `bias_relu_pool`; `gb` and `tickets` as for `relu_gradients`."""
+    """The gradient of z, of this shape, from that of `bias_relu_pool`; fills gb.
+
+    `tickets` as for `relu_gradients`.
+    """
     import cupy
 
     gz = cupy.empty(shape, dtype=gy.dtype)
@@ -134,20 +150,23 @@ def _channel_sums(gz: Any, gb: Any, tickets: Any) -> None:
 
 
 def _chunks(x: Any, W: Any) -> Iterator[tuple[slice, Any]]:
-    """(slice, columns) of some images at a time; columns (images, in channels * k * k, height * width), not filled."""
+    """The images in slices, with memory for the columns of each slice.
+
+    Columns are (images, in channels * k * k, height * width).
+    """
     import cupy
 
     n_rows, n_pixels = int(np.prod(W.shape[1:])), x.shape[2] * x.shape[3]
-    size = min(len(x), max(1, _N_NUMBERS // (n_rows * n_pixels)))
+    size = min(len(x), max(1, _MAX_COLUMN_ELEMENTS // (n_rows * n_pixels)))
     columns = cupy.empty((size, n_rows, n_pixels), dtype=x.dtype)
     for first in range(0, len(x), size):
         images = slice(first, min(first + size, len(x)))
         yield images, columns[: images.stop - first]
 
 
-def _fill(x: Any, W: Any, columns: Any) -> None:
+def _im2col(x: Any, W: Any, columns: Any) -> None:
     numbers = np.int64(columns.size), *(np.int32(i) for i in (*x.shape[1:], W.shape[2]))
-    launch("image_columns", blocks(columns.size), x, *numbers, columns)
+    launch("im2col", blocks(columns.size), x, *numbers, columns)
 
 
 def _padded_bytes(x: Any) -> int:

@@ -1,37 +1,38 @@
-"""The fast engine on a card: the functions, layers and optimizers of fast.py on the kernels of runner/engine/gpu."""
+"""The fast engine on a GPU: layers and optimizers of `Fast`, with the kernels of this folder."""
 
 from typing import Any
 
-from runner.engine import gpu
 from runner.engine.dezero import Variable
 from runner.engine.fast import Fast
-from runner.engine.gpu.epoch import Captured
-from runner.engine.gpu.probe import may_wait, why_not_capturable
+from runner.engine.gpu.epoch import GpuLoop
+from runner.engine.gpu.graph import Launcher
+from runner.engine.gpu.kernels import Kernels
+from runner.engine.gpu.probe import why_not_capturable
 from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
 
 
 class FastOnGpu(Fast):
-    """Fused forward and backward, steps captured as CUDA graphs.
+    """Fused forward and backward; steps are captured as CUDA graphs.
 
     Parameters
     ----------
     graph
-        Whether steps are captured; without, the same kernels are launched one by one.
+        Whether steps are captured; otherwise the same kernels are launched one by one.
     tf32
-        Whether matrix products round their factors for tensor cores.
+        Whether matrix products round their factors to TF32, for tensor cores.
     """
 
     def __init__(self, masks: Masks, graph: bool, tf32: bool) -> None:
         import cupy
 
-        super().__init__(masks, gpu.Kernels(tf32))
+        super().__init__(masks, Kernels(tf32))
         self._cupy, self.graph = cupy, graph
         self._one = Variable(self.kernels.one)
 
     def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
         loss, correct = super().loss(y, t)
-        # DeZero would make an array of a one at each step, and the way back would have to look at it.
+        # DeZero would make a new array, which `is_one` could only recognise by a copy to the host.
         loss.grad = self._one
         return loss, correct
 
@@ -39,15 +40,14 @@ class FastOnGpu(Fast):
         return self._cupy.asarray(array)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
-        return Captured(model, optimizer, self, data, batch_size)
+        return GpuLoop(Launcher(model, optimizer, self, data.scale, self.graph), data, batch_size)
 
     def to_device(self, model: Any) -> None:
         model.to_gpu()
 
     def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
-        with self.kernels.on_card():
+        with self.kernels.on_stream():
             super().warm_up(model, optimizer, x, t)
-            self.kernels.waiting.is_allowed = not self.fallbacks and may_wait(model, self, x, t)
             self.kernels.stream.synchronize()
             if self.graph and (reason := why_not_capturable(model, optimizer, self, x, t)):
                 self.graph, self.fallbacks = False, (*self.fallbacks, f"no CUDA graph: {reason}")

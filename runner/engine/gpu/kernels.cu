@@ -1,49 +1,49 @@
-// The fast engine's kernels for a card: what runner/engine/cpu computes, and the same names where there is one.
+// The fast engine's kernels for a GPU. They compute what runner/engine/cpu computes.
 //
-// All arrays are in C order and float32 unless it is said. No sum is taken in an order that could differ from launch
-// to launch: partial sums are written down and added in the order of their blocks, never by float atomics, so that a
-// run on one card has the same bits however often it is trained. ReLU is `x <= 0 ? 0 : x`, which lets a value that is
-// not a number pass, as DeZero's does. `__restrict__` is there because a compiler that must fear that an argument is part
-// of another waits for each load before the next store.
+// All arrays are in C order, and float32 unless stated otherwise. Every sum is taken in a fixed
+// order: partial sums are stored and added in the order of their blocks, never by float atomics. A
+// run on one GPU thus has the same bits each time it is trained. ReLU is `x <= 0 ? 0 : x`, which
+// propagates NaN as DeZero's does. `__restrict__` allows the compiler to load ahead of stores.
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #endif
 
-// Where a pass over some images stands and what has come out of it (runner/engine/gpu/passes.py).
+// The position within a pass over images, and its results (runner/engine/gpu/batches.py).
 struct State {
-    long long row;        // images that are behind
-    long long time;       // step or epoch: second word of a mask's counter
-    long long steps;      // batches that are behind
+    long long row;    // images done
+    long long time;   // training step, or epoch of an evaluation: counter of dropout masks
+    long long steps;  // batches done
     long long n_correct;
-    long long first_bad;  // the batch, counted from 1, whose loss was the first that is not finite; 0: none was
-    double bad_loss;
-    double loss_sum;      // mean loss of each batch, times its images
+    long long diverged_at;  // first batch, counted from 1, whose loss is not finite; 0: none
+    double diverged_loss;
+    double loss_sum;  // sum over batches of mean loss times images
 };
 
-// Threads of every block that adds something up: 8 warps.
+// Threads of a block: 8 warps.
 #define THREADS 256
 
-// Adds each of N numbers over a block of THREADS threads; totals[] is then right in every thread.
+// Sums each of N values over the block; totals[] is valid in every thread.
 template <int N>
-__device__ void block_sums(float (&numbers)[N], float* totals) {
-    __shared__ float of_warps[N][THREADS / 32];
+__device__ void block_sums(float (&values)[N], float* totals) {
+    __shared__ float warp_sums[N][THREADS / 32];
     for (int i = 0; i < N; ++i) {
-        float sum = numbers[i];
-        for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffu, sum, offset);
-        if (threadIdx.x % 32 == 0) of_warps[i][threadIdx.x / 32] = sum;
+        float sum = values[i];
+        for (int offset = 16; offset > 0; offset /= 2)
+            sum += __shfl_down_sync(0xffffffffu, sum, offset);
+        if (threadIdx.x % 32 == 0) warp_sums[i][threadIdx.x / 32] = sum;
     }
     __syncthreads();
     if (threadIdx.x < N) {
         float sum = 0.f;
-        for (int w = 0; w < THREADS / 32; ++w) sum += of_warps[threadIdx.x][w];
+        for (int w = 0; w < THREADS / 32; ++w) sum += warp_sums[threadIdx.x][w];
         totals[threadIdx.x] = sum;
     }
     __syncthreads();
 }
 
-// Whether the block is the last of n to come here, which then sees what the others had written. The ticket is 0 before
-// and after.
+// Whether this block is the last of n to get here; it then sees what the others have written. The
+// ticket is 0 before and after.
 __device__ bool is_last_of(int n, int* ticket) {
     __shared__ bool is_last;
     __threadfence();
@@ -57,67 +57,72 @@ __device__ bool is_last_of(int n, int* ticket) {
     return is_last;
 }
 
-// Parts in which what belongs to a channel is added up.
+// Blocks that share the sums of one channel, each over a slice of the images.
 #define SLICES 16
 
-// ====================================================================================================================
+// =================================================================================================
 // A batch
-// ====================================================================================================================
+// =================================================================================================
 
-// x (n, n_pixels) = images[order[row of the pass ...]] / scale, and the labels of the same images.
-// images uint8 (n_images, n_pixels), labels int32 (n_images,), order int32 (n_images,). Grid (n, pixels / THREADS).
-extern "C" __global__ void gather(const unsigned char* __restrict__ images, const int* __restrict__ labels,
-                                  const int* __restrict__ order, const State* __restrict__ state, float scale,
-                                  float* __restrict__ x, int* __restrict__ t, int n_pixels) {
+// x (n, n_pixels) = images[order[row ... row + n]] / scale, and t (n,), the labels of these images.
+// images uint8 (n_images, n_pixels), labels int32 (n_images,), order int32 (n_images,).
+// Grid (n, n_pixels / THREADS).
+extern "C" __global__ void gather(const unsigned char* __restrict__ images,
+                                  const int* __restrict__ labels, const int* __restrict__ order,
+                                  const State* __restrict__ state, int n_pixels, float scale,
+                                  float* __restrict__ x, int* __restrict__ t) {
     const int r = blockIdx.x, p = blockIdx.y * blockDim.x + threadIdx.x;
     const long long image = order[state->row + r];
     if (p < n_pixels) x[(long long)r * n_pixels + p] = (float)images[image * n_pixels + p] / scale;
     if (p == 0) t[r] = labels[image];
 }
 
-// ====================================================================================================================
-// 3x3 convolution of one-channel images, ReLU, 2x2 max-pool: no columns, one read of each pixel
-// ====================================================================================================================
+// =================================================================================================
+// 3x3 convolution of one-channel images, ReLU and 2x2 max-pool in one kernel, without im2col
+// =================================================================================================
 
-// In the place of a winning corner: ReLU gives 0 there, and no gradient passes.
+// Stored instead of the index of the maximum where ReLU gives 0, so that no gradient passes.
 #define CLOSED 4
 // Output channels that one block computes from its image.
 #define CHANNELS 8
-__device__ void take(float z, signed char at, float& best, signed char& corner) {
+
+// Keeps the larger value, of equal ones the first; NaN counts as the largest.
+__device__ void take_larger(float z, signed char at, float& best, signed char& corner) {
     if (z > best || z != z) {
         best = z;
         corner = at;
     }
 }
 
-// An image (height, width) within a frame of zeros; `pixel` gives each from its place.
-template <typename Pixel>
-__device__ void pad(int height, int width, float* padded, Pixel pixel) {
-    const int pitch = width + 2;
-    for (int i = threadIdx.x; i < (height + 2) * pitch; i += blockDim.x) {
-        const int r = i / pitch - 1, c = i % pitch - 1;
-        padded[i] = r >= 0 && r < height && c >= 0 && c < width ? pixel(r * width + c) : 0.f;
-    }
-}
-
-// What the two kernels below do with their padded image.
-__device__ void conv3x3_relu_pool_of(const float* padded, const float* __restrict__ W, const float* __restrict__ b,
-                                     int n_channels, int height, int width, float* __restrict__ y,
-                                     signed char* __restrict__ winners) {
+// x (n, height, width), W (n_channels, 9), b (n_channels,) -> y (n, n_channels, pooled pixels) and
+// winners, int8 of that shape: the index of the maximum in each 2x2 window, or CLOSED.
+// Grid (n, n_channels / CHANNELS). Shared memory holds the image with a border of zeros.
+extern "C" __global__ void conv3x3_relu_pool(const float* __restrict__ x,
+                                             const float* __restrict__ W,
+                                             const float* __restrict__ b, int n_channels,
+                                             int height, int width, float* __restrict__ y,
+                                             signed char* __restrict__ winners) {
+    DYNAMIC_SHARED(float, padded);
     __shared__ float weights[CHANNELS][10];
     const int pitch = width + 2, pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
     const int first = blockIdx.y * CHANNELS;
     const int n_here = n_channels - first < CHANNELS ? n_channels - first : CHANNELS;
+    const float* image = x + (long long)blockIdx.x * height * width;
+    for (int i = threadIdx.x; i < (height + 2) * pitch; i += blockDim.x) {
+        const int r = i / pitch - 1, c = i % pitch - 1;
+        padded[i] = r >= 0 && r < height && c >= 0 && c < width ? image[r * width + c] : 0.f;
+    }
     for (int i = threadIdx.x; i < n_here * 10; i += blockDim.x)
         weights[i / 10][i % 10] = i % 10 < 9 ? W[(first + i / 10) * 9 + i % 10] : b[first + i / 10];
     __syncthreads();
     for (int p = threadIdx.x; p < n_pooled; p += blockDim.x) {
-        const float* corner_of = padded + 2 * (p / pooled_width) * pitch + 2 * (p % pooled_width);
+        const float* window_start =
+            padded + 2 * (p / pooled_width) * pitch + 2 * (p % pooled_width);
         float v[4][4];
 #pragma unroll
         for (int i = 0; i < 4; ++i)
 #pragma unroll
-            for (int j = 0; j < 4; ++j) v[i][j] = corner_of[i * pitch + j];
+            for (int j = 0; j < 4; ++j) v[i][j] = window_start[i * pitch + j];
         for (int c = 0; c < n_here; ++c) {
             const float bias = weights[c][9];
             float z0 = bias, z1 = bias, z2 = bias, z3 = bias;
@@ -133,9 +138,9 @@ __device__ void conv3x3_relu_pool_of(const float* padded, const float* __restric
                 }
             float best = z0;
             signed char corner = 0;
-            take(z1, 1, best, corner);
-            take(z2, 2, best, corner);
-            take(z3, 3, best, corner);
+            take_larger(z1, 1, best, corner);
+            take_larger(z2, 2, best, corner);
+            take_larger(z3, 3, best, corner);
             const bool closed = best <= 0.f;
             const long long at = ((long long)blockIdx.x * n_channels + first + c) * n_pooled + p;
             y[at] = closed ? 0.f : best;
@@ -144,43 +149,13 @@ __device__ void conv3x3_relu_pool_of(const float* padded, const float* __restric
     }
 }
 
-// x (n, height, width), W (n_channels, 9), b (n_channels,) -> y (n, n_channels, pooled pixels), winners int8 of that
-// shape. Grid (n, channels / CHANNELS); shared: a padded image.
-extern "C" __global__ void conv3x3_relu_pool(const float* __restrict__ x, const float* __restrict__ W,
-                                             const float* __restrict__ b, int n_channels, int height, int width,
-                                             float* __restrict__ y, signed char* __restrict__ winners) {
-    DYNAMIC_SHARED(float, padded);
-    const float* image = x + (long long)blockIdx.x * height * width;
-    pad(height, width, padded, [=](int p) { return image[p]; });
-    conv3x3_relu_pool_of(padded, W, b, n_channels, height, width, y, winners);
-}
-
-// The same after `gather`, which it does as well.
-extern "C" __global__ void gather_conv3x3_relu_pool(
-    const unsigned char* __restrict__ images, const int* __restrict__ labels, const int* __restrict__ order,
-    const State* __restrict__ state, float scale, float* __restrict__ x, int* __restrict__ t,
-    const float* __restrict__ W, const float* __restrict__ b, int n_channels, int height, int width,
-    float* __restrict__ y, signed char* __restrict__ winners) {
-    DYNAMIC_SHARED(float, padded);
-    const int n_pixels = height * width;
-    const long long at = order[state->row + blockIdx.x];
-    const unsigned char* image = images + at * n_pixels;
-    float* kept = blockIdx.y == 0 ? x + (long long)blockIdx.x * n_pixels : nullptr;  // for the way back
-    pad(height, width, padded, [=](int p) {
-        const float value = (float)image[p] / scale;
-        if (kept) kept[p] = value;
-        return value;
-    });
-    if (kept && threadIdx.x == 0) t[blockIdx.x] = labels[at];
-    conv3x3_relu_pool_of(padded, W, b, n_channels, height, width, y, winners);
-}
-
-// gW (n_channels, 9) and gb (n_channels,) of conv3x3_relu_pool. Grid (n_channels, SLICES), THREADS a block.
-// partials (n_channels, SLICES, 10); tickets (n_channels,) int32 are 0 before and after.
-extern "C" __global__ void conv3x3_gradients(const float* __restrict__ x, const float* __restrict__ gy,
-                                             const signed char* __restrict__ winners, int n_images, int height,
-                                             int width, float* partials, int* tickets, float* __restrict__ gW,
-                                             float* __restrict__ gb) {
+// gW (n_channels, 9) and gb (n_channels,) of conv3x3_relu_pool. Grid (n_channels, SLICES).
+// partials (n_channels, SLICES, 10); tickets int32 (n_channels,), 0 before and after.
+extern "C" __global__ void conv3x3_gradients(const float* __restrict__ x,
+                                             const float* __restrict__ gy,
+                                             const signed char* __restrict__ winners, int n_images,
+                                             int height, int width, float* partials, int* tickets,
+                                             float* __restrict__ gW, float* __restrict__ gb) {
     __shared__ float totals[10];
     const int c = blockIdx.x, slice = blockIdx.y, n_channels = gridDim.x;
     const int pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
@@ -193,18 +168,21 @@ extern "C" __global__ void conv3x3_gradients(const float* __restrict__ x, const 
         const int corner = winners[at];
         if (corner == CLOSED) continue;
         const float g = gy[at];
-        const int r = 2 * (p / pooled_width) + corner / 2, column = 2 * (p % pooled_width) + corner % 2;
+        const int r = 2 * (p / pooled_width) + corner / 2;
+        const int column = 2 * (p % pooled_width) + corner % 2;
         const float* image = x + (long long)n * height * width;
 #pragma unroll
         for (int k = 0; k < 9; ++k) {
             const int rr = r + k / 3 - 1, cc = column + k % 3 - 1;
-            if (rr >= 0 && rr < height && cc >= 0 && cc < width) sums[k] += g * image[rr * width + cc];
+            if (rr >= 0 && rr < height && cc >= 0 && cc < width)
+                sums[k] += g * image[rr * width + cc];
         }
         sums[9] += g;
     }
     block_sums(sums, totals);
-    if (threadIdx.x < 10) partials[((long long)c * SLICES + slice) * 10 + threadIdx.x] = totals[threadIdx.x];
-    // The block that is done last adds up what all have written, in the order of the slices.
+    if (threadIdx.x < 10)
+        partials[((long long)c * SLICES + slice) * 10 + threadIdx.x] = totals[threadIdx.x];
+    // The last block adds the partial sums in the order of the slices.
     if (!is_last_of(SLICES, &tickets[c]) || threadIdx.x >= 10) return;
     const volatile float* written = partials + (long long)c * SLICES * 10 + threadIdx.x;
     float sum = 0.f;
@@ -215,40 +193,44 @@ extern "C" __global__ void conv3x3_gradients(const float* __restrict__ x, const 
         gb[c] = sum;
 }
 
-// ====================================================================================================================
-// Any convolution: columns, whose products cuBLAS computes, and what follows those
-// ====================================================================================================================
+// =================================================================================================
+// Any convolution: im2col before, and bias, ReLU and max-pool after the products of cuBLAS
+// =================================================================================================
 
-// x (n, channels, height, width) -> columns (n, channels * k * k, height * width). One thread a number.
-extern "C" __global__ void image_columns(const float* __restrict__ x, long long n_numbers, int channels, int height,
-                                         int width, int k, float* __restrict__ columns) {
+// x (n, channels, height, width) -> columns (n, channels * k * k, height * width).
+// One thread per element.
+extern "C" __global__ void im2col(const float* __restrict__ x, long long n_elements, int channels,
+                                  int height, int width, int k, float* __restrict__ columns) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n_numbers) return;
+    if (i >= n_elements) return;
     const int n_pixels = height * width, p = (int)(i % n_pixels);
     const long long row = i / n_pixels;
     const int tap = (int)(row % (k * k));
     const long long plane = row / (k * k);
     const int r = p / width + tap / k - k / 2, c = p % width + tap % k - k / 2;
-    columns[i] = r >= 0 && r < height && c >= 0 && c < width ? x[plane * n_pixels + r * width + c] : 0.f;
+    columns[i] =
+        r >= 0 && r < height && c >= 0 && c < width ? x[plane * n_pixels + r * width + c] : 0.f;
 }
 
-// The way back: gx (n, channels, height, width), each pixel the sum of the columns that hold it. One thread a pixel.
-extern "C" __global__ void columns_image(const float* __restrict__ columns, long long n_numbers, int height, int width,
-                                         int k, float* __restrict__ gx) {
+// The gradient of im2col: each pixel of gx (n, channels, height, width) is the sum of the elements
+// of columns that hold it. One thread per pixel.
+extern "C" __global__ void col2im(const float* __restrict__ columns, long long n_elements,
+                                  int height, int width, int k, float* __restrict__ gx) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n_numbers) return;
+    if (i >= n_elements) return;
     const int n_pixels = height * width, p = (int)(i % n_pixels);
     const long long plane = i / n_pixels;
     float sum = 0.f;
     for (int tap = 0; tap < k * k; ++tap) {
         const int r = p / width - tap / k + k / 2, c = p % width - tap % k + k / 2;
-        if (r >= 0 && r < height && c >= 0 && c < width) sum += columns[(plane * k * k + tap) * n_pixels + r * width + c];
+        if (r >= 0 && r < height && c >= 0 && c < width)
+            sum += columns[(plane * k * k + tap) * n_pixels + r * width + c];
     }
     gx[i] = sum;
 }
 
-// total (size,) = (begin ? 0 : total) + the sum of parts (n, size) in their order.
-extern "C" __global__ void add_parts(const float* __restrict__ parts, int n, int size, int begin,
+// total (size,) = (begin ? 0 : total) + the sum of parts (n, size), in their order.
+extern "C" __global__ void sum_parts(const float* __restrict__ parts, int n, int size, int begin,
                                      float* __restrict__ total) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= size) return;
@@ -257,29 +239,32 @@ extern "C" __global__ void add_parts(const float* __restrict__ parts, int n, int
     total[i] = sum;
 }
 
-// In place on z (n, n_channels, n_pixels): relu(z + b), one b a channel. One thread a number.
-extern "C" __global__ void bias_relu_images(float* __restrict__ z, const float* __restrict__ b, long long n_numbers,
-                                            int n_channels, int n_pixels) {
+// In place on z (n, n_channels, n_pixels): relu(z + b), one b per channel. One thread per element.
+extern "C" __global__ void bias_relu_images(float* __restrict__ z, const float* __restrict__ b,
+                                            long long n_elements, int n_channels, int n_pixels) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n_numbers) return;
+    if (i >= n_elements) return;
     const float v = z[i] + b[(i / n_pixels) % n_channels];
     z[i] = v <= 0.f ? 0.f : v;
 }
 
-// gz = gy where y is above 0. One thread a number.
-extern "C" __global__ void open_gradients(const float* __restrict__ gy, const float* __restrict__ y,
-                                          long long n_numbers, float* __restrict__ gz) {
+// gz = gy where y > 0, else 0. One thread per element.
+extern "C" __global__ void relu_gradients_images(const float* __restrict__ gy,
+                                                 const float* __restrict__ y, long long n_elements,
+                                                 float* __restrict__ gz) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n_numbers) gz[i] = y[i] > 0.f ? gy[i] : 0.f;
+    if (i < n_elements) gz[i] = y[i] > 0.f ? gy[i] : 0.f;
 }
 
-// gb (n_channels,) = the sum of gz (n, n_channels, n_pixels) over images and pixels. Grid (n_channels, SLICES), THREADS.
-// partials (n_channels, SLICES); tickets (n_channels,) int32 are 0 before and after.
-extern "C" __global__ void channel_sums(const float* __restrict__ gz, int n, int n_pixels, float* partials,
-                                        int* tickets, float* __restrict__ gb) {
+// gb (n_channels,) = the sum of gz (n, n_channels, n_pixels) over images and pixels.
+// Grid (n_channels, SLICES). partials (n_channels, SLICES); tickets int32 (n_channels,), 0 before
+// and after.
+extern "C" __global__ void channel_sums(const float* __restrict__ gz, int n, int n_pixels,
+                                        float* partials, int* tickets, float* __restrict__ gb) {
     __shared__ float total[1];
     const int c = blockIdx.x, slice = blockIdx.y, n_channels = gridDim.x;
-    const int first = (int)((long long)n * slice / SLICES), stop = (int)((long long)n * (slice + 1) / SLICES);
+    const int first = (int)((long long)n * slice / SLICES);
+    const int stop = (int)((long long)n * (slice + 1) / SLICES);
     float sums[1] = {0.f};
     for (long long i = threadIdx.x; i < (long long)(stop - first) * n_pixels; i += blockDim.x)
         sums[0] += gz[((first + i / n_pixels) * n_channels + c) * n_pixels + i % n_pixels];
@@ -292,48 +277,56 @@ extern "C" __global__ void channel_sums(const float* __restrict__ gz, int n, int
     gb[c] = sum;
 }
 
-// z (n, n_channels, height, width) -> y = max-pool(relu(z + b)) and winners. One thread a pooled pixel.
+// z (n, n_channels, height, width) -> y = max-pool(relu(z + b)), and winners as in
+// conv3x3_relu_pool. One thread per pooled pixel.
 extern "C" __global__ void bias_relu_pool(const float* __restrict__ z, const float* __restrict__ b,
-                                          long long n_pooled_numbers, int n_channels, int height, int width,
-                                          float* __restrict__ y, signed char* __restrict__ winners) {
+                                          long long n_pooled_elements, int n_channels, int height,
+                                          int width, float* __restrict__ y,
+                                          signed char* __restrict__ winners) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n_pooled_numbers) return;
-    const int pooled_width = width / 2, n_pooled = (height / 2) * pooled_width, p = (int)(i % n_pooled);
+    if (i >= n_pooled_elements) return;
+    const int pooled_width = width / 2, n_pooled = (height / 2) * pooled_width;
+    const int p = (int)(i % n_pooled);
     const long long plane = i / n_pooled;
-    const float* window = z + plane * height * width + 2 * (p / pooled_width) * width + 2 * (p % pooled_width);
+    const float* window =
+        z + plane * height * width + 2 * (p / pooled_width) * width + 2 * (p % pooled_width);
     float best = window[0];
     signed char corner = 0;
-    take(window[1], 1, best, corner);
-    take(window[width], 2, best, corner);
-    take(window[width + 1], 3, best, corner);
+    take_larger(window[1], 1, best, corner);
+    take_larger(window[width], 2, best, corner);
+    take_larger(window[width + 1], 3, best, corner);
     best += b[plane % n_channels];
     const bool closed = best <= 0.f;
     y[i] = closed ? 0.f : best;
     winners[i] = closed ? CLOSED : corner;
 }
 
-// gz (n, n_channels, height, width): each pooled value's gradient at the corner it came from. One thread a number of gz.
-extern "C" __global__ void pool_gradients(const float* __restrict__ gy, const signed char* __restrict__ winners,
-                                          long long n_numbers, int height, int width, float* __restrict__ gz) {
+// gz (n, n_channels, height, width): the gradient of each pooled pixel at the maximum of its
+// window, else 0. One thread per element of gz.
+extern "C" __global__ void pool_gradients(const float* __restrict__ gy,
+                                          const signed char* __restrict__ winners,
+                                          long long n_elements, int height, int width,
+                                          float* __restrict__ gz) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n_numbers) return;
+    if (i >= n_elements) return;
     const int pooled_width = width / 2, pooled_height = height / 2;
     const int r = (int)(i % (height * width)) / width, c = (int)(i % width);
     float g = 0.f;
     if (r / 2 < pooled_height && c / 2 < pooled_width) {
-        const long long at = (i / (height * width)) * pooled_height * pooled_width + (r / 2) * pooled_width + c / 2;
+        const long long at =
+            (i / (height * width)) * pooled_height * pooled_width + (r / 2) * pooled_width + c / 2;
         if (winners[at] == 2 * (r % 2) + c % 2) g = gy[at];
     }
     gz[i] = g;
 }
 
-// ====================================================================================================================
-// Linear layers: what surrounds cuBLAS's products
-// ====================================================================================================================
+// =================================================================================================
+// Linear layers: what comes before and after the products of cuBLAS
+// =================================================================================================
 
 // Philox 4x32-10 (runner/seeding.py): the four words of a counter.
-__device__ void philox(unsigned int x0, unsigned int x1, unsigned int x2, unsigned int x3, unsigned int k0,
-                       unsigned int k1, unsigned int (&words)[4]) {
+__device__ void philox(unsigned int x0, unsigned int x1, unsigned int x2, unsigned int x3,
+                       unsigned int k0, unsigned int k1, unsigned int (&words)[4]) {
 #pragma unroll
     for (int round = 0; round < 10; ++round) {
         const unsigned int high0 = __umulhi(0xD2511F53u, x0), low0 = 0xD2511F53u * x0;
@@ -351,30 +344,34 @@ __device__ void philox(unsigned int x0, unsigned int x1, unsigned int x2, unsign
     words[3] = x3;
 }
 
-// In place on z (n_rows, n_units): z + b. One thread a number.
-extern "C" __global__ void add_bias(float* __restrict__ z, const float* __restrict__ b, long long n_numbers,
-                                    int n_units) {
+// In place on z (n_rows, n_units): z + b. One thread per element.
+extern "C" __global__ void add_bias(float* __restrict__ z, const float* __restrict__ b,
+                                    long long n_elements, int n_units) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n_numbers) z[i] = z[i] + b[i % n_units];
+    if (i < n_elements) z[i] = z[i] + b[i % n_units];
 }
 
-// In place on z (n_rows, n_units): relu(z + b). One thread a number.
-extern "C" __global__ void bias_relu(float* __restrict__ z, const float* __restrict__ b, long long n_numbers,
-                                     int n_units) {
+// In place on z (n_rows, n_units): relu(z + b). One thread per element.
+extern "C" __global__ void bias_relu(float* __restrict__ z, const float* __restrict__ b,
+                                     long long n_elements, int n_units) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n_numbers) return;
+    if (i >= n_elements) return;
     const float v = z[i] + b[i % n_units];
     z[i] = v <= 0.f ? 0.f : v;
 }
 
-// The same with dropout: units whose word reaches the threshold stay and are divided by `kept`, their share. One thread
-// a counter, which is four units; a pass may stand within one, so one more thread than a quarter of the numbers.
-extern "C" __global__ void bias_relu_dropout(float* __restrict__ z, const float* __restrict__ b, int n_rows,
-                                             int n_units, unsigned int threshold, float kept, unsigned int layer,
-                                             unsigned int purpose, unsigned int key0, unsigned int key1,
-                                             const State* __restrict__ state, int in_training) {
-    // In training a mask belongs to a step and begins with its batch; else to an epoch, and goes on over all images.
-    const long long start = in_training ? 0 : state->row * n_units, stop = start + (long long)n_rows * n_units;
+// bias_relu with dropout: a unit is kept if its random word reaches the threshold, and is divided
+// by `kept`, the share of units that are kept. One thread per Philox counter, which covers four
+// units; a batch may start within a counter and so needs up to one thread more than a quarter of
+// its elements.
+extern "C" __global__ void bias_relu_dropout(float* __restrict__ z, const float* __restrict__ b,
+                                             int n_rows, int n_units, unsigned int threshold,
+                                             float kept, unsigned int layer, unsigned int purpose,
+                                             unsigned int key0, unsigned int key1,
+                                             const State* __restrict__ state, int is_training) {
+    // A mask in training covers one batch; a mask in an evaluation covers all of its images.
+    const long long start = is_training ? 0 : state->row * n_units;
+    const long long stop = start + (long long)n_rows * n_units;
     const long long quad = start / 4 + (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (4 * quad >= stop) return;
     unsigned int words[4];
@@ -389,10 +386,11 @@ extern "C" __global__ void bias_relu_dropout(float* __restrict__ z, const float*
     }
 }
 
-// gz = gy / kept where y is above 0 (the unit was kept and its ReLU open), and gb (n_units,) = its sum over the rows.
-// Grid (n_units / 32), THREADS: 32 units by 8 rows at a time.
-extern "C" __global__ void relu_gradients(const float* __restrict__ gy, const float* __restrict__ y, float kept,
-                                          int n_rows, int n_units, float* __restrict__ gz, float* __restrict__ gb) {
+// gz = gy / kept where y > 0, else 0, and gb (n_units,) = the sum of gz over the rows.
+// Grid (n_units / 32). A block takes 32 units, and 8 rows at a time.
+extern "C" __global__ void relu_gradients(const float* __restrict__ gy, const float* __restrict__ y,
+                                          float kept, int n_rows, int n_units,
+                                          float* __restrict__ gz, float* __restrict__ gb) {
     __shared__ float sums[THREADS / 32][32];
     const int lane = threadIdx.x % 32, group = threadIdx.x / 32, unit = blockIdx.x * 32 + lane;
     float sum = 0.f;
@@ -412,8 +410,9 @@ extern "C" __global__ void relu_gradients(const float* __restrict__ gy, const fl
     }
 }
 
-// gb (n_units,) = the sum of gy (n_rows, n_units) over the rows; grid and threads as for relu_gradients.
-extern "C" __global__ void row_sums(const float* __restrict__ gy, int n_rows, int n_units, float* __restrict__ gb) {
+// gb (n_units,) = the sum of gy (n_rows, n_units) over the rows; grid as for relu_gradients.
+extern "C" __global__ void row_sums(const float* __restrict__ gy, int n_rows, int n_units,
+                                    float* __restrict__ gb) {
     __shared__ float sums[THREADS / 32][32];
     const int lane = threadIdx.x % 32, group = threadIdx.x / 32, unit = blockIdx.x * 32 + lane;
     float sum = 0.f;
@@ -428,86 +427,83 @@ extern "C" __global__ void row_sums(const float* __restrict__ gy, int n_rows, in
     }
 }
 
-// The last layer has as many units as there are classes: too few for a matrix product to fill a card with.
-#define FEW 16
+// The most units of a narrow layer. The last layer has one unit per class, and a matrix product
+// with so few columns would leave most of a GPU idle.
+#define NARROW 16
 
-// The sums of x (n_rows, n_in) @ W (n_in, n_out), n_out <= FEW: n_parts warps a row, which share its numbers, and 8 / n_parts
-// rows a block of THREADS. few_sum then adds the parts of one of the block's rows in their order.
-__device__ void few_sums(const float* __restrict__ x, const float* __restrict__ W, int n_rows, int n_in, int n_out,
-                         int n_parts, float (&of_warps)[THREADS / 32][FEW]) {
+// y (n_rows, n_out) = x (n_rows, n_in) @ W (n_in, n_out) + b, n_out <= NARROW. The warps of a row
+// take its elements in turn, and their sums are added in the order of the warps.
+// Grid (n_rows * warps_per_row / 8).
+extern "C" __global__ void narrow_linear(const float* __restrict__ x, const float* __restrict__ W,
+                                         const float* __restrict__ b, int n_rows, int n_in,
+                                         int n_out, int warps_per_row, float* __restrict__ y) {
+    __shared__ float warp_sums[THREADS / 32][NARROW];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const long long r = (long long)blockIdx.x * (THREADS / 32 / n_parts) + warp / n_parts;
-    if (r < n_rows) {  // whole warps, which add among themselves
+    const int rows_per_block = THREADS / 32 / warps_per_row;
+    const long long first = (long long)blockIdx.x * rows_per_block;
+    const long long r = first + warp / warps_per_row;
+    if (r < n_rows) {  // equal for all threads of a warp, as the shuffles below need it
         const float* row = x + r * n_in;
-        float sums[FEW];
+        float sums[NARROW];
 #pragma unroll
-        for (int j = 0; j < FEW; ++j) sums[j] = 0.f;
-        for (int k = warp % n_parts * 32 + lane; k < n_in; k += 32 * n_parts) {
+        for (int j = 0; j < NARROW; ++j) sums[j] = 0.f;
+        for (int k = warp % warps_per_row * 32 + lane; k < n_in; k += 32 * warps_per_row) {
             const float v = row[k];
 #pragma unroll
-            for (int j = 0; j < FEW; ++j)
+            for (int j = 0; j < NARROW; ++j)
                 if (j < n_out) sums[j] += v * W[(long long)k * n_out + j];
         }
 #pragma unroll
-        for (int j = 0; j < FEW; ++j)
+        for (int j = 0; j < NARROW; ++j)
             if (j < n_out) {
                 float sum = sums[j];
-                for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffu, sum, offset);
-                if (lane == 0) of_warps[warp][j] = sum;
+                for (int offset = 16; offset > 0; offset /= 2)
+                    sum += __shfl_down_sync(0xffffffffu, sum, offset);
+                if (lane == 0) warp_sums[warp][j] = sum;
             }
     }
     __syncthreads();
+    const int row_here = threadIdx.x / NARROW, j = threadIdx.x % NARROW;
+    if (row_here >= rows_per_block || first + row_here >= n_rows || j >= n_out) return;
+    float sum = warp_sums[row_here * warps_per_row][j];
+    for (int part = 1; part < warps_per_row; ++part)
+        sum += warp_sums[row_here * warps_per_row + part][j];
+    y[(first + row_here) * n_out + j] = sum + b[j];
 }
 
-__device__ float few_sum(const float (&of_warps)[THREADS / 32][FEW], int here, int n_parts, int j) {
-    float sum = of_warps[here * n_parts][j];
-    for (int part = 1; part < n_parts; ++part) sum += of_warps[here * n_parts + part][j];
-    return sum;
-}
-
-// y (n_rows, n_out) = x @ W + b.
-extern "C" __global__ void few_linear(const float* __restrict__ x, const float* __restrict__ W,
-                                      const float* __restrict__ b, int n_rows, int n_in, int n_out, int n_parts,
-                                      float* __restrict__ y) {
-    __shared__ float of_warps[THREADS / 32][FEW];
-    few_sums(x, W, n_rows, n_in, n_out, n_parts, of_warps);
-    const int here = threadIdx.x / FEW, j = threadIdx.x % FEW, n_here = THREADS / 32 / n_parts;
-    const long long r = (long long)blockIdx.x * n_here + here;
-    if (here < n_here && r < n_rows && j < n_out) y[r * n_out + j] = few_sum(of_warps, here, n_parts, j) + b[j];
-}
-
-// gW (n_in, n_out), gb (n_out,) and gx (n_rows, n_in) of few_linear in one launch. Blocks: n_in / 32 for gW, one for gb,
-// n_rows * n_in / THREADS for gx (none when nobody wants it); THREADS a block.
-extern "C" __global__ void few_linear_gradients(const float* __restrict__ x, const float* __restrict__ W,
-                                                const float* __restrict__ gy, int n_rows, int n_in, int n_out,
-                                                float* __restrict__ gW, float* __restrict__ gb,
-                                                float* __restrict__ gx) {
-    __shared__ float sums[THREADS / 32][FEW][33];
+// gW (n_in, n_out), gb (n_out,) and gx (n_rows, n_in) of narrow_linear. Blocks: n_in / 32 for gW,
+// one for gb, and n_rows * n_in / THREADS for gx, or none where gx is not needed.
+extern "C" __global__ void narrow_linear_gradients(const float* __restrict__ x,
+                                                   const float* __restrict__ W,
+                                                   const float* __restrict__ gy, int n_rows,
+                                                   int n_in, int n_out, float* __restrict__ gW,
+                                                   float* __restrict__ gb, float* __restrict__ gx) {
+    __shared__ float sums[THREADS / 32][NARROW][33];
     const int lane = threadIdx.x % 32, group = threadIdx.x / 32, n_weight_blocks = (n_in + 31) / 32;
     const int block = blockIdx.x;
     if (block <= n_weight_blocks) {
-        // The block after those of gW takes a column of ones for x, which makes it the one of gb.
-        const bool of_bias = block == n_weight_blocks;
-        const int k = of_bias ? lane : block * 32 + lane;
-        const bool mine = of_bias ? lane == 0 : k < n_in;
-        float part[FEW];
+        // The block after those of gW computes gb, which is gW for a column of ones in x.
+        const bool is_bias_block = block == n_weight_blocks;
+        const int k = is_bias_block ? lane : block * 32 + lane;
+        const bool has_column = is_bias_block ? lane == 0 : k < n_in;
+        float part[NARROW];
 #pragma unroll
-        for (int j = 0; j < FEW; ++j) part[j] = 0.f;
-        if (mine)
+        for (int j = 0; j < NARROW; ++j) part[j] = 0.f;
+        if (has_column)
             for (int r = group; r < n_rows; r += THREADS / 32) {
-                const float v = of_bias ? 1.f : x[(long long)r * n_in + k];
+                const float v = is_bias_block ? 1.f : x[(long long)r * n_in + k];
 #pragma unroll
-                for (int j = 0; j < FEW; ++j)
+                for (int j = 0; j < NARROW; ++j)
                     if (j < n_out) part[j] += v * gy[(long long)r * n_out + j];
             }
 #pragma unroll
-        for (int j = 0; j < FEW; ++j) sums[group][j][lane] = part[j];
+        for (int j = 0; j < NARROW; ++j) sums[group][j][lane] = part[j];
         __syncthreads();
-        if (!mine) return;
+        if (!has_column) return;
         for (int j = group; j < n_out; j += THREADS / 32) {
             float sum = 0.f;
             for (int w = 0; w < THREADS / 32; ++w) sum += sums[w][j][lane];
-            if (of_bias)
+            if (is_bias_block)
                 gb[j] = sum;
             else
                 gW[(long long)k * n_out + j] = sum;
@@ -522,105 +518,81 @@ extern "C" __global__ void few_linear_gradients(const float* __restrict__ x, con
     gx[i] = sum;
 }
 
-// few_linear_gradients where x (n_rows, n_in) is what relu(...) or its dropout gave: gz and gb_before (n_in,) as well, which
-// relu_gradients gives for gx. Blocks: n_in / 32, and one for gb; THREADS a block.
-extern "C" __global__ void few_linear_relu_gradients(const float* __restrict__ x, const float* __restrict__ W,
-                                                     const float* __restrict__ gy, float kept, int n_rows, int n_in,
-                                                     int n_out, float* __restrict__ gW, float* __restrict__ gb,
-                                                     float* __restrict__ gx, float* __restrict__ gz,
-                                                     float* __restrict__ gb_before) {
-    __shared__ float sums[THREADS / 32][FEW + 1][33];
+// narrow_linear_gradients, and relu_gradients of the layer before, whose output is x (n_rows,
+// n_in): its gz (n_rows, n_in) and its gradient of the bias, gb_before (n_in,). Blocks: n_in / 32,
+// and one for gb.
+extern "C" __global__ void narrow_linear_relu_gradients(
+    const float* __restrict__ x, const float* __restrict__ W, const float* __restrict__ gy,
+    float kept, int n_rows, int n_in, int n_out, float* __restrict__ gW, float* __restrict__ gb,
+    float* __restrict__ gx, float* __restrict__ gz, float* __restrict__ gb_before) {
+    __shared__ float sums[THREADS / 32][NARROW + 1][33];
     const int lane = threadIdx.x % 32, group = threadIdx.x / 32;
-    // The last block takes a column of ones for x, which makes it the one of gb.
-    const bool of_bias = (int)blockIdx.x == (n_in + 31) / 32;
-    const int k = of_bias ? lane : (int)blockIdx.x * 32 + lane;
-    const bool mine = of_bias ? lane == 0 : k < n_in;
-    float part[FEW + 1], weights[FEW];
+    // The last block computes gb, which is gW for a column of ones in x.
+    const bool is_bias_block = (int)blockIdx.x == (n_in + 31) / 32;
+    const int k = is_bias_block ? lane : (int)blockIdx.x * 32 + lane;
+    const bool has_column = is_bias_block ? lane == 0 : k < n_in;
+    float part[NARROW + 1], weights[NARROW];
 #pragma unroll
-    for (int j = 0; j < FEW; ++j) {
+    for (int j = 0; j < NARROW; ++j) {
         part[j] = 0.f;
-        weights[j] = !of_bias && mine && j < n_out ? W[(long long)k * n_out + j] : 0.f;
+        weights[j] = !is_bias_block && has_column && j < n_out ? W[(long long)k * n_out + j] : 0.f;
     }
-    part[FEW] = 0.f;
-    if (mine)
+    part[NARROW] = 0.f;
+    if (has_column)
 #pragma unroll 2
         for (int r = group; r < n_rows; r += THREADS / 32) {
             const long long at = (long long)r * n_in + k;
-            const float v = of_bias ? 1.f : x[at];
-            float back = 0.f;
+            const float v = is_bias_block ? 1.f : x[at];
+            float gx_element = 0.f;
 #pragma unroll
-            for (int j = 0; j < FEW; ++j)
+            for (int j = 0; j < NARROW; ++j)
                 if (j < n_out) {
                     const float g = gy[(long long)r * n_out + j];
                     part[j] += v * g;
-                    back += g * weights[j];
+                    gx_element += g * weights[j];
                 }
-            if (of_bias) continue;
-            gx[at] = back;
-            const float z = v > 0.f ? back / kept : 0.f;
-            gz[at] = z;
-            part[FEW] += z;
+            if (is_bias_block) continue;
+            gx[at] = gx_element;
+            const float gz_element = v > 0.f ? gx_element / kept : 0.f;
+            gz[at] = gz_element;
+            part[NARROW] += gz_element;
         }
 #pragma unroll
-    for (int j = 0; j <= FEW; ++j) sums[group][j][lane] = part[j];
+    for (int j = 0; j <= NARROW; ++j) sums[group][j][lane] = part[j];
     __syncthreads();
-    if (!mine) return;
-    for (int j = group; j < n_out + !of_bias; j += THREADS / 32) {
+    if (!has_column) return;
+    for (int j = group; j < n_out + !is_bias_block; j += THREADS / 32) {
         float sum = 0.f;
-        for (int w = 0; w < THREADS / 32; ++w) sum += sums[w][j < n_out ? j : FEW][lane];
+        for (int w = 0; w < THREADS / 32; ++w) sum += sums[w][j < n_out ? j : NARROW][lane];
         if (j == n_out)
             gb_before[k] = sum;
-        else if (of_bias)
+        else if (is_bias_block)
             gb[j] = sum;
         else
             gW[(long long)k * n_out + j] = sum;
     }
 }
 
-// ====================================================================================================================
+// =================================================================================================
 // The loss
-// ====================================================================================================================
+// =================================================================================================
 
-// The mean loss of n rows from what each of THREADS threads has added up, and the pass moved on by them.
-__device__ void add_batch(double total, int n_right, int n, float* loss, State* state, int in_training) {
+// Mean softmax cross-entropy of y (n, n_classes) and labels t int32 (n,), its gradient by y, and
+// correct, uint8: whether the first of the largest scores of a row is that of its label, at the
+// rows of the pass. One block. Moves the state on by the batch, so no later kernel of the step may
+// read `state->row` or `state->time`.
+extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y,
+                                                 const int* __restrict__ t, int n, int n_classes,
+                                                 float* __restrict__ gradient,
+                                                 unsigned char* __restrict__ correct,
+                                                 float* __restrict__ loss,
+                                                 State* __restrict__ state, int is_training) {
     __shared__ double losses[THREADS];
-    __shared__ int rights[THREADS];
-    losses[threadIdx.x] = total;
-    rights[threadIdx.x] = n_right;
-    __syncthreads();
-    for (int offset = THREADS / 2; offset > 0; offset /= 2) {
-        if (threadIdx.x < offset) {
-            losses[threadIdx.x] += losses[threadIdx.x + offset];
-            rights[threadIdx.x] += rights[threadIdx.x + offset];
-        }
-        __syncthreads();
-    }
-    if (threadIdx.x == 0) {
-        const float mean = (float)(losses[0] / n);
-        *loss = mean;
-        state->steps += 1;
-        if (!isfinite(mean) && state->first_bad == 0) {
-            state->first_bad = state->steps;
-            state->bad_loss = mean;
-        }
-        state->loss_sum += (double)mean * n;
-        state->n_correct += rights[0];
-        state->row += n;
-        state->time += in_training;
-    }
-}
-
-// Mean softmax cross-entropy of y (n, n_classes) against t int32 (n,), its gradient by y, and which rows have the first
-// of their largest scores at their label: correct uint8, at the rows of the pass. One block of THREADS. Moves the pass
-// on by the batch: nothing that reads `state->row` or `state->time` may come after it in a step.
-extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y, const int* __restrict__ t, int n,
-                                                 int n_classes, float* __restrict__ gradient,
-                                                 unsigned char* __restrict__ correct, float* __restrict__ loss,
-                                                 State* __restrict__ state, int in_training) {
+    __shared__ int correct_counts[THREADS];
     unsigned char* correct_here = correct + state->row;
     const float share = (float)(1.0 / n);
     double total = 0.0;
-    int n_right = 0;
+    int n_correct_here = 0;
     for (int r = threadIdx.x; r < n; r += blockDim.x) {
         const float* scores = y + (long long)r * n_classes;
         float* g = gradient + (long long)r * n_classes;
@@ -635,104 +607,88 @@ extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y, co
         }
         const int label = t[r];
         correct_here[r] = best == label;
-        n_right += best == label;
+        n_correct_here += best == label;
         total += log((double)sum) + (double)(largest - scores[label]);
         for (int j = 0; j < n_classes; ++j) g[j] = (g[j] / sum - (j == label ? 1.f : 0.f)) * share;
     }
-    add_batch(total, n_right, n, loss, state, in_training);
+    losses[threadIdx.x] = total;
+    correct_counts[threadIdx.x] = n_correct_here;
+    __syncthreads();
+    for (int offset = THREADS / 2; offset > 0; offset /= 2) {
+        if (threadIdx.x < offset) {
+            losses[threadIdx.x] += losses[threadIdx.x + offset];
+            correct_counts[threadIdx.x] += correct_counts[threadIdx.x + offset];
+        }
+        __syncthreads();
+    }
+    if (threadIdx.x == 0) {
+        const float mean = (float)(losses[0] / n);
+        *loss = mean;
+        state->steps += 1;
+        if (!isfinite(mean) && state->diverged_at == 0) {
+            state->diverged_at = state->steps;
+            state->diverged_loss = mean;
+        }
+        state->loss_sum += (double)mean * n;
+        state->n_correct += correct_counts[0];
+        state->row += n;
+        state->time += is_training;
+    }
 }
 
-// few_linear and softmax_cross_entropy in one: y is written for whoever asks. row_losses double (n_rows,); the ticket, of one
-// int32, is 0 before and after. The block that is done last adds up the rows in the order of softmax_cross_entropy.
-extern "C" __global__ void few_linear_loss(const float* __restrict__ x, const float* __restrict__ W,
-                                           const float* __restrict__ b, const int* __restrict__ t, int n_rows, int n_in,
-                                           int n_out, int n_parts, float* __restrict__ y, float* __restrict__ gradient,
-                                           unsigned char* correct, double* row_losses, int* ticket,
-                                           float* __restrict__ loss, State* state, int in_training) {
-    __shared__ float of_warps[THREADS / 32][FEW];
-    unsigned char* correct_here = correct + state->row;
-    few_sums(x, W, n_rows, n_in, n_out, n_parts, of_warps);
-    const int here = threadIdx.x, n_here = THREADS / 32 / n_parts;
-    const long long r = (long long)blockIdx.x * n_here + here;
-    if (here < n_here && r < n_rows) {
-        const float share = (float)(1.0 / n_rows);
-        const int label = t[r];
-        int best = 0;
-        float scores[FEW], largest = 0.f, of_label = 0.f, sum = 0.f;
-#pragma unroll
-        for (int j = 0; j < FEW; ++j)
-            if (j < n_out) {
-                scores[j] = few_sum(of_warps, here, n_parts, j) + b[j];
-                y[r * n_out + j] = scores[j];
-                if (j == 0 || scores[j] > largest) {
-                    largest = scores[j];
-                    best = j;
-                }
-                if (j == label) of_label = scores[j];
-            }
-        float e[FEW];
-#pragma unroll
-        for (int j = 0; j < FEW; ++j)
-            if (j < n_out) {
-                e[j] = expf(scores[j] - largest);
-                sum += e[j];
-            }
-#pragma unroll
-        for (int j = 0; j < FEW; ++j)
-            if (j < n_out) gradient[r * n_out + j] = (e[j] / sum - (j == label ? 1.f : 0.f)) * share;
-        correct_here[r] = best == label;
-        row_losses[r] = log((double)sum) + (double)(largest - of_label);
-    }
-    if (!is_last_of((int)gridDim.x, ticket)) return;
-    double total = 0.0;
-    int n_right = 0;
-    for (int i = threadIdx.x; i < n_rows; i += THREADS) {
-        total += *(const volatile double*)(row_losses + i);
-        n_right += *(const volatile unsigned char*)(correct_here + i);
-    }
-    add_batch(total, n_right, n_rows, loss, state, in_training);
-}
+// =================================================================================================
+// The optimizers, in DeZero's order of operations. One thread per element. rates: of each batch.
+// The intrinsics keep the compiler from fusing a product and a sum, which would round once where
+// DeZero rounds twice.
+// =================================================================================================
 
-// ====================================================================================================================
-// The optimizers, in DeZero's order of operations; one thread a number. rates: that of each step of the pass.
-// Products and sums by name: the compiler would make one operation of the two, which rounds once where DeZero does twice.
-// ====================================================================================================================
-
-// What is smaller is 0 to runner/engine/cpu/update.py, and so here, for the same bits.
+// Smaller values become 0, as in runner/engine/cpu/update.py, for the same bits.
 #define TINY 1e-17f
 
-__device__ float kept(float value, float tiny) { return fabsf(value) < tiny ? 0.f : value; }
+__device__ float flushed(float value, float tiny) { return fabsf(value) < tiny ? 0.f : value; }
 __device__ float difference(float a, float b) { return __fadd_rn(a, -b); }
 
-extern "C" __global__ void adam(float* __restrict__ p, const float* __restrict__ g, float* __restrict__ m,
-                                float* __restrict__ v, long long n, const float* __restrict__ rates,
-                                const State* __restrict__ state, float rest1, float rest2, float eps, float decay) {
+// In place on p, m and v (n,), from the gradient g (n,); decay * p is added to g.
+extern "C" __global__ void adam(float* __restrict__ p, const float* __restrict__ g,
+                                float* __restrict__ m, float* __restrict__ v, long long n,
+                                const float* __restrict__ rates, const State* __restrict__ state,
+                                float one_minus_beta1, float one_minus_beta2, float eps,
+                                float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    const float lr = rates[state->steps - 1], pi = p[i], m_was = m[i], v_was = v[i];
-    const float x = kept(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
-    const float mi = kept(__fadd_rn(m_was, __fmul_rn(rest1, difference(x, m_was))), TINY);
-    const float vi = kept(__fadd_rn(v_was, __fmul_rn(rest2, difference(__fmul_rn(x, x), v_was))), TINY * TINY);
+    const float lr = rates[state->steps - 1], pi = p[i], m_old = m[i], v_old = v[i];
+    const float x = flushed(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
+    const float mi =
+        flushed(__fadd_rn(m_old, __fmul_rn(one_minus_beta1, difference(x, m_old))), TINY);
+    const float vi =
+        flushed(__fadd_rn(v_old, __fmul_rn(one_minus_beta2, difference(__fmul_rn(x, x), v_old))),
+                TINY * TINY);
     m[i] = mi;
     v[i] = vi;
-    p[i] = kept(difference(pi, __fdiv_rn(__fmul_rn(lr, mi), __fadd_rn(__fsqrt_rn(vi), eps))), TINY);
+    p[i] =
+        flushed(difference(pi, __fdiv_rn(__fmul_rn(lr, mi), __fadd_rn(__fsqrt_rn(vi), eps))), TINY);
 }
 
-extern "C" __global__ void momentum(float* __restrict__ p, const float* __restrict__ g, float* __restrict__ v,
-                                    long long n, const float* __restrict__ rates, const State* __restrict__ state,
-                                    float factor, float decay) {
+// In place on p and v (n,), as above.
+extern "C" __global__ void momentum(float* __restrict__ p, const float* __restrict__ g,
+                                    float* __restrict__ v, long long n,
+                                    const float* __restrict__ rates,
+                                    const State* __restrict__ state, float factor, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    const float pi = p[i], x = kept(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
-    const float vi = kept(difference(__fmul_rn(v[i], factor), __fmul_rn(rates[state->steps - 1], x)), TINY);
+    const float pi = p[i], x = flushed(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
+    const float vi =
+        flushed(difference(__fmul_rn(v[i], factor), __fmul_rn(rates[state->steps - 1], x)), TINY);
     v[i] = vi;
-    p[i] = kept(__fadd_rn(pi, vi), TINY);
+    p[i] = flushed(__fadd_rn(pi, vi), TINY);
 }
 
+// In place on p (n,), as above.
 extern "C" __global__ void sgd(float* __restrict__ p, const float* __restrict__ g, long long n,
-                               const float* __restrict__ rates, const State* __restrict__ state, float decay) {
+                               const float* __restrict__ rates, const State* __restrict__ state,
+                               float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     const float pi = p[i], x = __fadd_rn(g[i], __fmul_rn(decay, pi));
-    p[i] = kept(difference(pi, __fmul_rn(rates[state->steps - 1], x)), TINY);
+    p[i] = flushed(difference(pi, __fmul_rn(rates[state->steps - 1], x)), TINY);
 }

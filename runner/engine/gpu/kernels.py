@@ -1,9 +1,9 @@
-"""How the parts of a network are computed on a card: what `runner.engine.cpu` does, behind the same names.
+"""The parts of a network on a GPU, behind the names of `runner.engine.cpu`.
 
-One object serves one run. A model that is not on the card yet learns its shapes in a forward pass on NumPy's arrays
-(`runner.models.build`): of those, shapes alone are computed. Where the CPU's kernels are told the step, the row and the
-learning rate, these read them from the card (`passes.py`), so that the same launches, captured once, are right for
-every step.
+One `Kernels` serves one run. Before a model moves to the GPU, a forward pass on NumPy arrays tells
+it its shapes (`runner.models.build`): for such arrays only shapes are computed. Where the CPU's
+kernels get the step, the row and the learning rate as arguments, these read them from GPU memory
+(batches.py), so that a CUDA graph of a step is right for every step.
 """
 
 import weakref
@@ -14,17 +14,23 @@ from typing import Any
 import numpy as np
 
 from runner.engine.device import LEFT_POOLS, is_on_cpu
-from runner.engine.gpu import convolution
-from runner.engine.gpu import narrow as few
+from runner.engine.gpu import convolution, narrow
+from runner.engine.gpu.batches import Batches, Phase
 from runner.engine.gpu.blas import Blas
 from runner.engine.gpu.module import blocks, launch
-from runner.engine.gpu.passes import STATE, Pass
-from runner.engine.gpu.waiting import Waiting, after_waiting
 from runner.seeding import Draw
 
 
 class Kernels:
-    """A run's stream, its handle of cuBLAS, its memory, and the kernels on them; arrays are float32 in C order."""
+    """The stream, the cuBLAS handle and the memory of a run, and the kernels that it launches.
+
+    Arrays are float32 in C order.
+
+    Parameters
+    ----------
+    tf32
+        Whether matrix products round their factors to TF32.
+    """
 
     def __init__(self, tf32: bool = False) -> None:
         import cupy
@@ -33,54 +39,53 @@ class Kernels:
         self.blas = Blas(self.stream, tf32)
         self._pool = cupy.cuda.MemoryPool()
         weakref.finalize(self, LEFT_POOLS.append, self._pool).atexit = False
-        #: The gradient that a loss begins with; `is_one` knows it by itself, without a look at the card.
+        #: The gradient that a backward pass starts with; `is_one` recognises this very array.
         self.one = cupy.ones((), dtype=cupy.float32)
         no_image = cupy.zeros((1, 1, 1, 1), dtype=cupy.uint8)
-        board = cupy.zeros(STATE.itemsize, dtype=cupy.uint8)
-        self._own = Pass(no_image, cupy.zeros(1, dtype=cupy.int32), board, in_training=False)
-        #: The pass that the next launches belong to.
-        self.at = self._own
+        #: For launches that belong to no pass, such as those of a warm-up; its image is never read.
+        self._no_batches = Batches(Phase.TEST, no_image, cupy.zeros(1, dtype=cupy.int32), 1)
+        self._batches = self._no_batches
         self._tickets: dict[int, Any] = {}
-        self.waiting = Waiting()
 
     @contextmanager
-    def on_card(self) -> Iterator[None]:
-        """What is launched and allocated in the block goes to the run's own stream and memory."""
+    def on_stream(self) -> Iterator[None]:
+        """Launch on the run's own stream, and allocate from its own memory pool, in the block."""
         import cupy
 
-        # A stream of one's own does not wait for what was done on the common one.
+        # The run's stream does not wait by itself for work on the default stream.
         cupy.cuda.get_current_stream().synchronize()
-        with self.stream, cupy.cuda.using_allocator(self._pool.malloc), self.waiting.none_after():
+        with self.stream, cupy.cuda.using_allocator(self._pool.malloc):
             yield
 
     @contextmanager
-    def during(self, of: Pass) -> Iterator[None]:
-        """The launches of the block belong to this pass."""
-        self.at = of
+    def using(self, batches: Batches) -> Iterator[None]:
+        """Read row, time and learning rate from these batches, and move them on, in the block."""
+        self._batches = batches
         try:
-            with self.waiting.none_after():
-                yield
+            yield
         finally:
-            self.at = self._own
+            self._batches = self._no_batches
 
     # =========================================================================
     # Batches
     # =========================================================================
-    @after_waiting
-    def batch(self, of: Pass, n: int, scale: float) -> tuple[Any, Any]:
-        """The next n images of the pass, (n, channels, height, width), divided by `scale`, and their labels (n,)."""
+    def next_batch(self, n: int, scale: float) -> tuple[Any, Any]:
+        """The next n images, (n, channels, height, width), divided by `scale`, and labels (n,)."""
         import cupy
 
-        x = cupy.empty((n, *of.images.shape[1:]), dtype=cupy.float32)
+        batches = self._batches
+        x = cupy.empty((n, *batches.images.shape[1:]), dtype=cupy.float32)
         t = cupy.empty(n, dtype=cupy.int32)
-        batch = of.images, of.labels, of.order, of.state, np.float32(scale), x, t
         n_pixels = x.size // n
-        grid = (n, *blocks(n_pixels))
-        self.waiting.put(x, batch, lambda: launch("gather", grid, *batch, np.int32(n_pixels)))
+        arrays, numbers = (
+            (batches.images, batches.labels, batches.order),
+            (np.int32(n_pixels), np.float32(scale)),
+        )
+        launch("gather", (n, *blocks(n_pixels)), *arrays, batches.state, *numbers, x, t)
         return x, t
 
     def pixels(self, images: Any, rows: Any, scale: float) -> Any:
-        """The images of these rows as float32, divided by `scale`: a batch of no pass."""
+        """The images of these rows as float32, divided by `scale`."""
         return images[rows].astype(np.float32) / np.float32(scale)
 
     # =========================================================================
@@ -91,30 +96,20 @@ class Kernels:
         if is_on_cpu(x):
             return _shaped(len(x), len(W), x.shape[2] // 2, x.shape[3] // 2), None
         if convolution.is_direct(x, W):
-            return convolution.direct(x, W, b, self.waiting.take(x))
-        self.waiting.launch()
+            return convolution.direct(x, W, b)
         return convolution.bias_relu_pool(convolution.product(self.blas, x, W), b)
 
-    @after_waiting
-    def conv_relu_pool_gradients(self, x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
+    def conv_relu_pool_gradients(
+        self, x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool
+    ) -> Any:
         """As `runner.engine.cpu.conv_relu_pool_gradients`."""
-        tickets = self._tickets_of(len(W))
+        tickets = self._tickets_for(len(W))
         if convolution.is_direct(x, W) and not want_gx:
             convolution.direct_gradients(x, winners, gy, gW, gb, tickets)
             return None
         gz = convolution.pool_gradients(gy, winners, (len(x), len(W), *x.shape[2:]), gb, tickets)
         return convolution.gradients(self.blas, x, W, gz, gW, want_gx)
 
-    def _tickets_of(self, n: int) -> Any:
-        """Zeros, int32 (n,), for blocks that must know which of them is the last."""
-        import cupy
-
-        if n not in self._tickets:
-            # As old as any graph: kept by the kernels of the run, made before its first capture (warm-up).
-            self._tickets[n] = cupy.zeros(n, dtype=cupy.int32)
-        return self._tickets[n]
-
-    @after_waiting
     def conv_relu(self, x: Any, W: Any, b: Any) -> Any:
         """As `runner.engine.cpu.conv_relu`."""
         if is_on_cpu(x):
@@ -123,16 +118,26 @@ class Kernels:
         convolution.bias_relu(z, b)
         return z
 
-    @after_waiting
-    def conv_relu_gradients(self, x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
+    def conv_relu_gradients(
+        self, x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool
+    ) -> Any:
         """As `runner.engine.cpu.conv_relu_gradients`."""
-        gz = convolution.relu_gradients(gy, y, gb, self._tickets_of(len(W)))
+        gz = convolution.relu_gradients(gy, y, gb, self._tickets_for(len(W)))
         return convolution.gradients(self.blas, x, W, gz, gW, want_gx)
+
+    def _tickets_for(self, n: int) -> Any:
+        """Counters, int32 (n,), all 0, by which the last of several blocks recognises itself."""
+        import cupy
+
+        if n not in self._tickets:
+            # A graph keeps addresses and no arrays. These arrays are made in the warm-up, before
+            # the first capture, and live as long as the kernels.
+            self._tickets[n] = cupy.zeros(n, dtype=cupy.int32)
+        return self._tickets[n]
 
     # =========================================================================
     # Linear layers
     # =========================================================================
-    @after_waiting
     def linear(self, x: Any, W: Any, b: Any) -> Any:
         """x @ W + b: (n, n_in) by (n_in, n_out), (n_out,)."""
         import cupy
@@ -141,38 +146,36 @@ class Kernels:
         if is_on_cpu(x):
             return _shaped(len(x), n_out)
         y = cupy.empty((len(x), n_out), dtype=x.dtype)
-        if few.is_few(W):
-            self.waiting.put(y, (x, W, b), lambda: few.linear(x, W, b, y))
+        if narrow.is_narrow(W):
+            narrow.linear(x, W, b, y)
         else:
             self.blas.product(x, W, y)
             launch("add_bias", blocks(y.size), y, b, np.int64(y.size), np.int32(n_out))
         return y
 
-    @after_waiting
     def linear_gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
-        """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
-        if few.is_few(W):
-            return few.gradients(x, W, gy, gW, gb, want_gx)
+        """Fill gW and gb; return the gradient of x, or None unless `want_gx`."""
+        if narrow.is_narrow(W):
+            return narrow.gradients(x, W, gy, gW, gb, want_gx)
         n_out = np.int32(W.shape[1])
         launch("row_sums", (-(-W.shape[1] // 32),), gy, np.int32(len(x)), n_out, gb)
         return self.product_gradients(x, W, gy, gW, want_gx)
 
-    @after_waiting
     def linear_and_relu_gradients(
         self, x: Any, W: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, gb_before: Any
     ) -> tuple[Any, Any] | None:
-        """`linear_gradients`, and on the way `linear_relu_gradients` of the layer whose output x is.
+        """`linear_gradients`, and part of `linear_relu_gradients` of the layer whose output is x.
 
-        Fills gb_before as well, and returns the gradient of x and that of what the ReLU was applied to, both like x;
-        `product_gradients` has the rest. None: there is no such kernel for so many units.
+        Fills gb_before as well, and returns the gradient of x and that of the input of the ReLU,
+        both like x; `product_gradients` computes the rest. None when no kernel does both, for so
+        many units.
         """
-        if not few.is_few(W):
+        if not narrow.is_narrow(W):
             return None
-        return few.relu_gradients(x, W, np.float32(1.0 - (ratio or 0.0)), gy, gW, gb, gb_before)
+        return narrow.relu_gradients(x, W, np.float32(1.0 - (ratio or 0.0)), gy, gW, gb, gb_before)
 
-    @after_waiting
     def linear_relu(self, x: Any, W: Any, b: Any, draw: Draw | None) -> Any:
-        """relu(x @ W + b), and with a draw the units that it keeps, divided by their share."""
+        """relu(x @ W + b); with a draw, dropout: kept units are divided by the share of them."""
         import cupy
 
         if is_on_cpu(x):
@@ -183,37 +186,42 @@ class Kernels:
         if draw is None:
             launch("bias_relu", blocks(y.size), y, b, np.int64(y.size), n_units)
             return y
-        if self.at is self._own:
-            self.at.place(row=draw.first_row, time=draw.time)
-        launch(
-            "bias_relu_dropout",
-            blocks(y.size // 4 + 2),
-            y,
-            b,
-            np.int32(len(x)),
-            n_units,
-            *(np.uint32(draw.threshold), np.float32(1.0 - draw.ratio), np.uint32(draw.layer), np.uint32(draw.purpose)),
-            *(np.uint32(word) for word in draw.key),
-            self.at.state,
-            np.int32(self.at.in_training),
-        )
+        if self._batches is self._no_batches:
+            self._batches.set_state(row=draw.first_row, time=draw.time)
+        sizes = np.int32(len(x)), n_units
+        rule = np.uint32(draw.threshold), np.float32(1.0 - draw.ratio)
+        words = [np.uint32(word) for word in (draw.layer, draw.purpose, *draw.key)]
+        position = self._batches.state, np.int32(self._batches.is_training)
+        grid = blocks(y.size // 4 + 2)
+        launch("bias_relu_dropout", grid, y, b, *sizes, *rule, *words, *position)
         return y
 
-    @after_waiting
     def linear_relu_gradients(
         self, x: Any, W: Any, y: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, want_gx: bool
     ) -> Any:
-        """Fill gW and gb; return the gradient of x, or None. `ratio` is that of the draw; None: no dropout."""
+        """Fill gW and gb; return the gradient of x, or None unless `want_gx`.
+
+        `ratio` is the dropout ratio of the forward pass, None without dropout.
+        """
         import cupy
 
         gz, n_units = cupy.empty_like(y), y.shape[1]
         kept = np.float32(1.0 - (ratio or 0.0))
-        launch("relu_gradients", (-(-n_units // 32),), gy, y, kept, np.int32(len(y)), np.int32(n_units), gz, gb)
+        launch(
+            "relu_gradients",
+            (-(-n_units // 32),),
+            gy,
+            y,
+            kept,
+            np.int32(len(y)),
+            np.int32(n_units),
+            gz,
+            gb,
+        )
         return self.product_gradients(x, W, gz, gW, want_gx)
 
-    @after_waiting
     def product_gradients(self, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
-        """Fill gW for gz, the gradient of x @ W; return that of x, or None when nobody wants it."""
+        """Fill gW from gz, the gradient of x @ W; return that of x, or None unless `want_gx`."""
         import cupy
 
         self.blas.product(x, gz, gW, transpose_a=True)
@@ -227,57 +235,60 @@ class Kernels:
     # The loss and the optimizers
     # =========================================================================
     def softmax_cross_entropy(self, y: Any, t: Any) -> tuple[Any, Any, Any]:
-        """Mean loss (0-d), right or wrong (n,) bool, and the gradient of the loss by y (n, n_classes).
+        """Mean loss (0-d), correct rows (n,) bool, gradient of the loss by y (n, n_classes).
 
-        In a pass, right and wrong are written where the pass keeps them, and the pass is moved on by the batch.
+        Within `using`, the second one is instead the array of the whole pass, of which the rows of
+        this batch are filled, and the state of the pass moves on by the batch.
         """
         import cupy
 
         n, n_classes = y.shape
         gradient, loss = cupy.empty_like(y), cupy.empty((), dtype=y.dtype)
         t = t.astype(cupy.int32, copy=False)
-        correct = self.at.correct
-        if self.at is self._own:
+        batches, correct = self._batches, self._batches.correct
+        if batches is self._no_batches:
             correct = cupy.empty(n, dtype=cupy.uint8)
-            self.at.place()
-        state, in_training = self.at.state, np.int32(self.at.in_training)
-        if layer := self.waiting.take(y):
-            x, W, b = layer
-            out = y, gradient, correct, self._tickets_of(1), loss, state, in_training
-            few.linear_loss(x, W, b, t, *out)
-        else:
-            numbers = np.int32(n), np.int32(n_classes)
-            launch("softmax_cross_entropy", (1,), y, t, *numbers, gradient, correct, loss, state, in_training)
+            batches.set_state()
+        sizes, is_training = (np.int32(n), np.int32(n_classes)), np.int32(batches.is_training)
+        outputs = gradient, correct, loss, batches.state
+        launch("softmax_cross_entropy", (1,), y, t, *sizes, *outputs, is_training)
         return loss, correct.view(cupy.bool_), gradient
 
     def is_one(self, gradient: Any) -> bool:
-        """Whether it is the gradient that a loss begins with; a number on the card is not looked at."""
+        """Whether it is the gradient that a backward pass starts with; its value is not read."""
         return gradient is self.one
 
-    @after_waiting
     def adam(
-        self, p: Any, g: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float, decay: float
+        self,
+        p: Any,
+        g: Any,
+        m: Any,
+        v: Any,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        decay: float,
     ) -> None:
-        """As `runner.engine.cpu.adam`; within a pass the rate is that of the pass's step."""
+        """As `runner.engine.cpu.adam`; within `using`, with the learning rate of the batch."""
         rests = np.float32(1 - beta1), np.float32(1 - beta2)
         self._update("adam", (p, g, m, v), lr, *rests, np.float32(eps), np.float32(decay))
 
-    @after_waiting
     def momentum(self, p: Any, g: Any, v: Any, lr: float, factor: float, decay: float) -> None:
-        """As `runner.engine.cpu.momentum`; within a pass the rate is that of the pass's step."""
+        """As `runner.engine.cpu.momentum`; within `using`, with the learning rate of the batch."""
         self._update("momentum", (p, g, v), lr, np.float32(factor), np.float32(decay))
 
-    @after_waiting
     def sgd(self, p: Any, g: Any, lr: float, decay: float) -> None:
-        """As `runner.engine.cpu.sgd`; within a pass the rate is that of the pass's step."""
+        """As `runner.engine.cpu.sgd`; within `using`, with the learning rate of the batch."""
         self._update("sgd", (p, g), lr, np.float32(decay))
 
     def _update(self, name: str, arrays: tuple[Any, ...], lr: float, *numbers: Any) -> None:
-        if self.at is self._own:
-            self.at.place(steps=1)
-            self.at.set_rates(np.array([lr]))
-        n = arrays[0].size
-        launch(name, blocks(n), *arrays, np.int64(n), self.at.rates, self.at.state, *numbers)
+        batches, n = self._batches, arrays[0].size
+        if batches is self._no_batches:
+            batches.set_state(steps=1)
+            batches.set_learning_rates(np.array([lr]))
+        position = batches.learning_rates, batches.state
+        launch(name, blocks(n), *arrays, np.int64(n), *position, *numbers)
 
 
 def _shaped(*shape: int) -> Any:

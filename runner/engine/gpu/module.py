@@ -1,4 +1,4 @@
-"""The kernels of kernels.cu, compiled by NVRTC for the card at hand when the first is launched, and kept by CuPy."""
+"""The kernels of kernels.cu, compiled by NVRTC at the first launch and cached by CuPy."""
 
 import functools
 from pathlib import Path
@@ -22,18 +22,19 @@ def _module(cupy: Any) -> Any:
 
 
 def launch(name: str, grid: tuple[int, ...], *args: Any, shared: int = 0) -> None:
-    """Launch a kernel with THREADS threads a block on the current stream.
+    """Launch a kernel on the current stream, with THREADS threads per block.
 
     Parameters
     ----------
     args
-        Arrays on the card, and NumPy scalars of the very types that the kernel declares: CuPy passes their bytes on.
+        CuPy arrays, and NumPy scalars of exactly the types that the kernel declares: CuPy passes
+        their bytes and does not convert them.
     shared
-        Bytes of shared memory that the kernel asks for by itself.
+        Bytes of dynamic shared memory per block.
     """
     _kernel(name)(grid, (THREADS,), args, shared_mem=shared)
 
 
 def blocks(n_threads: int) -> tuple[int]:
-    """A grid of at least so many threads."""
+    """The smallest grid, of one block or more, that has `n_threads` threads."""
     return (max(1, -(-n_threads // THREADS)),)

@@ -1,4 +1,4 @@
-"""Layers of so few units that a matrix product could not fill a card with them: the last layer, and its loss."""
+"""Narrow linear layers, such as the last one: a matrix product would leave most of a GPU idle."""
 
 from typing import Any
 
@@ -6,62 +6,63 @@ import numpy as np
 
 from runner.engine.gpu.module import THREADS, blocks, launch
 
-#: FEW in kernels.cu.
-_FEW = 16
-#: A row of so many numbers is a warp's; a longer one is shared by all warps of a block.
-_LONG = 512
+#: NARROW in kernels.cu: the most units of such a layer.
+_NARROW = 16
+#: A longer row of x is shared by all warps of a block; up to this length one warp adds it up.
+_LONG_ROW = 512
 
 
-def is_few(W: Any) -> bool:
-    """Whether the layer with these weights (n_in, n_out) is one."""
-    return bool(W.shape[1] <= _FEW)
+def is_narrow(W: Any) -> bool:
+    """Whether a layer with weights W (n_in, n_out) has kernels here."""
+    return bool(W.shape[1] <= _NARROW)
 
 
 def linear(x: Any, W: Any, b: Any, y: Any) -> None:
     """Fill y (n, n_out) with x @ W + b."""
-    grid, numbers = _shares(x, W)
-    launch("few_linear", grid, x, W, b, *numbers, y)
-
-
-def linear_loss(
-    x: Any, W: Any, b: Any, t: Any, y: Any, gradient: Any, correct: Any, ticket: Any, loss: Any, state: Any, mode: Any
-) -> None:
-    """`linear` and the kernel softmax_cross_entropy in one; `ticket` int32 (1,) is 0 before and after."""
-    import cupy
-
-    grid, numbers = _shares(x, W)
-    row_losses = cupy.empty(len(x), dtype=cupy.float64)
-    out = y, gradient, correct, row_losses, ticket, loss, state, mode
-    launch("few_linear_loss", grid, x, W, b, t, *numbers, *out)
-
-
-def _shares(x: Any, W: Any) -> tuple[tuple[int], tuple[np.int32, ...]]:
-    n_in, n_out = W.shape
-    n_parts = 1 if n_in <= _LONG else THREADS // 32
-    grid = (-(-len(x) * n_parts // (THREADS // 32)),)
-    return grid, (np.int32(len(x)), np.int32(n_in), np.int32(n_out), np.int32(n_parts))
+    n_warps = THREADS // 32
+    warps_per_row = 1 if len(W) <= _LONG_ROW else n_warps
+    grid = (-(-len(x) * warps_per_row // n_warps),)
+    launch("narrow_linear", grid, x, W, b, *_sizes(x, W), np.int32(warps_per_row), y)
 
 
 def gradients(x: Any, W: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
-    """Fill gW and gb; return the gradient of x, or None when nobody wants it."""
+    """Fill gW and gb; return the gradient of x, or None unless `want_gx`."""
     import cupy
 
     n_in, n_out = W.shape
     gx = cupy.empty_like(x) if want_gx else None
     n_blocks = -(-n_in // 32) + 1 + (blocks(x.size)[0] if want_gx else 0)
-    # Without blocks for it, gx is not written.
-    place = cupy.empty(1, dtype=x.dtype) if gx is None else gx
-    launch("few_linear_gradients", (n_blocks,), x, W, gy, *_sizes(x, W), gW, gb, place)
+    # Without blocks for gx nothing is written there, but the kernel needs an address.
+    gx_or_unused = cupy.empty(1, dtype=x.dtype) if gx is None else gx
+    launch("narrow_linear_gradients", (n_blocks,), x, W, gy, *_sizes(x, W), gW, gb, gx_or_unused)
     return gx
 
 
-def relu_gradients(x: Any, W: Any, kept: np.float32, gy: Any, gW: Any, gb: Any, gb_before: Any) -> tuple[Any, Any]:
-    """`gradients`, and for x = relu(z + b_before), of which the share `kept` was kept, that of z; fills gb_before."""
+def relu_gradients(
+    x: Any, W: Any, kept: np.float32, gy: Any, gW: Any, gb: Any, gb_before: Any
+) -> tuple[Any, Any]:
+    """`gradients` for x = relu(z + b_before), of which dropout kept the share `kept`.
+
+    Fills gb_before too, and returns the gradients of x and of z.
+    """
     import cupy
 
     gx, gz = cupy.empty_like(x), cupy.empty_like(x)
     grid = (-(-W.shape[0] // 32) + 1,)
-    launch("few_linear_relu_gradients", grid, x, W, gy, kept, *_sizes(x, W), gW, gb, gx, gz, gb_before)
+    launch(
+        "narrow_linear_relu_gradients",
+        grid,
+        x,
+        W,
+        gy,
+        kept,
+        *_sizes(x, W),
+        gW,
+        gb,
+        gx,
+        gz,
+        gb_before,
+    )
     return gx, gz
 
 

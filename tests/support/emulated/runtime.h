@@ -1,7 +1,8 @@
-// CUDA C on a CPU: enough of it to run runner/engine/gpu/kernels.cu, thread by thread, and a cuBLAS of one product.
+// Enough of CUDA C to run runner/engine/gpu/kernels.cu on a CPU, thread by thread, and enough of
+// cuBLAS for one kind of product.
 //
-// The threads of a block are fibers that take turns at barriers. What is put on a stream waits there until somebody
-// waits for the stream, as on a card, and what is put on a stream that is captured becomes a graph.
+// The threads of a block are fibers that switch at barriers. As on a GPU, work on a stream is done
+// when the host waits for the stream; work on a stream that is captured becomes a graph.
 
 #include <setjmp.h>
 #include <ucontext.h>
@@ -28,22 +29,22 @@ static Dim threadIdx, blockIdx, blockDim, gridDim;
 namespace emulated {
 
 alignas(64) static char shared_memory[48 << 10];
-enum Waiting { RUNNING, AT_WARP, AT_BLOCK, DONE };
+enum FiberState { RUNNING, AT_WARP_BARRIER, AT_BLOCK_BARRIER, DONE };
 struct Fiber {
     jmp_buf at;
-    Waiting state = DONE;
+    FiberState state = DONE;
     bool is_started = false;
 };
 static jmp_buf scheduler;
-static const int MOST = 1024, STACK = 64 << 10;
-static Fiber fibers[MOST];
+static const int MAX_THREADS = 1024, STACK = 64 << 10;
+static Fiber fibers[MAX_THREADS];
 static int current;
 static const std::function<void()>* body;
-static float lanes[2][MOST];
-static int n_shuffles[MOST];
+static float shuffled[2][MAX_THREADS];
+static int n_shuffles[MAX_THREADS];
 
-// A jump, where swapcontext would ask the operating system each time.
-static void wait(Waiting at) {
+// A jump, because swapcontext makes a system call each time.
+static void wait(FiberState at) {
     Fiber& fiber = fibers[current];
     fiber.state = at;
     if (!_setjmp(fiber.at)) _longjmp(scheduler, 1);
@@ -56,7 +57,7 @@ static void entry() {
     }
 }
 
-// Let the current fiber run to where it waits.
+// Run the current fiber to its next barrier or its end.
 static void resume() {
     Fiber& fiber = fibers[current];
     if (_setjmp(scheduler)) return;
@@ -71,18 +72,18 @@ static void resume() {
     setcontext(&context);
 }
 
-// Whether all of [first, last) that are not done wait there; they then run on.
-static bool release(int first, int last, Waiting at) {
-    bool anybody = false;
+// Whether all fibers of [first, last) that are not done are at this barrier; they then run on.
+static bool release(int first, int last, FiberState at) {
+    bool any = false;
     for (int i = first; i < last; ++i) {
         if (fibers[i].state == DONE) continue;
         if (fibers[i].state != at) return false;
-        anybody = true;
+        any = true;
     }
-    if (anybody)
+    if (any)
         for (int i = first; i < last; ++i)
             if (fibers[i].state == at) fibers[i].state = RUNNING;
-    return anybody;
+    return any;
 }
 
 static void run_block(int n_threads) {
@@ -97,9 +98,11 @@ static void run_block(int n_threads) {
             n_done += fibers[current].state == DONE;
         }
         if (n_done == n_threads) return;
-        bool moved = release(0, n_threads, AT_BLOCK);
+        bool moved = release(0, n_threads, AT_BLOCK_BARRIER);
         for (int first = 0; first < n_threads && !moved; first += 32)
-            moved = release(first, first + 32 < n_threads ? first + 32 : n_threads, AT_WARP) || moved;
+            moved =
+                release(first, first + 32 < n_threads ? first + 32 : n_threads, AT_WARP_BARRIER) ||
+                moved;
         if (!moved) {
             std::fprintf(stderr, "a barrier that not all threads reach\n");
             std::abort();
@@ -107,7 +110,8 @@ static void run_block(int n_threads) {
     }
 }
 
-static void run_grid(Dim grid, int n_threads, bool has_barriers, const std::function<void()>& kernel) {
+static void run_grid(Dim grid, int n_threads, bool has_barriers,
+                     const std::function<void()>& kernel) {
     gridDim = grid;
     blockDim = {n_threads, 1, 1};
     body = &kernel;
@@ -149,16 +153,18 @@ static void put(long stream, Work work) {
 
 }  // namespace emulated
 
-static inline void __syncthreads() { emulated::wait(emulated::AT_BLOCK); }
+static inline void __syncthreads() { emulated::wait(emulated::AT_BLOCK_BARRIER); }
 static inline void __threadfence() {}
 static inline float __shfl_down_sync(unsigned, float value, int offset) {
-    // Two places in turn: nobody is more than one exchange ahead of the others of its warp.
+    // Two places in turn, because a thread is at most one exchange ahead of the others of its warp.
     const int me = threadIdx.x, place = emulated::n_shuffles[me]++ % 2;
-    emulated::lanes[place][me] = value;
-    emulated::wait(emulated::AT_WARP);
-    return me % 32 + offset < 32 ? emulated::lanes[place][me + offset] : value;
+    emulated::shuffled[place][me] = value;
+    emulated::wait(emulated::AT_WARP_BARRIER);
+    return me % 32 + offset < 32 ? emulated::shuffled[place][me + offset] : value;
 }
-static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((unsigned long long)a * b) >> 32); }
+static inline unsigned __umulhi(unsigned a, unsigned b) {
+    return (unsigned)(((unsigned long long)a * b) >> 32);
+}
 static inline int atomicAdd(int* at, int value) {
     const int before = *at;
     *at += value;
@@ -166,21 +172,21 @@ static inline int atomicAdd(int* at, int value) {
 }
 using std::isfinite;
 
-// Rounded each by itself: the compiler, which like a card's makes one operation of a product and a sum where it can, must
-// not see that there are two.
-static inline float apart(float value) {
+// Like a GPU's, the compiler fuses a product and a sum where it can. It does not here, because it
+// cannot see through the assembly.
+static inline float opaque(float value) {
     __asm__ volatile("" : "+m"(value));
     return value;
 }
-static inline float __fmul_rn(float a, float b) { return apart(a * b); }
-static inline float __fadd_rn(float a, float b) { return apart(apart(a) + apart(b)); }
+static inline float __fmul_rn(float a, float b) { return opaque(a * b); }
+static inline float __fadd_rn(float a, float b) { return opaque(opaque(a) + opaque(b)); }
 static inline float __fdiv_rn(float a, float b) { return a / b; }
 static inline float __fsqrt_rn(float a) { return std::sqrt(a); }
 
 extern "C" {
 long emulated_stream() { return ++emulated::last_id; }
 
-// 0, or 1 where a card would refuse.
+// 0, or 1 where CUDA would return an error.
 int emulated_wait(long stream) {
     emulated::Stream& on = emulated::streams[stream];
     if (on.is_captured) return 1;
@@ -228,7 +234,7 @@ void emulated_copy(long stream, char* to, const char* from, long n) {
     emulated::put(stream, [to, copy] { std::memcpy(to, copy.data(), copy.size()); });
 }
 
-// ---------------------------------------------------------------------------------------------------------------- cuBLAS
+// ========================================================================================= cuBLAS
 struct Handle {
     long stream;
     bool has_workspace;
@@ -252,11 +258,13 @@ int cublasSetWorkspace_v2(Handle* handle, void* workspace, size_t) {
 }
 int cublasSetMathMode(Handle*, int) { return 0; }
 
-// Columns first, as in the manual: C (m, n) = alpha op(A) (m, k) op(B) (k, n) + beta C.
-static int product(Handle* handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha, const float* A,
-                   int lda, long long stride_a, const float* B, int ldb, long long stride_b, const float* beta, float* C,
-                   int ldc, long long stride_c, int count) {
-    if (!handle->has_workspace || lda < (trans_a ? k : m) || ldb < (trans_b ? n : k) || ldc < m) return 7;
+// Column-major, as in the manual: C (m, n) = alpha op(A) (m, k) op(B) (k, n) + beta C.
+static int product(Handle* handle, int trans_a, int trans_b, int m, int n, int k,
+                   const float* alpha, const float* A, int lda, long long stride_a, const float* B,
+                   int ldb, long long stride_b, const float* beta, float* C, int ldc,
+                   long long stride_c, int count) {
+    if (!handle->has_workspace || lda < (trans_a ? k : m) || ldb < (trans_b ? n : k) || ldc < m)
+        return 7;
     if (*alpha != 1.f || *beta != 0.f) return 15;
     emulated::put(handle->stream, [=] {
         for (int i = 0; i < count; ++i)
@@ -265,23 +273,28 @@ static int product(Handle* handle, int trans_a, int trans_b, int m, int n, int k
                     const float *a = A + i * stride_a, *b = B + i * stride_b;
                     double sum = 0;
                     for (int l = 0; l < k; ++l)
-                        sum += (double)(trans_a ? a[(long long)row * lda + l] : a[(long long)l * lda + row]) *
-                               (trans_b ? b[(long long)l * ldb + column] : b[(long long)column * ldb + l]);
+                        sum += (double)(trans_a ? a[(long long)row * lda + l]
+                                                : a[(long long)l * lda + row]) *
+                               (trans_b ? b[(long long)l * ldb + column]
+                                        : b[(long long)column * ldb + l]);
                     C[i * stride_c + (long long)column * ldc + row] = (float)sum;
                 }
     });
     return 0;
 }
 
-int cublasSgemm_v2(Handle* handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha, const float* A,
-                   int lda, const float* B, int ldb, const float* beta, float* C, int ldc) {
-    return product(handle, trans_a, trans_b, m, n, k, alpha, A, lda, 0, B, ldb, 0, beta, C, ldc, 0, 1);
+int cublasSgemm_v2(Handle* handle, int trans_a, int trans_b, int m, int n, int k,
+                   const float* alpha, const float* A, int lda, const float* B, int ldb,
+                   const float* beta, float* C, int ldc) {
+    return product(handle, trans_a, trans_b, m, n, k, alpha, A, lda, 0, B, ldb, 0, beta, C, ldc, 0,
+                   1);
 }
 
-int cublasSgemmStridedBatched(Handle* handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha,
-                              const float* A, int lda, long long stride_a, const float* B, int ldb, long long stride_b,
-                              const float* beta, float* C, int ldc, long long stride_c, int count) {
-    return product(handle, trans_a, trans_b, m, n, k, alpha, A, lda, stride_a, B, ldb, stride_b, beta, C, ldc, stride_c,
-                   count);
+int cublasSgemmStridedBatched(Handle* handle, int trans_a, int trans_b, int m, int n, int k,
+                              const float* alpha, const float* A, int lda, long long stride_a,
+                              const float* B, int ldb, long long stride_b, const float* beta,
+                              float* C, int ldc, long long stride_c, int count) {
+    return product(handle, trans_a, trans_b, m, n, k, alpha, A, lda, stride_a, B, ldb, stride_b,
+                   beta, C, ldc, stride_c, count);
 }
 }

@@ -1,1 +1,1 @@
-"""The part of cuda-pathfinder that runner/engine/gpu/blas.py asks."""
+"""The part of cuda-pathfinder that runner/engine/gpu/blas.py uses."""

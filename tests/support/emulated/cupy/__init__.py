@@ -1,14 +1,15 @@
-"""A card that is not there: the part of CuPy that the project uses, on the CPU (runtime.h).
+"""An emulated GPU: the part of CuPy that the project uses, on the CPU (runtime.h).
 
-Arrays are NumPy arrays in memory of our own. As on a card, what is launched on a stream is computed when somebody waits
-for the stream; nothing but kernels and products can be captured; memory that is given back is overwritten, or, within a
-pool, given to the next who asks. EMULATED_BYTES is the memory of the card, EMULATED_GRAPH_BYTES what a graph takes of
-it, EMULATED_CARDS the number of cards.
+Arrays are NumPy arrays in memory of their own. As on a GPU, work on a stream is asynchronous: it is
+done when the host waits for the stream. Only kernels and products can be captured. Freed memory is
+overwritten, or reused within its pool.
+
+EMULATED_BYTES is the memory of the GPU, EMULATED_GRAPH_BYTES the memory that a graph takes, and
+EMULATED_GPUS the number of GPUs.
 """
 
 import contextlib
 import ctypes
-import itertools
 import os
 import sys
 import threading
@@ -40,12 +41,12 @@ class OutOfMemoryError(MemoryError):
     pass
 
 
-class _Card:
+class _Gpu:
     used = peak = 0
 
     @classmethod
     def take(cls, n):
-        """Whether there was so much left."""
+        """Whether n bytes were left; they then are taken."""
         if cls.used + n > _BYTES:
             return False
         cls.used += n
@@ -58,21 +59,28 @@ class _Card:
 
 
 class _Memory:
-    """A block of a pool; what is left when the last array on it is gone goes back to it."""
+    """A block of a pool, which gets it back when the last array in it is deleted."""
 
     def __init__(self, pool, n):
         self.pool, self.n = pool, n
         self.ptr = pool.take(n)
-        self.__array_interface__ = {"data": (self.ptr, False), "typestr": "|u1", "shape": (n,), "version": 3}
+        self.__array_interface__ = {
+            "data": (self.ptr, False),
+            "typestr": "|u1",
+            "shape": (n,),
+            "version": 3,
+        }
 
     def __del__(self):
-        if hasattr(self, "ptr"):  # not where there was no memory left
+        if hasattr(self, "ptr"):  # missing when there was no memory left
             self.pool.give(self.ptr, self.n)
 
 
 class MemoryPool:
-    """Memory that is given back stays in the pool for those who ask for as much, and, as CuPy's, is lost to the card
-    where the pool is dropped before `free_all_blocks`."""
+    """Freed memory stays in the pool for allocations of the same size.
+
+    As in CuPy, a pool that is deleted before `free_all_blocks` never gives its memory back.
+    """
 
     def __init__(self, overwrites=False):
         self._free, self._overwrites, self._total = {}, overwrites, 0
@@ -83,8 +91,10 @@ class MemoryPool:
     def take(self, n):
         if self._free.get(n):
             return self._free[n].pop()
-        if not _Card.take(n):
-            raise OutOfMemoryError(f"Out of memory allocating {n:,} bytes (allocated so far: {_Card.used:,} bytes).")
+        if not _Gpu.take(n):
+            raise OutOfMemoryError(
+                f"Out of memory allocating {n:,} bytes (allocated so far: {_Gpu.used:,} bytes)."
+            )
         self._total += n
         ptr = _libc.malloc(n + 64)
         ctypes.memset(ptr, 0xFF, n)
@@ -101,7 +111,7 @@ class MemoryPool:
             for ptr in ptrs:
                 ctypes.memset(ptr, 0xFF, n)
                 _libc.free(ptr)
-            _Card.give(n * len(ptrs))
+            _Gpu.give(n * len(ptrs))
             self._total -= n * len(ptrs)
         self._free.clear()
 
@@ -109,7 +119,7 @@ class MemoryPool:
         return self._total
 
     def used_bytes(self):
-        return _Card.used
+        return _Gpu.used
 
 
 _POOL = MemoryPool(overwrites=True)
@@ -138,13 +148,13 @@ def _stream():
 
 
 def _alive():
-    """After an error of a kernel, nothing but errors."""
+    """After an error of a kernel every call fails."""
     if cuda.is_lost:
         raise cuda.runtime.CUDARuntimeError(700)
 
 
 def _now():
-    """Before anything that is no kernel: what is under way on the current stream is done first."""
+    """Do the work of the current stream, before anything that is not a kernel."""
     _alive()
     if LIBRARY.emulated_wait(_stream().ptr):
         raise RuntimeError("the current stream is capturing, so this is disallowed")
@@ -155,13 +165,13 @@ class _Pointer:
         self.ptr = ptr
 
 
-#: Copies to the card whose source was gone before anybody had waited for them.
-n_sources_gone = 0
+#: Copies to the GPU whose source was freed before the host had waited for them.
+n_sources_lost = 0
 
 
-def _gone(stream, n_waits):
-    global n_sources_gone
-    n_sources_gone += stream != 0 and LIBRARY.emulated_waits(stream) == n_waits
+def _source_freed(stream, n_waits):
+    global n_sources_lost
+    n_sources_lost += stream != 0 and LIBRARY.emulated_waits(stream) == n_waits
 
 
 class ndarray(np.ndarray):
@@ -188,17 +198,17 @@ class ndarray(np.ndarray):
         array = owner = np.ascontiguousarray(array)
         while owner.base is not None:
             owner = owner.base
-        weakref.finalize(owner, _gone, on, LIBRARY.emulated_waits(on)).atexit = False
+        weakref.finalize(owner, _source_freed, on, LIBRARY.emulated_waits(on)).atexit = False
         to, source = ctypes.c_void_p(self.ctypes.data), ctypes.c_void_p(array.ctypes.data)
         LIBRARY.emulated_copy(ctypes.c_long(on), to, source, ctypes.c_long(self.nbytes))
 
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **more):
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         _now()
         plain = [i.view(np.ndarray) if isinstance(i, ndarray) else i for i in inputs]
         if out:
-            more["out"] = tuple(o.view(np.ndarray) if isinstance(o, ndarray) else o for o in out)
-        result = getattr(ufunc, method)(*plain, **more)
-        return out[0] if out else _on_card(np.asarray(result))
+            options["out"] = tuple(o.view(np.ndarray) if isinstance(o, ndarray) else o for o in out)
+        result = getattr(ufunc, method)(*plain, **options)
+        return out[0] if out else _on_gpu(np.asarray(result))
 
     def __array_function__(self, function, types, arguments, keywords):
         _now()
@@ -209,21 +219,23 @@ class ndarray(np.ndarray):
         super().__setitem__(key, value)
 
     def __getitem__(self, key):
-        found = super().__getitem__(key)
-        if not isinstance(found, np.ndarray) or not np.may_share_memory(found.view(np.ndarray), self.view(np.ndarray)):
+        item = super().__getitem__(key)
+        if not isinstance(item, np.ndarray) or not np.may_share_memory(
+            item.view(np.ndarray), self.view(np.ndarray)
+        ):
             _now()
-            found = _on_card(np.asarray(super().__getitem__(key)))
-        return found
+            item = _on_gpu(np.asarray(super().__getitem__(key)))
+        return item
 
-    def astype(self, dtype, copy=True, **more):
+    def astype(self, dtype, copy=True, **options):
         if not copy and self.dtype == np.dtype(dtype):
             return self
         _now()
-        return _on_card(self.view(np.ndarray).astype(dtype))
+        return _on_gpu(self.view(np.ndarray).astype(dtype))
 
     def copy(self, order="C"):
         _now()
-        return _on_card(self.view(np.ndarray).copy())
+        return _on_gpu(self.view(np.ndarray).copy())
 
     def __float__(self):
         _now()
@@ -242,7 +254,7 @@ def _empty(shape, dtype):
     return np.asarray(memory)[:n].view(dtype).reshape(shape).view(ndarray)
 
 
-def _on_card(values):
+def _on_gpu(values):
     array = _empty(values.shape, values.dtype)
     np.copyto(array.view(np.ndarray), values)
     return array
@@ -254,7 +266,7 @@ def empty(shape, dtype=float64):
 
 def full(shape, value, dtype=None):
     _now()
-    return _on_card(np.full(shape, value, dtype))
+    return _on_gpu(np.full(shape, value, dtype))
 
 
 def zeros(shape, dtype=float64):
@@ -279,7 +291,7 @@ def ones_like(a, dtype=None):
 
 def arange(*args, dtype=None):
     _now()
-    return _on_card(np.arange(*args, dtype=dtype))
+    return _on_gpu(np.arange(*args, dtype=dtype))
 
 
 def asarray(a, dtype=None):
@@ -290,7 +302,7 @@ def asarray(a, dtype=None):
 
 def array(a, dtype=None):
     _now()
-    return _on_card(np.array(a, dtype=dtype))
+    return _on_gpu(np.array(a, dtype=dtype))
 
 
 def asnumpy(a):
@@ -306,68 +318,21 @@ def is_available():
 
 
 def __getattr__(name):
-    found = getattr(np, name)
-    if not callable(found) or isinstance(found, type):
-        return found
+    attribute = getattr(np, name)
+    if not callable(attribute) or isinstance(attribute, type):
+        return attribute
 
-    def on_card(*args, **more):
+    def on_gpu(*args, **options):
         _now()
-        result = found(*args, **more)
-        return _on_card(result) if isinstance(result, np.ndarray) and not isinstance(result, ndarray) else result
+        result = attribute(*args, **options)
+        return (
+            _on_gpu(result)
+            if isinstance(result, np.ndarray) and not isinstance(result, ndarray)
+            else result
+        )
 
-    return on_card
+    return on_gpu
 
 
 from . import cuda  # noqa: E402, F401
-
-# What the C types of kernels.cu are to NumPy; CuPy passes bytes on and would not notice another type.
-_TYPES = {
-    "float*": (float32,),
-    "double*": (float64,),
-    "unsigned char*": (uint8, bool_),
-    "signed char*": (int8,),
-    "int*": (int32,),
-    "State*": (uint8,),
-    "float": (float32,),
-    "int": (int32,),
-    "long long": (int64,),
-    "unsigned int": (uint32,),
-}
-
-
-def _overlap(one, other):
-    if not (isinstance(one, ndarray) and isinstance(other, ndarray)):
-        return False
-    return np.may_share_memory(one.view(np.ndarray), other.view(np.ndarray))
-
-
-class RawModule:
-    def __init__(self, code=None, options=()):
-        assert code == Path(_source.PATH).read_text()
-        self._kernels = build.kernels(code)
-
-    def get_function(self, name):
-        parameters, _ = self._kernels[name]
-        launcher = getattr(LIBRARY, f"launch_{name}")
-
-        def launch(grid, block, args, shared_mem=0):
-            _alive()
-            assert len(args) == len(parameters), name
-            for (type_, _, _), arg in zip(parameters, args, strict=True):
-                assert arg.dtype.type in _TYPES[type_], (name, type_, arg.dtype)
-                assert type_.endswith("*") == isinstance(arg, ndarray), (name, type_)
-                assert not isinstance(arg, ndarray) or arg.flags.c_contiguous, (name, type_)
-            for i, j in itertools.combinations(range(len(args)), 2):
-                one, other = parameters[i], parameters[j]
-                if (one.is_alone or other.is_alone) and (one.is_written or other.is_written):
-                    assert not _overlap(args[i], args[j]), (name, i, j)
-            assert shared_mem <= (48 << 10) - 512, "what the kernel declares by itself counts, too"
-            assert 0 < block[0] <= 1024
-            x, y, z = (*grid, 1, 1)[:3]
-            assert 0 < x < 2**31 and 0 < y < 65536 and 0 < z < 65536, (name, grid)
-            values = [ctypes.c_void_p(a.ctypes.data) if isinstance(a, ndarray) else np.array(a) for a in args]
-            places = [ctypes.addressof(v) if isinstance(v, ctypes.c_void_p) else v.ctypes.data for v in values]
-            launcher(ctypes.c_long(_stream().ptr), x, y, z, block[0], (ctypes.c_void_p * len(places))(*places))
-            cuda.n_launches += 1
-
-        return launch
+from ._module import RawModule  # noqa: E402, F401

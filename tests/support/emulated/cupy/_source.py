@@ -2,5 +2,5 @@ from pathlib import Path
 
 import runner
 
-#: The kernels that are emulated; found without importing what imports CuPy.
+#: The kernels that are emulated, located without an import of a module that imports CuPy.
 PATH = str(Path(runner.__file__).resolve().parent / "engine" / "gpu" / "kernels.cu")

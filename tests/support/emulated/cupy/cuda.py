@@ -7,9 +7,9 @@ import cupy
 from cupy import LIBRARY, MemoryPool, _here, using_allocator  # noqa: F401
 
 n_launches = 0
-#: How many streams do not wait for each other, as CUDA reads it: once.
+#: Streams that do not wait for each other's launches; CUDA too reads the variable once.
 N_CONNECTIONS = int(os.environ.get("CUDA_DEVICE_MAX_CONNECTIONS") or 8)
-#: Whether a kernel has gone wrong: no test but by setting it can have that.
+#: Whether a kernel has failed. A test sets it; no kernel can fail here.
 is_lost = False
 GRAPH_BYTES = int(os.environ.get("EMULATED_GRAPH_BYTES") or 0)
 
@@ -70,17 +70,21 @@ class Graph:
     n_launched = 0
 
     def __init__(self, number):
-        if not cupy._Card.take(GRAPH_BYTES):
+        if not cupy._Gpu.take(GRAPH_BYTES):
             raise runtime.CUDARuntimeError(2)
         self.number = number
-        weakref.finalize(self, cupy._Card.give, GRAPH_BYTES).atexit = False
+        weakref.finalize(self, cupy._Gpu.give, GRAPH_BYTES).atexit = False
         weakref.finalize(self, LIBRARY.emulated_forget, ctypes.c_long(number)).atexit = False
 
     def debug_dot_str(self, flags=0):
-        # As CUDA prints a kernel without flags; no other nodes can be captured here.
+        # The format of CUDA for a kernel; here a graph has no other nodes.
         line = '"graph_{0}_node_{1}"[style="bold" shape="octagon" label="{1}\n<name>\n"];\n'
-        nodes = "".join(line.format(self.number, i) for i in range(LIBRARY.emulated_nodes(self.number)))
-        return f'digraph dot {{\nsubgraph cluster_1 {{\nlabel="graph_{self.number}"\n{nodes}}}\n}}\n'
+        nodes = "".join(
+            line.format(self.number, i) for i in range(LIBRARY.emulated_nodes(self.number))
+        )
+        return (
+            f'digraph dot {{\nsubgraph cluster_1 {{\nlabel="graph_{self.number}"\n{nodes}}}\n}}\n'
+        )
 
     def launch(self, stream=None):
         cupy._alive()
@@ -124,7 +128,7 @@ class Device:
 
     @property
     def mem_info(self):
-        return cupy._BYTES - cupy._Card.used, cupy._BYTES
+        return cupy._BYTES - cupy._Gpu.used, cupy._BYTES
 
 
 class runtime:
@@ -139,7 +143,7 @@ class runtime:
 
     @staticmethod
     def getDeviceCount():
-        return int(os.environ.get("EMULATED_CARDS") or 1)
+        return int(os.environ.get("EMULATED_GPUS") or 1)
 
     @staticmethod
     def getDeviceProperties(_):

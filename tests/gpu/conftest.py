@@ -1,0 +1,26 @@
+"""A run on a GPU, for every test of this folder."""
+
+import pytest
+
+pytest.register_assert_rewrite("gpu_runs")
+
+from gpu_runs import BATCH, EPOCHS, IMAGES, TEST_IMAGES  # noqa: E402
+from short_training import assembled  # noqa: E402
+
+
+@pytest.fixture
+def gpu_run(new_run, digits, few):
+    """Call for a run on a device with its images, after its warm-up."""
+
+    def build(on="gpu", n_images=IMAGES, epochs=EPOCHS, graph=True, hooks=(), **knobs):
+        run = new_run(engine="fast", device=on, **(dict(channels=2, hidden_size=12) | knobs))
+        if on == "gpu":
+            run.engine.graph = graph
+        for hook in hooks:
+            run.optimizer.add_hook(hook)
+        data = few(digits, n_images, TEST_IMAGES, None, run.engine.asarray)
+        run = assembled(run, data, epochs, BATCH)
+        run.warm_up()
+        return run
+
+    return build

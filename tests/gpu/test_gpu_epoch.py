@@ -1,0 +1,174 @@
+"""Epochs on a GPU: the CPU's numbers, the same bits after interruptions, one read at the end."""
+
+import gc
+import math
+
+import numpy as np
+import pytest
+from gpu_runs import (
+    EPOCHS,
+    IMAGES,
+    assert_close,
+    loop_of,
+    records_of,
+    results_of,
+    state_bytes,
+    training_of,
+)
+from short_training import without_times
+
+from runner.engine import device
+from runner.engine.gpu import graph
+from runner.engine.loop import Diverged
+from runner.engine.protocol import Position
+from runner.state.checkpoint import Checkpoints
+from runner.train.run import _resume, _snapshot
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        dict(optimizer="adam"),
+        dict(optimizer="momentum", fc_depth=2, dropout_ratio=0.3),
+        dict(optimizer="sgd", lr=0.01, dropout=False),
+        dict(blocks=[[2, 3], [4]], fc_depth=2),
+        dict(kind="mlp", fc_depth=2),
+        dict(fc_depth=0),
+    ],
+    ids=str,
+)
+def test_epochs_have_the_losses_and_accuracies_of_the_cpu(knobs, gpu_run):
+    on_gpu, on_cpu = gpu_run("gpu", **knobs), gpu_run("cpu", **knobs)
+    assert_close(records_of(on_gpu), records_of(on_cpu))
+    assert on_gpu.engine.graph and on_gpu.engine.fallbacks == ()
+
+
+def test_a_hundred_steps_have_the_losses_of_the_cpu(gpu_run):
+    on_gpu, on_cpu = (
+        [record.train_loss for record in records_of(gpu_run(on, n_images=40, epochs=25))]
+        for on in ("gpu", "cpu")
+    )
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize(
+    "optimizer, stops", [("adam", range(1, 30)), ("momentum", [4]), ("sgd", [7])]
+)
+def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(
+    optimizer, stops, gpu_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(graph, "STEPS_PER_GRAPH", 2)
+    expected = results_of(gpu_run(optimizer=optimizer))
+    n_stops = 0
+    for k in stops:
+        run, position, n_asked = gpu_run(optimizer=optimizer), Position(), 0
+
+        def should_stop():
+            nonlocal n_asked
+            n_asked += 1
+            return n_asked == k  # noqa: B023
+
+        records = records_of(run, position=position, should_stop=should_stop)
+        if position.epoch > EPOCHS:
+            break
+        n_stops += 1
+        resumed = gpu_run(optimizer=optimizer)
+        checkpoints = Checkpoints(tmp_path / str(k), "key")
+        (tmp_path / str(k)).mkdir()
+        checkpoints.save(_snapshot(run), vars(position))
+        records += records_of(resumed, position=_resume(checkpoints, resumed))
+        assert (without_times(records), state_bytes(resumed)) == expected, k
+    assert n_stops == min(len(stops), 8)
+
+
+def test_two_concurrent_runs_have_the_bits_that_each_has_alone(gpu_run):
+    variants = [dict(), dict(channels=2, hidden_size=9, dropout_ratio=0.2)]
+    alone = [results_of(gpu_run(**knobs)) for knobs in variants]
+    runs = [gpu_run(**knobs) for knobs in variants]
+    trainings, records = [training_of(run) for run in runs], [[], []]
+    for _ in range(4):
+        for i, training in enumerate(trainings):
+            records[i] += filter(None, [next(training, None)])
+    results = zip(records, runs, strict=True)
+    assert [(without_times(run_records), state_bytes(run)) for run_records, run in results] == alone
+
+
+def test_a_run_that_is_closed_leaves_no_work_on_its_stream(gpu_run):
+    run = gpu_run()
+    training = training_of(run)
+    assert next(training) is None
+    training.close()
+    assert run.engine.kernels.stream.done
+
+
+def test_an_epoch_that_fails_while_it_is_launched_leaves_no_work_either(gpu_run):
+    run = gpu_run()
+
+    def fails_at_the_third():
+        yield from (False, False)
+        raise RuntimeError("no third launch")
+
+    asked = fails_at_the_third()
+    with pytest.raises(RuntimeError, match="no third"):
+        next(training_of(run, should_stop=lambda: next(asked)))
+    assert run.engine.kernels.stream.done
+
+
+def n_sources_lost():
+    """Copies to the GPU whose source was freed too early; only the emulated GPU counts them."""
+    import cupy
+
+    return getattr(cupy, "n_sources_lost", 0)
+
+
+def test_an_epoch_reads_from_the_gpu_once(gpu_run, monkeypatch):
+    loop = loop_of(gpu_run())
+    n_reads, read = 0, type(loop).read
+
+    def counted(self):
+        nonlocal n_reads
+        n_reads += 1
+        return read(self)
+
+    monkeypatch.setattr(type(loop), "read", counted)
+    epoch = loop.epoch(np.arange(IMAGES), Position(), lambda: False)
+    lost = n_sources_lost()
+    assert next(epoch) is None and n_reads == 0 and n_sources_lost() == lost
+    with pytest.raises(StopIteration) as end:
+        next(epoch)
+    assert n_reads == 1 and math.isfinite(end.value.value.test[0])
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e12])
+def test_the_first_loss_that_is_not_finite_is_reported_as_on_the_cpu(lr, gpu_run):
+    reported = {}
+    for on in ("cpu", "gpu"):
+        position = Position()
+        with pytest.raises(Diverged) as error, np.errstate(all="ignore"):
+            records_of(gpu_run(on, optimizer="sgd", lr=lr, epochs=5), position=position)
+        reported[on] = str(error.value), position.epoch, position.step
+    assert reported["gpu"] == reported["cpu"] and reported["gpu"][2] > 1
+
+
+def test_after_the_last_epoch_the_test_images_are_classified_as_in_it(gpu_run):
+    run = gpu_run()
+    last = records_of(run)[-1]
+    loss, correct = loop_of(run).test()
+    assert loss == last.test_loss and correct.tobytes() == last.test_correct.tobytes()
+
+
+def test_a_finished_run_frees_its_memory(gpu_run):
+    import cupy
+
+    def train():
+        records_of(gpu_run(epochs=1))
+        gc.collect()
+        device.free_gpu_memory()
+        free, total = cupy.cuda.Device().mem_info
+        return total - free
+
+    train()  # the first run also loads libraries, which stay
+    before = train()
+    assert train() <= before
