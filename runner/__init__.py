@@ -1,6 +1,7 @@
 """A Hydra-configured ablation sweep runner for DeZero.
 
-`from runner import Model, F, L` gives DeZero's base class for models, its functions and its layers, repaired.
+`from runner import Model, F, L` gives DeZero's base class for models, its functions and its layers,
+repaired.
 """
 
 from typing import Any

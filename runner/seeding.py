@@ -1,7 +1,8 @@
 """The random numbers of a run: independent streams, each a function of the seed and a name.
 
-No stream has a state. A batch order belongs to an epoch and a dropout mask to a step, so that a run continues after an
-interruption with the same numbers, and two cells with the same seed see the same batches.
+No stream has a state. A batch order belongs to an epoch and a dropout mask to a step, so that a run
+continues after an interruption with the same numbers, and two cells with the same seed see the same
+batches.
 """
 
 import hashlib
@@ -11,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: The purpose of a dropout mask, the fourth word of the Philox counter. An evaluation with masks (`test_masked`) has
-#: masks of its own and does not change those of training.
+#: The purpose of a dropout mask, the fourth word of the Philox counter. An evaluation with masks
+#: (`test_masked`) has masks of its own and does not change those of training.
 TRAIN, TEST_MASKED = 0, 1
 
-# Multipliers and key increments of Philox 4x32-10 (Salmon et al., SC'11, "Parallel random numbers: as easy as 1, 2, 3",
-# section 4). The reference implementation is Random123.
+# Multipliers and key increments of Philox 4x32-10 (Salmon et al., SC'11, "Parallel random numbers:
+# as easy as 1, 2, 3", section 4). The reference implementation is Random123.
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
 WORD = 0xFFFFFFFF
@@ -29,14 +30,16 @@ def word(name: str) -> int:
 
 def stream(seed: int, *name: str | int) -> np.random.Generator:
     """The generator of (seed, name), independent of those of other names and other seeds."""
-    return np.random.default_rng([seed, *(word(part) if isinstance(part, str) else part for part in name)])
+    return np.random.default_rng(
+        [seed, *(word(part) if isinstance(part, str) else part for part in name)]
+    )
 
 
 def batch_order(seed: int, epoch: int, n_images: int) -> NDArray[np.int64]:
     """The order in which an epoch visits the training images, ndarray of shape (n_images,).
 
-    It depends on nothing but the arguments, so that every cell with the same seed sees the same images in the same
-    order.
+    It depends on nothing but the arguments, so that every cell with the same seed sees the same
+    images in the same order.
     """
     return stream(seed, "shuffle", epoch).permutation(n_images)
 
@@ -80,18 +83,20 @@ def philox(counter: tuple[Any, int, int, int], key: tuple[int, int], xp: Any = n
 
 @dataclass(frozen=True)
 class Draw:
-    """How the dropout mask of one layer and one batch is drawn: the arguments of `philox`, and a threshold.
+    """How the dropout mask of a layer is drawn for a batch: by `philox` and a threshold.
 
     Element e of the layer's output (row * n_units + unit) has word e % 4 of counter e // 4.
     """
 
-    #: The layer's name as a number, and TRAIN or TEST_MASKED: the third and fourth word of the counter.
+    #: The layer's name as a number, and TRAIN or TEST_MASKED: the third and fourth word of the
+    #: counter.
     layer: int
     purpose: int
     #: The second word of the counter: the step of training, or the epoch of an evaluation.
     time: int
     key: tuple[int, int]
-    #: The row that this batch begins with, counted over all batches of an evaluation; 0 in training.
+    #: The row that this batch begins with, counted over all batches of an evaluation; 0 in
+    #: training.
     first_row: int
     #: Share of the units that are dropped.
     ratio: float
@@ -106,9 +111,9 @@ class Draw:
 class Masks:
     """The dropout masks of one run.
 
-    The training loop calls `training` before each step and `evaluation` before each batch, then the layers ask for
-    their masks. A mask is a function of (seed, layer, purpose, step or epoch, row, unit), and so the same with any
-    engine, on any device and after any resume.
+    The training loop calls `training` before each step and `evaluation` before each batch, then the
+    layers ask for their masks. A mask is a function of (seed, layer, purpose, step or epoch, row,
+    unit), and so the same with any engine, on any device and after any resume.
     """
 
     seed: int
@@ -123,7 +128,7 @@ class Masks:
         self.purpose, self.time, self.first_row = TRAIN, step, 0
 
     def evaluation(self, epoch: int, first_row: int) -> None:
-        """Give the masks of an evaluation after this epoch from now on, for the images from `first_row` on."""
+        """Give the masks of an evaluation after this epoch from now on, from image `first_row`."""
         self.purpose, self.time, self.first_row = TEST_MASKED, epoch, first_row
 
     def draw(self, layer: str, ratio: float) -> Draw:
@@ -133,7 +138,7 @@ class Masks:
         return Draw(word(layer), self.purpose, self.time, key, self.first_row, ratio)
 
     def keep(self, layer: str, shape: tuple[int, int], ratio: float, xp: Any = np) -> Any:
-        """Which units of a layer's output are kept, a bool array; on average a share `ratio` of it is False.
+        """Which units of a layer's output are kept: bool; on average a share `ratio` is False.
 
         Parameters
         ----------

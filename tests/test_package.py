@@ -1,4 +1,4 @@
-"""`from runner import Model, F, L`: DeZero, repaired, and imported by nobody who does not ask for it."""
+"""`from runner import Model, F, L`: DeZero, repaired, and imported for nobody else."""
 
 import subprocess
 import sys
@@ -11,7 +11,11 @@ import runner
 
 def printed(code):
     ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=REPO, capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
@@ -38,7 +42,12 @@ print(y.shape, y.data.dtype, (Model, F, L) == (dezero.Model, dezero.F, dezero.L)
 
 
 def test_importing_the_package_imports_nothing_else():
-    assert printed("import runner, sys; print(any(m in sys.modules for m in ('dezero', 'numpy', 'hydra')))") == "False"
+    assert (
+        printed(
+            "import runner, sys; print(any(m in sys.modules for m in ('dezero', 'numpy', 'hydra')))"
+        )
+        == "False"
+    )
 
 
 def test_defining_a_model_does_not_import_hydra():

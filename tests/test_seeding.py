@@ -1,4 +1,4 @@
-"""Every random number of a run: the published Philox numbers, and what may and may not change a draw."""
+"""Random numbers: the published ones of Philox, and what may and may not change a draw."""
 
 import hashlib
 import math
@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.seeding import TEST_MASKED, TRAIN, Masks, batch_order, batch_order_sha256, philox, stream, word
+from runner.seeding import (
+    TEST_MASKED,
+    TRAIN,
+    Masks,
+    batch_order,
+    batch_order_sha256,
+    philox,
+    stream,
+    word,
+)
 
 WHEN_CHANGED = "a draw has changed: if on purpose, pin the new values"
 
@@ -110,7 +119,9 @@ def test_the_kept_share_is_that_of_independent_draws(ratio):
 )
 def test_masks_of_another_seed_layer_purpose_step_or_row_are_independent(other):
     def kept(layer="fc1", **where):
-        return Masks(**{"seed": 7, "time": 1, "purpose": TRAIN} | where).keep(layer, (100, 100), 0.5)
+        return Masks(**{"seed": 7, "time": 1, "purpose": TRAIN} | where).keep(
+            layer, (100, 100), 0.5
+        )
 
     # Of 10,000 pairs half agree, give or take 50.
     assert abs(int((kept() == kept(**other)).sum()) - 5000) <= 300
@@ -129,27 +140,47 @@ def test_training_and_evaluation_say_what_a_mask_is_for():
 def test_no_draw_touches_or_reads_the_global_generator():
     np.random.seed(1)
     before = np.random.get_state()
-    first = Masks(5).keep("fc1", (10, 10), 0.5), batch_order(5, 1, 100), stream(5, "init", "out/W").random(3)
+    first = (
+        Masks(5).keep("fc1", (10, 10), 0.5),
+        batch_order(5, 1, 100),
+        stream(5, "init", "out/W").random(3),
+    )
     assert all(np.array_equal(a, b) for a, b in zip(before, np.random.get_state(), strict=True))
     np.random.seed(2)
-    second = Masks(5).keep("fc1", (10, 10), 0.5), batch_order(5, 1, 100), stream(5, "init", "out/W").random(3)
+    second = (
+        Masks(5).keep("fc1", (10, 10), 0.5),
+        batch_order(5, 1, 100),
+        stream(5, "init", "out/W").random(3),
+    )
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 @given(seed=st.integers(0, 2**63 - 1), epoch=st.integers(1, 10_000), n_images=st.integers(1, 200))
-def test_a_batch_order_visits_every_image_once_and_is_a_function_of_seed_and_epoch(seed, epoch, n_images):
+def test_a_batch_order_visits_every_image_once_and_is_a_function_of_seed_and_epoch(
+    seed, epoch, n_images
+):
     order = batch_order(seed, epoch, n_images)
     assert np.array_equal(np.sort(order), np.arange(n_images))
     assert np.array_equal(order, batch_order(seed, epoch, n_images))
 
 
 def test_batch_orders_of_other_seeds_and_epochs_differ():
-    orders = {batch_order(seed, epoch, 100).tobytes() for seed in range(10) for epoch in range(1, 11)}
+    orders = {
+        batch_order(seed, epoch, 100).tobytes() for seed in range(10) for epoch in range(1, 11)
+    }
     assert len(orders) == 100
 
 
 def test_streams_differ_by_seed_name_and_number_of_names():
-    names = [(), ("init",), ("shuffle",), ("init", "out/W"), ("init", "fc1/linear/W"), ("shuffle", 1), ("shuffle", 2)]
+    names = [
+        (),
+        ("init",),
+        ("shuffle",),
+        ("init", "out/W"),
+        ("init", "fc1/linear/W"),
+        ("shuffle", 1),
+        ("shuffle", 2),
+    ]
     draws = {stream(seed, *name).random() for seed in (0, 1, 2**63 - 1) for name in names}
     assert len(draws) == 3 * len(names)
 

@@ -1,6 +1,7 @@
 """Names that a configuration may choose by, where the table behind them imports DeZero or Numba.
 
-A command is checked with these alone, and at once; tests/engine/test_tables.py holds them against the tables.
+A command is checked with these alone, and at once; tests/engine/test_tables.py holds them against
+the tables.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,8 @@ from runner.errors import ConfigError
 #: What `engine.name` may be: the table `ENGINES` of runner/engine/__init__.py.
 ENGINES = ("fast", "stock")
 
-#: What `optimizer.name` may be, and the engines with it in their table `OPTIMIZERS` (runner/engine/flat.py, stock.py).
+#: What `optimizer.name` may be, and the engines with it in their table `OPTIMIZERS`
+#: (runner/engine/flat.py, stock.py).
 OPTIMIZERS: dict[str, tuple[str, ...]] = {
     "adam": ("fast", "stock"),
     "sgd": ("fast", "stock"),
@@ -33,4 +35,6 @@ def check_optimizer(name: str, engine: str) -> None:
 
 def refused_optimizer(name: str, engine: str, known: Iterable[str]) -> ConfigError:
     """The error for an optimizer that an engine does not have."""
-    return ConfigError(f"optimizer.name={name}: allowed with engine={engine} is one of {', '.join(known)}")
+    return ConfigError(
+        f"optimizer.name={name}: allowed with engine={engine} is one of {', '.join(known)}"
+    )

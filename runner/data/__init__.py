@@ -1,1 +1,2 @@
-"""Data sets: what they are (catalogue), how they are read (idx, embedded, download), and what is kept (loading)."""
+"""Data sets: what they are (catalogue), how they are read (idx, download, embedded), and how they
+are checked and kept (loading)."""

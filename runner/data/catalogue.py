@@ -1,6 +1,7 @@
 """The data sets: one entry each, with all that is known of it before its bytes are read.
 
-It imports no NumPy, so that a command is checked at once. docs/add_a_data_set.md shows how to add one.
+It imports no NumPy, so that a command is checked at once. docs/add_a_data_set.md shows how to add
+one.
 """
 
 from dataclasses import dataclass
@@ -46,8 +47,8 @@ class Entry:
     image_shape: tuple[int, int, int]
     #: The largest value that a pixel can have.
     full_scale: float
-    #: Of the four arrays, as runner/data/loading.py defines it: a file or a package that has changed must not pass
-    #: for the same data.
+    #: Of the four arrays, as runner/data/loading.py defines it: a file or a package that has
+    #: changed must not pass for the same data.
     sha256: str
     source: IdxSource | TableSource
     #: For messages: the images in a few words, and what may be installed to have them.

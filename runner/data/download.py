@@ -41,12 +41,15 @@ def fetch(url: str, limit: int) -> bytes:
         error.close()
         raise DataError(f"{url}: HTTP {error.code}") from None
     except (OSError, http.client.HTTPException) as error:
-        raise DataError(f"{url}: {getattr(error, 'reason', None) or error or type(error).__name__}") from None
+        raise DataError(
+            f"{url}: {getattr(error, 'reason', None) or error or type(error).__name__}"
+        ) from None
     return b"".join(parts)
 
 
 def _open(url: str) -> http.client.HTTPResponse:
-    # A socket's time-out covers neither the name look-up nor the sum over a host's addresses; a thread does.
+    # A socket's time-out covers neither the name look-up nor the sum over a host's addresses; a
+    # thread does.
     answer: queue.Queue[http.client.HTTPResponse | Exception] = queue.Queue(1)
 
     def ask() -> None:

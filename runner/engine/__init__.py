@@ -1,7 +1,8 @@
 """How a network is computed. models/ says what is computed; an engine says how, on which device.
 
-One engine object serves one run (`runner.engine.protocol.Engine`). It hands out the parts of a network (`conv_block`,
-`hidden`, `output`), the loss, the optimizer and the batches; every part is a DeZero layer, function or optimizer.
+One engine object serves one run (`runner.engine.protocol.Engine`). It hands out the parts of a
+network (`conv_block`, `hidden`, `output`), the loss, the optimizer and the batches; every part is a
+DeZero layer, function or optimizer.
 """
 
 from collections.abc import Callable
@@ -20,8 +21,8 @@ def create(name: str, masks: Masks, device: str, graph: bool = True, tf32: bool 
     device
         "cpu" or "gpu".
     graph, tf32
-        Whether steps are captured as CUDA graphs, and whether products may be rounded to TF32; without effect on the
-        CPU and under `stock`.
+        Whether steps are captured as CUDA graphs, and whether products may be rounded to TF32;
+        without effect on the CPU and under `stock`.
 
     Raises
     ------
@@ -36,8 +37,8 @@ def compiles(name: str, device: str) -> bool:
     return _entry(name, device).compiles()
 
 
-# The modules of an engine are imported by its function: a command that trains nothing need not wait for DeZero, nor
-# `stock` for Numba.
+# The modules of an engine are imported by its function: a command that trains nothing need not wait
+# for DeZero, nor `stock` for Numba.
 def _fast(masks: Masks, device: str, graph: bool, tf32: bool) -> Engine:
     from runner.engine import cpu
     from runner.engine.fast import Fast

@@ -8,20 +8,21 @@ import numpy as np
 
 from runner.errors import DeviceError
 
-# So many streams do not wait for each other's launches. CUDA reads the number once, when CuPy is imported first, which
-# DeZero may do: it is set before any of them.
+# So many streams do not wait for each other's launches. CUDA reads the number once, when CuPy is
+# imported first, which DeZero may do: it is set before any of them.
 os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
 
-#: An array on an engine's device: NumPy's on the CPU, CuPy's on a GPU. CuPy has no types; docstrings give the shape.
+#: An array on an engine's device: NumPy's on the CPU, CuPy's on a GPU. CuPy has no types;
+#: docstrings give the shape.
 Array: TypeAlias = Any
 
-#: The engines that `device=auto` gives to a GPU. The kernels of the fast one were compiled and run in an emulator, but
-#: never on a card so far, so that it must be asked for.
+#: The engines that `device=auto` gives to a GPU. The kernels of the fast one were compiled and run
+#: in an emulator, but never on a card so far, so that it must be asked for.
 _AUTO_ON_GPU = {"stock"}
 #: cudaErrorMemoryAllocation, and CUDA_ERROR_OUT_OF_MEMORY.
 _OUT_OF_MEMORY = 2
-#: Memory pools of runs that have ended. CuPy does not give back the free memory of a pool that is dropped, so they are
-#: kept until nothing is allocated in them.
+#: Memory pools of runs that have ended. CuPy does not give back the free memory of a pool that is
+#: dropped, so they are kept until nothing is allocated in them.
 LEFT_POOLS: list[Any] = []
 
 
@@ -49,8 +50,8 @@ def resolve(device: str, engines: set[str]) -> str:
     """
     if device == "gpu" and not gpu_is_available():
         raise DeviceError(
-            "device=gpu: CuPy finds no usable GPU here; install it with pip install '.[cuda12]' or '.[cuda13]'"
-            " (the driver's CUDA version: nvidia-smi), or train with device=cpu"
+            "device=gpu: CuPy finds no usable GPU here; install it with pip install '.[cuda12]' or"
+            " '.[cuda13]' (the driver's CUDA version: nvidia-smi), or train with device=cpu"
         )
     if device == "auto":
         return "gpu" if engines <= _AUTO_ON_GPU and gpu_is_available() else "cpu"
@@ -67,7 +68,7 @@ def gpu_count() -> int:
 
 
 def gpu_buses() -> list[str]:
-    """The PCI bus of each card: a name that all processes of a machine share, whichever cards each of them sees."""
+    """The PCI bus of each card: its name for all processes, whichever cards each of them sees."""
     import cupy
 
     return [cupy.cuda.Device(card).pci_bus_id for card in range(gpu_count())]
@@ -104,7 +105,7 @@ def array_module(device: str) -> Any:
 
 
 def is_on_cpu(array: Array) -> bool:
-    """Whether an array is NumPy's: by the array API standard its `device` is a text, and CuPy's is not."""
+    """Whether an array is NumPy's, whose `device` is a text; CuPy's is an object."""
     return isinstance(array.device, str)
 
 
@@ -121,7 +122,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def card_is_lost() -> bool:
-    """Whether this process can no longer use its card, as after an access to memory that is not there."""
+    """Whether this process can no longer use its card, as after an invalid memory access."""
     import cupy
 
     try:

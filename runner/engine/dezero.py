@@ -1,7 +1,8 @@
-"""The door to DeZero: here, and only here, it is imported, and what today's NumPy and CuPy break is repaired.
+"""The door to DeZero: here, and only here, it is imported, and what today's NumPy and CuPy break is
+repaired.
 
-DeZero 0.0.13 is of 2020. Each repair names the function of DeZero's that it replaces; docs/engine.md lists what fails
-without it. NumPy itself is left as it was.
+DeZero 0.0.13 is of 2020. Each repair names the function of DeZero's that it replaces;
+docs/engine.md lists what fails without it. NumPy itself is left as it was.
 """
 
 import types
@@ -53,8 +54,8 @@ test_mode: Any = dezero.test_mode
 def _as_array(x: Any, array_module: Any = np) -> Array:
     """`core.as_array` that makes a Python float a float32 array.
 
-    As shipped it makes a float64 array. NumPy 2 keeps that type in an operation with float32, so that `gy *= 1 / N` in
-    the loss makes every gradient float64.
+    As shipped it makes a float64 array. NumPy 2 keeps that type in an operation with float32, so
+    that `gy *= 1 / N` in the loss makes every gradient float64.
     """
     if type(x) is float:
         return array_module.array(x, dtype=array_module.float32)
@@ -64,8 +65,8 @@ def _as_array(x: Any, array_module: Any = np) -> Array:
 def _float32_weights(layer_class: Any) -> None:
     """Have a layer make its weights in its own dtype and, on a GPU, keep its bias with them.
 
-    As shipped the weights are float64 under NumPy 2 (`float32 * np.sqrt(...)`), and a bias stays on the CPU when the
-    weights are made on a GPU in the first forward pass.
+    As shipped the weights are float64 under NumPy 2 (`float32 * np.sqrt(...)`), and a bias stays on
+    the CPU when the weights are made on a GPU in the first forward pass.
     """
     as_shipped = layer_class._init_W
 
@@ -88,7 +89,7 @@ def _get_item_grad(self: Any, gy: Array) -> Array:
 
 
 def _reshape_sum_backward(gy: Any, x_shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
-    """`utils.reshape_sum_backward` that takes tuples of axes; as shipped it tests `hasattr(axis, 'len')`."""
+    """`utils.reshape_sum_backward` that takes tuples of axes; as shipped it raises TypeError."""
     if not x_shape or axis is None or keepdims:
         return gy.reshape(gy.shape)
     axes = axis if isinstance(axis, tuple) else (axis,)
@@ -97,12 +98,13 @@ def _reshape_sum_backward(gy: Any, x_shape: tuple[int, ...], axis: Any, keepdims
 
 
 def _save_weights(self: Any, path: Any) -> None:
-    """`Layer.save_weights` that leaves the model on its device; as shipped it moves it to the CPU."""
-    np.savez_compressed(path, **{name: to_numpy(p.data) for name, p in named_parameters(self).items()})
+    """`Layer.save_weights` that does not move the model to the CPU."""
+    arrays = {name: to_numpy(p.data) for name, p in named_parameters(self).items()}
+    np.savez_compressed(path, **arrays)
 
 
 def _load_weights(self: Any, path: Any) -> None:
-    """`Layer.load_weights` that puts each array on the device of the parameter whose value it is."""
+    """`Layer.load_weights` that puts each array on the device of its parameter."""
     with np.load(path, allow_pickle=False) as arrays:
         for name, parameter in named_parameters(self).items():
             xp = np if parameter.data is None else dezero.cuda.get_array_module(parameter.data)
@@ -122,7 +124,7 @@ def _repair() -> None:
 
 
 def named_parameters(layer: Any) -> dict[str, Any]:
-    """The parameters of a model by name (`fc1/linear/W`), sorted by it: DeZero keeps them in a set."""
+    """The parameters of a model by name (`fc1/linear/W`), sorted: DeZero keeps them in a set."""
     parameters: dict[str, Any] = {}
     layer._flatten_params(parameters)
     return {name: parameters[name] for name in sorted(parameters)}

@@ -1,4 +1,4 @@
-"""The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels of its own."""
+"""The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,8 @@ class Fast:
     Parameters
     ----------
     kernels
-        What computes the parts: `runner.engine.cpu`, or an object with the same names for another device.
+        What computes the parts: `runner.engine.cpu`, or an object with the same names for another
+        device.
     """
 
     name = "fast"
@@ -70,7 +71,10 @@ class Fast:
 
 
 def _functions_of_dezero(loss: Any) -> tuple[str, ...]:
-    """Names of DeZero's own functions that a loss was computed by; `Reshape` computes nothing and does not count."""
+    """Names of DeZero's own functions that a loss was computed by.
+
+    `Reshape` computes nothing and does not count.
+    """
     names, seen, variables = set(), set(), [loss]
     while variables:
         function = variables.pop().creator

@@ -15,10 +15,10 @@ _ALIGNMENT = 16
 
 
 class FlatParameters:
-    """The parameters of a model, in the order of their names, as views of one array; their gradients likewise.
+    """Parameters of a model, sorted by name, as views of one array; gradients likewise.
 
-    `data`, `gradients` and the arrays that `zeros` gives have the shape (n_numbers,). Between two parameters they hold
-    zeros.
+    `data`, `gradients` and the arrays that `zeros` gives have the shape (n_numbers,). Between two
+    parameters they hold zeros.
     """
 
     def __init__(self, model: Any) -> None:
@@ -31,7 +31,9 @@ class FlatParameters:
         self._n_numbers = end
         self.data, self.gradients = self.zeros(), self.zeros()
         self._data_views, self._gradient_views = self.views(self.data), self.views(self.gradients)
-        for parameter, data, gradient in zip(self.parameters, self._data_views, self._gradient_views, strict=True):
+        for parameter, data, gradient in zip(
+            self.parameters, self._data_views, self._gradient_views, strict=True
+        ):
             data[...] = parameter.data
             parameter.data, parameter.gradient_place = data, gradient
 
@@ -46,13 +48,16 @@ class FlatParameters:
         return [flat[start:stop].reshape(p.data.shape) for (start, stop), p in spans]
 
     def spans_to_update(self) -> Iterator[slice]:
-        """Bring weights and gradients into the flat arrays; the spans of the parameters that have a gradient.
+        """Bring weights and gradients into the flat arrays; spans of those that have a gradient.
 
-        It is one span of everything when every parameter has one.
+        There is one span, of everything, when every parameter has one.
         """
         all_have_one = True
-        for parameter, data, gradient in zip(self.parameters, self._data_views, self._gradient_views, strict=True):
-            # `load_weights`, or a user's model, may have given the parameter a new array with new values.
+        for parameter, data, gradient in zip(
+            self.parameters, self._data_views, self._gradient_views, strict=True
+        ):
+            # `load_weights`, or a user's model, may have given the parameter a new array with new
+            # values.
             if parameter.data is not data:
                 data[...] = parameter.data
                 parameter.data = data
@@ -69,7 +74,7 @@ class FlatParameters:
 
 
 class _Flat:
-    """What the optimizers of this file share: flat parameters, the weight decay, and DeZero's hooks."""
+    """What the optimizers here share: flat parameters, weight decay, and DeZero's hooks."""
 
     kernels: Any
     decay: float
@@ -82,7 +87,7 @@ class _Flat:
         return self
 
     def new_slot(self) -> tuple[Array, dict[int, Array]]:
-        """A flat array of zeros for the optimizer's state, and its part for each parameter by id, as DeZero has it."""
+        """A flat array of zeros for the optimizer's state, and the part of each parameter by id."""
         flat = self.flat.zeros()
         views = self.flat.views(flat)
         return flat, {id(p): view for p, view in zip(self.flat.parameters, views, strict=True)}
@@ -91,7 +96,8 @@ class _Flat:
         parameters = [p for p in self.flat.parameters if p.grad is not None]
         decay = self.decay
         if self.hooks:
-            # In DeZero the weight decay is the first hook, so that later ones see gradients with it.
+            # In DeZero the weight decay is the first hook, so that later ones see gradients with
+            # it.
             dezero.optimizers.WeightDecay(decay)(parameters)
             decay = 0.0
         for hook in self.hooks:
@@ -183,9 +189,14 @@ class SGD(_Flat, dezero.optimizers.SGD):  # type: ignore[misc]
 
 #: The optimizers of the fast engine by name. Their names are also in runner/config/names.py.
 OPTIMIZERS: dict[str, Entry] = {
-    "adam": Entry(lambda config, kernels: Adam(kernels, config.lr, config.weight_decay), slots=("ms", "vs")),
+    "adam": Entry(
+        lambda config, kernels: Adam(kernels, config.lr, config.weight_decay), slots=("ms", "vs")
+    ),
     "momentum": Entry(
-        lambda config, kernels: MomentumSGD(kernels, config.lr, config.momentum, config.weight_decay), slots=("vs",)
+        lambda config, kernels: MomentumSGD(
+            kernels, config.lr, config.momentum, config.weight_decay
+        ),
+        slots=("vs",),
     ),
     "sgd": Entry(lambda config, kernels: SGD(kernels, config.lr, config.weight_decay)),
 }

@@ -1,8 +1,9 @@
-"""The DeZero functions of the fast engine: what is computed, and what is kept for the backward pass.
+"""The DeZero functions of the fast engine: what is computed, and what is kept for the backward
+pass.
 
-Each is called with arrays or Variables and is given the kernels of a device (`runner.engine.cpu`). An input that is a
-plain array, such as the images of a batch, gets no gradient, because nobody could ask for it. There are first
-derivatives only; the stock engine has higher ones.
+Each is called with arrays or Variables and is given the kernels of a device (`runner.engine.cpu`).
+An input that is a plain array, such as the images of a batch, gets no gradient, because nobody
+could ask for it. There are first derivatives only; the stock engine has higher ones.
 """
 
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
 
 
 class ConvReluPool(_Parametric):
-    """max-pool(relu(convolution(x, W) + b)): odd kernel, stride 1, same size, 2x2 windows side by side."""
+    """max-pool(relu(convolution(x, W) + b)): odd kernel, stride 1, same size, 2x2 windows."""
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         y, self.winners = self.kernels.conv_relu_pool(x, W, b)
@@ -73,7 +74,8 @@ class LinearRelu(_Parametric):
     def __init__(self, kernels: Any, draw: Draw | None) -> None:
         super().__init__(kernels)
         self.draw = draw
-        #: The gradients of y, of the ReLU's input and of b, where `Linear` computed them together with its own.
+        #: The gradients of y, of the ReLU's input and of b, where `Linear` computed them together
+        #: with its own.
         self.computed: tuple[Array, Array, Array] | None = None
 
     @property
@@ -86,10 +88,13 @@ class LinearRelu(_Parametric):
 
     def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Array) -> Array | None:
         computed, self.computed = self.computed, None
-        # Where y went to several functions, DeZero adds their gradients in a new array, and gy is not the computed one.
+        # Where y went to several functions, DeZero adds their gradients in a new array, and gy is
+        # not the computed one.
         if computed is not None and gy is computed[0] and gb is computed[2]:
             return self.kernels.product_gradients(x, W, computed[1], gW, self.want_gx)
-        return self.kernels.linear_relu_gradients(x, W, self.y, self.ratio, gy, gW, gb, self.want_gx)
+        return self.kernels.linear_relu_gradients(
+            x, W, self.y, self.ratio, gy, gW, gb, self.want_gx
+        )
 
 
 class Linear(_Parametric):
@@ -100,10 +105,13 @@ class Linear(_Parametric):
 
     def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Array) -> Array | None:
         # A device may have one kernel for these gradients and those of the LinearRelu before.
-        before, kernel = self.inputs[0].creator, getattr(self.kernels, "linear_and_relu_gradients", None)
+        before = self.inputs[0].creator
+        kernel = getattr(self.kernels, "linear_and_relu_gradients", None)
         if kernel and isinstance(before, LinearRelu) and x is before.y:
             gb_before = _place(before.inputs[2])
-            if gb_before is not None and (gradients := kernel(x, W, before.ratio, gy, gW, gb, gb_before)):
+            if gb_before is not None and (
+                gradients := kernel(x, W, before.ratio, gy, gW, gb, gb_before)
+            ):
                 before.computed = *gradients, gb_before
                 return gradients[0]
         return self.kernels.linear_gradients(x, W, gy, gW, gb, self.want_gx)
@@ -133,18 +141,21 @@ class SoftmaxCrossEntropy(Function):  # type: ignore[misc]
 def _refuse_second_derivatives() -> None:
     # DeZero leaves this on in the backward pass only for `backward(create_graph=True)`.
     if dezero.Config.enable_backprop:
-        raise NotImplementedError("the fast engine gives first derivatives only; train with engine=stock")
+        raise NotImplementedError(
+            "the fast engine gives first derivatives only; train with engine=stock"
+        )
 
 
 def _in_order(*arrays: Array) -> Iterator[Array]:
-    """The arrays in C order, as kernels want them: copies of those that a user's model transposed or sliced."""
+    """The arrays in C order: copies of those that a user's model transposed or sliced."""
     return (array if array.flags.c_contiguous else array.copy(order="C") for array in arrays)
 
 
 def _place(parameter: Any) -> Array | None:
-    """The optimizer's array for the gradient of a parameter (`FlatParameters`), if it may be written, or None.
+    """The array of `FlatParameters` for the gradient of a parameter, or None.
 
-    It may not when the parameter has had a gradient since `cleargrads`, because DeZero adds the two.
+    It may not be written when the parameter has had a gradient since `cleargrads`, because DeZero
+    adds the two.
     """
     return getattr(parameter, "gradient_place", None) if parameter.grad is None else None
 
@@ -152,4 +163,6 @@ def _place(parameter: Any) -> Array | None:
 def _gradient_array(parameter: Any) -> Array:
     """The array to write the gradient of a parameter into: the optimizer's, or a new one."""
     place, data = _place(parameter), parameter.data
-    return dezero.cuda.get_array_module(data).empty(data.shape, dtype=data.dtype) if place is None else place
+    if place is not None:
+        return place
+    return dezero.cuda.get_array_module(data).empty(data.shape, dtype=data.dtype)

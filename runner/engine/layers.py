@@ -1,4 +1,4 @@
-"""The layers of the fast engine: DeZero's own hold the parameters, and one fused function computes what follows."""
+"""The layers of the fast engine: DeZero's own hold the parameters, fused functions compute."""
 
 from typing import Any
 
@@ -26,9 +26,12 @@ class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
 class Hidden(L.Layer):  # type: ignore[misc]
     """Linear, ReLU, dropout."""
 
-    def __init__(self, kernels: Any, name: str, size: int, dropout_ratio: float | None, masks: Masks) -> None:
+    def __init__(
+        self, kernels: Any, name: str, size: int, dropout_ratio: float | None, masks: Masks
+    ) -> None:
         super().__init__()
-        self.kernels, self.name, self.dropout_ratio, self.masks = kernels, name, dropout_ratio, masks
+        self.kernels, self.name = kernels, name
+        self.dropout_ratio, self.masks = dropout_ratio, masks
         self.linear = L.Linear(size)
 
     def forward(self, x: Any) -> Any:
@@ -50,7 +53,7 @@ class Linear(L.Linear):  # type: ignore[misc]
 
 
 def _parameters(layer: Any, x: Any) -> tuple[Any, Any]:
-    """W and b of a DeZero layer. As in its own `forward`, W is made when the first input x shows the input size."""
+    """W and b of a DeZero layer; W is made when the first input shows its size, as in DeZero."""
     if layer.W.data is None:
         xp = dezero.cuda.get_array_module(x)
         if hasattr(layer, "in_channels"):

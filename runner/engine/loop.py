@@ -12,8 +12,8 @@ from runner.engine.device import Array, to_numpy
 from runner.engine.dezero import no_grad, test_mode
 from runner.engine.protocol import Data, Engine, Evaluation, Measured, Position
 
-#: Images a batch in an evaluation. It is the published batch size, whatever the training batch is: a knob of training
-#: must not change how a result is rounded.
+#: Images a batch in an evaluation. It is the published batch size, whatever the training batch is:
+#: a knob of training must not change how a result is rounded.
 EVAL_BATCH = 100
 #: How many training images are evaluated in test mode after each epoch.
 N_TRAIN_EVAL = 10_000
@@ -57,7 +57,7 @@ def finite(loss: float, position: Position) -> float:
 
 
 def has_dropout(model: Any, engine: Engine, data: Data) -> bool:
-    """Whether a forward pass asks for masks; without dropout, `test_masked` equals `test` and is not measured."""
+    """Whether a forward pass asks for masks; else `test_masked` is `test` and is not measured."""
     n_asked = engine.masks.n_asked
     with no_grad():
         model(engine.pixels(data.test_images, engine.asarray(np.arange(1)), data.scale))
@@ -67,7 +67,9 @@ def has_dropout(model: Any, engine: Engine, data: Data) -> bool:
 class Eager:
     """A loop in which each loss is looked at before the next step is taken."""
 
-    def __init__(self, model: Any, optimizer: Any, engine: Engine, data: Data, batch_size: int) -> None:
+    def __init__(
+        self, model: Any, optimizer: Any, engine: Engine, data: Data, batch_size: int
+    ) -> None:
         self.model, self.optimizer, self.engine, self.data = model, optimizer, engine, data
         self.batch_size = batch_size
         self.has_dropout = has_dropout(model, engine, data)
@@ -82,7 +84,8 @@ class Eager:
             if should_stop():
                 return None
             started = time.perf_counter()
-            rows = order_on_device[position.step * self.batch_size : (position.step + 1) * self.batch_size]
+            first = position.step * self.batch_size
+            rows = order_on_device[first : first + self.batch_size]
             x, t = self.engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows]
             position.step += 1
             self.engine.masks.training((position.epoch - 1) * n_steps + position.step)
@@ -92,14 +95,16 @@ class Eager:
             position.train_s += time.perf_counter() - started
 
         started = time.perf_counter()
-        train_eval = self.evaluate(data.train_images[:N_TRAIN_EVAL], data.train_labels[:N_TRAIN_EVAL])
+        part = slice(N_TRAIN_EVAL)
+        train_eval = self.evaluate(data.train_images[part], data.train_labels[part])
         if should_stop():
             return None
-        test = self.test()
+        test = test_masked = self.test()
         if should_stop():
             return None
-        masked = self.evaluate(data.test_images, data.test_labels, position.epoch) if self.has_dropout else test
-        return Measured(train_eval, test, masked, time.perf_counter() - started)
+        if self.has_dropout:
+            test_masked = self.evaluate(data.test_images, data.test_labels, position.epoch)
+        return Measured(train_eval, test, test_masked, time.perf_counter() - started)
 
     def test(self) -> Evaluation:
         return self.evaluate(self.data.test_images, self.data.test_labels)
@@ -107,8 +112,8 @@ class Eager:
     def evaluate(self, images: Array, labels: Array, masked_epoch: int | None = None) -> Evaluation:
         """Evaluate images in test mode.
 
-        With `masked_epoch`, dropout stays on, with the masks of that epoch. So the published script evaluated: DeZero's
-        `no_grad()` does not switch dropout off.
+        With `masked_epoch`, dropout stays on, with the masks of that epoch. So the published script
+        evaluated: DeZero's `no_grad()` does not switch dropout off.
         """
         model, engine = self.model, self.engine
         loss_sum, correct = 0.0, []

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 class Entry:
     """One optimizer of an engine's table `OPTIMIZERS`."""
 
-    #: Makes it from the group `optimizer` of a configuration; the fast engine gives its kernels, too.
+    #: Makes it from the group `optimizer` of a configuration; the fast engine gives its kernels,
+    #: too.
     make: Callable[..., Any]
     #: The attributes in which it keeps one array a parameter, by id(parameter) as DeZero does.
     slots: tuple[str, ...] = ()
 
 
-def create(table: Mapping[str, Entry], engine: str, config: "OptimizerConfig", *kernels: Any) -> Any:
+def create(
+    table: Mapping[str, Entry], engine: str, config: "OptimizerConfig", *kernels: Any
+) -> Any:
     """The configured optimizer of an engine's table; its `slots` are the entry's.
 
     Raises
@@ -41,9 +44,10 @@ def create(table: Mapping[str, Entry], engine: str, config: "OptimizerConfig", *
 
 
 def state(optimizer: Any, model: Any) -> dict[str, Any]:
-    """The optimizer's arrays as `ms/fc1/linear/W`, on the CPU, and its step count, where it has one, as `t`.
+    """The optimizer's arrays as `ms/fc1/linear/W`, on the CPU, and as `t` its step count if any.
 
-    They are named by parameter and not by id as DeZero keeps them, so that another process can go on with them.
+    They are named by parameter and not by id as DeZero keeps them, so that another process can go
+    on with them.
     """
     arrays = {"t": np.int64(optimizer.t)} if hasattr(optimizer, "t") else {}
     for slot in optimizer.slots:
@@ -64,5 +68,6 @@ def restore(optimizer: Any, model: Any, arrays: dict[str, Any]) -> None:
             if f"{slot}/{name}" in arrays:
                 xp = dezero.cuda.get_array_module(parameter.data)
                 values = xp.asarray(arrays[f"{slot}/{name}"])
-                # The fast engine's optimizers have their arrays already; DeZero's make theirs in the first step.
+                # The fast engine's optimizers have their arrays already; DeZero's make theirs in
+                # the first step.
                 by_id.setdefault(id(parameter), xp.empty_like(parameter.data))[...] = values

@@ -21,7 +21,8 @@ Evaluation = tuple[float, NDArray[np.bool_]]
 class Data:
     """The data set of a run, on the engine's device.
 
-    Images are uint8 of shape (n_images, channels, height, width), labels uint8 of shape (n_images,).
+    Images are uint8 of shape (n_images, channels, height, width), labels uint8 of shape
+    (n_images,).
     """
 
     train_images: Array
@@ -34,7 +35,7 @@ class Data:
 
 @dataclass
 class Position:
-    """Where training stands: all that a resume needs beside the weights and the optimizer's state."""
+    """Where training stands: all that a resume needs beside weights and optimizer state."""
 
     #: The epoch under way, from 1.
     epoch: int = 1
@@ -78,7 +79,8 @@ class Loop(Protocol):
         Parameters
         ----------
         order
-            Rows of the training images, of shape (n_images,), in the order in which they are trained on.
+            Rows of the training images, of shape (n_images,), in the order in which they are
+            trained on.
         position
             Is kept up to date.
         should_stop
@@ -102,7 +104,8 @@ class Engine(Protocol):
     """What a model and the training loop may ask of an engine."""
 
     name: str
-    #: The functions of DeZero's that the model uses where the engine has none of its own; known after `warm_up`.
+    #: The functions of DeZero's that the model uses where the engine has none of its own; known
+    #: after `warm_up`.
     fallbacks: tuple[str, ...]
     #: The dropout masks of the run; the training loop tells it the step.
     masks: Masks
@@ -114,7 +117,7 @@ class Engine(Protocol):
         """
 
     def hidden(self, name: str, size: int, dropout_ratio: float | None) -> Any:
-        """A layer: linear, ReLU and, unless the ratio is None, dropout with the masks of this name."""
+        """A layer: linear, ReLU and, unless the ratio is None, dropout with masks of this name."""
 
     def output(self, n_classes: int) -> Any:
         """The last linear layer."""
@@ -131,8 +134,8 @@ class Engine(Protocol):
 
         Returns
         -------
-        The loss, a Variable, and a bool array of shape (n,): True where the first of the largest scores is the
-        label's.
+        The loss, a Variable, and a bool array of shape (n,): True where the first of the largest
+        scores is the label's.
         """
 
     def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
@@ -148,7 +151,7 @@ class Engine(Protocol):
         """The array on the engine's device: itself on the CPU, copied to the card on a GPU."""
 
     def pixels(self, images: Array, rows: Array, scale: float) -> Array:
-        """A batch: the images of these rows (int64, of shape (n,)) as float32, divided by `scale`."""
+        """A batch: the images of these rows (int64, (n,)) as float32, divided by `scale`."""
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
         """How the run goes through its epochs."""

@@ -1,4 +1,4 @@
-"""The stock engine: DeZero's own layers, functions and optimizers. It is slow, and the reference for any other."""
+"""The stock engine: DeZero's own layers, functions and optimizers. It is the slow reference."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,8 @@ class Hidden(L.Layer):  # type: ignore[misc]
         h = F.relu(self.linear(x))
         if self.dropout_ratio is None or not dezero.Config.train:
             return h
-        # The arithmetic of F.dropout, with a mask from the run's seed in place of the global generator's.
+        # The arithmetic of F.dropout, with a mask from the run's seed in place of the global
+        # generator's.
         xp = dezero.cuda.get_array_module(h)
         keep = self.masks.keep(self.name, h.shape, self.dropout_ratio, xp)
         return h * keep / xp.array(1.0 - self.dropout_ratio).astype(h.dtype)
@@ -50,7 +51,9 @@ class Hidden(L.Layer):  # type: ignore[misc]
 #: The optimizers of the stock engine by name. Their names are also in runner/config/names.py.
 OPTIMIZERS: dict[str, Entry] = {
     "adam": Entry(lambda config: dezero.optimizers.Adam(config.lr), slots=("ms", "vs")),
-    "momentum": Entry(lambda config: dezero.optimizers.MomentumSGD(config.lr, config.momentum), slots=("vs",)),
+    "momentum": Entry(
+        lambda config: dezero.optimizers.MomentumSGD(config.lr, config.momentum), slots=("vs",)
+    ),
     "sgd": Entry(lambda config: dezero.optimizers.SGD(config.lr)),
 }
 

@@ -32,8 +32,8 @@ def build(config: ModelConfig, engine: Engine, image_shape: tuple[int, ...], see
     ConfigError
         When there is no model of the configured kind.
     """
-    # A layer may draw by numpy.random, when it is made or in its first forward pass. That must come from the seed, too,
-    # and must not change the caller's global generator.
+    # A layer may draw by numpy.random, when it is made or in its first forward pass. That must come
+    # from the seed, too, and must not change the caller's global generator.
     before = np.random.get_state()
     np.random.seed(stream(seed, "lazy").integers(2**32, size=8, dtype=np.uint32))
     try:
@@ -60,19 +60,21 @@ def _module(kind: str) -> ModuleType:
 
 
 def _initialise(model: Any, seed: int) -> None:
-    """Draw each weight W from the stream of its name (`fc1/linear/W`), by DeZero's rule: normal, times sqrt(1 /
-    fan-in).
+    """Draw each weight W from the stream of its name (`fc1/linear/W`).
 
-    A layer that two cells share therefore starts equal in both. It is done on the CPU, so that a run on a GPU starts
-    with the same bits.
+    DeZero's rule is followed: normal, times sqrt(1 / fan-in). A layer that two cells share
+    therefore starts equal in both. It is done on the CPU, so that a run on a GPU starts with the
+    same bits.
     """
     for name, parameter in named_parameters(model).items():
         if parameter.name == "W":
             shape = parameter.data.shape
-            # W of a linear layer is (n_in, n_out), of a convolution (out channels, in channels, height, width).
+            # W of a linear layer is (n_in, n_out), of a convolution (out channels, in channels,
+            # height, width).
             fan_in = shape[0] if len(shape) == 2 else int(np.prod(shape[1:]))
             drawn = stream(seed, "init", name).standard_normal(shape, dtype=np.float32)
             parameter.data = drawn * np.float32(np.sqrt(1.0 / fan_in))
         else:
-            # numpy.random gives float64, and with one such parameter everything computed from it is float64.
+            # numpy.random gives float64, and with one such parameter everything computed from it is
+            # float64.
             parameter.data = parameter.data.astype(np.float32)

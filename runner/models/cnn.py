@@ -8,11 +8,16 @@ from runner.models.mlp import MLP
 
 
 class CNN(MLP):
-    """The blocks of `model.blocks`, by default one convolution with `model.channels`, then the hidden layers."""
+    """The blocks of `model.blocks`, then the hidden layers.
+
+    By default there is one block of one convolution with `model.channels`.
+    """
 
     def __init__(self, config: ModelConfig, engine: Engine) -> None:
         super().__init__(config, engine)
-        self.blocks = [engine.conv_block(channels) for channels in config.blocks or [[config.channels]]]
+        self.blocks = [
+            engine.conv_block(channels) for channels in config.blocks or [[config.channels]]
+        ]
         for i, block in enumerate(self.blocks, start=1):
             setattr(self, f"block{i}", block)
 

@@ -22,7 +22,8 @@ class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
         self.out = engine.output(N_CLASSES)
 
     def forward(self, x: Any) -> Any:
-        # x.reshape leaves an array an array; F.flatten would make a Variable of it, whose gradient is computed.
+        # x.reshape leaves an array an array; F.flatten would make a Variable of it, whose gradient
+        # is computed.
         x = x.reshape(len(x), -1)
         for layer in self.hidden:
             x = layer(x)

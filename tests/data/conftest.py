@@ -59,7 +59,7 @@ def small(monkeypatch):
 
 @pytest.fixture
 def serve():
-    """Call with {file name: bytes or callable(handler)}; returns the mirror's URL and its requests."""
+    """Call with {file name: bytes or callable(handler)}; a mirror's URL and its requests."""
     with contextlib.ExitStack() as stack:
 
         def start(pages):

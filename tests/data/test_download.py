@@ -1,4 +1,4 @@
-"""Files from mirrors: checked before they are kept, never waited for long, and only what is missing."""
+"""Files from mirrors: checked, kept, not waited for long, and only those that are missing."""
 
 import contextlib
 import gzip
@@ -69,7 +69,10 @@ def refuse(handler):
 BAD_PAGES = {
     "web page": (HTML, "a web page"),
     "truncated gz": (ZIPPED[:-20], "cut short"),
-    "wrong content": (gzip.compress(idx_bytes(small_arrays()[0] ^ 1)), "SHA-256 of the unpacked file is"),
+    "wrong content": (
+        gzip.compress(idx_bytes(small_arrays()[0] ^ 1)),
+        "SHA-256 of the unpacked file is",
+    ),
     "gzip bomb": (gzip.compress(bytes(10_000_000)), "magic number"),
     "not found": (None, "HTTP 404"),
     "out of service": (refuse, "HTTP 503"),
@@ -87,10 +90,14 @@ def test_a_bad_mirror_is_asked_once_and_the_next_one_used(tmp_path, small, serve
 
 
 @pytest.mark.parametrize(("page", "reason"), BAD_PAGES.values(), ids=BAD_PAGES.keys())
-def test_with_bad_mirrors_only_no_bad_file_is_left_and_the_reason_is_told(tmp_path, small, serve, page, reason):
+def test_with_bad_mirrors_only_no_bad_file_is_left_and_the_reason_is_told(
+    tmp_path, small, serve, page, reason
+):
     url, asked = serve(good_pages() | {f"{IMAGES}.gz": page})
     small(url)
-    with pytest.raises(DataError, match=f"{IMAGES}.gz: .*{reason}.*data.root=DIR or MNIST_ROOT=DIR"):
+    with pytest.raises(
+        DataError, match=f"{IMAGES}.gz: .*{reason}.*data.root=DIR or MNIST_ROOT=DIR"
+    ):
         data.prepare("mnist", tmp_path / "cache", allow_fallback=False)
     assert asked == [f"{IMAGES}.gz"] and everything_below(tmp_path) == []
 
@@ -123,7 +130,9 @@ def test_the_debian_packages_folder_is_used_after_the_users_cache(tmp_path, smal
     sha256 = small()
     system = write_files(tmp_path / "system", small_files())
     (system / f"{STEMS[3]}.gz").unlink()
-    write_files(tmp_path / "user-cache" / "ablation-runner" / "mnist", {STEMS[3]: small_files()[STEMS[3]]})
+    write_files(
+        tmp_path / "user-cache" / "ablation-runner" / "mnist", {STEMS[3]: small_files()[STEMS[3]]}
+    )
     entry = CATALOGUE["mnist"]
     source = replace(entry.source, folders=(str(system),))
     monkeypatch.setitem(CATALOGUE, "mnist", replace(entry, source=source))
@@ -145,7 +154,9 @@ def test_four_processes_that_download_at_once_end_in_one_valid_folder(tmp_path, 
     data.load("mnist", sha256, tmp_path / "cache")
 
 
-def test_a_process_killed_in_mid_download_leaves_nothing_that_is_taken_as_data(tmp_path, small, serve):
+def test_a_process_killed_in_mid_download_leaves_nothing_that_is_taken_as_data(
+    tmp_path, small, serve
+):
     half_sent, release = threading.Event(), threading.Event()
 
     def stall(handler):

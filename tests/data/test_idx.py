@@ -32,9 +32,14 @@ from runner.errors import DataError
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("dotted", [True, False])
 @pytest.mark.parametrize("by_variable", [True, False])
-def test_every_spelling_of_the_files_is_accepted(tmp_path, small, monkeypatch, zipped, dotted, by_variable):
+def test_every_spelling_of_the_files_is_accepted(
+    tmp_path, small, monkeypatch, zipped, dotted, by_variable
+):
     sha256 = small()
-    files = {(stem.replace("-idx", ".idx") if dotted else stem): content for stem, content in small_files().items()}
+    files = {
+        (stem.replace("-idx", ".idx") if dotted else stem): content
+        for stem, content in small_files().items()
+    }
     root = str(write_files(tmp_path / "root", files, zipped))
     if by_variable:
         monkeypatch.setenv("MNIST_ROOT", root)
@@ -49,12 +54,16 @@ def test_every_spelling_of_the_files_is_accepted(tmp_path, small, monkeypatch, z
 
 def test_a_plain_file_that_a_browser_left_under_the_gz_name_is_accepted(tmp_path, small):
     sha256 = small()
-    root = write_files(tmp_path / "root", {f"{stem}.gz": c for stem, c in small_files().items()}, zipped=False)
+    root = write_files(
+        tmp_path / "root", {f"{stem}.gz": c for stem, c in small_files().items()}, zipped=False
+    )
     assert data.prepare("mnist", tmp_path / "cache", str(root))[0].sha256 == sha256
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_a_missing_file_of_an_explicit_folder_is_an_error_without_fallback(tmp_path, small, monkeypatch, stem):
+def test_a_missing_file_of_an_explicit_folder_is_an_error_without_fallback(
+    tmp_path, small, monkeypatch, stem
+):
     small()
     root = write_files(tmp_path / "root", {s: c for s, c in small_files().items() if s != stem})
     expected = next(file.sha256 for file in idx.files(CATALOGUE["mnist"]) if file.stem == stem)
@@ -62,10 +71,14 @@ def test_a_missing_file_of_an_explicit_folder_is_an_error_without_fallback(tmp_p
     with pytest.raises(DataError, match=f"{stem}.gz is missing.*{expected}.*into {root}") as caught:
         data.prepare("mnist", tmp_path / "cache")
     assert caught.value.exit_code == 3
-    assert everything_below(tmp_path) == sorted(["root", *(f"root/{s}.gz" for s in STEMS if s != stem)])
+    assert everything_below(tmp_path) == sorted(
+        ["root", *(f"root/{s}.gz" for s in STEMS if s != stem)]
+    )
 
 
-def test_an_explicit_folder_that_is_not_there_is_an_error_even_when_the_cache_is_good(tmp_path, small):
+def test_an_explicit_folder_that_is_not_there_is_an_error_even_when_the_cache_is_good(
+    tmp_path, small
+):
     small()
     data.prepare("mnist", tmp_path / "cache", str(write_files(tmp_path / "root", small_files())))
     assert data.prepare("mnist", tmp_path / "cache")[0].name == "mnist"
@@ -110,12 +123,18 @@ DAMAGES = {
         "magic number 00000801, expected 00000803",
     ),
     "empty": ({LABELS: b""}, "magic number , expected 00000801"),
-    "cut in the header": ({IMAGES: small_files()[IMAGES][:10]}, "10 bytes end inside the header of 16"),
+    "cut in the header": (
+        {IMAGES: small_files()[IMAGES][:10]},
+        "10 bytes end inside the header of 16",
+    ),
     "count too high": (
         {IMAGES: header(IMAGES, 31, 4, 4)},
         r"promises 31 items \(512 bytes\), it holds 30 whole",
     ),
-    "count too low": ({LABELS: header(LABELS, 29)}, r"promises 29 items \(37 bytes\), it holds 30 whole"),
+    "count too low": (
+        {LABELS: header(LABELS, 29)},
+        r"promises 29 items \(37 bytes\), it holds 30 whole",
+    ),
     "absurd count": (
         {IMAGES: header(IMAGES, 2**32 - 1, 2**32 - 1, 2**32 - 1)},
         "promises 4,294,967,295 items",
@@ -124,7 +143,10 @@ DAMAGES = {
         {IMAGES: small_files()[IMAGES][:-16]},
         r"promises 30 items \(496 bytes\), it holds 29 whole",
     ),
-    "one byte longer": ({IMAGES: small_files()[IMAGES] + b"\0"}, "longer than the 496 bytes of shape"),
+    "one byte longer": (
+        {IMAGES: small_files()[IMAGES] + b"\0"},
+        "longer than the 496 bytes of shape",
+    ),
     "fewer images": ({IMAGES: fewer(29)[0]}, f"29 images, but .*{LABELS}.* 30 labels"),
     "fewer labels": ({LABELS: fewer(28)[1]}, "30 images, but .* 28 labels"),
     "fewer of both": (
@@ -132,7 +154,10 @@ DAMAGES = {
         r"shape \(29, 4, 4\), expected \(30, 4, 4\)",
     ),
     "label 17": ({LABELS: with_label_17(LABELS)}, "label 17 at position 5, expected 0 to 9"),
-    "other order of axes": ({IMAGES: header(IMAGES, 30, 2, 8)}, r"shape \(30, 2, 8\), expected \(30, 4, 4\)"),
+    "other order of axes": (
+        {IMAGES: header(IMAGES, 30, 2, 8)},
+        r"shape \(30, 2, 8\), expected \(30, 4, 4\)",
+    ),
     "web page": ({IMAGES: HTML}, "a web page, not an IDX file .*<!DOCTYPE html>"),
 }
 
@@ -203,7 +228,12 @@ def test_a_changed_byte_of_a_gz_is_refused_or_changes_no_pixel(tmp_path, small):
             refused += 1
         else:
             # Bytes of the gzip header, such as a time stamp.
-            arrays = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
+            arrays = [
+                dataset.train_images,
+                dataset.train_labels,
+                dataset.test_images,
+                dataset.test_labels,
+            ]
             assert position < 10 and written_out_digest(arrays) == sha256
     assert refused >= len(ZIPPED) - 10
 
@@ -212,6 +242,10 @@ def test_a_valid_file_with_another_content_names_both_hashes(tmp_path, small):
     small()
     images = small_arrays()[0] ^ 1
     root = write_files(tmp_path / "root", small_files() | {IMAGES: idx_bytes(images)})
-    digest, expected = (hashlib.sha256(idx_bytes(array)).hexdigest() for array in (images, small_arrays()[0]))
-    with pytest.raises(DataError, match=f"{IMAGES}.gz: SHA-256 .* is {digest}, expected {expected}.*into {root}"):
+    digest, expected = (
+        hashlib.sha256(idx_bytes(array)).hexdigest() for array in (images, small_arrays()[0])
+    )
+    with pytest.raises(
+        DataError, match=f"{IMAGES}.gz: SHA-256 .* is {digest}, expected {expected}.*into {root}"
+    ):
         data.prepare("mnist", tmp_path / "cache", str(root))

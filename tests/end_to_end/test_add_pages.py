@@ -24,9 +24,20 @@ def test_the_page_about_an_optimizer_adds_one_to_one_engine_and_not_to_the_other
     (start,) = (line for line in lines(tmp_path) if line["kind"] == "start")
     assert start["config"]["optimizer"]["name"] == "adagrad" and start["engine"] == "stock"
 
-    words = ("python", "-m", "runner", "engine=fast", "optimizer.name=adagrad", "data=digits", "train.epochs=2")
+    words = (
+        "python",
+        "-m",
+        "runner",
+        "engine=fast",
+        "optimizer.name=adagrad",
+        "data=digits",
+        "train.epochs=2",
+    )
     refused = typed(tmp_path, *words, code=2)
-    assert "optimizer.name=adagrad: allowed with engine=fast is one of adam, sgd, momentum" in refused.err
+    assert (
+        "optimizer.name=adagrad: allowed with engine=fast is one of adam, sgd, momentum"
+        in refused.err
+    )
     assert len(epochs(tmp_path)) == 2
 
 
@@ -42,7 +53,15 @@ def test_the_page_about_a_data_set_adds_one_and_refuses_files_with_another_conte
     labels = bytearray((tmp_path / "t10k-labels-idx1-ubyte").read_bytes())
     labels[-1] ^= 1
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(labels)
-    words = ("python", "-m", "runner", "data=stripes", "data.root=.", "train.batch_size=20", "seed=1")
+    words = (
+        "python",
+        "-m",
+        "runner",
+        "data=stripes",
+        "data.root=.",
+        "train.batch_size=20",
+        "seed=1",
+    )
     assert hashes[3] in typed(tmp_path, *words, code=3).err
 
 
@@ -52,8 +71,13 @@ def test_the_page_about_a_metric_adds_one_that_is_recorded_defined_and_claimable
     for metrics in epochs(tmp_path):
         assert metrics["gap/loss"] == metrics["test/loss"] - metrics["train_eval/loss"] != 0
 
-    code = "from runner.record import METRICS, parse_reduction as p; print(*METRICS, p('final(gap/loss)'), sep='\\n')"
+    code = (
+        "from runner.record import METRICS, parse_reduction as parse;"
+        "print(*METRICS, parse('final(gap/loss)'), sep='\\n')"
+    )
     *names, reduction = typed(tmp_path, "python", "-c", code).out.splitlines()
-    defined = re.findall(r"^\| `([a-z_]+/[a-z_]+)` \|", (tmp_path / "docs/metrics.md").read_text(), flags=re.M)
+    defined = re.findall(
+        r"^\| `([a-z_]+/[a-z_]+)` \|", (tmp_path / "docs/metrics.md").read_text(), flags=re.M
+    )
     assert defined == names and "gap/loss" in names
     assert reduction == "final(gap/loss)"

@@ -16,7 +16,10 @@ from runner.engine.dezero import F, L, dezero, named_parameters
 def in_new_process(code, *arguments):
     """What the code prints as JSON; a warning is an error there too."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -26,7 +29,7 @@ def in_new_process(code, *arguments):
 # The same probe of the repaired DeZero, in this process, and of DeZero as shipped, in another
 # =============================================================================
 def probe(dezero, np):
-    """Every repair that the CPU can show, as name: what DeZero does. Uses no global of this file."""
+    """What DeZero does, by name of the repair (on the CPU); uses no global of this file."""
     F, L = dezero.functions, dezero.layers
     x, image = np.ones((2, 3), np.float32), np.ones((2, 3, 4, 4), np.float32)
     outcomes = {}
@@ -129,7 +132,9 @@ def repaired():
         ("GetItem", [2.0, 1.0], "AttributeError"),
     ],
 )
-def test_a_repair_works_and_dezero_as_shipped_fails_there(what, right, broken, repaired, as_shipped):
+def test_a_repair_works_and_dezero_as_shipped_fails_there(
+    what, right, broken, repaired, as_shipped
+):
     assert repaired[what] == right
     assert as_shipped[what] == broken
 
@@ -164,7 +169,9 @@ print(json.dumps({
     "np.int": "as it was" if np.__dict__.get("int") is mark else "int" in np.__dict__,
     "hasattr": hasattr(np, "int"),
     # NumPy itself adds submodules when they are first used.
-    "new names": [n for n in np.__dict__ if n not in before and not isinstance(np.__dict__[n], types.ModuleType)],
+    "new names": [
+        n for n, v in vars(np).items() if n not in before and not isinstance(v, types.ModuleType)
+    ],
     "gpu_enable": dezero.cuda.gpu_enable,
     "trains": trains,
 }))
@@ -204,7 +211,9 @@ def numerical_gradient(f, x, h=1e-6):
         up, down = x.copy(), x.copy()
         up[i] += h
         down[i] -= h
-        gradient[i] = (float(f(dezero.Variable(up)).data) - float(f(dezero.Variable(down)).data)) / (2 * h)
+        gradient[i] = (
+            float(f(dezero.Variable(up)).data) - float(f(dezero.Variable(down)).data)
+        ) / (2 * h)
     return gradient
 
 
@@ -288,8 +297,13 @@ def test_on_a_gpu_a_lazy_layer_trains_and_saving_leaves_it_there(tmp_path):
 
     layer = L.Linear(2)
     F.sum(layer(cupy.ones((4, 3), cupy.float32))[cupy.array([0, 0, 1])]).backward()
-    assert all(isinstance(p.grad.data, cupy.ndarray) and p.grad.data.dtype == cupy.float32 for p in layer.params())
+    assert all(
+        isinstance(p.grad.data, cupy.ndarray) and p.grad.data.dtype == cupy.float32
+        for p in layer.params()
+    )
     layer.save_weights(tmp_path / "weights.npz")
     before = cupy.asnumpy(layer.W.data)
     layer.load_weights(tmp_path / "weights.npz")
-    assert isinstance(layer.W.data, cupy.ndarray) and np.array_equal(cupy.asnumpy(layer.W.data), before)
+    assert isinstance(layer.W.data, cupy.ndarray) and np.array_equal(
+        cupy.asnumpy(layer.W.data), before
+    )

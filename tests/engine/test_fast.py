@@ -1,4 +1,4 @@
-"""Training with the fast engine: the stock engine's losses at every step, and the same bits however it is cut."""
+"""The fast engine has the stock engine's losses at each step, and the same bits after a stop."""
 
 import math
 
@@ -39,7 +39,11 @@ LR = {"adam": 1e-3, "momentum": 1e-3, "sgd": 1e-2}
 
 
 def train(run, data, epochs=1, batch_size=100, position=None, should_stop=lambda: False):
-    return list(training.train(assembled(run, data, epochs, batch_size), position or Position(), should_stop))
+    return list(
+        training.train(
+            assembled(run, data, epochs, batch_size), position or Position(), should_stop
+        )
+    )
 
 
 @pytest.fixture
@@ -66,17 +70,24 @@ def watched(monkeypatch):
 @each_network
 def test_a_model_starts_with_the_weights_of_the_stock_engines(network, new_run):
     fast, stock = (
-        weights(new_run(engine=e, image_shape=(1, 28, 28), **NETWORKS[network][0])) for e in ("fast", "stock")
+        weights(new_run(engine=e, image_shape=(1, 28, 28), **NETWORKS[network][0]))
+        for e in ("fast", "stock")
     )
     assert list(fast) == list(stock)
-    assert all(fast[n].tobytes() == stock[n].tobytes() and fast[n].shape == stock[n].shape for n in fast)
+    assert all(
+        fast[n].tobytes() == stock[n].tobytes() and fast[n].shape == stock[n].shape for n in fast
+    )
     assert {w.dtype.name for w in fast.values()} == {"float32"}
 
 
 @pytest.mark.parametrize(
     "network, optimizer, n_images",
     [(network, "adam", 2000) for network in NETWORKS]
-    + [(network, optimizer, 1000) for network in ("conv1", "blocks") for optimizer in ("momentum", "sgd")],
+    + [
+        (network, optimizer, 1000)
+        for network in ("conv1", "blocks")
+        for optimizer in ("momentum", "sgd")
+    ],
 )
 def test_an_epoch_has_the_losses_of_the_stock_engine_at_every_step(
     network, optimizer, n_images, new_run, mnist, few, watched, monkeypatch
@@ -85,7 +96,9 @@ def test_an_epoch_has_the_losses_of_the_stock_engine_at_every_step(
     model, scale = NETWORKS[network]
     seen, records, after = {}, {}, {}
     for engine in ("fast", "stock"):
-        run = new_run(engine=engine, image_shape=(1, 28, 28), optimizer=optimizer, lr=LR[optimizer], **model)
+        run = new_run(
+            engine=engine, image_shape=(1, 28, 28), optimizer=optimizer, lr=LR[optimizer], **model
+        )
         start = weights(run)
         steps = watched(run.engine)
         (records[engine],) = train(run, few(mnist, n_images, 300, scale=scale))
@@ -132,13 +145,17 @@ def stops_at(*questions):
 
 @each_small
 @each_optimizer
-def test_two_trainings_of_a_seed_have_the_same_bits_and_of_two_seeds_have_not(small, optimizer, new_run, data):
+def test_two_trainings_of_a_seed_have_the_same_bits_and_of_two_seeds_have_not(
+    small, optimizer, new_run, data
+):
     trainings = []
     for seed in (4, 4, 5):
         run = small_run(new_run, small, optimizer, seed=seed)
         trainings.append((without_times(train(run, data, EPOCHS, BATCH)), everything(run)))
     assert trainings[0] == trainings[1]
-    assert trainings[0][0] != trainings[2][0] and trainings[0][1]["out/W"] != trainings[2][1]["out/W"]
+    assert (
+        trainings[0][0] != trainings[2][0] and trainings[0][1]["out/W"] != trainings[2][1]["out/W"]
+    )
 
 
 @each_small
@@ -175,12 +192,16 @@ def test_evaluating_more_often_changes_no_bit_of_training(small, new_run, data):
         return False
 
     records = train(plain, data, EPOCHS, BATCH)
-    assert without_times(train(often, data, EPOCHS, BATCH, should_stop=evaluate_and_go_on)) == without_times(records)
+    assert without_times(
+        train(often, data, EPOCHS, BATCH, should_stop=evaluate_and_go_on)
+    ) == without_times(records)
     assert everything(often) == everything(plain)
 
 
 @each_small
-def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(small, new_run, data, monkeypatch):
+def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(
+    small, new_run, data, monkeypatch
+):
     run = small_run(new_run, small, "adam")
     train(run, data, 1, BATCH)
     for masked_epoch in (None, 1):
@@ -198,7 +219,8 @@ def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(small, new_r
 # =============================================================================
 @each_optimizer
 def test_units_that_die_leave_no_subnormal_number_behind(optimizer, new_run, digits, few):
-    # Steps so long that the ReLU of nearly every unit stays 0, and only the weight decay changes its weights.
+    # Steps so long that the ReLU of nearly every unit stays 0, and only the weight decay changes
+    # its weights.
     lr = {"adam": 1.0, "momentum": 2.0, "sgd": 20.0}[optimizer]
     run = small_run(new_run, "cnn", optimizer, lr=lr, hidden_size=30, dropout=False)
     data = few(digits, 1000, 100)
@@ -207,10 +229,14 @@ def test_units_that_die_leave_no_subnormal_number_behind(optimizer, new_run, dig
     x = run.engine.pixels(data.train_images, np.arange(1000), data.scale)
     hidden = run.model.fc1(run.model.block1(x).data.reshape(1000, -1)).data
     assert (hidden.max(axis=0) == 0).sum() > 15
-    arrays = weights(run) | {n: a for n, a in optimizers.state(run.optimizer, run.model).items() if n != "t"}
+    arrays = weights(run) | {
+        n: a for n, a in optimizers.state(run.optimizer, run.model).items() if n != "t"
+    }
     smallest = np.finfo(np.float32).tiny
     for name, array in arrays.items():
-        assert np.isfinite(array).all() and not ((array != 0) & (np.abs(array) < smallest)).any(), name
+        assert np.isfinite(array).all() and not ((array != 0) & (np.abs(array) < smallest)).any(), (
+            name
+        )
 
 
 # =============================================================================
@@ -221,7 +247,11 @@ class Users(Model):
 
     def __init__(self, engine, between):
         super().__init__()
-        self.hidden, self.between, self.out = engine.hidden("fc1", 16, None), between, engine.output(10)
+        self.hidden, self.between, self.out = (
+            engine.hidden("fc1", 16, None),
+            between,
+            engine.output(10),
+        )
         self.own = L.Linear(16)
 
     def forward(self, x):
@@ -233,12 +263,17 @@ BETWEEN = {
     "reshape": (lambda net, h: F.reshape(h, (len(h), -1)), ()),
     "sigmoid": (lambda net, h: F.sigmoid(h), ("Sigmoid",)),
     "sum": (lambda net, h: h + h, ("Add",)),
-    "several": (lambda net, h: F.tanh(net.own(h)) + F.sigmoid(h), ("Add", "Linear", "Sigmoid", "Tanh")),
+    "several": (
+        lambda net, h: F.tanh(net.own(h)) + F.sigmoid(h),
+        ("Add", "Linear", "Sigmoid", "Tanh"),
+    ),
 }
 
 
 @pytest.mark.parametrize("between", BETWEEN)
-def test_a_users_model_trains_as_on_the_stock_engine_and_its_own_functions_are_named(between, new_run, data, watched):
+def test_a_users_model_trains_as_on_the_stock_engine_and_its_own_functions_are_named(
+    between, new_run, data, watched
+):
     compute, names = BETWEEN[between]
     seen = {}
     for engine in ("fast", "stock"):
@@ -248,8 +283,13 @@ def test_a_users_model_trains_as_on_the_stock_engine_and_its_own_functions_are_n
         model.own(np.zeros((1, 16), np.float32))
         for i, parameter in enumerate(named_parameters(model).values()):
             rng = np.random.default_rng(i)
-            parameter.data = rng.standard_normal(parameter.shape, dtype=np.float32) * np.float32(0.2)
-        run.model, run.optimizer = model, run.engine.optimizer(OptimizerConfig("adam", 0.01, 1e-4, 0.9), model)
+            parameter.data = rng.standard_normal(parameter.shape, dtype=np.float32) * np.float32(
+                0.2
+            )
+        run.model, run.optimizer = (
+            model,
+            run.engine.optimizer(OptimizerConfig("adam", 0.01, 1e-4, 0.9), model),
+        )
         assembled(run, data).warm_up()
         assert run.engine.fallbacks == (names if engine == "fast" else ())
         steps = watched(run.engine)

@@ -42,7 +42,9 @@ def both(*args, **options):
 def random_gradients(step, shapes=SHAPES):
     """Of all sizes from 1e-6 to 100."""
     rng = np.random.default_rng([1, step])
-    return [(rng.standard_normal(s) * 10.0 ** rng.uniform(-6, 2, s)).astype(np.float32) for s in shapes]
+    return [
+        (rng.standard_normal(s) * 10.0 ** rng.uniform(-6, 2, s)).astype(np.float32) for s in shapes
+    ]
 
 
 def step(model, optimizer, gradients, in_place=False):
@@ -61,9 +63,13 @@ def step(model, optimizer, gradients, in_place=False):
 
 
 def everything(model, optimizer):
-    """Weights and the optimizer's state by name; DeZero makes its arrays when asked, and they are zero before."""
+    """Weights and optimizer state by name; zeros for arrays that DeZero has not made yet."""
     parameters = named_parameters(model)
-    arrays = {f"{slot}/{name}": np.zeros_like(p.data) for slot in optimizer.slots for name, p in parameters.items()}
+    arrays = {
+        f"{slot}/{name}": np.zeros_like(p.data)
+        for slot in optimizer.slots
+        for name, p in parameters.items()
+    }
     arrays |= {name: p.data.copy() for name, p in parameters.items()}
     return arrays | {n: np.array(a) for n, a in optimizers.state(optimizer, model).items()}
 
@@ -147,9 +153,12 @@ def test_a_hook_of_the_users_does_what_it_does_in_dezero(optimizer, decay):
         own.add_hook(dezero.optimizers.ClipGrad(10.0))
     n_clipped = 0
     for n in range(STEPS):
-        # Integers, because DeZero sums squares in the order of a set: these sums are exact in any order.
+        # Integers, because DeZero sums squares in the order of a set: these sums are exact in any
+        # order.
         rng = np.random.default_rng([3, n])
-        gradients = [rng.integers(-3, 4, shape).astype(np.float32) * (n % 5 > 0) for shape in SHAPES]
+        gradients = [
+            rng.integers(-3, 4, shape).astype(np.float32) * (n % 5 > 0) for shape in SHAPES
+        ]
         n_clipped += sum(float((g**2).sum()) for g in gradients) > 10.0**2
         step(*fast, gradients, in_place=True)
         step(*stock, gradients)
@@ -157,13 +166,16 @@ def test_a_hook_of_the_users_does_what_it_does_in_dezero(optimizer, decay):
     if decay:  # then the sums are of floats, and their order shows
         of_fast, of_stock = everything(*fast), everything(*stock)
         for name in of_fast:
-            np.testing.assert_allclose(of_fast[name], of_stock[name], rtol=1e-5, atol=1e-7, err_msg=name)
+            np.testing.assert_allclose(
+                of_fast[name], of_stock[name], rtol=1e-5, atol=1e-7, err_msg=name
+            )
     else:
         assert_same_bits(fast, stock)
 
 
 def test_weight_decay_comes_before_a_hook_that_the_user_adds_as_in_dezero():
-    # Weights of 1 with a decay of 1/2 and no other gradient: clipped to the norm of one number, 1/4.
+    # Weights of 1 with a decay of 1/2 and no other gradient: clipped to the norm of one number,
+    # 1/4.
     weights = []
     for engine in ("fast", "stock"):
         model = Bare(shapes=((1,),))
@@ -190,7 +202,9 @@ def test_a_hook_that_takes_a_gradient_away_freezes_the_parameter():
 @each_optimizer
 @pytest.mark.parametrize("before", ["fast", "stock"])
 @pytest.mark.parametrize("after", ["fast", "stock"])
-def test_a_checkpoint_of_either_engine_goes_on_in_the_other_with_the_same_bits(before, after, optimizer):
+def test_a_checkpoint_of_either_engine_goes_on_in_the_other_with_the_same_bits(
+    before, after, optimizer
+):
     whole, first, second = (made(e, optimizer, 1e-4) for e in ("stock", before, after))
     for n in range(10):
         step(*whole, random_gradients(n))
@@ -218,7 +232,9 @@ def test_parameters_lie_in_one_array_apart_by_whole_cache_lines(optimizer):
     for name, p in named_parameters(model).items():
         assert np.shares_memory(p.data, flat.data) and p.data.shape == SHAPES[int(name[1:])]
         starts.append((p.data.ctypes.data - flat.data.ctypes.data) // p.data.itemsize)
-        assert (p.gradient_place.ctypes.data - flat.gradients.ctypes.data) // p.data.itemsize == starts[-1]
+        assert (
+            p.gradient_place.ctypes.data - flat.gradients.ctypes.data
+        ) // p.data.itemsize == starts[-1]
     assert starts == [0, 16, 32, 48, 112, 128] and flat.data.size == 208
     for n in range(3):
         step(model, own, random_gradients(n))
@@ -231,9 +247,9 @@ def test_parameters_lie_in_one_array_apart_by_whole_cache_lines(optimizer):
 N_LONG, LR = 3000, 1e-3
 # Ten numbers for each decade, from 1 down to below the smallest float32.
 SIZES = np.logspace(-46, 0, 461).astype(np.float32)
-# The largest difference to DeZero's weights after that many steps, beside a relative one of a last bit or two. Adam
-# drops a gradient g below TINY / (1 - beta1), for which DeZero takes a step of lr * g / eps. Momentum drops up to TINY
-# / (1 - momentum) a step, and SGD drops weights alone.
+# The largest difference to DeZero's weights after that many steps, beside a relative one of a last
+# bit or two. Adam drops a gradient g below TINY / (1 - beta1), for which DeZero takes a step of lr
+# * g / eps. Momentum drops up to TINY / (1 - momentum) a step, and SGD drops weights alone.
 FURTHEST = {
     "adam": N_LONG * LR * (TINY / (1 - 0.9)) / 1e-8 * 1.2,
     "momentum": N_LONG * TINY / (1 - 0.9) * 1.2,
@@ -246,7 +262,7 @@ def is_subnormal(array):
 
 
 def long_gradients(n):
-    """For each parameter: a gradient for ten steps and then none, none at all, and twice gradients of all sizes."""
+    """Gradient 1 for ten steps, then 0; always 0; gradients of all sizes; and with a sign."""
     died = np.ones_like(SIZES) if n < 10 else np.zeros_like(SIZES)
     return [died, np.zeros_like(SIZES), SIZES, np.roll(SIZES, 100) * (-1 if n % 3 == 0 else 1)]
 
@@ -272,7 +288,9 @@ def test_no_number_ever_becomes_subnormal_and_none_moves_further_than_that(optim
     assert n_seen["fast"] == 0 < n_seen["stock"]
     for name, p in named_parameters(fast[0]).items():
         of_dezero = named_parameters(stock[0])[name].data
-        np.testing.assert_allclose(p.data, of_dezero, rtol=2e-7, atol=FURTHEST[optimizer], err_msg=name)
+        np.testing.assert_allclose(
+            p.data, of_dezero, rtol=2e-7, atol=FURTHEST[optimizer], err_msg=name
+        )
         assert not p.data[(np.abs(p.data) < TINY)].any()
 
 

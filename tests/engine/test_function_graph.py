@@ -1,4 +1,4 @@
-"""The fast engine's functions within a DeZero graph: who gets which gradient, in which memory, of which type."""
+"""The fast engine's functions in a DeZero graph: gradients, their memory and their type."""
 
 import math
 
@@ -63,13 +63,17 @@ def test_an_input_that_is_a_plain_array_gets_no_gradient(name):
 @each_function
 def test_a_second_derivative_is_refused_with_the_way_to_have_it(name):
     y = FUNCTIONS[name][0]()(*variables(name))
-    with pytest.raises(NotImplementedError, match="^the fast engine gives first derivatives only.*engine=stock$"):
+    with pytest.raises(
+        NotImplementedError, match="^the fast engine gives first derivatives only.*engine=stock$"
+    ):
         F.sum(y).backward(create_graph=True)
 
 
 def test_a_second_derivative_of_the_loss_is_refused_too():
     loss = functions.SoftmaxCrossEntropy(cpu)(Variable(random(3, 4)), np.array([0, 1, 2]))
-    with pytest.raises(NotImplementedError, match="^the fast engine gives first derivatives only.*engine=stock$"):
+    with pytest.raises(
+        NotImplementedError, match="^the fast engine gives first derivatives only.*engine=stock$"
+    ):
         loss.backward(create_graph=True)
 
 
@@ -83,7 +87,9 @@ class Twice(Model):
 
 
 @pytest.mark.parametrize("has_places", [False, True])
-@pytest.mark.parametrize("make", [lambda: functions.Linear(cpu), lambda: functions.LinearRelu(cpu, None)])
+@pytest.mark.parametrize(
+    "make", [lambda: functions.Linear(cpu), lambda: functions.LinearRelu(cpu, None)]
+)
 def test_a_parameter_used_twice_gets_the_sum_of_both_gradients(make, has_places):
     model, stock = Twice(), Twice()
     if has_places:
@@ -210,12 +216,18 @@ def test_the_loss_of_float32_scores_and_its_gradient_are_float32():
 # =============================================================================
 # Numbers that are not finite
 # =============================================================================
-PARAMETERS = [f"{layer}/{p}" for layer in ("block1/conv1", "block2/conv1", "fc1/linear", "out") for p in ("W", "b")]
+PARAMETERS = [
+    f"{layer}/{p}"
+    for layer in ("block1/conv1", "block2/conv1", "fc1/linear", "out")
+    for p in ("W", "b")
+]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_a_weight_that_is_not_finite_shows_in_the_loss_where_it_does_in_dezero(name, value, new_run, mnist):
+def test_a_weight_that_is_not_finite_shows_in_the_loss_where_it_does_in_dezero(
+    name, value, new_run, mnist
+):
     finite = {}
     for engine in ("fast", "stock"):
         run = new_run(engine=engine, image_shape=(1, 28, 28), blocks=[[2], [3]], dropout=False)

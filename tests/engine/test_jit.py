@@ -1,4 +1,4 @@
-"""When the fast engine compiles: all of it in `warm_up`, which changes nothing, and once for a machine."""
+"""The fast engine compiles in `warm_up`, which changes nothing else, and once for a machine."""
 
 import importlib
 import os
@@ -57,9 +57,19 @@ def test_warming_up_changes_no_weight_no_state_and_no_mask(model, optimizer, new
 
 
 def dispatchers():
-    modules = [importlib.import_module(f"{cpu.__name__}.{m.name}") for m in pkgutil.iter_modules(cpu.__path__)]
-    kernels = {f"{m.__name__}.{n}": d for m in modules for n, d in vars(m).items() if isinstance(d, Dispatcher)}
-    return {name: d for name, d in kernels.items() if name.rpartition(".")[0] == d.py_func.__module__}
+    modules = [
+        importlib.import_module(f"{cpu.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(cpu.__path__)
+    ]
+    kernels = {
+        f"{m.__name__}.{n}": d
+        for m in modules
+        for n, d in vars(m).items()
+        if isinstance(d, Dispatcher)
+    }
+    return {
+        name: d for name, d in kernels.items() if name.rpartition(".")[0] == d.py_func.__module__
+    }
 
 
 @pytest.fixture
@@ -68,7 +78,9 @@ def compiled():
     kernels = dispatchers()
     for dispatcher in kernels.values():
         dispatcher._reset_overloads()  # other tests have asked too
-    return lambda: {name: list(map(str, d.signatures)) for name, d in kernels.items() if d.signatures}
+    return lambda: {
+        name: list(map(str, d.signatures)) for name, d in kernels.items() if d.signatures
+    }
 
 
 @each_model
@@ -93,7 +105,9 @@ def test_training_and_evaluating_ask_for_no_kernel_that_warming_up_has_not(
     assert compiled() == after_warm_up
 
 
-def test_a_step_in_which_a_parameter_has_no_gradient_asks_for_no_other_kernel(new_run, digits, few, compiled):
+def test_a_step_in_which_a_parameter_has_no_gradient_asks_for_no_other_kernel(
+    new_run, digits, few, compiled
+):
     for optimizer in ("adam", "momentum", "sgd"):
         run, data = new_run(engine="fast", optimizer=optimizer), few(digits, 25, 10)
         run.optimizer.add_hook(lambda parameters: parameters[0].cleargrad())
@@ -125,25 +139,32 @@ from runner.train import epochs
 
 before, numbers = engine.compiles("fast", "cpu"), np.random.default_rng(0)
 fast = engine.create("fast", seeding.Masks(0), "cpu")
-knobs = dict(kind="mlp", channels=1, blocks=None, hidden_size=4, fc_depth=1, dropout=True, dropout_ratio=0.5)
-net = models.build(ModelConfig(**knobs, options={}), fast, (1, 4, 4), 0)
+knobs = dict(kind="mlp", channels=1, blocks=None, hidden_size=4, fc_depth=1, options={})
+net = models.build(ModelConfig(**knobs, dropout=True, dropout_ratio=0.5), fast, (1, 4, 4), 0)
 sgd = fast.optimizer(OptimizerConfig(name="sgd", lr=0.1, weight_decay=0.0, momentum=0.9), net)
-images, labels = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8), np.arange(6, dtype=np.uint8)
+images = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8)
+labels = np.arange(6, dtype=np.uint8)
 data = Data(images, labels, images, labels, 255.0)
 config = Parts(seed=0, train=Parts(epochs=1, batch_size=2))
+parts = Parts(config=config, engine=fast, data=data, model=net, optimizer=sgd)
 with event.install_recorder("numba:compile") as compiling:
-    (record,) = epochs.train(Parts(config=config, engine=fast, data=data, model=net, optimizer=sgd), Position())
-print(before, engine.compiles("fast", "cpu"), len(compiling.buffer) > 0, record.train_loss, record.test_masked_loss)
+    (record,) = epochs.train(parts, Position())
+print(before, engine.compiles("fast", "cpu"), len(compiling.buffer) > 0)
+print(record.train_loss, record.test_masked_loss)
 """
 
 
 @pytest.fixture
 def tiny_run(tmp_path):
-    """Call with a home and a package folder for what a process that trains prints about its kernels."""
+    """Call with a cache and a package folder: what a training process says of its kernels."""
 
     def call(cache, package=REPO):
         environment = {n: v for n, v in os.environ.items() if not n.startswith("NUMBA_CACHE")}
-        environment |= {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {
+            "XDG_CACHE_HOME": str(cache),
+            "MPLCONFIGDIR": str(tmp_path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         ended = subprocess.run(
             [sys.executable, "-W", "error", "-c", TINY_RUN],
             env=environment,
@@ -167,12 +188,16 @@ def test_a_machine_compiles_once(tiny_run, tmp_path):
     assert same_losses == losses
 
 
-def test_without_a_folder_to_keep_kernels_in_it_trains_and_keeps_them_nowhere_else(tiny_run, tmp_path):
-    # No folder can be made below a file. Numba would then keep kernels beside the sources, by a rule that does not see
-    # a change in the file of another kernel.
+def test_without_a_folder_to_keep_kernels_in_it_trains_and_keeps_them_nowhere_else(
+    tiny_run, tmp_path
+):
+    # No folder can be made below a file. Numba would then keep kernels beside the sources, by a
+    # rule that does not see a change in the file of another kernel.
     (tmp_path / "file").touch()
     package = tmp_path / "package"
-    shutil.copytree(REPO / "runner", package / "runner", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        REPO / "runner", package / "runner", ignore=shutil.ignore_patterns("__pycache__")
+    )
     compiling, losses = tiny_run(tmp_path / "file" / "cache", package)
     assert losses == tiny_run(tmp_path / "cache")[1]
     assert [path.name for path in package.rglob("*.nb?")] == []

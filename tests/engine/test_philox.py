@@ -41,7 +41,12 @@ def test_the_kernel_gives_the_known_answers_of_random123(counter, key, expected)
     assert " ".join(f"{w:08x}" for w in filled(1, counter, key)) == expected
 
 
-@given(st.integers(0, 20), st.integers(0, WORD - 20), st.tuples(WORDS, WORDS, WORDS), st.tuples(WORDS, WORDS))
+@given(
+    st.integers(0, 20),
+    st.integers(0, WORD - 20),
+    st.tuples(WORDS, WORDS, WORDS),
+    st.tuples(WORDS, WORDS),
+)
 def test_the_kernel_gives_the_words_of_seeding(n_quads, first, others, key):
     quads = np.arange(first, first + n_quads, dtype=np.uint64)
     expected = np.stack(philox((quads, *others), key), axis=1).ravel()
@@ -71,7 +76,9 @@ def hidden(engine, n_units, ratio, seed, n_in=3):
 )
 @example(seed=2**63 - 1, n_rows=3, n_units=7, ratio=0.5, time=WORD, first_row=9_999)
 @example(seed=2**32 + 5, n_rows=5, n_units=3, ratio=0.999, time=1, first_row=None)
-def test_dropout_keeps_the_units_that_the_stock_engine_keeps(seed, n_rows, n_units, ratio, time, first_row):
+def test_dropout_keeps_the_units_that_the_stock_engine_keeps(
+    seed, n_rows, n_units, ratio, time, first_row
+):
     x = np.random.default_rng(n_rows).standard_normal((n_rows, 3), dtype=np.float32)
     by_engine = []
     for engine in ("fast", "stock"):

@@ -14,7 +14,9 @@ from runner.seeding import Masks
     data=st.data(),
 )
 def test_pixels_are_the_images_of_the_rows_divided_by_the_scale(shape, scale, data):
-    rows = np.array(data.draw(st.lists(st.integers(0, shape[0] - 1), min_size=1, max_size=8)), dtype=np.int64)
+    rows = np.array(
+        data.draw(st.lists(st.integers(0, shape[0] - 1), min_size=1, max_size=8)), dtype=np.int64
+    )
     images = np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(np.uint8)
     engine = engines.create("fast", Masks(0), "cpu")
     batch = engine.pixels(images, rows, scale)
@@ -27,7 +29,10 @@ def test_every_value_of_a_pixel_is_divided_as_numpy_does():
     images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
     fast, stock = (engines.create(name, Masks(0), "cpu") for name in ("fast", "stock"))
     for scale in (1.0, 16.0, 255.0, 3.0, 0.7):
-        assert fast.pixels(images, np.array([0]), scale).tobytes() == stock.pixels(images, [0], scale).tobytes()
+        assert (
+            fast.pixels(images, np.array([0]), scale).tobytes()
+            == stock.pixels(images, [0], scale).tobytes()
+        )
 
 
 def test_pixels_of_a_file_that_is_mapped_read_only_are_the_same(tmp_path):

@@ -1,4 +1,4 @@
-"""The stock engine is DeZero: float32 throughout, and the numbers of the published loop, bit for bit."""
+"""The stock engine is DeZero: float32 throughout, and the bits of the published loop."""
 
 import importlib.util
 import json
@@ -18,7 +18,8 @@ from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
 from runner.train import run as runs
 
-# The published configurations: what varies, as arguments of new_run, and what pixels are divided by.
+# The published configurations: what varies, as arguments of new_run, and what pixels are divided
+# by.
 PUBLISHED = {
     "book_mlp": (dict(kind="mlp", hidden_size=1000, fc_depth=2, dropout=False), 255.0),
     "conv1": (dict(channels=1, hidden_size=1000, fc_depth=2), 1.0),
@@ -33,7 +34,7 @@ def train(run, data, epochs=1, batch_size=100):
 
 @pytest.fixture
 def spied(monkeypatch):
-    """Call with an engine for the lists of losses and of counts of right answers that it will return."""
+    """Call with an engine: the losses and the numbers of right answers that it will give."""
 
     def spy(engine):
         losses, counts = [], []
@@ -66,7 +67,9 @@ def variables_behind(loss):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
-@pytest.mark.parametrize("model", [dict(blocks=[[2, 2], [3]], fc_depth=2), dict(kind="mlp", fc_depth=2)], ids=str)
+@pytest.mark.parametrize(
+    "model", [dict(blocks=[[2, 2], [3]], fc_depth=2), dict(kind="mlp", fc_depth=2)], ids=str
+)
 def test_everything_that_a_training_step_computes_is_float32(
     model, optimizer, new_run, digits, few, spied, monkeypatch
 ):
@@ -146,7 +149,8 @@ class Conv30(Model):
         return self.l1(x)
 
 
-# The class of each net as it was published, and its attribute for each layer of ours, in the order of our names.
+# The class of each net as it was published, and its attribute for each layer of ours, in the order
+# of our names.
 PUBLISHED_CLASSES = {
     "book_mlp": (BookMLP, {"fc1/linear": "l0", "fc2/linear": "l1", "out": "l2"}),
     "conv1": (Conv1, {"block1/conv1": "conv", "fc1/linear": "l0", "fc2/linear": "l1", "out": "l2"}),
@@ -155,16 +159,22 @@ PUBLISHED_CLASSES = {
 
 
 def written_out(name, start, images, labels, order, monkeypatch):
-    """The published training on the batches of `order`; returns losses, accuracies and final weights."""
+    """The published training on the batches of `order`: losses, accuracies, final weights."""
     make, roles = PUBLISHED_CLASSES[name]
     model = make()
     parameters = {role: getattr(model, attribute).__dict__ for role, attribute in roles.items()}
-    for role, parameter in ((f"{r}/{p}", layer[p]) for r, layer in parameters.items() for p in ("W", "b")):
+    for role, parameter in (
+        (f"{r}/{p}", layer[p]) for r, layer in parameters.items() for p in ("W", "b")
+    ):
         parameter.data = start[role].copy()
     optimizer = dezero.optimizers.Adam().setup(model)
     optimizer.add_hook(dezero.optimizers.WeightDecay(1e-4))
     book = dezero.transforms.Compose(
-        [dezero.transforms.Flatten(), dezero.transforms.ToFloat(), dezero.transforms.Normalize(0.0, 255.0)]
+        [
+            dezero.transforms.Flatten(),
+            dezero.transforms.ToFloat(),
+            dezero.transforms.Normalize(0.0, 255.0),
+        ]
     )
     masks = Masks(seed=0)
     losses, accuracies = [], []
@@ -176,7 +186,9 @@ def written_out(name, start, images, labels, order, monkeypatch):
         layers = iter(["fc1", "fc2"])
         # F.dropout keeps a unit where rand > 0.5: the mask as 1.0 and 0.0 stands for rand.
         monkeypatch.setattr(
-            np.random, "rand", lambda *shape, of=layers: masks.keep(next(of), shape, 0.5).astype(np.float64)
+            np.random,
+            "rand",
+            lambda *shape, of=layers: masks.keep(next(of), shape, 0.5).astype(np.float64),
         )
         y = model(x)
         loss = F.softmax_cross_entropy(y, t)
@@ -187,11 +199,17 @@ def written_out(name, start, images, labels, order, monkeypatch):
         losses.append(float(loss.data))
         accuracies.append(float(accuracy.data))
     monkeypatch.undo()
-    return losses, accuracies, {f"{r}/{p}": layer[p].data for r, layer in parameters.items() for p in ("W", "b")}
+    return (
+        losses,
+        accuracies,
+        {f"{r}/{p}": layer[p].data for r, layer in parameters.items() for p in ("W", "b")},
+    )
 
 
 @published
-def test_training_equals_the_published_loop_bit_for_bit(name, new_run, mnist, few, spied, monkeypatch):
+def test_training_equals_the_published_loop_bit_for_bit(
+    name, new_run, mnist, few, spied, monkeypatch
+):
     model, scale = PUBLISHED[name]
     run, data = new_run(image_shape=(1, 28, 28), **model), few(mnist, 1200, 100, scale=scale)
     start = {n: p.data.copy() for n, p in named_parameters(run.model).items()}
@@ -204,7 +222,9 @@ def test_training_equals_the_published_loop_bit_for_bit(name, new_run, mnist, fe
     assert [float(loss.data) for loss in losses[:12]] == expected
     assert [n / 100 for n in counts[:12]] == accuracies
     # The book adds `float(acc.data) * len(t)`, the published script likewise.
-    assert record.train_accuracy == pytest.approx(sum(a * 100 for a in accuracies) / 1200, rel=1e-14)
+    assert record.train_accuracy == pytest.approx(
+        sum(a * 100 for a in accuracies) / 1200, rel=1e-14
+    )
     assert record.train_loss == sum(loss * 100 for loss in expected) / 1200
     trained = {n: p.data for n, p in named_parameters(run.model).items()}
     assert list(trained) == list(weights)
@@ -216,7 +236,9 @@ def test_training_equals_the_published_loop_bit_for_bit(name, new_run, mnist, fe
 # The untouched package on the NumPy it was written for
 # =============================================================================
 def reference_module():
-    spec = importlib.util.spec_from_file_location("untouched_dezero", REFERENCE / "untouched_dezero.py")
+    spec = importlib.util.spec_from_file_location(
+        "untouched_dezero", REFERENCE / "untouched_dezero.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -235,7 +257,9 @@ class GivenMasks(Masks):
 
 
 @published
-def test_training_equals_the_untouched_package_to_1e_5_at_every_step(name, new_run, few, spied, monkeypatch, mnist):
+def test_training_equals_the_untouched_package_to_1e_5_at_every_step(
+    name, new_run, few, spied, monkeypatch, mnist
+):
     reference = reference_module()
     fed = reference.inputs(name)
     expected = json.loads((REFERENCE / "untouched_dezero.json").read_text("ascii"))["nets"][name]
@@ -256,7 +280,9 @@ def test_training_equals_the_untouched_package_to_1e_5_at_every_step(name, new_r
     trained = [float(loss.data) for loss in losses[: reference.STEPS]]
     np.testing.assert_allclose(trained, expected["losses"], rtol=1e-5, atol=0)
     # With another BLAS kernel the order of two equal scores may swap.
-    np.testing.assert_allclose([n / 100 for n in counts[:20]], expected["accuracies"], rtol=0, atol=0.0101)
+    np.testing.assert_allclose(
+        [n / 100 for n in counts[:20]], expected["accuracies"], rtol=0, atol=0.0101
+    )
     for parameter_name, sums in expected["weights"].items():
         weights = parameters[parameter_name].data.astype(np.float64)
         assert np.abs(weights).sum() == pytest.approx(sums["abs_sum"], rel=1e-4)
@@ -271,7 +297,13 @@ def gpu_run(new_run):
     """Call for a cnn with dropout on 28x28 images, on "cpu" or "gpu"."""
 
     def build(device, optimizer="adam"):
-        return new_run(image_shape=(1, 28, 28), device=device, optimizer=optimizer, channels=30, hidden_size=100)
+        return new_run(
+            image_shape=(1, 28, 28),
+            device=device,
+            optimizer=optimizer,
+            channels=30,
+            hidden_size=100,
+        )
 
     return build
 

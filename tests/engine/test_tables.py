@@ -19,7 +19,9 @@ from runner.train import epochs
 # =============================================================================
 # Engines
 # =============================================================================
-@pytest.mark.parametrize("name, device", [("bogus", "cpu"), ("bogus", "gpu"), ("fast", "tpu"), ("", "cpu")])
+@pytest.mark.parametrize(
+    "name, device", [("bogus", "cpu"), ("bogus", "gpu"), ("fast", "tpu"), ("", "cpu")]
+)
 def test_an_unknown_engine_is_refused_with_the_known_ones(name, device):
     known = "allowed is one of fast on cpu, fast on gpu, stock on cpu, stock on gpu$"
     with pytest.raises(ConfigError, match=f"^engine.name={name} on device={device}: {known}"):
@@ -42,7 +44,10 @@ def test_the_names_that_a_command_is_checked_with_are_those_of_the_tables():
 def test_a_command_is_refused_an_optimizer_that_only_the_other_engine_has(monkeypatch):
     monkeypatch.setitem(names.OPTIMIZERS, "adagrad", ("stock",))
     names.check_optimizer("adagrad", "stock")
-    with pytest.raises(ConfigError, match="^optimizer.name=adagrad: allowed with engine=fast is one of adam, sgd, mom"):
+    with pytest.raises(
+        ConfigError,
+        match="^optimizer.name=adagrad: allowed with engine=fast is one of adam, sgd, mom",
+    ):
         names.check_optimizer("adagrad", "fast")
 
 
@@ -69,7 +74,10 @@ def with_adagrad(engine, monkeypatch):
             p -= self.lr * g / (np.sqrt(h) + self.eps)
 
     entries = {
-        "fast": Entry(lambda config, kernels: FlatAdaGrad(kernels, config.lr, config.weight_decay), slots=("hs",)),
+        "fast": Entry(
+            lambda config, kernels: FlatAdaGrad(kernels, config.lr, config.weight_decay),
+            slots=("hs",),
+        ),
         "stock": Entry(lambda config: dezero.optimizers.AdaGrad(config.lr), slots=("hs",)),
     }
     table = {"fast": flat.OPTIMIZERS, "stock": stock.OPTIMIZERS}[engine]
@@ -93,11 +101,15 @@ def test_an_optimizer_of_one_engines_table_is_trained_by_it_and_refused_by_the_o
     state = optimizers.state(run.optimizer, run.model)
     assert sorted(state) == sorted(f"hs/{name}" for name in named_parameters(run.model))
     assert all(array.any() for array in state.values())
-    with pytest.raises(ConfigError, match=f"^optimizer.name=adagrad: allowed with engine={other} is one of adam,"):
+    with pytest.raises(
+        ConfigError, match=f"^optimizer.name=adagrad: allowed with engine={other} is one of adam,"
+    ):
         new_run(engine=other, optimizer="adagrad")
 
 
-def test_the_same_optimizer_in_both_tables_trains_to_the_same_numbers(new_run, digits, few, monkeypatch):
+def test_the_same_optimizer_in_both_tables_trains_to_the_same_numbers(
+    new_run, digits, few, monkeypatch
+):
     losses = {}
     for engine in ("fast", "stock"):
         with_adagrad(engine, monkeypatch)
@@ -110,5 +122,7 @@ def test_the_same_optimizer_in_both_tables_trains_to_the_same_numbers(new_run, d
 def test_an_unknown_optimizer_is_refused_and_nothing_else_is_trained(engine, new_run):
     model = new_run(engine=engine).model
     made = engines.create(engine, Masks(0), "cpu")
-    with pytest.raises(ConfigError, match=f"^optimizer.name=lion: allowed with engine={engine} is one of adam"):
+    with pytest.raises(
+        ConfigError, match=f"^optimizer.name=lion: allowed with engine={engine} is one of adam"
+    ):
         made.optimizer(OptimizerConfig("lion", 0.01, 0.0, 0.9), model)

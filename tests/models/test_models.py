@@ -36,7 +36,11 @@ def shapes(run):
         ),
         (
             dict(channels=30, hidden_size=100),
-            {"block1/conv1/W": (30, 1, 3, 3), "fc1/linear/W": (30 * 14 * 14, 100), "out/W": (100, 10)},
+            {
+                "block1/conv1/W": (30, 1, 3, 3),
+                "fc1/linear/W": (30 * 14 * 14, 100),
+                "out/W": (100, 10),
+            },
         ),
         (
             dict(channels=3, blocks=[[16, 16], [32, 32]], hidden_size=9),
@@ -49,7 +53,10 @@ def shapes(run):
                 "out/W": (9, 10),
             },
         ),
-        (dict(channels=2, fc_depth=0), {"block1/conv1/W": (2, 1, 3, 3), "out/W": (2 * 14 * 14, 10)}),
+        (
+            dict(channels=2, fc_depth=0),
+            {"block1/conv1/W": (2, 1, 3, 3), "out/W": (2 * 14 * 14, 10)},
+        ),
         (dict(kind="mlp", fc_depth=0), {"out/W": (784, 10)}),
     ],
     ids=["mlp", "channels", "blocks", "cnn without hidden layers", "linear"],
@@ -61,7 +68,9 @@ def test_a_model_has_the_layers_that_its_knobs_say(model, expected, new_run):
     names = sorted(n.removesuffix("W") + p for n in expected for p in ("W", "b"))
     assert list(weights(run)) == names
     biases = {n: w.shape for n, w in weights(run).items() if n.endswith("b")}
-    outputs = {n[:-1] + "b": (shape[0] if "conv" in n else shape[1],) for n, shape in expected.items()}
+    outputs = {
+        n[:-1] + "b": (shape[0] if "conv" in n else shape[1],) for n, shape in expected.items()
+    }
     assert biases == outputs
 
 
@@ -69,10 +78,14 @@ def test_a_cnn_computes_convolution_relu_pooling_linear_relu_dropout_linear(new_
     run = new_run(fc_depth=1)
     x = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
     w = weights(run)
-    h = F.pooling(F.relu(F.conv2d(x, w["block1/conv1/W"], w["block1/conv1/b"], stride=1, pad=1)), 2, 2)
+    h = F.pooling(
+        F.relu(F.conv2d(x, w["block1/conv1/W"], w["block1/conv1/b"], stride=1, pad=1)), 2, 2
+    )
     h = np.maximum(h.data.reshape(3, -1) @ w["fc1/linear/W"] + w["fc1/linear/b"], 0)
     with dezero.test_mode():
-        np.testing.assert_allclose(run.model(x).data, h @ w["out/W"] + w["out/b"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            run.model(x).data, h @ w["out/W"] + w["out/b"], rtol=1e-5, atol=1e-6
+        )
     run.masks.training(step=4)
     h = h * run.masks.keep("fc1", h.shape, 0.5) * 2
     np.testing.assert_allclose(run.model(x).data, h @ w["out/W"] + w["out/b"], rtol=1e-5, atol=1e-6)
@@ -93,7 +106,9 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(kind, new_run):
         new_run(kind=kind)
 
 
-def test_a_model_that_lacks_an_import_says_so_and_is_not_taken_for_unknown(new_run, tmp_path, monkeypatch):
+def test_a_model_that_lacks_an_import_says_so_and_is_not_taken_for_unknown(
+    new_run, tmp_path, monkeypatch
+):
     (tmp_path / "broken.py").write_text("import no_such_package\n")
     monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
@@ -146,7 +161,9 @@ def test_layers_of_one_shape_start_different(new_run):
     ],
 )
 def test_weights_are_normal_with_mean_zero_and_scaled_by_the_fan_in(model, name, fan_in, new_run):
-    z = weights(new_run(image_shape=(1, 28, 28) if fan_in == 784 else (1, 4, 4), **model))[name].ravel()
+    z = weights(new_run(image_shape=(1, 28, 28) if fan_in == 784 else (1, 4, 4), **model))[
+        name
+    ].ravel()
     z = z.astype(np.float64) * np.sqrt(fan_in)
     # Five standard errors of the mean, the standard deviation and the share within one deviation.
     assert abs(z.mean()) < 5 / np.sqrt(z.size)
@@ -162,7 +179,9 @@ def test_biases_start_at_zero_and_everything_is_float32(new_run):
 
 def test_a_weight_is_the_named_stream_times_the_scale(new_run):
     drawn = seeding.stream(6, "init", "fc1/linear/W").standard_normal((32, 8), dtype=np.float32)
-    assert np.array_equal(weights(new_run(seed=6))["fc1/linear/W"], drawn * np.float32(np.sqrt(1 / 32)))
+    assert np.array_equal(
+        weights(new_run(seed=6))["fc1/linear/W"], drawn * np.float32(np.sqrt(1 / 32))
+    )
 
 
 def test_making_a_model_neither_reads_nor_moves_the_global_generator(new_run):
@@ -178,7 +197,7 @@ def test_making_a_model_neither_reads_nor_moves_the_global_generator(new_run):
 # A model of the user's own
 # =============================================================================
 class Noise(L.Layer):
-    """Draws by numpy.random, once when it is made and once when it first sees an input, in float64."""
+    """Draws float64 by numpy.random, when it is made and when it first sees an input."""
 
     def __init__(self):
         super().__init__()
@@ -194,7 +213,12 @@ class Noise(L.Layer):
 class Own(Model):
     def __init__(self):
         super().__init__()
-        self.noise, self.known, self.lazy, self.out = Noise(), L.Linear(6, in_size=64), L.Linear(5), L.Linear(10)
+        self.noise, self.known, self.lazy, self.out = (
+            Noise(),
+            L.Linear(6, in_size=64),
+            L.Linear(5),
+            L.Linear(10),
+        )
 
     def forward(self, x):
         return self.out(F.relu(self.lazy(F.relu(self.known(self.noise(F.flatten(x)))))))
@@ -208,7 +232,9 @@ def own_kind(monkeypatch):
     return "own"
 
 
-def test_a_model_of_ones_own_is_a_function_of_the_seed_even_where_it_draws_by_numpy_random(own_kind, new_run):
+def test_a_model_of_ones_own_is_a_function_of_the_seed_even_where_it_draws_by_numpy_random(
+    own_kind, new_run
+):
     np.random.seed(1)
     before = np.random.get_state()
     first = weights(new_run(kind=own_kind))
@@ -218,7 +244,8 @@ def test_a_model_of_ones_own_is_a_function_of_the_seed_even_where_it_draws_by_nu
     other = weights(new_run(kind=own_kind, seed=1))
     assert all(np.all(first[n] != other[n]) for n in first if not n.endswith("b"))
     assert sorted(first) == sorted(
-        ["noise/made", "noise/lazy"] + [f"{layer}/{p}" for layer in ("known", "lazy", "out") for p in ("W", "b")]
+        ["noise/made", "noise/lazy"]
+        + [f"{layer}/{p}" for layer in ("known", "lazy", "out") for p in ("W", "b")]
     )
 
 
@@ -230,4 +257,6 @@ def test_a_model_of_ones_own_is_float32_too(own_kind, new_run):
 
 def test_a_lazy_weight_of_ones_own_layer_is_drawn_by_its_name(own_kind, new_run):
     drawn = seeding.stream(0, "init", "known/W").standard_normal((64, 6), dtype=np.float32)
-    assert np.array_equal(weights(new_run(kind=own_kind))["known/W"], drawn * np.float32(np.sqrt(1 / 64)))
+    assert np.array_equal(
+        weights(new_run(kind=own_kind))["known/W"], drawn * np.float32(np.sqrt(1 / 64))
+    )

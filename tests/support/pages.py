@@ -14,7 +14,8 @@ _STEP = re.compile(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$|^```sh\n(.*?)^```$", fl
 
 
 def follow(page, folder):
-    """Make a copy in the folder, do each step of the page, and return what its commands printed, in order.
+    """Make a copy in the folder, do each step of the page, and return what its commands printed, in
+    order.
 
     A block for a file that is there already begins with a line of it, and goes below that line.
     """

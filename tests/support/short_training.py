@@ -11,14 +11,17 @@ from runner.record import TIMES
 from runner.train import epochs as training
 from runner.train.assemble import Assembly
 
-# 60 images in batches of 25 are three steps, the last of 10 images; then two questions while evaluating.
+# 60 images in batches of 25 are three steps, the last of 10 images; then two questions while
+# evaluating.
 N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
 N_QUESTIONS = EPOCHS * (N_STEPS + 2)
 
 
 def assembled(run, data, epochs=EPOCHS, batch_size=BATCH):
     """The parts of a run with its data, for so many epochs."""
-    config = replace(run.config, train=replace(run.config.train, epochs=epochs, batch_size=batch_size))
+    config = replace(
+        run.config, train=replace(run.config.train, epochs=epochs, batch_size=batch_size)
+    )
     return Assembly(config, run.engine, data, run.model, run.optimizer)
 
 
@@ -42,4 +45,7 @@ def everything(run):
 
 
 def without_times(records):
-    return [{m: v for m, v in record.metrics().items() if m not in TIMES} | {"n": record.epoch} for record in records]
+    return [
+        {m: v for m, v in record.metrics().items() if m not in TIMES} | {"n": record.epoch}
+        for record in records
+    ]

@@ -1,4 +1,4 @@
-"""A MNIST of 50 images with pins of its own, in every form that its files may have, and processes that prepare it."""
+"""A MNIST of 50 images, its files in every form, and processes that prepare it."""
 
 import gzip
 import hashlib
@@ -20,7 +20,11 @@ HTML = b"<!DOCTYPE html><html><body>Please log in to the hotel's network</body><
 
 
 def idx_bytes(array):
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.tobytes()
+    )
 
 
 def small_arrays():
@@ -57,7 +61,11 @@ def written_out_digest(arrays):
     """The definition in runner/data/loading.py's docstring, said a second time."""
     parts = b""
     for array in arrays:
-        parts += "x".join(str(n) for n in array.shape).encode() + b";" + hashlib.sha256(array.tobytes()).digest()
+        parts += (
+            "x".join(str(n) for n in array.shape).encode()
+            + b";"
+            + hashlib.sha256(array.tobytes()).digest()
+        )
     return hashlib.sha256(parts).hexdigest()
 
 
@@ -75,15 +83,18 @@ def everything_below(folder):
 
 
 def good_pages():
-    return {f"{stem}.gz": gzip.compress(content, mtime=0) for stem, content in small_files().items()}
+    return {
+        f"{stem}.gz": gzip.compress(content, mtime=0) for stem, content in small_files().items()
+    }
 
 
 def start_children(n, work, folder, **environment):
-    """Start processes that all run `work` (a statement about `cache`) once the file `go` appears."""
+    """Start processes that run `work`, statements about `cache`, once the file `go` appears."""
     child = (
         "import json, sys, time; from pathlib import Path\n"
         f"sys.path[:0] = {[str(REPO), str(TESTS / 'support')]!r}\n"
-        "import small_mnist; from runner.data import loading as data; from runner.data.catalogue import CATALOGUE\n"
+        "import small_mnist; from runner.data import loading as data\n"
+        "from runner.data.catalogue import CATALOGUE\n"
         f"cache, go = Path({str(folder / 'cache')!r}), Path({str(folder / 'go')!r})\n"
         "print('ready', flush=True)\n"
         "while not go.exists(): time.sleep(0.001)\n" + work

@@ -1,8 +1,9 @@
-"""How the parts of a network are computed on the CPU: Numba kernels, and NumPy's BLAS for matrix products.
+"""How the parts of a network are computed on the CPU: Numba kernels, and NumPy's BLAS for matrix
+products.
 
-`runner.engine.functions` and `runner.engine.flat` say what is computed, and are given this package as their `kernels`;
-another device offers the same names. Arrays are in C order and of one floating type, float32 in training (the tests
-also check float64). There is one thread.
+`runner.engine.functions` and `runner.engine.flat` say what is computed, and are given this package
+as their `kernels`; another device offers the same names. Arrays are in C order and of one floating
+type, float32 in training (the tests also check float64). There is one thread.
 """
 
 from runner.engine.cpu.convolution import (

@@ -1,6 +1,7 @@
 """What follows a matrix product, in one pass: bias, ReLU and dropout, and their gradients.
 
-ReLU is `0 if x <= 0 else x` here and not `x if x > 0 else 0`: NaN passes, as in DeZero, and the loss shows it.
+ReLU is `0 if x <= 0 else x` here and not `x if x > 0 else 0`: NaN passes, as in DeZero, and the
+loss shows it.
 """
 
 import numpy as np
@@ -13,7 +14,10 @@ from runner.seeding import Draw
 
 
 def bias_relu(z: Array, b: Array, draw: Draw | None) -> None:
-    """In place on z (n, n_units): `relu(z + b)`, and with a draw dropout: kept units are divided by the kept share."""
+    """In place on z (n, n_units): `relu(z + b)`, and with a draw dropout.
+
+    Kept units are divided by the kept share.
+    """
     if draw is None:
         _bias_relu(z, b)
     else:
@@ -21,11 +25,13 @@ def bias_relu(z: Array, b: Array, draw: Draw | None) -> None:
         kept = z.dtype.type(1.0 - draw.ratio)
         counter = (np.uint64(draw.time), np.uint64(draw.layer), np.uint64(draw.purpose))
         key = (np.uint64(draw.key[0]), np.uint64(draw.key[1]))
-        _bias_relu_dropout(z, b, words, np.uint32(draw.threshold), kept, np.uint64(draw.first_row), counter, key)
+        _bias_relu_dropout(
+            z, b, words, np.uint32(draw.threshold), kept, np.uint64(draw.first_row), counter, key
+        )
 
 
 def relu_gradients(gy: Array, y: Array, ratio: float | None, gb: Array) -> Array:
-    """The gradient of z (n, n_units), given that of `y = bias_relu(z, b, draw)`; fills `gb` (n_units,)."""
+    """The gradient of z (n, n_units), given that of `y = bias_relu(z, b, draw)`; fills `gb`."""
     gz = np.empty_like(y)
     _relu_gradients(gy, y, y.dtype.type(1.0 - (ratio or 0.0)), gz, gb)
     return gz
@@ -88,7 +94,8 @@ def _bias_relu_dropout(z, b, words, threshold, kept, first_row, counter, key):  
     four = uint64(4)
     for n in range(uint64(z.shape[0])):
         row = z[n]
-        # Unit j of this row is element first + j of the layer: word (first + j) % 4 of counter (first + j) // 4.
+        # Unit j of this row is element first + j of the layer: word (first + j) % 4 of counter
+        # (first + j) // 4.
         first = (first_row + n) * n_units
         skip = first % four
         philox.fill(words, first // four, counter[0], counter[1], counter[2], key[0], key[1])

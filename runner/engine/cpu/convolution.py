@@ -1,4 +1,4 @@
-"""A convolution with bias, ReLU and pool, forward and backward: by the direct kernel or by matrix products."""
+"""A convolution with bias, ReLU and pool: by the direct kernel, or by matrix products."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from runner.engine.device import Array
 
 
 def conv_relu_pool(x: Array, W: Array, b: Array) -> tuple[Array, Array]:
-    """max-pool(relu(x * W + b)), and the winning corner of each window, which `conv_relu_pool_gradients` needs.
+    """max-pool(relu(x * W + b)), and the winning corner of each window.
 
     Parameters
     ----------
@@ -54,7 +54,9 @@ def conv_relu(x: Array, W: Array, b: Array) -> Array:
     return z
 
 
-def conv_relu_gradients(x: Array, W: Array, y: Array, gy: Array, gW: Array, gb: Array, want_gx: bool) -> Array | None:
+def conv_relu_gradients(
+    x: Array, W: Array, y: Array, gy: Array, gW: Array, gb: Array, want_gx: bool
+) -> Array | None:
     """Fill gW and gb; return the gradient of x, or None if it is not wanted."""
     gz = activation.image_gradients(gy, y, gb)
     return general.gradients(x, W, gz, gW, want_gx)

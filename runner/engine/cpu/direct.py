@@ -1,8 +1,10 @@
-"""3x3 convolution of one-channel images with bias, ReLU and 2x2 max-pool, in one pass and without im2col.
+"""3x3 convolution of one-channel images with bias, ReLU and 2x2 max-pool, in one pass and without
+im2col.
 
-A pooled pixel is the largest of four convolutions, at the corners (0, 0), (0, 1), (1, 0), (1, 1) of its window.
-Together they read 4x4 pixels of the padded image. `_views` lays these out as 16 flat arrays over the pooled pixels, so
-that the two loops over pixels below are vectorised: tap (i, j) of corner (a, b) reads view 4 (i + a) + j + b.
+A pooled pixel is the largest of four convolutions, at the corners (0, 0), (0, 1), (1, 0), (1, 1) of
+its window. Together they read 4x4 pixels of the padded image. `_views` lays these out as 16 flat
+arrays over the pooled pixels, so that the two loops over pixels below are vectorised: tap (i, j) of
+corner (a, b) reads view 4 (i + a) + j + b.
 """
 
 import numpy as np
@@ -14,7 +16,7 @@ from runner.engine.device import Array
 
 
 def forward(x: Array, W: Array, b: Array, y: Array, winners: Array) -> None:
-    """Fill y (n, out channels, pooled pixels) and, for each of its values, the corner that it came from.
+    """Fill y (n, out channels, pooled pixels), and `winners` with the corner of each value.
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ def _views(image, phases, views):  # type: ignore[no-untyped-def]
     # Pixel (r, c) of the padded image is at phases[r % 2, c % 2, r // 2, c // 2].
     for r in range(uint64(height)):
         row = image[r]
-        # The padding is one column wide, so that even columns of the image are odd ones of the padded image.
+        # The padding is one column wide, so that even columns of the image are odd ones of the
+        # padded image.
         odd, even = phases[(r + 1) % 2, 1, (r + 1) // 2], phases[(r + 1) % 2, 0, (r + 1) // 2]
         for c in range(uint64((width + 1) // 2)):
             odd[c] = row[uint64(2) * c]
@@ -73,7 +76,8 @@ def _forward(x, W, b, y, winners, phases, views):  # type: ignore[no-untyped-def
             w, y_row, winner_row = W[c], y[n, c], winners[n, c]
             for p in range(uint64(y_row.size)):
                 z0 = z1 = z2 = z3 = b[c]
-                # The compiler unrolls these loops and vectorises the one over p: 36 operations a vector.
+                # The compiler unrolls these loops and vectorises the one over p: 36 operations a
+                # vector.
                 for i in range(3):
                     for j in range(3):
                         z0 += w[3 * i + j] * views[4 * i + j, p]
@@ -105,8 +109,9 @@ def _backward(x, gy, winners, gW, gb, phases, views):  # type: ignore[no-untyped
                 corner = winner_row[p]
                 g = g_row[p]
                 g = zero if corner == CLOSED else g
-                # The 3x3 pixels under the winning corner. All 16 are read, and rows and columns chosen from them: a
-                # read at a place that depends on the corner would keep the loop from being vectorised.
+                # The 3x3 pixels under the winning corner. All 16 are read, and rows and columns
+                # chosen from them: a read at a place that depends on the corner would keep the loop
+                # from being vectorised.
                 a00, a01, a02, a03 = v00[p], v01[p], v02[p], v03[p]
                 a10, a11, a12, a13 = v10[p], v11[p], v12[p], v13[p]
                 a20, a21, a22, a23 = v20[p], v21[p], v22[p], v23[p]

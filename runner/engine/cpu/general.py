@@ -1,7 +1,7 @@
 """Convolution with any odd kernel size and any number of channels, as matrix products (im2col).
 
-It works on as many images at a time as have columns that fit into the processor's cache. The columns of a whole batch
-would take a hundred megabytes.
+It works on as many images at a time as have columns that fit into the processor's cache. The
+columns of a whole batch would take a hundred megabytes.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ from numba import uint64
 from runner.engine.cpu.jit import as_numpy
 from runner.engine.device import Array
 
-#: Numbers in the columns of the images that are worked on at a time: 1 MiB of float32, the cache of one core.
+#: Numbers in the columns of the images that are worked on at a time: 1 MiB of float32, the cache of
+#: one core.
 _N_NUMBERS = 1 << 18
 
 
@@ -39,7 +40,7 @@ def product(x: Array, W: Array) -> Array:
 
 
 def gradients(x: Array, W: Array, gz: Array, gW: Array, want_gx: bool) -> Array | None:
-    """Fill gW, given gz, the gradient of `product(x, W)`; return that of x, or None if it is not wanted."""
+    """Fill gW, given gz, the gradient of `product(x, W)`; return that of x, or None if unwanted."""
     weights, gradient = W.reshape(len(W), -1), gW.reshape(len(W), -1)
     gz = gz.reshape(len(gz), len(W), -1)
     gx = np.zeros_like(x) if want_gx else None
@@ -53,7 +54,7 @@ def gradients(x: Array, W: Array, gz: Array, gW: Array, want_gx: bool) -> Array 
 
 
 def _chunks(x: Array, W: Array) -> Iterator[tuple[slice, Array]]:
-    """Slices of images with their columns, of shape (images, in channels * k * k, height * width)."""
+    """Slices of images with their columns (images, in channels * k * k, height * width)."""
     n_rows, n_pixels = W[0].size, x.shape[2] * x.shape[3]
     size = max(1, _N_NUMBERS // (n_rows * n_pixels))
     columns = np.empty((min(size, len(x)), n_rows, n_pixels), dtype=x.dtype)
@@ -64,8 +65,9 @@ def _chunks(x: Array, W: Array) -> Iterator[tuple[slice, Array]]:
         yield images, of_images
 
 
-# Row (c, i, j) of the columns is channel c of an image, shifted by i - k // 2 rows and j - k // 2 pixels. On the flat
-# image that is one shift, after which the pixels that came from a neighbouring row are set to zero.
+# Row (c, i, j) of the columns is channel c of an image, shifted by i - k // 2 rows and j - k // 2
+# pixels. On the flat image that is one shift, after which the pixels that came from a neighbouring
+# row are set to zero.
 
 
 @as_numpy

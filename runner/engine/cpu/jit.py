@@ -1,10 +1,10 @@
 """How the kernels of the CPU are compiled: three decorators, and where the compiled code is kept.
 
-Each kernel has one of the three decorators, because one without options inherits those of whichever caller compiles it
-first. All three divide as NumPy does (`error_model`): Python's test for a zero divisor keeps a loop from being
-vectorised. None lets the compiler assume that numbers are finite: a loss that is not must stay so. Kernels loop over
-`range(uint64(n))`: a signed index may be negative, which Python counts from the end, and that test, too, keeps a loop
-from being vectorised.
+Each kernel has one of the three decorators, because one without options inherits those of whichever
+caller compiles it first. All three divide as NumPy does (`error_model`): Python's test for a zero
+divisor keeps a loop from being vectorised. None lets the compiler assume that numbers are finite: a
+loss that is not must stay so. Kernels loop over `range(uint64(n))`: a signed index may be negative,
+which Python counts from the end, and that test, too, keeps a loop from being vectorised.
 """
 
 import hashlib
@@ -22,14 +22,15 @@ _CONFIG: Any = numba.config  # untyped: Numba makes its names at run time
 
 
 def _keep_compiled_code() -> bool:
-    """Have Numba keep compiled code in the user's cache, in a folder that is named by the hash of the kernels' sources.
+    """Have Numba keep compiled code in the user's cache, by the hash of the kernels' sources.
 
-    Numba's own rule looks at the file of a kernel alone, and would use an old version of what it calls or imports.
-    Where NUMBA_CACHE_DIR is set, it is obeyed.
+    Numba's own rule looks at the file of a kernel alone, and would use an old version of what it
+    calls or imports. Where NUMBA_CACHE_DIR is set, it is obeyed.
 
     Returns
     -------
-    False when the user has no cache folder. A shared one will not do: what Numba reads there is run.
+    False when the user has no cache folder. A shared one will not do: what Numba reads there is
+    run.
     """
     if "NUMBA_CACHE_DIR" in os.environ:
         return True
@@ -48,7 +49,7 @@ def _keep_compiled_code() -> bool:
 
 
 def first_use() -> bool:
-    """Whether no compiled kernel is kept yet, so that this machine must compile, once, for about ten seconds."""
+    """Whether no compiled kernel is kept yet: this machine must compile, which takes about 10 s."""
     return not _KEPT or next(Path(_CONFIG.CACHE_DIR).rglob("*.nbc"), None) is None
 
 
@@ -56,7 +57,10 @@ def _decorator(**options: Any) -> Callable[[Any], Any]:
     def compiled(kernel: Any) -> Any:
         try:
             return numba.njit(cache=_KEPT, error_model="numpy", **options)(kernel)
-        except (RuntimeError, OSError):  # the folder cannot be written to: every process compiles anew
+        except (
+            RuntimeError,
+            OSError,
+        ):  # the folder cannot be written to: every process compiles anew
             return numba.njit(error_model="numpy", **options)(kernel)
 
     return compiled
@@ -64,12 +68,13 @@ def _decorator(**options: Any) -> Callable[[Any], Any]:
 
 _KEPT = _keep_compiled_code()
 
-#: A multiplication and an addition may become one fused operation, which rounds once; sums keep their order.
+#: A multiplication and an addition may become one fused operation, which rounds once; sums keep
+#: their order.
 fused: Any = _decorator(fastmath={"contract"})
 
 #: Every operation rounds by itself, as in NumPy.
 as_numpy: Any = _decorator(fastmath=False)
 
-#: Sums, too, may be taken in as many parts as a vector register of the processor has. Their bits then are those of a
-#: family of processors, as for the products of the BLAS.
+#: Sums, too, may be taken in as many parts as a vector register of the processor has. Their bits
+#: then are those of a family of processors, as for the products of the BLAS.
 summing: Any = _decorator(fastmath={"contract", "reassoc", "nsz"})

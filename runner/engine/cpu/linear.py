@@ -14,7 +14,9 @@ def linear(x: Array, W: Array, b: Array) -> Array:
     return y
 
 
-def linear_gradients(x: Array, W: Array, gy: Array, gW: Array, gb: Array, want_gx: bool) -> Array | None:
+def linear_gradients(
+    x: Array, W: Array, gy: Array, gW: Array, gb: Array, want_gx: bool
+) -> Array | None:
     """Fill gW and gb; return the gradient of x, or None if it is not wanted."""
     activation.sum_rows(gy, gb)
     return _product_gradients(x, W, gy, gW, want_gx)
@@ -28,7 +30,14 @@ def linear_relu(x: Array, W: Array, b: Array, draw: Draw | None) -> Array:
 
 
 def linear_relu_gradients(
-    x: Array, W: Array, y: Array, ratio: float | None, gy: Array, gW: Array, gb: Array, want_gx: bool
+    x: Array,
+    W: Array,
+    y: Array,
+    ratio: float | None,
+    gy: Array,
+    gW: Array,
+    gb: Array,
+    want_gx: bool,
 ) -> Array | None:
     """Fill gW and gb; return the gradient of x, or None if it is not wanted.
 

@@ -1,4 +1,4 @@
-"""Softmax cross-entropy in one pass: the loss, its gradient, and which rows are classified right."""
+"""Softmax cross-entropy in one pass: the loss, its gradient, and which rows are right."""
 
 import math
 
@@ -10,13 +10,15 @@ from runner.engine.device import Array
 
 
 def softmax_cross_entropy(y: Array, t: Array) -> tuple[Array, Array, Array]:
-    """Mean loss (0-d, type of y), which rows are right (bool, (n,)), and the gradient of y (n, n_classes).
+    """Mean loss (0-d), which rows are right (bool, (n,)), and the gradient of y (n, n_classes).
 
     A row is right when the first of its largest scores is that of its label.
     """
     gradient = np.empty_like(y)
     correct = np.empty(len(y), dtype=np.bool_)
-    loss = _softmax_cross_entropy(y, t, y.dtype.type(1 / len(y)), y.dtype.type(TINY), gradient, correct)
+    loss = _softmax_cross_entropy(
+        y, t, y.dtype.type(1 / len(y)), y.dtype.type(TINY), gradient, correct
+    )
     return y.dtype.type(loss), correct, gradient
 
 

@@ -1,4 +1,4 @@
-"""Philox 4x32-10 for kernels: the words of `runner.seeding.philox`, for a row of units at a time."""
+"""Philox 4x32-10 for kernels: the words of `runner.seeding.philox`, for a row of units."""
 
 import numpy as np
 from numba import uint32, uint64
@@ -13,7 +13,7 @@ _WORD, _HALF = np.uint64(WORD), np.uint64(32)
 
 @as_numpy
 def fill(words, first_quad, counter1, counter2, counter3, key0, key1):  # type: ignore[no-untyped-def]
-    """Fill `words` with the random words of the counters (first_quad + i, counter1, counter2, counter3).
+    """Fill `words` by the counters (first_quad + i, counter1, counter2, counter3).
 
     Parameters
     ----------
@@ -23,7 +23,8 @@ def fill(words, first_quad, counter1, counter2, counter3, key0, key1):  # type: 
         uint64 below 2**32.
     """
     for i in range(uint64(words.size // 4)):
-        # The 32-bit words are kept as uint64: a product is one instruction, and a shift gives its upper half.
+        # The 32-bit words are kept as uint64: a product is one instruction, and a shift gives its
+        # upper half.
         x0, x1, x2, x3 = first_quad + i, counter1, counter2, counter3
         k0, k1 = key0, key1
         for _ in range(10):

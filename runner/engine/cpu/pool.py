@@ -21,14 +21,17 @@ def bias_relu_pool(z: Array, b: Array, y: Array, winners: Array) -> None:
     z
         (n, channels, height, width).
     y, winners
-        (n, channels, height // 2 * (width // 2)). Winners are int8: 0 to 3 in row-major order, the first of equal ones,
-        or CLOSED.
+        (n, channels, height // 2 * (width // 2)). Winners are int8: 0 to 3 in row-major order, the
+        first of equal ones, or CLOSED.
     """
     _bias_relu_pool(z, b, y, winners)
 
 
 def gradients(gy: Array, winners: Array, gz: Array, gb: Array) -> None:
-    """Fill gb, and gz (n, channels, height, width) with the gradient of each pooled value at its winning corner."""
+    """Fill gb, and gz (n, channels, height, width).
+
+    The gradient of a pooled value goes to its winning corner.
+    """
     _gradients(gy, winners, gz, gb)
 
 
@@ -68,5 +71,10 @@ def _gradients(gy, winners, gz, gb):  # type: ignore[no-untyped-def]
                 corner = winners[n, c, p]
                 if corner != CLOSED:
                     g = gy[n, c, p]
-                    gz[n, c, 2 * (p // pooled_width) + corner // 2, 2 * (p % pooled_width) + corner % 2] = g
+                    gz[
+                        n,
+                        c,
+                        2 * (p // pooled_width) + corner // 2,
+                        2 * (p % pooled_width) + corner % 2,
+                    ] = g
                     gb[c] += g

@@ -1,9 +1,11 @@
-"""Optimizers in one pass over flat arrays, in DeZero's order of operations and therefore with DeZero's bits.
+"""Optimizers in one pass over flat arrays, in DeZero's order of operations and therefore with
+DeZero's bits.
 
-Numbers below TINY become 0. The weights of a unit that is always off, and their moments, decay for ever. Below 1e-38
-they are denormal, an operation on one takes a hundred times as long, and a step became four times slower in the middle
-of training. TINY is so large that no product below is denormal (TINY**2 * (1 - beta2) > 1e-38), and so small that
-nothing else changes: sqrt(TINY**2) + eps is eps in float32.
+Numbers below TINY become 0. The weights of a unit that is always off, and their moments, decay for
+ever. Below 1e-38 they are denormal, an operation on one takes a hundred times as long, and a step
+became four times slower in the middle of training. TINY is so large that no product below is
+denormal (TINY**2 * (1 - beta2) > 1e-38), and so small that nothing else changes: sqrt(TINY**2) +
+eps is eps in float32.
 """
 
 import numpy as np
@@ -16,13 +18,24 @@ TINY = 1e-17
 
 
 def adam(
-    p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, decay: float
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
 ) -> None:
-    """`dezero.optimizers.Adam` with weight decay, in place on p, m, v (n,); `lr` is DeZero's corrected rate of the
-    step.
+    """`dezero.optimizers.Adam` with weight decay, in place on p, m and v (n,).
+
+    `lr` is DeZero's corrected rate of the step.
     """
     real = p.dtype.type
-    _adam(p, g, m, v, real(lr), real(1 - beta1), real(1 - beta2), real(eps), real(decay), real(TINY))
+    _adam(
+        p, g, m, v, real(lr), real(1 - beta1), real(1 - beta2), real(eps), real(decay), real(TINY)
+    )
 
 
 def momentum(p: Array, g: Array, v: Array, lr: float, factor: float, decay: float) -> None:
