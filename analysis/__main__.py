@@ -91,9 +91,7 @@ def lines(decided: Study) -> list[str]:
 
 def _published(name: str) -> pd.DataFrame | None:
     """The published curves, for the sweep that repeats them."""
-    # A wheel holds sweeps/ inside the package `runner`.
-    folder = files.checkout() or Path(files.__file__).parent
-    path = folder / "sweeps" / "published_curves.csv"
+    path = files.values_folder() / "sweeps" / "published_curves.csv"
     return pd.read_csv(path) if name == "published" and path.is_file() else None
 
 

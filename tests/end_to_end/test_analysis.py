@@ -51,9 +51,13 @@ def change(root, statement, *values):
 def test_a_sweep_is_read_as_it_was_planned_and_journaled(main_job):
     sweep = runs.read(runs.local_uri(main_job.root))
     plan = plan_of(main_job.root)
-    assert list(sweep.runs.index) == [one["run_key"] for one in plan["runs"]]
+    assert list(sweep.runs.index) == [run["run_key"] for run in plan["runs"]]
     assert (sweep.key, sweep.name, sweep.swept) == (plan["sweep_key"], plan["name"], plan["swept"])
     assert set(sweep.runs["state"]) == {"done"} and set(sweep.runs["n_epochs"]) == {3}
+    recorded = {knob["name"]: knob for knob in plan["knobs"] if knob["name"] != "seed"}
+    assert [vars(knob) for knob in sweep.knobs] == list(recorded.values())
+    for column in ("without_effect", "code"):
+        assert list(map(list, sweep.runs[column])) == [list(run[column]) for run in plan["runs"]]
     for key, journaled in lines(main_job.root, "epoch").items():
         stored = sweep.epochs[sweep.epochs["run_key"] == key]
         assert stored["epoch"].tolist() == [line["epoch"] for line in journaled]
