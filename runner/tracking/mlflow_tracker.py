@@ -92,10 +92,15 @@ class MlflowTracker:
         # A process may have died between creating the run and sending its parameters.
         missing = {name: value for name, value in _parameters(run).items() if name not in params}
         is_complete = tags.get(TAG_COMPLETE) == "1" and not missing
-        if not is_complete and journal.end is None:
+        if not is_complete:
             from mlflow.entities import RunTag
 
-            self.client.log_batch(run_id, tags=[RunTag(TAG_STATUS, _RUNNING), RunTag(TAG_CAUSE, "")])
+            # A process that was killed early may not have said what the model and the engine turned out to be.
+            known = {TAG_STATUS, TAG_CAUSE} if journal.end else set()
+            told = [(name, v) for name, v in _tags(run, journal).items() if name not in known and tags.get(name) != v]
+            if told:
+                self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in told])
+        if not is_complete and journal.end is None:
             self.client.update_run(run_id, status="RUNNING")
         return MlflowRun(run_id, is_complete, run.run_key, missing)
 

@@ -72,6 +72,20 @@ def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(writer
     assert image(writer.tracker.root.database) == image(Root(main_job.root).database)
 
 
+def test_a_run_that_was_killed_before_it_told_all_tells_it_when_it_goes_on(writer, main_job):
+    killed = b'{"kind": "end", "time_ms": 9, "status": "killed", "cause": "its worker ended with another one"}\n'
+    contents = {path: path.read_bytes() for path in writer.tracker.root.state.glob("*/journal.jsonl")}
+    for path, content in contents.items():
+        path.write_bytes(content[: content.index(b"\n") + 1] + killed)
+    writer.update()
+    for path, content in contents.items():
+        path.write_bytes(path.read_bytes() + content)
+    writer.journals.look(max_age_s=0)
+    writer.update()
+    writer.close_as_recorded()
+    assert image(writer.tracker.root.database) == image(Root(main_job.root).database)
+
+
 def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(writer):
     writer.tracker.client.delete_run(writer.tracker.parent_id)
     thread = WriterThread(writer)
@@ -156,11 +170,11 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
             for metric in METRICS
             for line in epochs[key]
         )
-        kept = [path.name for path in (server.folder / "artifacts").glob(f"*/{one.id}/artifacts/*")]
+        kept = [path.name for path in (server.log.parent / "artifacts").glob(f"*/{one.id}/artifacts/*")]
         assert sorted(kept) == ["config.json", "test_correct.npy", "weights.npz"]
     (parent,) = stored(server.database, "sweep")
     assert parent.status == "FINISHED"
-    (kept_plan,) = (server.folder / "artifacts").glob(f"*/{parent.id}/artifacts/sweep.json")
+    (kept_plan,) = (server.log.parent / "artifacts").glob(f"*/{parent.id}/artifacts/sweep.json")
     assert json.loads(kept_plan.read_bytes()) == plan_of(root)
 
     sweep = runs.read(server.uri)
