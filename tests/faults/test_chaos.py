@@ -7,10 +7,13 @@ import sys
 from collections import Counter
 
 import pytest
+from chaos import checker
+from chaos.checker import Evidence, Undisturbed
 from chaos.figures import Figures, table
 from chaos.harness import Harness
-from chaos.subjects import FAULTY, Ours
+from chaos.subjects import Runner, StoredRun
 from commands import environment
+from places import FAULTY
 
 from runner import faults
 from runner.state.root import Root
@@ -25,14 +28,19 @@ def root(main_job, tmp_path):
     return tmp_path / "root"
 
 
-def looked_at(root, reference=None):
-    """The figures and what is wrong, as the harness would have them of this root."""
-    subject, figures, wrong = Ours(None), Figures("", 0), []
-    subject.n_epochs = 3
-    subject.check(root, figures, wrong.append)
-    if reference is not None:
-        subject.check_end(root, reference, figures, wrong.append)
-    return figures, wrong
+def judged(root, results=None):
+    """The figures and the violations, as the harness would have them of this root."""
+    evidence = Evidence(Runner(None, n_epochs=3), root, Figures("", 0))
+    invariants = checker.AT_REST
+    if results is not None:
+        evidence.undisturbed = Undisturbed(results)
+        # Not the first, which counts epochs: nobody logged them here.
+        invariants = (*checker.AT_REST, *checker.AT_THE_END[1:], *checker.LEFT)
+    return evidence.figures, checker.judge(evidence, invariants)
+
+
+def results_of(root):
+    return Runner(None).results(root)
 
 
 def change(root, statement):
@@ -42,8 +50,8 @@ def change(root, statement):
 
 
 def test_an_undisturbed_sweep_has_nothing_wrong(root):
-    figures, wrong = looked_at(root, Ours(None).reference(root))
-    assert (wrong, figures.runs_equal, figures.runs_compared, figures.missing_rows) == ([], 8, 8, 0)
+    figures, violations = judged(root, results_of(root))
+    assert (violations, figures.runs_equal, figures.runs_compared, figures.missing_rows) == ([], 8, 8, 0)
 
 
 @pytest.mark.parametrize(
@@ -56,22 +64,22 @@ def test_an_undisturbed_sweep_has_nothing_wrong(root):
         ),
         ("delete from metrics where step = 3 and key = 'test/loss'", "is marked complete with 32 rows"),
         ("update runs set status = 'RUNNING' where status = 'FINISHED'", "is RUNNING"),
-        ("delete from tags where key = 'complete'", "complete=None"),
+        ("delete from tags where key = 'complete'", "complete=False"),
         ("update metrics set value = value + 1e-12 where step = 2", "differs from the undisturbed run"),
         ("update params set value = '2' where key = 'model.channels'", "differs from the undisturbed run"),
         ("update runs set lifecycle_stage = 'deleted' where name like '%seed=1'", "runs in the store"),
     ],
 )
 def test_what_must_never_be_in_a_store_is_seen(statement, told, root):
-    reference = Ours(None).reference(root)
+    undisturbed = results_of(root)
     change(root, statement)
-    _, wrong = looked_at(root, reference)
-    assert [one for one in wrong if told in one]
+    _, violations = judged(root, undisturbed)
+    assert [violation for violation in violations if told in violation]
 
 
 def test_a_changed_weight_two_writers_and_files_left_are_seen(root):
-    reference = Ours(None).reference(root)
-    first, second, *_ = sorted(reference)
+    undisturbed = results_of(root)
+    first, second, *_ = sorted(undisturbed)
     weights = root / "state" / first / "weights.npz"
     content = bytearray(weights.read_bytes())
     content[-30] ^= 1
@@ -81,10 +89,11 @@ def test_a_changed_weight_two_writers_and_files_left_are_seen(root):
     epochs = [line for line in lines if b'"epoch"' in line[:20]]
     journal.write_bytes(b"".join(lines[:-1]) + epochs[0] + lines[-1])
     (root / "state" / second / ".checkpoint.1.a.tmp").touch()
-    figures, wrong = looked_at(root, reference)
-    assert f"{first[:8]} differs from the undisturbed run" in wrong and f"two writers on {second[:8]}" in wrong
+    figures, violations = judged(root, undisturbed)
+    assert f"runs_equal_the_undisturbed_ones: {first[:8]} differs from the undisturbed run" in violations
+    assert f"journals_have_one_writer_at_a_time: two writers on {second[:8]}" in violations
+    assert "no_file_is_left: left: .checkpoint.1.a.tmp" in violations
     assert figures.two_writers == 1 and figures.runs_equal == 6
-    assert [path.name for path in Ours(None).left(root)] == [".checkpoint.1.a.tmp"]
 
 
 def test_a_second_process_at_a_run_is_seen_while_the_first_is_alive(tmp_path):
@@ -97,7 +106,7 @@ def test_a_second_process_at_a_run_is_seen_while_the_first_is_alive(tmp_path):
         "other.communicate()\n"
         "sitecustomize.note('+', 'run'); sitecustomize.note('+', 'another')\n"
     )
-    env = environment(PYTHONPATH=str(FAULTY), EPOCHS_LOG=str(log))
+    env = environment(PYTHONPATH=FAULTY, EPOCHS_LOG=str(log))
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
     assert [line[0] for line in log.read_text().splitlines()] == ["+", "+", "!", "-", "+", "+"]
 
@@ -110,12 +119,7 @@ def test_the_figures_of_two_harnesses_side_by_side_are_added():
 
 
 def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
-    class Broken(Ours):
-        def __init__(self):
-            pass
-
-        server = None
-
+    class Broken(Runner):
         def prepare(self, root, served):
             root.mkdir()
 
@@ -124,24 +128,42 @@ def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
 
         report_line = line
 
-        def check(self, root, figures, wrong):
-            wrong("as it was made to be")
-
-        def check_end(self, root, reference, figures, wrong):
-            pass
+        def stored(self, root):
+            return [StoredRun("a run", "its key", "FINISHED", True, [])]
 
         def n_recorded(self, root):
             return 0
 
-        def reference(self, root):
+        def results(self, root):
             return {}
 
         def report(self, root):
             return {}
 
-    found = Harness(Broken(), tmp_path, seed=0, n_kills=5).run()
-    assert found.violations and "as it was made to be" in found.violations[0]
-    assert f"| violations | {len(found.violations)} |" in table([found])
+    figures = Harness(Broken(None), tmp_path, seed=0, n_kills=5).run()
+    assert "runs_marked_complete_are_whole: a run is marked complete with 0 rows" in figures.violations[0]
+    assert f"| violations | {len(figures.violations)} |" in table([figures])
+
+
+@pytest.mark.parametrize(
+    ("invariant", "seen", "told"),
+    [
+        (checker.exit_code_says_how_it_ended, {"exit_code": 3}, ["exit code 3"]),
+        (checker.exit_code_says_how_it_ended, {"exit_code": 1}, []),
+        (checker.no_process_is_left, {"left_processes": [7]}, ["process 7 is left"]),
+        (checker.kills_cost_an_epoch_a_worker, {"may_repeat": 1}, ["2 epochs were computed again for no reason"]),
+        (checker.kills_cost_an_epoch_a_worker, {"may_repeat": 3}, []),
+        (checker.runs_have_one_process_at_a_time, {}, ["two processes were at one run"]),
+        (checker.nothing_is_computed_again, {"n_epochs_before": 8, "exit_code": 0}, ["a third run computed 1 epochs"]),
+        (checker.report_equals_the_undisturbed_one, {}, ["the report differs from that of the undisturbed sweep"]),
+    ],
+)
+def test_what_must_never_happen_is_seen(invariant, seen, told, tmp_path):
+    runner = Runner(None, n_epochs=1)
+    runner.report = lambda root: {"claims.csv": b"other"}
+    (tmp_path / "root.epochs").write_bytes(b"+ run 1\n! run\n" + b"0 1\n" * 9)
+    evidence = Evidence(runner, tmp_path / "root", Figures("", 0), Undisturbed({}, {"claims.csv": b""}), **seen)
+    assert [*invariant(evidence)] == told
 
 
 def test_a_point_kills_on_the_visit_that_was_asked_for_and_only_once(tmp_path):

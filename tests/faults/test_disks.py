@@ -221,7 +221,7 @@ rm "$DISK"/filler
 @pytest.mark.parametrize("how", [("-m", "seed=0,1"), ("-m", "seed=0,1", "hydra/launcher=basic"), ("seed=0",)], ids=str)
 def test_a_disk_that_fills_up_until_not_even_that_can_be_written_down_is_told_in_a_line(how, small_disk, empty_store):
     words = (*how, *TINY, "train.epochs=20", f"runner.root={small_disk.path}")
-    slow = {"PYTHONPATH": str(FAULTY), "EPOCH_SLEEP": "0.2"}
+    slow = {"PYTHONPATH": FAULTY, "EPOCH_SLEEP": "0.2"}
     ended = small_disk.run(FILLED, *words, STORE=empty_store, **slow)
     assert ended.codes == [1, 0], ended.told
     told = [line for line in ended.told if "No space left on device, 0 bytes free: " in line]

@@ -9,7 +9,6 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import places
 import pytest
 from commands import (
     MAIN,
@@ -26,6 +25,7 @@ from commands import (
     sync,
     until,
 )
+from places import FAULTY
 
 from runner.record import METRICS
 from runner.state.root import Root
@@ -39,7 +39,6 @@ pytestmark = [
 
 TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
 SMALL = (*TINY, "train.epochs=2")
-FAULTY = str(places.FAULTY)
 LATE = "timed out: not at its end within 2 s (runner.time_limit_s)"
 
 
@@ -281,5 +280,5 @@ def test_lost_replies_refusals_and_an_outage_leave_every_run_once_and_the_passwo
         )
     assert len(stored(server.database, "sweep")) == 1
     assert "hunter2-secret" not in out + err
-    written = [path for folder in (root, server.folder) for path in folder.rglob("*") if path.is_file()]
+    written = [path for folder in (root, server.log.parent) for path in folder.rglob("*") if path.is_file()]
     assert written and not [path for path in written if b"hunter2-secret" in path.read_bytes()]

@@ -1,11 +1,12 @@
 """Where the checkout and the parts of the test suite are."""
 
+import os
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
 REPO = TESTS.parent
-#: A sitecustomize.py that makes runs misbehave, for PYTHONPATH.
-FAULTY = TESTS / "support" / "faulty"
+#: The PYTHONPATH under which support/faulty/sitecustomize.py makes the runs of a command misbehave.
+FAULTY = os.pathsep.join((str(TESTS / "support" / "faulty"), str(REPO)))
 #: What untouched DeZero computes.
 REFERENCE = TESTS / "support" / "reference"
 EMULATED = TESTS / "support" / "emulated"

@@ -1,17 +1,13 @@
 """Roots for the end-to-end tests: a pytest plugin, named by each module that uses it."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
-from commands import MAIN, environment, free_port, make_store, run, status_of, until
+from commands import MAIN, make_store, run
+from servers import Server
 
 from runner.state.root import Root
-from runner.tracking import address
 
 
 @pytest.fixture(scope="session")
@@ -57,24 +53,7 @@ def server(tmp_path, empty_store):
     folder = tmp_path / "server"
     folder.mkdir()
     shutil.copy(empty_store, folder / "mlflow.db")
-    port = free_port()
-    found = SimpleNamespace(database=folder / "mlflow.db", uri=f"http://127.0.0.1:{port}", process=None, folder=folder)
-    line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    line += ["--backend-store-uri", address.sqlite_uri(found.database), "--artifacts-destination", folder / "artifacts"]
-    quiet = environment(
-        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true"
-    )
-
-    def begin():
-        with open(folder / "log", "ab") as log:
-            found.process = subprocess.Popen(line, env=quiet, stdout=log, stderr=log, start_new_session=True)
-        until(lambda: status_of(found.uri + "/health") == 200)
-
-    def kill():
-        os.killpg(found.process.pid, signal.SIGKILL)
-        found.process.wait()
-
-    found.begin, found.kill = begin, kill
-    begin()
-    yield found
-    kill()
+    server = Server(folder / "mlflow.db", folder / "log", ["--artifacts-destination", folder / "artifacts"])
+    server.begin()
+    yield server
+    server.kill()

@@ -14,7 +14,7 @@ from commands import make_store
 
 from chaos.figures import table
 from chaos.harness import Harness
-from chaos.subjects import Ours, Plain
+from chaos.subjects import PlainScript, Runner
 from runner.state.root import Root
 
 
@@ -28,21 +28,21 @@ def main():
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {arguments.seed}, in {folder}", flush=True)
     make_store(folder)
-    subjects = [Ours, Plain] if arguments.peer else [Ours]
-    found = [under_fire(subject, folder, arguments.seed, arguments.kills) for subject in subjects]
-    print(table(found))
+    subjects = [Runner, PlainScript] if arguments.peer else [Runner]
+    all_figures = [under_fire(subject, folder, arguments.seed, arguments.kills) for subject in subjects]
+    print(table(all_figures))
     if arguments.out:
-        content = [vars(one) for one in found]
+        content = [vars(figures) for figures in all_figures]
         arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    wrong = [line for one in found for line in one.violations]
-    for line in wrong:
-        print(f"VIOLATION: {line}", file=sys.stderr)
-    if wrong:
+    violations = [violation for figures in all_figures for violation in figures.violations]
+    for violation in violations:
+        print(f"VIOLATION: {violation}", file=sys.stderr)
+    if violations:
         print(f"what is left of the last sweep is in {folder}")
     else:
         shutil.rmtree(folder)
         print("nothing was lost")
-    sys.exit(bool(wrong))
+    sys.exit(bool(violations))
 
 
 def under_fire(subject, folder, seed, n_kills):
@@ -57,9 +57,9 @@ def under_fire(subject, folder, seed, n_kills):
         return Harness(subject(Root(folder).database), place, 2 * seed + number, kills, points[number::2]).run()
 
     with ThreadPoolExecutor(2) as pool:
-        found = reduce(operator.add, pool.map(half, range(2)))
-    found.seed = seed
-    return found
+        figures = reduce(operator.add, pool.map(half, range(2)))
+    figures.seed = seed
+    return figures
 
 
 if __name__ == "__main__":

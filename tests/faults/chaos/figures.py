@@ -47,13 +47,12 @@ class Figures:
 
     def __add__(self, other):
         """Those of two harnesses that ran side by side."""
-        whole = Figures(self.subject, self.seed)
-        for name, mine in vars(self).items():
-            if name in ("subject", "seed"):
-                continue
-            theirs = getattr(other, name)
-            setattr(whole, name, max(mine, theirs) if name.endswith("_s") else mine + theirs)
-        return whole
+        total = Figures(self.subject, self.seed)
+        for name, value in vars(self).items():
+            if name not in ("subject", "seed"):
+                values = value, getattr(other, name)
+                setattr(total, name, max(values) if name.endswith("_s") else values[0] + values[1])
+        return total
 
     def rows(self):
         kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(self.kills.items()))
@@ -84,8 +83,8 @@ class Figures:
 
 def table(all_figures):
     """The subjects side by side, as Markdown."""
-    names = " | ".join(one.subject for one in all_figures)
+    names = " | ".join(figures.subject for figures in all_figures)
     lines = [f"| seed {all_figures[0].seed} | {names} |", "| --- " * (len(all_figures) + 1) + "|"]
     for name in all_figures[0].rows():
-        lines.append(f"| {name} | {' | '.join(str(one.rows()[name]) for one in all_figures)} |")
+        lines.append(f"| {name} | {' | '.join(str(figures.rows()[name]) for figures in all_figures)} |")
     return "\n".join(lines)

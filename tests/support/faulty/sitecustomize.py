@@ -1,9 +1,10 @@
-"""On the path of a command under test: runs misbehave by seed, as FAULTS says (`1:hang 2:os._exit`), or are counted.
+"""Python imports this file first in a command under test that has its folder on PYTHONPATH.
 
-With EPOCHS_LOG=FILE each epoch that is computed adds a line with its seed and number, whatever becomes of it, and each
-process that begins or leaves a run one as well (`+ KEY PID`, `- KEY PID`), with `! KEY` where another was still at it.
-EPOCH_SLEEP=SECONDS makes each longer, so that there is a middle to be killed in. CLOCK=jumps sets the time of day back
-an hour and on a day, in turn, at every look.
+FAULTS (`1:hang 2:os._exit`) says by seed which runs misbehave, and how.
+EPOCHS_LOG=FILE counts: every epoch that is computed adds a line with its seed and number, and every process that
+begins or leaves a run adds one (`+ KEY PID`, `- KEY PID`), with `! KEY` where another process was still training it.
+EPOCH_SLEEP=SECONDS makes every epoch longer, so that a test can kill in its middle.
+CLOCK=jumps sets the time of day an hour back and a day forward, in turn, at every reading.
 """
 
 import importlib.abc
