@@ -41,7 +41,7 @@ class Runner:
     """`python -m runner -m ...`"""
 
     name = "this project"
-    #: Each is visited by a start of its own; a download's is tested with a mirror in tests/data/test_download.py.
+    #: Each is visited by a start of its own; tests/data/test_download.py tests that of a download.
     points = tuple(point for point in POINTS if point != "download_half")
     resumes = True
 
