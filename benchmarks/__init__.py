@@ -1,1 +1,2 @@
-"""How fast training and evaluation are, beside DeZero as shipped, PyTorch, and what this machine could do at best."""
+"""How fast training and evaluation are, beside DeZero as shipped, PyTorch, and what this machine
+could do at best."""

@@ -1,4 +1,5 @@
-"""`python -m benchmarks`: time everybody, and write a table and a JSON file named after the machine."""
+"""`python -m benchmarks`: time everybody, and write a table and a JSON file named after the
+machine."""
 
 import argparse
 import datetime
@@ -31,14 +32,19 @@ def main() -> None:
 
     pytorch_versions, pytorch_missing = processes.probe_pytorch(args.torch_python)
     if pytorch_missing:
-        say(f"without PyTorch ({pytorch_missing}); TORCH_PYTHON=PYTHON names an interpreter that has it")
+        say(
+            f"without PyTorch ({pytorch_missing}); TORCH_PYTHON=PYTHON names an interpreter"
+            " that has it"
+        )
     results = []
     with tempfile.TemporaryDirectory() as folder:
         images.write(Path(folder))
         for net in args.nets:
             names = contestants_of(net, pytorch=not pytorch_missing)
             pythons = processes.pythons(args.torch_python, names)
-            results.append(measure(net, pythons, Path(folder), cores, args.rounds, args.seconds, say))
+            results.append(
+                measure(net, pythons, Path(folder), cores, args.rounds, args.seconds, say)
+            )
 
     rows = [row for result in results for row in summary.rows(result, cores)]
     report = {
@@ -47,7 +53,12 @@ def main() -> None:
         "versions": machine.versions(),
         "pytorch_versions": pytorch_versions,
         "pytorch_missing": pytorch_missing,
-        "settings": {"rounds": args.rounds, "seconds": args.seconds, "batch": BATCH, "quick": args.quick},
+        "settings": {
+            "rounds": args.rounds,
+            "seconds": args.seconds,
+            "batch": BATCH,
+            "quick": args.quick,
+        },
         "targets": summary.target_lines(rows),
         "rows": [asdict(row) for row in rows],
         "nets": {result.net: _raw(result) for result in results},
@@ -85,18 +96,26 @@ def _raw(result: NetResult) -> dict[str, Any]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--nets", nargs="+", choices=NETS, metavar="NET", help=f"default: {' '.join(NETS)}")
+    parser.add_argument(
+        "--nets", nargs="+", choices=NETS, metavar="NET", help=f"default: {' '.join(NETS)}"
+    )
     parser.add_argument("--rounds", type=int, help="how often everybody is timed (default: 5)")
-    parser.add_argument("--seconds", type=float, help="about how long one timing takes (default: 0.8)")
+    parser.add_argument(
+        "--seconds", type=float, help="about how long one timing takes (default: 0.8)"
+    )
     parser.add_argument(
         "--torch-python",
         default=os.environ.get("TORCH_PYTHON") or sys.executable,
         metavar="PYTHON",
         help="an interpreter that has PyTorch (default: $TORCH_PYTHON, else this one)",
     )
-    parser.add_argument("--out", type=Path, help="folder for the two files (default: benchmarks/results)")
     parser.add_argument(
-        "--quick", action="store_true", help="one net, short rounds, into benchmarks/results/quick: does it run?"
+        "--out", type=Path, help="folder for the two files (default: benchmarks/results)"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one net, short rounds, into benchmarks/results/quick: does it run?",
     )
     args = parser.parse_args()
     defaults = _QUICK if args.quick else {"nets": list(NETS), "rounds": 5, "seconds": 0.8}

@@ -1,4 +1,5 @@
-"""MNIST as four plain files, so that a contestant can read it without importing anything of the runner."""
+"""MNIST as four plain files, so that a contestant can read it without importing anything of the
+runner."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ class Images:
 
 
 def write(folder: Path) -> None:
-    """Have the runner find and check MNIST ($MNIST_ROOT, its caches, a download), and write it into `folder`."""
+    """Have the runner find and check MNIST ($MNIST_ROOT, its caches, a download), and write it into
+    `folder`."""
     from runner.data import loading as data
 
     dataset, _ = data.prepare("mnist", folder / "runner", allow_fallback=False)

@@ -1,4 +1,5 @@
-"""What the figures were measured on: processor, memory, versions; nothing that names the machine itself."""
+"""What the figures were measured on: processor, memory, versions; nothing that names the machine
+itself."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,5 @@
-"""The rounds: every contestant in turn, alone and on the whole machine, so that a slow minute hits all of them."""
+"""The rounds: every contestant in turn, alone and on the whole machine, so that a slow minute hits
+all of them."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -60,15 +61,21 @@ class NetResult:
 
 
 def thread_settings(cores: int) -> list[int]:
-    """Numbers of threads that a peer may choose from: one, all, and two between on a machine that has them."""
+    """Numbers of threads that a peer may choose from: one, all, and two between on a machine that
+    has them."""
     return sorted({n for n in (1, 4, 8, cores) if n <= cores})
 
 
 def contestants_of(net: str, pytorch: bool) -> list[str]:
-    """Who is timed with this network; two layouts of one channel are the same, so that variant is left out there."""
+    """Who is timed with this network; two layouts of one channel are the same, so that variant is
+    left out there."""
     names = [contestants.AS_SHIPPED, contestants.FLOAT32]
     if pytorch:
-        names += [n for n in contestants.PYTORCH if n != contestants.CHANNELS_LAST or NETS[net].channels > 1]
+        names += [
+            n
+            for n in contestants.PYTORCH
+            if n != contestants.CHANNELS_LAST or NETS[net].channels > 1
+        ]
     return [*names, contestants.OURS, contestants.FLOOR]
 
 
@@ -81,7 +88,8 @@ def measure(
     seconds: float,
     say: Callable[[str], None],
 ) -> NetResult:
-    """Start everybody, then time everybody, `rounds` times. `pythons` has an interpreter for each contestant.
+    """Start everybody, then time everybody, `rounds` times. `pythons` has an interpreter for each
+    contestant.
 
     Raises
     ------
@@ -96,18 +104,26 @@ def measure(
             for setting, group in workers.items()
             for n in sorted({1, len(group)})
         ]
-        say(f"{net}: {sum(map(len, workers.values()))} processes are warm; {rounds} rounds of {len(entries)} timings")
+        say(
+            f"{net}: {sum(map(len, workers.values()))} processes are warm; {rounds} rounds of"
+            f" {len(entries)} timings"
+        )
         n_batches = {
-            (task, setting): _calibrate(group[0], task, seconds) for task in TASKS for setting, group in workers.items()
+            (task, setting): _calibrate(group[0], task, seconds)
+            for task in TASKS
+            for setting, group in workers.items()
         }
         for r in range(rounds):
-            # Each round begins elsewhere, so that nobody always follows the same neighbour from the same distance.
+            # Each round begins elsewhere, so that nobody always follows the same neighbour from the
+            # same distance.
             first = r * len(entries) // rounds
             for entry in entries[first:] + entries[:first]:
                 group = workers[entry.setting][: entry.n_processes]
                 n = n_batches[entry.task, entry.setting]
                 answers = _ask(group, f"{entry.task} {n}")
-                result.measurements.append(Measurement(r, entry, n, [a["seconds"] for a in answers]))
+                result.measurements.append(
+                    Measurement(r, entry, n, [a["seconds"] for a in answers])
+                )
                 if entry.task == "train" and answers[0]["last_loss"] is not None:
                     result.losses[_label(entry.setting)]["last"] = answers[0]["last_loss"]
             say(f"{net}: round {r + 1} of {rounds} done")
@@ -126,7 +142,9 @@ def _workers(
         started: dict[Setting, list[Worker]] = {}
         for name, python in pythons.items():
             # Ours and the floor are defined with one thread a run.
-            for threads in [1] if name in (contestants.OURS, contestants.FLOOR) else thread_settings(cores):
+            for threads in (
+                [1] if name in (contestants.OURS, contestants.FLOOR) else thread_settings(cores)
+            ):
                 setting = Setting(name, threads)
                 started[setting] = [
                     stack.enter_context(closing(Worker(python, setting, result.net, folder)))
@@ -139,7 +157,10 @@ def _workers(
             if not reasons:
                 warm[setting] = group
                 label = _label(setting)
-                result.losses[label] = {"first": answers[0]["first_loss"], "last": answers[0]["last_loss"]}
+                result.losses[label] = {
+                    "first": answers[0]["first_loss"],
+                    "last": answers[0]["last_loss"],
+                }
             elif setting.contestant in contestants.PYTORCH:
                 result.failed[setting.contestant] = reasons[0]
             else:
@@ -170,4 +191,6 @@ def _label(setting: Setting) -> str:
 
 def _check(net: str, label: str, first: float, last: float) -> None:
     if not (_FIRST_LOSS[0] <= first <= _FIRST_LOSS[1] and last < first):
-        raise BenchmarkError(f"{net}, {label}: losses from {first:.3f} to {last:.3f}; this network does not train")
+        raise BenchmarkError(
+            f"{net}, {label}: losses from {first:.3f} to {last:.3f}; this network does not train"
+        )

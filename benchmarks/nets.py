@@ -1,6 +1,7 @@
 """The four networks that are timed, as sizes; each contestant builds them in its own way.
 
-Only the standard library is imported here: the module is also read by a Python that has PyTorch and nothing else.
+Only the standard library is imported here: the module is also read by a Python that has PyTorch and
+nothing else.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ FULL_SCALE = 255.0
 
 @dataclass(frozen=True)
 class Net:
-    """One 3x3 convolution with ReLU and 2x2 max-pool, or none (0 channels); then hidden layers; then 10 scores."""
+    """One 3x3 convolution with ReLU and 2x2 max-pool, or none (0 channels); then hidden layers;
+    then 10 scores."""
 
     channels: int
     hidden: tuple[int, ...]

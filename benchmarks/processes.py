@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 
 
 class BenchmarkError(Exception):
@@ -28,7 +33,11 @@ class Setting:
 def environment(threads: int) -> dict[str, str]:
     """This process's, with so many threads for whoever starts threads."""
     # Inductor's pool of compiler processes would outlive the compiling.
-    return os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    return (
+        os.environ
+        | dict.fromkeys(_THREAD_VARIABLES, str(threads))
+        | {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    )
 
 
 class Worker:
@@ -38,7 +47,15 @@ class Worker:
         self.setting = setting
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker", setting.contestant, net, str(folder), str(setting.threads)],
+            [
+                python,
+                "-m",
+                "benchmarks.worker",
+                setting.contestant,
+                net,
+                str(folder),
+                str(setting.threads),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -79,14 +96,18 @@ class Worker:
         self._process.wait()
         self._errors.seek(0)
         said = "".join(self._errors.readlines()[-15:])
-        return f"{self.setting.contestant} died with exit status {self._process.returncode}:\n{said}"
+        return (
+            f"{self.setting.contestant} died with exit status {self._process.returncode}:\n{said}"
+        )
 
 
 def probe_pytorch(python: str) -> tuple[dict[str, str], str | None]:
     """The versions of the Python that is to run PyTorch, and why it cannot, or None."""
     code = (
-        "import json, platform, numpy, torch; print(json.dumps({'python': platform.python_version(),"
-        "'numpy': numpy.__version__, 'torch': torch.__version__, 'mkl': str(torch.backends.mkl.is_available())}))"
+        "import json, platform, numpy, torch; print(json.dumps({'python':"
+        " platform.python_version(),"
+        "'numpy': numpy.__version__, 'torch': torch.__version__, 'mkl':"
+        " str(torch.backends.mkl.is_available())}))"
     )
     try:
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=120)
@@ -99,4 +120,6 @@ def probe_pytorch(python: str) -> tuple[dict[str, str], str | None]:
 
 def pythons(torch_python: str, contestants: list[str]) -> dict[str, str]:
     """The interpreter of each contestant."""
-    return {name: torch_python if name.startswith("pytorch") else sys.executable for name in contestants}
+    return {
+        name: torch_python if name.startswith("pytorch") else sys.executable for name in contestants
+    }

@@ -39,7 +39,8 @@ class Row:
     entry: Entry
     images_per_s: Spread
     step_ms: Spread
-    #: Images per second of ours over those of this row in the same round; None where ours was not measured.
+    #: Images per second of ours over those of this row in the same round; None where ours was not
+    #: measured.
     ours_over_it: Spread | None
 
 
@@ -58,7 +59,10 @@ TARGETS = (
     Target("conv30_fc100", "pytorch", 4.0),
     Target("conv1_fc1000x2", "dezero_as_shipped", 5.0),
     Target("conv1_fc1000x2", "pytorch", 1.5),
-    *(Target(net, "floor", 1 / 1.5) for net in ("conv30_fc100", "conv1_fc1000x2", "conv1_fc100", "book_mlp")),
+    *(
+        Target(net, "floor", 1 / 1.5)
+        for net in ("conv30_fc100", "conv1_fc1000x2", "conv1_fc100", "book_mlp")
+    ),
 )
 
 
@@ -67,7 +71,9 @@ def rows(result: NetResult, cores: int) -> list[Row]:
     found = []
     for task in TASKS:
         for mode in MODES:
-            best = {group: _best(result, task, mode, names, cores) for group, names in GROUPS.items()}
+            best = {
+                group: _best(result, task, mode, names, cores) for group, names in GROUPS.items()
+            }
             ours = best["ours"]
             for group, entry in best.items():
                 if entry is not None:
@@ -79,7 +85,9 @@ def rows(result: NetResult, cores: int) -> list[Row]:
                             group=group,
                             entry=entry,
                             images_per_s=_spread(images_per_s(result, entry)),
-                            step_ms=_spread([m.step_ms for m in result.measurements if m.entry == entry]),
+                            step_ms=_spread(
+                                [m.step_ms for m in result.measurements if m.entry == entry]
+                            ),
                             ours_over_it=_ratio(result, ours, entry) if ours else None,
                         )
                     )
@@ -87,7 +95,8 @@ def rows(result: NetResult, cores: int) -> list[Row]:
 
 
 def candidates(result: NetResult, task: str, mode: str, cores: int) -> list[Entry]:
-    """What was measured that is a single run, or fills the machine: a process a core, or one with all threads."""
+    """What was measured that is a single run, or fills the machine: a process a core, or one with
+    all threads."""
     entries = dict.fromkeys(m.entry for m in result.measurements if m.entry.task == task)
     if mode == "single run":
         return [e for e in entries if e.n_processes == 1]
@@ -101,10 +110,18 @@ def images_per_s(result: NetResult, entry: Entry) -> list[float]:
 
 
 def target_lines(all_rows: list[Row]) -> list[dict[str, Any]]:
-    """For each target: what was asked, what was measured, whether it is reached; measured null if left out."""
+    """For each target: what was asked, what was measured, whether it is reached; measured null if
+    left out."""
     lines = []
     for target in TARGETS:
-        row = next((r for r in all_rows if (r.net, r.group, r.task, r.mode) == (target.net, target.group, *_AT)), None)
+        row = next(
+            (
+                r
+                for r in all_rows
+                if (r.net, r.group, r.task, r.mode) == (target.net, target.group, *_AT)
+            ),
+            None,
+        )
         ratio = row.ours_over_it if row else None
         line: dict[str, Any] = asdict(target) | {"measured": None, "reached": None}
         if ratio:
@@ -116,7 +133,9 @@ def target_lines(all_rows: list[Row]) -> list[dict[str, Any]]:
 _AT = ("train", "whole machine")
 
 
-def _best(result: NetResult, task: str, mode: str, names: tuple[str, ...], cores: int) -> Entry | None:
+def _best(
+    result: NetResult, task: str, mode: str, names: tuple[str, ...], cores: int
+) -> Entry | None:
     """The setting with the highest median, of everything these contestants were measured in."""
     entries = [e for e in candidates(result, task, mode, cores) if e.setting.contestant in names]
     return max(entries, key=lambda e: median(images_per_s(result, e)), default=None)

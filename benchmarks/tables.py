@@ -1,4 +1,5 @@
-"""The Markdown beside the JSON: the targets, a line for each comparison, and everything that was measured."""
+"""The Markdown beside the JSON: the targets, a line for each comparison, and everything that was
+measured."""
 
 from collections.abc import Iterable
 from statistics import median
@@ -19,10 +20,18 @@ _TASK_TITLES = {"train": "training", "evaluate": "evaluation"}
 
 def markdown(report: dict[str, Any], results: list[NetResult], rows: list[Row], cores: int) -> str:
     """The whole file. `report` is what the JSON holds."""
-    parts = [_head(report), "## Targets", _targets(report["targets"]), "## Comparison", _comparison(rows)]
+    parts = [
+        _head(report),
+        "## Targets",
+        _targets(report["targets"]),
+        "## Comparison",
+        _comparison(rows),
+    ]
     for result in results:
         parts += [f"## {result.net}", _details(result, cores), _losses(result)]
-        parts += [f"{contestants.TITLES[name]} is missing: {why}." for name, why in result.failed.items()]
+        parts += [
+            f"{contestants.TITLES[name]} is missing: {why}." for name, why in result.failed.items()
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -33,11 +42,15 @@ def _head(report: dict[str, Any]) -> str:
     lines = [
         f"# {machine['processor']}, {machine['cores']} cores",
         "",
-        f"{machine['system']}, {machine['memory_gib']} GiB; {report['date']}; {settings['rounds']} rounds of"
+        f"{machine['system']}, {machine['memory_gib']} GiB; {report['date']};"
+        f" {settings['rounds']} rounds of"
         f" {settings['seconds']:g} s a timing. {versions}.",
-        f"PyTorch's environment: {pytorch}." if pytorch else f"PyTorch was left out: {report['pytorch_missing']}.",
+        f"PyTorch's environment: {pytorch}."
+        if pytorch
+        else f"PyTorch was left out: {report['pytorch_missing']}.",
         "",
-        "Written by `make bench`; benchmarks/README.md says what is measured. Figures are the median over the rounds,"
+        "Written by `make bench`; benchmarks/README.md says what is measured. Figures are the"
+        " median over the rounds,"
         " with the smallest and the largest in brackets; ratios are taken within a round.",
     ]
     return "\n".join(lines)
@@ -47,18 +60,32 @@ def _targets(targets: list[dict[str, Any]]) -> str:
     lines = []
     for target in targets:
         is_floor = target["group"] == "floor"
-        asked = f"at most {1 / target['times']:.1f} times" if is_floor else f"at least {target['times']:g} times"
+        asked = (
+            f"at most {1 / target['times']:.1f} times"
+            if is_floor
+            else f"at least {target['times']:g} times"
+        )
         asked += " the time of the floor" if is_floor else f" {_GROUP_TITLES[target['group']]}"
         measured = Spread(**target["measured"]) if target["measured"] else None
-        shown = "not measured" if measured is None else _times(_inverse(measured) if is_floor else measured)
-        lines.append([target["net"], asked, shown, {True: "yes", False: "no", None: ""}[target["reached"]]])
-    return "Training, whole machine, images per second.\n\n" + _table(["net", "target", "measured", "reached"], lines)
+        shown = (
+            "not measured"
+            if measured is None
+            else _times(_inverse(measured) if is_floor else measured)
+        )
+        lines.append(
+            [target["net"], asked, shown, {True: "yes", False: "no", None: ""}[target["reached"]]]
+        )
+    return "Training, whole machine, images per second.\n\n" + _table(
+        ["net", "target", "measured", "reached"], lines
+    )
 
 
 def _comparison(rows: list[Row]) -> str:
     lines = []
     for ours in (row for row in rows if row.group == "ours"):
-        beside = {r.group: r for r in rows if (r.net, r.task, r.mode) == (ours.net, ours.task, ours.mode)}
+        beside = {
+            r.group: r for r in rows if (r.net, r.task, r.mode) == (ours.net, ours.task, ours.mode)
+        }
         cells = [ours.net, _TASK_TITLES[ours.task], ours.mode, f"{ours.images_per_s.median:,.0f}"]
         cells.append(f"{ours.step_ms.median:.2f}")
         for group in ("dezero_as_shipped", "dezero_float32", "pytorch"):
@@ -67,7 +94,15 @@ def _comparison(rows: list[Row]) -> str:
         floor = beside.get("floor")
         cells.append(_times(_inverse(floor.ours_over_it)) if floor and floor.ours_over_it else "")
         lines.append(cells)
-    titles = ["net", "task", "mode", "images/s", "ms a step", "times DeZero as shipped", "times DeZero in float32"]
+    titles = [
+        "net",
+        "task",
+        "mode",
+        "images/s",
+        "ms a step",
+        "times DeZero as shipped",
+        "times DeZero in float32",
+    ]
     return _table([*titles, "times the best of PyTorch", "time over the floor's"], lines)
 
 

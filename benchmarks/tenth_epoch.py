@@ -1,8 +1,9 @@
 """`python -m benchmarks.tenth_epoch`: whether the tenth epoch trains as fast as the first.
 
-Weights that decay towards nothing become denormal numbers, which many processors compute with a hundred times more
-slowly; a benchmark of seconds never meets them. Here as many runs as cores train ten real epochs at once, one thread
-each, and after each epoch every process times the floor's step as well: a slow minute of the machine slows both.
+Weights that decay towards nothing become denormal numbers, which many processors compute with a
+hundred times more slowly; a benchmark of seconds never meets them. Here as many runs as cores train
+ten real epochs at once, one thread each, and after each epoch every process times the floor's step
+as well: a slow minute of the machine slows both.
 """
 
 import argparse
@@ -29,7 +30,8 @@ _FLOOR_STEPS = 100
 
 
 def epochs(net: str, folder: Path, n_epochs: int, scale: float) -> list[dict[str, float]]:
-    """Train one run with the runner's own loop: per epoch, ms a training step of it and of the floor, and more."""
+    """Train one run with the runner's own loop: per epoch, ms a training step of it and of the
+    floor, and more."""
     # Imported in the process that trains, after its number of threads is set.
     from benchmarks.contestants.floor import Floor
     from benchmarks.contestants.ours import assembled
@@ -70,7 +72,10 @@ def main() -> None:
     ):
         images.write(Path(folder))
         for net in args.nets:
-            waiting = [pool.submit(epochs, net, Path(folder), args.epochs, args.scale) for _ in range(args.processes)]
+            waiting = [
+                pool.submit(epochs, net, Path(folder), args.epochs, args.scale)
+                for _ in range(args.processes)
+            ]
             runs[net] = [run.result() for run in waiting]
             print(_table(net, runs[net]), flush=True)
 
@@ -78,7 +83,11 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "machine": machine.machine(),
         "versions": machine.versions(),
-        "settings": {"epochs": args.epochs, "processes": args.processes, "pixels_divided_by": args.scale},
+        "settings": {
+            "epochs": args.epochs,
+            "processes": args.processes,
+            "pixels_divided_by": args.scale,
+        },
         "summary": {net: _summary(run) for net, run in runs.items()},
         "runs": runs,
     }
@@ -95,7 +104,10 @@ def _over_runs(runs: list[list[dict[str, float]]], name: str) -> list[float]:
 
 def _summary(runs: list[list[dict[str, float]]]) -> dict[str, Any]:
     step, floor = _over_runs(runs, "train_step_ms"), _over_runs(runs, "floor_step_ms")
-    over_floor = [median(a["train_step_ms"] / a["floor_step_ms"] for a in lines) for lines in zip(*runs, strict=True)]
+    over_floor = [
+        median(a["train_step_ms"] / a["floor_step_ms"] for a in lines)
+        for lines in zip(*runs, strict=True)
+    ]
     return {
         "train_step_ms": step,
         "floor_step_ms": floor,
@@ -107,9 +119,17 @@ def _summary(runs: list[list[dict[str, float]]]) -> dict[str, Any]:
 
 def _table(net: str, runs: list[list[dict[str, float]]]) -> str:
     found = _summary(runs)
-    lines = ["| epoch | ms a training step | floor's | time over the floor's |", "| --- | --- | --- | --- |"]
-    columns = zip(found["train_step_ms"], found["floor_step_ms"], found["time_over_the_floors"], strict=True)
-    lines += [f"| {i} | {ours:.3f} | {floor:.3f} | {ratio:.2f} |" for i, (ours, floor, ratio) in enumerate(columns, 1)]
+    lines = [
+        "| epoch | ms a training step | floor's | time over the floor's |",
+        "| --- | --- | --- | --- |",
+    ]
+    columns = zip(
+        found["train_step_ms"], found["floor_step_ms"], found["time_over_the_floors"], strict=True
+    )
+    lines += [
+        f"| {i} | {ours:.3f} | {floor:.3f} | {ratio:.2f} |"
+        for i, (ours, floor, ratio) in enumerate(columns, 1)
+    ]
     return (
         f"## {net}, {len(runs)} runs at once\n\n"
         + "\n".join(lines)
@@ -122,14 +142,21 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tenth_epoch", description=__doc__)
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(_NETS), metavar="NET")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--processes", type=int, default=provenance.cores(), help="runs at once (default: cores)")
+    parser.add_argument(
+        "--processes", type=int, default=provenance.cores(), help="runs at once (default: cores)"
+    )
     parser.add_argument(
         "--scale",
         type=float,
         default=FULL_SCALE,
-        help="what pixels are divided by: 255 as in the speed benchmark, 1 for raw ones as in the published runs",
+        help="what pixels are divided by: 255 as in the speed benchmark, 1 as in the published runs",
     )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the file (default: benchmarks/results)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RESULTS,
+        help="folder for the file (default: benchmarks/results)",
+    )
     return parser.parse_args()
 
 

@@ -1,7 +1,8 @@
-"""One contestant in a process of its own: `python -m benchmarks.worker CONTESTANT NET FOLDER THREADS`.
+"""One contestant in a process of its own: `python -m benchmarks.worker CONTESTANT NET FOLDER
+THREADS`.
 
-It builds and warms up, says so, then obeys lines on standard input, `train N` or `evaluate N` batches, and answers
-each with one line of JSON. Waiting for a line costs no processor time.
+It builds and warms up, says so, then obeys lines on standard input, `train N` or `evaluate N`
+batches, and answers each with one line of JSON. Waiting for a line costs no processor time.
 """
 
 import json

@@ -1,4 +1,5 @@
-"""Hydra's door to runner.sweep: plan once, then have any launcher start workers that pull from the plan."""
+"""Hydra's door to runner.sweep: plan once, then have any launcher start workers that pull from the
+plan."""
 
 import copy
 import re
@@ -24,7 +25,9 @@ class PlanSweeperConfig:
     params: dict[str, str] = field(default_factory=dict)
 
 
-ConfigStore.instance().store(group="hydra/sweeper", name="plan", node=PlanSweeperConfig, provider="runner")
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="plan", node=PlanSweeperConfig, provider="runner"
+)
 
 
 class PlanSweeper(Sweeper):
@@ -37,7 +40,9 @@ class PlanSweeper(Sweeper):
     task_function: TaskFunction
     config: DictConfig
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
@@ -46,7 +51,9 @@ class PlanSweeper(Sweeper):
         from runner.plan import grid
         from runner.sweep import sweep
 
-        cells = grid.compose(self.hydra_context.config_loader, self.config, dict(self.params), arguments)
+        cells = grid.compose(
+            self.hydra_context.config_loader, self.config, dict(self.params), arguments
+        )
         command = [*overrides.COMMAND.split(), "-m", *arguments]
         sys.exit(sweep(cells, command, self._start_workers))
 
@@ -54,21 +61,27 @@ class PlanSweeper(Sweeper):
         from runner.work.launch import start_process
 
         if n_workers == 1 and self.config.hydra.runtime.choices["hydra/launcher"] == "cores":
-            # Joblib would have a lone worker in this very process, where nobody could end it when it hangs.
+            # Joblib would have a lone worker in this very process, where nobody could end it when
+            # it hangs.
             return start_process(plan, launch, n_workers)
         folder = plan.parent / f"{launch}.jobs"
         launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=self.hydra_context, task_function=self.task_function, config=self._for_workers(folder)
+            hydra_context=self.hydra_context,
+            task_function=self.task_function,
+            config=self._for_workers(folder),
         )
         job = [f"worker.plan={_quoted(str(plan))}", f"worker.launch={launch}"]
         returns: Sequence[Any] = launcher.launch([job] * n_workers, initial_job_idx=0)
-        errors = [" ".join(str(r._return_value).split()) for r in returns if r.status == JobStatus.FAILED]
+        errors = [
+            " ".join(str(r._return_value).split()) for r in returns if r.status == JobStatus.FAILED
+        ]
         if not errors:
             shutil.rmtree(folder, ignore_errors=True)
         return errors
 
     def _for_workers(self, folder: Path) -> DictConfig:
-        """The configuration as a launcher may write it to a file: without the store's address and its password."""
+        """The configuration as a launcher may write it to a file: without the store's address and
+        its password."""
         config = copy.deepcopy(self.config)
         with read_write(config), read_write(config.hydra):
             config.tracking.uri = None
@@ -91,5 +104,10 @@ def _literal(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """A text as Hydra's override grammar and then OmegaConf's interpolation leave it: itself."""
-    # Both take backslashes as they are, but for those before `${` (OmegaConf) and before a quote (Hydra).
-    return "'" + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), _literal(text)) + "'"
+    # Both take backslashes as they are, but for those before `${` (OmegaConf) and before a quote
+    # (Hydra).
+    return (
+        "'"
+        + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), _literal(text))
+        + "'"
+    )

@@ -6,8 +6,8 @@ import signal
 import sys
 from typing import NoReturn
 
-# Before NumPy is imported, and inherited by every worker: OpenBLAS gives other bits with two threads, so a
-# run has one, and a core more is a run more.
+# Before NumPy is imported, and inherited by every worker: OpenBLAS gives other bits with two
+# threads, so a run has one, and a core more is a run more.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 
@@ -24,7 +24,10 @@ def main() -> None:
             return
         _run()
     except KeyboardInterrupt as stopped:
-        print("runner: interrupted; what is trained is kept, the same command goes on", file=sys.stderr)
+        print(
+            "runner: interrupted; what is trained is kept, the same command goes on",
+            file=sys.stderr,
+        )
         sys.exit(128 + (signal.SIGTERM if isinstance(stopped, stop.Terminated) else signal.SIGINT))
     except SystemExit as left:
         # What a single run could not do comes as the cause; see app.main.

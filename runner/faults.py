@@ -1,7 +1,8 @@
 """Named moments at which a test can have the process killed; for everybody else they are nothing.
 
-`RUNNER_KILL_AT=POINT` (or `POINT:3`, its third visit in a process) makes the process kill itself with signal 9 there.
-With `RUNNER_KILL_ONCE=FILE` only the first process that gets there does, and the file says so.
+`RUNNER_KILL_AT=POINT` (or `POINT:3`, its third visit in a process) makes the process kill itself
+with signal 9 there. With `RUNNER_KILL_ONCE=FILE` only the first process that gets there does, and
+the file says so.
 """
 
 import os

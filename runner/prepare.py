@@ -1,4 +1,5 @@
-"""What a sweep needs before its first worker starts: a root, data, a device, a plan, a tracking store."""
+"""What a sweep needs before its first worker starts: a root, data, a device, a plan, a tracking
+store."""
 
 import contextlib
 import sys
@@ -25,7 +26,8 @@ from runner.train import provenance
 
 @dataclass
 class Sources:
-    """The data sets that a plan's configurations ask for, each found and checked once, in the parent."""
+    """The data sets that a plan's configurations ask for, each found and checked once, in the
+    parent."""
 
     root: Root
     write: bool
@@ -33,7 +35,8 @@ class Sources:
     _datasets: dict[tuple[str, str | None, bool], Dataset] = field(default_factory=dict)
 
     def of(self, config: Config) -> Dataset:
-        """The data that the configuration will really see; after a fallback they are fewer than it asked for."""
+        """The data that the configuration will really see; after a fallback they are fewer than it
+        asked for."""
         asked = (config.data.name, config.data.root, config.data.allow_fallback)
         if asked not in self._datasets:
             dataset, warning = self._find(*asked)
@@ -48,13 +51,18 @@ class Sources:
         """One that was found before, by the name of what it really is."""
         return next(dataset for dataset in self._datasets.values() if dataset.name == name)
 
-    def _find(self, name: str, root: str | None, allow_fallback: bool) -> tuple[Dataset, str | None]:
+    def _find(
+        self, name: str, root: str | None, allow_fallback: bool
+    ) -> tuple[Dataset, str | None]:
         cache = self.root.data
         if self.write:
-            # A configuration that is refused leaves nothing behind: data that are here already are kept later.
+            # A configuration that is refused leaves nothing behind: data that are here already are
+            # kept later.
             with contextlib.suppress(DataError):
                 return loading.prepare(name, cache, root=root, allow_fallback=False, write=False)
-        return loading.prepare(name, cache, root=root, allow_fallback=allow_fallback, write=self.write)
+        return loading.prepare(
+            name, cache, root=root, allow_fallback=allow_fallback, write=self.write
+        )
 
 
 @dataclass(frozen=True)
@@ -97,16 +105,21 @@ def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
         dataset = sources.of(of)
         return dataset.name, dataset.sha256
 
-    plan, n_duplicates = grids.plan(grid, data_of, device, [without_password(word) for word in command])
+    plan, n_duplicates = grids.plan(
+        grid, data_of, device, [without_password(word) for word in command]
+    )
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
-    return Prepared(config, root, plan, n_duplicates, journals, sources, _n_workers(config, device), to_train)
+    return Prepared(
+        config, root, plan, n_duplicates, journals, sources, _n_workers(config, device), to_train
+    )
 
 
 def open_tracker(prepared: Prepared) -> MlflowTracker:
-    """A tracker in the configured store, which holds the plan before the first run trains; what else is written before.
+    """A tracker in the configured store, which holds the plan before the first run trains; what
+    else is written before.
 
     Raises
     ------
@@ -130,7 +143,8 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
 
 
 def _check_size(config: Config, data_name: str) -> None:
-    """Refuse a network or a batch that a data set is too small for, or this machine's memory, before data are found.
+    """Refuse a network or a batch that a data set is too small for, or this machine's memory,
+    before data are found.
 
     Raises
     ------
@@ -147,7 +161,8 @@ def _n_workers(config: Config, device: str) -> int:
 
 
 def _tidy(prepared: Prepared) -> None:
-    """Remove the checkpoints of trained runs: a worker that was killed right after a run's end could not do so."""
+    """Remove the checkpoints of trained runs: a worker that was killed right after a run's end
+    could not do so."""
     to_train = {run.run_key for run in prepared.to_train}
     for run in prepared.plan.runs:
         if run.run_key not in to_train:

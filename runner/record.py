@@ -1,4 +1,5 @@
-"""The vocabulary that the runner and the analysis share: metrics, claims, how a run ended, and names in a store."""
+"""The vocabulary that the runner and the analysis share: metrics, claims, how a run ended, and
+names in a store."""
 
 import json
 import re
@@ -80,7 +81,8 @@ class Metric:
 
     @property
     def is_time(self) -> bool:
-        """Whether it says how long something took: it differs from machine to machine and from day to day."""
+        """Whether it says how long something took: it differs from machine to machine and from day
+        to day."""
         return self.unit in ("s", "images/s")
 
 
@@ -92,9 +94,10 @@ def _metric(name: str, unit: str) -> dict[str, Metric]:
 class EpochRecord:
     """One epoch of one run: a field for each metric, defined in docs/metrics.md.
 
-    Accuracies are in [0, 1], losses are means over images. `train_*` is the running value over the epoch with dropout
-    on, which the book prints; `train_eval_*` is measured after it on a fixed 10,000 training images in test mode;
-    `test_*` in test mode; `test_masked_*` with dropout left on, as the published script measured it.
+    Accuracies are in [0, 1], losses are means over images. `train_*` is the running value over the
+    epoch with dropout on, which the book prints; `train_eval_*` is measured after it on a fixed
+    10,000 training images in test mode; `test_*` in test mode; `test_masked_*` with dropout left
+    on, as the published script measured it.
     """
 
     epoch: int
@@ -123,14 +126,16 @@ def _metrics() -> dict[str, Metric]:
     return {metric.name: Metric(metric.name, metric.unit, name) for metric, name in each}
 
 
-#: Every metric by its name: a new one is a field of EpochRecord, and what train/epochs.py puts into it.
+#: Every metric by its name: a new one is a field of EpochRecord, and what train/epochs.py puts into
+#: it.
 METRICS: dict[str, Metric] = _metrics()
 #: The metrics in which two trainings of one run may differ.
 TIMES = tuple(metric.name for metric in METRICS.values() if metric.is_time)
 
 
 def seconds_spent(metrics: Any) -> Any:
-    """Training and evaluation together, of one epoch's metrics by name or of a frame with a column a metric."""
+    """Training and evaluation together, of one epoch's metrics by name or of a frame with a column
+    a metric."""
     return metrics.get("time/train_s", 0.0) + metrics.get("time/eval_s", 0.0)
 
 
@@ -138,8 +143,8 @@ def seconds_spent(metrics: Any) -> Any:
 class Reduction:
     """How a run's curve becomes the number that a claim is about, written `final(test/accuracy)`.
 
-    `final` is the last epoch's value, `last` the mean of the last `k`, `auc` the mean over all epochs (in the
-    curve's own units), `epochs_to` the first epoch that reaches `threshold`.
+    `final` is the last epoch's value, `last` the mean of the last `k`, `auc` the mean over all
+    epochs (in the curve's own units), `epochs_to` the first epoch that reaches `threshold`.
     """
 
     kind: str
@@ -164,7 +169,8 @@ REDUCTIONS = {
     "auc": "auc({curve})",
     "epochs_to": "epochs_to({curve}, {threshold:g})",
 }
-#: Each argument of a reduction: the letter that stands for it in a message, and how it may be spelled.
+#: Each argument of a reduction: the letter that stands for it in a message, and how it may be
+#: spelled.
 _ARGUMENTS = {
     "{curve}": ("M", r"(?P<curve>[a-z_]+/[a-z_]+)"),
     "{k}": ("K", r"(?P<k>[1-9]\d*)"),
@@ -192,7 +198,10 @@ def parse_reduction(text: str) -> Reduction:
             given = found.groupdict()
             threshold = float(given["threshold"]) if "threshold" in given else None
             return Reduction(kind, given["curve"], int(given.get("k", 1)), threshold)
-    raise ValueError(f"{text}: allowed is {', '.join(shown[:-1])} or {shown[-1]} with M one of {', '.join(METRICS)}")
+    raise ValueError(
+        f"{text}: allowed is {', '.join(shown[:-1])} or {shown[-1]} with M one of"
+        f" {', '.join(METRICS)}"
+    )
 
 
 # =============================================================================
@@ -227,9 +236,14 @@ class Claim:
     @property
     def kinds(self) -> list[str]:
         """The kinds of contrast that it asks for: exactly one of `CLAIM_KINDS` in a valid claim."""
-        given = {"levels": self.levels is not None, "winner": self.winner is not None, "slope": bool(self.slope)}
+        given = {
+            "levels": self.levels is not None,
+            "winner": self.winner is not None,
+            "slope": bool(self.slope),
+        }
         return [kind for kind, is_given in given.items() if is_given]
 
 
-#: The fields of a claim that say what is compared; analysis/design/contrasts.py has a function for each.
+#: The fields of a claim that say what is compared; analysis/design/contrasts.py has a function for
+#: each.
 CLAIM_KINDS = ("levels", "winner", "slope")

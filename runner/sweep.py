@@ -1,4 +1,5 @@
-"""A command from its plan to its exit code: prepare, announce, train, conclude. A single run is a plan of one."""
+"""A command from its plan to its exit code: prepare, announce, train, conclude. A single run is a
+plan of one."""
 
 from runner.display import summary
 from runner.display.progress import Progress
@@ -23,7 +24,8 @@ def sweep(grid: Grid, command: list[str], start_workers: StartWorkers) -> int:
     Raises
     ------
     RunnerError
-        Before anything is trained: no such device, no data, no store, a folder that cannot be written.
+        Before anything is trained: no such device, no data, no store, a folder that cannot be
+        written.
     """
     prepared = prepare(grid, command)
     config, single = prepared.config, prepared.plan.single
@@ -49,7 +51,9 @@ def train(prepared: Prepared, start_workers: StartWorkers) -> Outcome:
             if prepared.to_train:
                 writer.start()
                 with guarded():
-                    Launch(plan, journals, stop, start_workers, name).until_settled(prepared.n_workers)
+                    Launch(plan, journals, stop, start_workers, name).until_settled(
+                        prepared.n_workers
+                    )
         finally:
             if progress.is_alive():
                 progress.stop()

@@ -18,7 +18,8 @@ from runner.tracking.writer import Writer
 
 
 def sync(root: Root, uri: str | None, experiment: str) -> int:
-    """Replay the journals of every sweep, and of runs that serve none; how many runs were looked at.
+    """Replay the journals of every sweep, and of runs that serve none; how many runs were looked
+    at.
 
     Raises
     ------
@@ -28,12 +29,16 @@ def sync(root: Root, uri: str | None, experiment: str) -> int:
         When it went away on the way.
     """
     if not root.state.is_dir():
-        raise StoreError(f"{root.state}: there is no such folder; train something first, or give --root")
+        raise StoreError(
+            f"{root.state}: there is no such folder; train something first, or give --root"
+        )
     client = store.connect(uri, root)
     of = (client, experiment, uri, root)
     experiment_id = store.insist(lambda: store.experiment_id(*of), address.shown(uri, root))
     # The oldest first: a run's parent is the first sweep that it served.
-    sweeps = [plan for plan in (plans.read(folder.plan) for folder in root.sweeps()) if not plan.single]
+    sweeps = [
+        plan for plan in (plans.read(folder.plan) for folder in root.sweeps()) if not plan.single
+    ]
     planned = {run.run_key: run for plan in sweeps for run in plan.runs}
     alone = [run for run in _started(root) if run.run_key not in planned]
     journals = Journals(root, [*planned, *(run.run_key for run in alone)])
@@ -49,12 +54,15 @@ def sync(root: Root, uri: str | None, experiment: str) -> int:
         raise
     except Exception as error:
         why = store.in_short(error)
-        raise StoreBehindError(f"the store went away ({why}); nothing is lost, run it again") from error
+        raise StoreBehindError(
+            f"the store went away ({why}); nothing is lost, run it again"
+        ) from error
     return len(planned) + len(alone)
 
 
 def verify(root: Root) -> int:
-    """Hold every trained run's files against the hashes in its journal; how many runs were looked at.
+    """Hold every trained run's files against the hashes in its journal; how many runs were looked
+    at.
 
     Raises
     ------
@@ -73,7 +81,8 @@ def verify(root: Root) -> int:
                 wrong.append(str(file))
     if wrong:
         raise StateError(
-            f"not what the run wrote: {', '.join(wrong)}; move the run's folder away and start its sweep again to"
+            f"not what the run wrote: {', '.join(wrong)}; move the run's folder away and start"
+            " its sweep again to"
             " train it anew"
         )
     return n_runs
@@ -99,16 +108,25 @@ def _started(root: Root) -> Iterator[PlannedRun]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m runner.sync", description=__doc__)
-    parser.add_argument("--root", help="folder that holds state/ (default: the checkout, else here)")
-    parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
-    parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
     parser.add_argument(
-        "--verify", action="store_true", help="instead, hold all files in state/ against the journals' hashes"
+        "--root", help="folder that holds state/ (default: the checkout, else here)"
+    )
+    parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
+    parser.add_argument(
+        "--experiment", default="ablations", help="MLflow experiment (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="instead, hold all files in state/ against the journals' hashes",
     )
     arguments = parser.parse_args()
     try:
         if arguments.verify:
-            print(f"{verify(Root.of(arguments.root))} runs looked at; every file is what its run wrote")
+            print(
+                f"{verify(Root.of(arguments.root))} runs looked at; every file is what its run"
+                " wrote"
+            )
             return
         n_runs = sync(Root.of(arguments.root), arguments.uri, arguments.experiment)
     except RunnerError as error:

@@ -11,7 +11,8 @@ from runner.state.root import Root
 from runner.tracking import address
 from runner.tracking import mlflow_store as store
 
-# MLflow's pages draw only runs that are listed, and fold those of a sweep away unless they are sorted by a metric.
+# MLflow's pages draw only runs that are listed, and fold those of a sweep away unless they are
+# sorted by a metric.
 _BEST_FIRST = "orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false"
 
 
@@ -31,8 +32,12 @@ def command(uri: str, artifacts: str, port: int) -> list[str]:
 def main() -> None:
     """The command line; runs until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m runner.ui", description=__doc__)
-    parser.add_argument("--root", help="folder that holds mlflow.db (default: the checkout, else here)")
-    parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
+    parser.add_argument(
+        "--root", help="folder that holds mlflow.db (default: the checkout, else here)"
+    )
+    parser.add_argument(
+        "--experiment", default="ablations", help="MLflow experiment (default: %(default)s)"
+    )
     parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
     arguments = parser.parse_args()
     root = Root.of(arguments.root)
@@ -57,7 +62,8 @@ def main() -> None:
 
 def _serve(words: list[str], environment: dict[str, str]) -> int:
     """Run the server until Ctrl-C or SIGTERM; its exit code, 0 when it was asked to end."""
-    # In a session of its own, so that Ctrl-C reaches this process alone, which ends the server's processes in order.
+    # In a session of its own, so that Ctrl-C reaches this process alone, which ends the server's
+    # processes in order.
     server = subprocess.Popen(words, env=environment, start_new_session=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -23,7 +23,8 @@ from runner.train.assemble import assemble  # noqa: E402
 
 N_DESELECTED, N_LONG = pytest.StashKey[int](), pytest.StashKey[int]()
 
-# The same examples on every machine, no file left behind; two busy cores make a deadline a coin toss.
+# The same examples on every machine, no file left behind; two busy cores make a deadline a coin
+# toss.
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("ours")
 
@@ -46,10 +47,16 @@ def marked(items, name):
 
 def pytest_terminal_summary(terminalreporter, config):
     if n := config.stash.get(N_DESELECTED, 0):
-        terminalreporter.write_line(f"{n} tests marked gpu were deselected: CuPy finds no usable GPU here")
-        terminalreporter.write_line("  those of the fast engine run on an emulated one: make test-card")
+        terminalreporter.write_line(
+            f"{n} tests marked gpu were deselected: CuPy finds no usable GPU here"
+        )
+        terminalreporter.write_line(
+            "  those of the fast engine run on an emulated one: make test-card"
+        )
     if n := config.stash.get(N_LONG, 0):
-        terminalreporter.write_line(f"{n} tests marked long were left to their own tier: make test-long")
+        terminalreporter.write_line(
+            f"{n} tests marked long were left to their own tier: make test-long"
+        )
 
 
 def is_loopback(family, address):
@@ -80,12 +87,26 @@ def only_loopback_is_reachable():
 
 @pytest.fixture
 def new_run():
-    """Call for the parts of a run, put together as for any run: a small cnn on 8x8 images by default."""
+    """Call for the parts of a run, put together as for any run: a small cnn on 8x8 images by
+    default."""
 
     def build(
-        seed=0, image_shape=(1, 8, 8), device="cpu", masks=None, optimizer="adam", lr=1e-3, engine="stock", **model
+        seed=0,
+        image_shape=(1, 8, 8),
+        device="cpu",
+        masks=None,
+        optimizer="adam",
+        lr=1e-3,
+        engine="stock",
+        **model,
     ):
-        model = {"kind": "cnn", "channels": 2, "blocks": None, "hidden_size": 8, "options": {}} | model
+        model = {
+            "kind": "cnn",
+            "channels": 2,
+            "blocks": None,
+            "hidden_size": 8,
+            "options": {},
+        } | model
         knobs = {f"model.{name}": value for name, value in model.items()}
         knobs |= {"optimizer.name": optimizer, "optimizer.lr": lr, "engine.name": engine}
 

@@ -1,4 +1,5 @@
-"""Who is timed. Each trains and evaluates the same networks on the same images, in its own users' way."""
+"""Who is timed. Each trains and evaluates the same networks on the same images, in its own users'
+way."""
 
 from pathlib import Path
 from typing import Protocol
@@ -38,18 +39,21 @@ class Contestant(Protocol):
     """A network with its data and its optimizer, ready to be timed."""
 
     def train(self, n_steps: int) -> list[float]:
-        """Train so many batches, going on where the last call ended; the loss of each (empty for the floor)."""
+        """Train so many batches, going on where the last call ended; the loss of each (empty for
+        the floor)."""
 
     def evaluate(self, n_batches: int) -> float:
         """Evaluate so many batches of test images; the share that was right (0 for the floor)."""
 
 
 def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
-    """The contestant of this name; `folder` holds the images (images.py). Raises whatever keeps it from running.
+    """The contestant of this name; `folder` holds the images (images.py). Raises whatever keeps it
+    from running.
 
     `threads` are those of each process on the CPU; on a GPU, the concurrent runs of one process.
     """
-    # Imported here: each contestant lives in a process, and two of them in an environment, of its own.
+    # Imported here: each contestant lives in a process, and two of them in an environment, of its
+    # own.
     if name == AS_SHIPPED:
         from benchmarks.contestants import dezero_as_shipped
 
@@ -85,4 +89,6 @@ def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
         return Floor(net)
     from benchmarks.contestants.pytorch import PyTorch
 
-    return PyTorch(net, folder, threads, compiled=name == COMPILED, channels_last=name == CHANNELS_LAST)
+    return PyTorch(
+        net, folder, threads, compiled=name == COMPILED, channels_last=name == CHANNELS_LAST
+    )

@@ -1,4 +1,5 @@
-"""DeZero 0.0.13 as it is installed, on today's NumPy: nothing of the runner is imported in this process."""
+"""DeZero 0.0.13 as it is installed, on today's NumPy: nothing of the runner is imported in this
+process."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,5 @@
-"""DeZero with its weights and gradients kept in float32, which is what runner/backend.py repairs."""
+"""DeZero with its weights and gradients kept in float32, which is what runner/backend.py
+repairs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,20 +1,22 @@
-"""What no implementation on this machine's BLAS and memory can be faster than, measured by doing only that.
+"""A lower bound for any implementation on this machine's BLAS and memory, measured.
 
 A training step of the floor is
 
-- the products of the linear layers by NumPy's BLAS, in place: y = x W, gW = x' gy, and gx = gy W' where a layer
-  below needs it;
-- the multiply-adds of the convolution, at the rate of one large product (`_LARGE`): 9 an output pixel and channel
-  forward, and 9 a *pooled* pixel and channel for gW, since a max-pool passes gradients to one pixel in four.
-  Im2col's traffic is not counted: a convolution can do without;
-- the traffic of bytes that nothing can avoid, at the bandwidth of a copy (bytes read plus bytes written) over
-  memory of the size that the step touches: Adam reads p, g, m, v and writes p, m, v; the output of every layer but
-  the last is written once and, training, read once; a batch is read as uint8 and written as float32.
+- the products of the linear layers by NumPy's BLAS, in place: y = x W, gW = x' gy, and gx = gy W'
+  where a layer below needs it;
+- the multiply-adds of the convolution, at the rate of one large product (`_LARGE`): 9 an output
+  pixel and channel forward, and 9 a *pooled* pixel and channel for gW, since a max-pool passes
+  gradients to one pixel in four. Im2col's traffic is not counted: a convolution can do without;
+- the traffic of bytes that nothing can avoid, at the bandwidth of a copy (bytes read plus bytes
+  written) over memory of the size that the step touches: Adam reads p, g, m, v and writes p, m,
+  v; the output of every layer but the last is written once and, training, read once; a batch is
+  read as uint8 and written as float32.
 
-Each of the three is repeated by itself, so each finds what it needs as near in the caches as it ever could.
+Each of the three is repeated by itself, so each finds what it needs as near in the caches as it
+ever could.
 
-Not counted: bias, ReLU, dropout's random numbers, softmax, and every call's own cost. An evaluation step is the
-forward half, without Adam.
+Not counted: bias, ReLU, dropout's random numbers, softmax, and every call's own cost. An evaluation
+step is the forward half, without Adam.
 """
 
 from typing import Any
@@ -25,7 +27,8 @@ from numpy.typing import NDArray
 from benchmarks.nets import BATCH, SIDE, Net
 
 Array = NDArray[np.float32]
-#: Side of the square product whose rate of multiply-adds the convolution is given; they fit into 1 MiB of cache.
+#: Side of the square product whose rate of multiply-adds the convolution is given; they fit into 1
+#: MiB of cache.
 _LARGE = 256
 _FLOAT32 = 4
 
@@ -35,7 +38,8 @@ class Floor:
 
     def __init__(self, net: Net) -> None:
         rng = np.random.default_rng(0)
-        # Rows p, g, m, v. Weights and their gradients are views of p and g, for a step touches the same memory.
+        # Rows p, g, m, v. Weights and their gradients are views of p and g, for a step touches the
+        # same memory.
         self.state = rng.standard_normal((4, net.n_parameters), dtype=np.float32) * np.float32(0.03)
         self.forward_products, self.backward_products = _products(net, self.state, rng)
         n_activations = BATCH * sum(net.layer_sizes[1:-1])
@@ -75,9 +79,12 @@ class Floor:
         return 0.0
 
     def _convolve(self, multiply_adds: int) -> None:
-        """So many multiply-adds as whole large products; what is left over is due at the next call."""
+        """So many multiply-adds as whole large products; what is left over is due at the next
+        call."""
         a, b, out = self.large
-        n_products, self.multiply_adds_due = divmod(self.multiply_adds_due + multiply_adds, _LARGE**3)
+        n_products, self.multiply_adds_due = divmod(
+            self.multiply_adds_due + multiply_adds, _LARGE**3
+        )
         for _ in range(n_products):
             np.dot(a, b, out=out)
 
@@ -96,7 +103,10 @@ def _products(net: Net, state: Array, rng: np.random.Generator) -> tuple[Any, An
     for n_in, n_out in zip(sizes, sizes[1:], strict=False):
         W, gW = (row[first : first + n_in * n_out].reshape(n_in, n_out) for row in state[:2])
         first += n_in * n_out
-        y, gx = np.empty((BATCH, n_out), dtype=np.float32), np.empty((BATCH, n_in), dtype=np.float32)
+        y, gx = (
+            np.empty((BATCH, n_out), dtype=np.float32),
+            np.empty((BATCH, n_in), dtype=np.float32),
+        )
         gy = rng.standard_normal((BATCH, n_out), dtype=np.float32)
         forward.append((x, W, y))
         backward.append((x.T, gy, gW))

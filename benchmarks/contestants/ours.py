@@ -25,7 +25,11 @@ class Ours:
         data = images.read(folder, mmap_mode="r")
         self.data = Data(**vars(data), scale=FULL_SCALE)
         assembly = assembled(net, lambda engine: self.data)
-        self.engine, self.model, self.optimizer = assembly.engine, assembly.model, assembly.optimizer
+        self.engine, self.model, self.optimizer = (
+            assembly.engine,
+            assembly.model,
+            assembly.optimizer,
+        )
         self.n_steps = 0
         self.train_rows, self.test_rows = self._train_rows(), self._test_rows()
 

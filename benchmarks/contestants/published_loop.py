@@ -15,7 +15,16 @@ from dezero import DataLoader, optimizers
 from dezero.transforms import Compose, Flatten, Normalize, ToFloat
 
 from benchmarks import images
-from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, N_CLASSES, SIDE, WEIGHT_DECAY, Net
+from benchmarks.nets import (
+    BATCH,
+    DROPOUT_RATIO,
+    FULL_SCALE,
+    LEARNING_RATE,
+    N_CLASSES,
+    SIDE,
+    WEIGHT_DECAY,
+    Net,
+)
 
 
 class Digits(dezero.datasets.Dataset):  # type: ignore[misc]  # DeZero is untyped
@@ -27,7 +36,8 @@ class Digits(dezero.datasets.Dataset):  # type: ignore[misc]  # DeZero is untype
 
 
 class Network(dezero.Model):  # type: ignore[misc]
-    """[3x3 convolution, ReLU, 2x2 max-pool], then [linear, ReLU, dropout] a hidden layer, then linear."""
+    """[3x3 convolution, ReLU, 2x2 max-pool], then [linear, ReLU, dropout] a hidden layer, then
+    linear."""
 
     def __init__(self, net: Net) -> None:
         super().__init__()
@@ -64,7 +74,8 @@ class PublishedLoop:
         self.test_batches = _endless(DataLoader(test, BATCH, shuffle=False, gpu=gpu))
         self.model = Network(net)
         if gpu:
-            # A layer that learns its size on a card fails in DeZero 0.0.13: its bias is left on the CPU.
+            # A layer that learns its size on a card fails in DeZero 0.0.13: its bias is left on the
+            # CPU.
             shape = (1, 1, SIDE, SIDE) if net.channels else (1, SIDE * SIDE)
             self.model(np.zeros(shape, dtype=np.float32))
             self.model.to_gpu()
@@ -86,7 +97,8 @@ class PublishedLoop:
         return losses
 
     def evaluate(self, n_batches: int) -> float:
-        # As published: no_grad alone leaves dropout on, and the accuracy is that of a network with masks.
+        # As published: no_grad alone leaves dropout on, and the accuracy is that of a network with
+        # masks.
         sum_loss, sum_acc = 0.0, 0.0
         with dezero.no_grad():
             for _ in range(n_batches):

@@ -1,7 +1,7 @@
 """PyTorch on the CPU: the same networks and steps, written as its users would who care about speed.
 
-The images stay in memory as uint8 and a batch is one indexing, Adam is the fused one, and both were faster here
-than the data loader and the default Adam.
+The images stay in memory as uint8 and a batch is one indexing, Adam is the fused one, and both were
+faster here than the data loader and the default Adam.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,15 @@ import torch
 from torch import nn
 
 from benchmarks import images
-from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, N_CLASSES, WEIGHT_DECAY, Net
+from benchmarks.nets import (
+    BATCH,
+    DROPOUT_RATIO,
+    FULL_SCALE,
+    LEARNING_RATE,
+    N_CLASSES,
+    WEIGHT_DECAY,
+    Net,
+)
 
 
 def network(net: Net) -> nn.Sequential:
@@ -32,11 +40,16 @@ def network(net: Net) -> nn.Sequential:
 class PyTorch:
     """Eager or compiled, images (and so activations) in PyTorch's usual layout or channels last."""
 
-    def __init__(self, net: Net, folder: Path, threads: int, compiled: bool, channels_last: bool) -> None:
+    def __init__(
+        self, net: Net, folder: Path, threads: int, compiled: bool, channels_last: bool
+    ) -> None:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         data = images.read(folder)
-        self.train_images, self.test_images = torch.from_numpy(data.train_images), torch.from_numpy(data.test_images)
+        self.train_images, self.test_images = (
+            torch.from_numpy(data.train_images),
+            torch.from_numpy(data.test_images),
+        )
         self.train_labels = torch.from_numpy(data.train_labels).long()
         self.test_labels = torch.from_numpy(data.test_labels).long()
         self.layout = torch.channels_last if channels_last else torch.contiguous_format

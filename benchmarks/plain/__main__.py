@@ -1,4 +1,5 @@
-"""A Hydra and MLflow script as their tutorials have it: one MLflow run a job, logged by the fluent calls.
+"""A Hydra and MLflow script as their tutorials have it: one MLflow run a job, logged by the fluent
+calls.
 
 `python -m benchmarks.plain -m channels=1,2,3 seed=0,1 root=DIR`
 """
@@ -32,7 +33,11 @@ def main(config: DictConfig) -> None:
 
 def _train(config: DictConfig) -> Iterator[EpochRecord]:
     dataset, _ = loading.prepare("mnist5k", Path(config.root) / "data")
-    knobs = ["model.hidden_size=16", f"model.channels={config.channels}", f"train.epochs={config.epochs}"]
+    knobs = [
+        "model.hidden_size=16",
+        f"model.channels={config.channels}",
+        f"train.epochs={config.epochs}",
+    ]
 
     def load(engine: Engine) -> Data:
         arrays = {name: engine.asarray(getattr(dataset, name)) for name in loading.ARRAYS}

@@ -53,12 +53,15 @@ class Tally:
         return sum(self.ended.values())
 
     def seconds_left(self, n_workers: int) -> float | None:
-        """Wall clock: the epochs to come of each run at its cell's measured pace, else at the mean of all."""
+        """Wall clock: the epochs to come of each run at its cell's measured pace, else at the mean
+        of all."""
         spent, n_trained = (sum(cell[i] for cell in self.cells.values()) for i in (0, 1))
         if not n_trained:
             return None
         mean = spent / n_trained
-        left = sum((seconds / n if n else mean) * n_left for seconds, n, n_left in self.cells.values())
+        left = sum(
+            (seconds / n if n else mean) * n_left for seconds, n, n_left in self.cells.values()
+        )
         return left / max(1, min(n_workers, len(self.plan.runs)))
 
 
@@ -69,7 +72,12 @@ class Progress(threading.Thread):
     """
 
     def __init__(
-        self, plan: Plan, journals: Journals, launch: str, n_workers: int, trouble: Callable[[], str | None]
+        self,
+        plan: Plan,
+        journals: Journals,
+        launch: str,
+        n_workers: int,
+        trouble: Callable[[], str | None],
     ) -> None:
         super().__init__(name="progress", daemon=True)
         self.plan, self.journals, self.launch = plan, journals, launch
@@ -137,7 +145,10 @@ class Progress(threading.Thread):
             # A run that gave way on a full card ends a second time.
             if journal.end and of_this_launch and (run.run_key, journal.status) not in self._told:
                 self._told.add((run.run_key, journal.status))
-                print(f"[{self.tally.n_ended}/{len(self._runs)}] {run.name}: {ending(journal)}", flush=True)
+                print(
+                    f"[{self.tally.n_ended}/{len(self._runs)}] {run.name}: {ending(journal)}",
+                    flush=True,
+                )
 
     def _tell_trouble(self) -> None:
         trouble = self.trouble()
@@ -152,7 +163,9 @@ class Progress(threading.Thread):
         for _ in self._changed():
             pass
         tally, ended = self.tally, self.tally.ended
-        running = [(self._runs[key], self.journals[key]) for key in self.journals.under_way(self.launch)]
+        running = [
+            (self._runs[key], self.journals[key]) for key in self.journals.under_way(self.launch)
+        ]
         rate = sum(journal.last.get("throughput/images_per_s", 0.0) for _, journal in running)
         left = tally.seconds_left(self.n_workers)
         diverged = ended.get(DIVERGED, 0)
@@ -167,8 +180,14 @@ class Progress(threading.Thread):
         table.add_row(Text(head, style="bold"))
         for run, journal in running:
             last, of = journal.last, run.config.train.epochs
-            accuracy = f"  test accuracy {last['test/accuracy']:.4f}" if "test/accuracy" in last else ""
-            doing = "compiling" if journal.compiling else f"epoch {min(len(journal.epochs) + 1, of)} of {of}"
+            accuracy = (
+                f"  test accuracy {last['test/accuracy']:.4f}" if "test/accuracy" in last else ""
+            )
+            doing = (
+                "compiling"
+                if journal.compiling
+                else f"epoch {min(len(journal.epochs) + 1, of)} of {of}"
+            )
             table.add_row(Text(f"  {run.name}  {doing}{accuracy}"))
         trouble = self.trouble()
         if trouble:
@@ -183,7 +202,8 @@ def _behind(trouble: str) -> str:
 def epoch_line(epoch: int, metrics: dict[str, float]) -> str:
     """An epoch as the book's example prints it, and its time."""
     return (
-        f"epoch: {epoch}, train loss: {metrics['train/loss']:.4f}, accuracy: {metrics['train/accuracy']:.4f},"
+        f"epoch: {epoch}, train loss: {metrics['train/loss']:.4f}, accuracy:"
+        f" {metrics['train/accuracy']:.4f},"
         f" test loss: {metrics['test/loss']:.4f}, accuracy: {metrics['test/accuracy']:.4f},"
         f" {seconds_spent(metrics):.1f} s"
     )

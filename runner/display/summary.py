@@ -32,7 +32,9 @@ def cells_table(plan: Plan, journals: Journals) -> Any:
     """
     from rich.table import Table
 
-    table = Table(title=f"{plan.name}: mean over seeds, last epoch", title_justify="left", title_style="bold")
+    table = Table(
+        title=f"{plan.name}: mean over seeds, last epoch", title_justify="left", title_style="bold"
+    )
     knobs = list(plan.swept)
     for knob in knobs or ["cell"]:
         table.add_column(short(knob))
@@ -60,7 +62,9 @@ def print_table(plan: Plan, journals: Journals) -> None:
 
     # A knob's value is text, not Rich's markup.
     plain: dict[str, Any] = {"markup": False, "emoji": False}
-    console = Console(**plain) if sys.stdout.isatty() else Console(**plain, width=160, no_color=True)
+    console = (
+        Console(**plain) if sys.stdout.isatty() else Console(**plain, width=160, no_color=True)
+    )
     console.print(cells_table(plan, journals))
 
 
@@ -90,15 +94,24 @@ def announce(prepared: Prepared) -> None:
 
 def announce_time(prepared: Prepared, seconds: float, n_unknown: int) -> None:
     """The estimate, and what it leaves out."""
-    less = f" (without {count(n_unknown, 'cell')} that could not be measured in time)" if n_unknown else ""
-    told = f"about {duration(seconds)} of training{less}" if seconds or not n_unknown else "its time shows as it trains"
+    less = (
+        f" (without {count(n_unknown, 'cell')} that could not be measured in time)"
+        if n_unknown
+        else ""
+    )
+    told = (
+        f"about {duration(seconds)} of training{less}"
+        if seconds or not n_unknown
+        else "its time shows as it trains"
+    )
     if prepared.plan.single:
         told = f"{count(prepared.config.train.epochs, 'epoch')}, {told}"
     print(f"  {told}", flush=True)
 
 
 def failures(prepared: Prepared) -> list[str]:
-    """One line for each run of the plan that failed: its name, its cause, where its traceback is."""
+    """One line for each run of the plan that failed: its name, its cause, where its traceback
+    is."""
     lines = []
     for run in prepared.plan.runs:
         end, error = prepared.journals[run.run_key].end, prepared.root.run(run.run_key).error
@@ -122,7 +135,8 @@ class Outcome:
 
 
 def conclude(prepared: Prepared, outcome: Outcome) -> int:
-    """Print the table and what is left to do and how; the exit code, which the first thing that went wrong decides."""
+    """Print the table and what is left to do and how; the exit code, which the first thing that
+    went wrong decides."""
     plan, journals = prepared.plan, prepared.journals
     print_table(plan, journals)
     _tell_passed_over(plan, journals, outcome.launch)
@@ -153,12 +167,14 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
 
 
 def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
-    """Say which runs of a launch went on from an older checkpoint, or from none, as the newest could not be used."""
+    """Say which runs of a launch went on from an older checkpoint, or from none, as the newest
+    could not be used."""
     for run in plan.runs:
         start, setup = journals[run.run_key].start, journals[run.run_key].setup
         if start and setup and setup.refused_checkpoints and start.launch == launch:
             _complain(
-                f"{run.name}: {' and '.join(setup.refused_checkpoints)} could not be used (damaged, or another"
+                f"{run.name}: {' and '.join(setup.refused_checkpoints)} could not be used"
+                " (damaged, or another"
                 f" run's); it went on from epoch {setup.goes_on_from_epoch}"
             )
 

@@ -1,4 +1,5 @@
-"""A run's journal: the records that it consists of, what they say together, and how they get to disk."""
+"""A run's journal: the records that it consists of, what they say together, and how they get to
+disk."""
 
 import contextlib
 import dataclasses
@@ -31,7 +32,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Record:
-    """A line of a journal. A field that a version did not write has its default; an unknown one is ignored."""
+    """A line of a journal. A field that a version did not write has its default; an unknown one is
+    ignored."""
 
     kind: ClassVar[Kind]
     #: When it was written, in ms since 1970; set by the writer.
@@ -71,7 +73,9 @@ class Start(Record):
 
     def __post_init__(self) -> None:
         if self.version > VERSION:
-            raise ValueError(f"written by version {self.version} of this format; this program knows {VERSION}")
+            raise ValueError(
+                f"written by version {self.version} of this format; this program knows {VERSION}"
+            )
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ class Epoch(Record):
 
     def __post_init__(self) -> None:
         # A hundred thousand epochs share a dozen names.
-        object.__setattr__(self, "metrics", {sys.intern(name): value for name, value in self.metrics.items()})
+        object.__setattr__(
+            self, "metrics", {sys.intern(name): value for name, value in self.metrics.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,9 @@ class End(Record):
     n_test_images: int | None = None
 
 
-_RECORDS: dict[Kind, type[Record]] = {record.kind: record for record in (Start, Compiling, Setup, Epoch, End)}
+_RECORDS: dict[Kind, type[Record]] = {
+    record.kind: record for record in (Start, Compiling, Setup, Epoch, End)
+}
 _FIELDS = {kind: {f.name for f in dataclasses.fields(record)} for kind, record in _RECORDS.items()}
 
 
@@ -134,7 +142,9 @@ def parse(line: bytes) -> Record:
     """
     values = json.loads(line)
     kind = Kind(values["kind"])
-    return _RECORDS[kind](**{name: value for name, value in values.items() if name in _FIELDS[kind]})
+    return _RECORDS[kind](
+        **{name: value for name, value in values.items() if name in _FIELDS[kind]}
+    )
 
 
 @dataclass
@@ -151,8 +161,8 @@ class Journal:
     epochs: dict[int, Epoch] = field(default_factory=dict)
     #: None, too, when the run was started again after it.
     end: End | None = None
-    #: What is wrong with the file, when a whole line of it cannot be read. Such a run counts as failed, is
-    #: not trained, and its file is left as it is.
+    #: What is wrong with the file, when a whole line of it cannot be read. Such a run counts as
+    #: failed, is not trained, and its file is left as it is.
     damage: str | None = None
     #: Of training and evaluation, over all epochs.
     seconds: float = 0.0
@@ -173,20 +183,22 @@ class Journal:
         return self.epochs[max(self.epochs)].metrics if self.epochs else {}
 
     def settled(self, launch: str) -> bool:
-        """Whether a launch has nothing more to do for the run: it is trained, has failed in it, or is damaged."""
+        """Whether a launch has nothing more to do for the run: it is trained, has failed in it, or
+        is damaged."""
         if self.trained or self.damage:
             return True
         return self.status == FAILED and self.start is not None and self.start.launch == launch
 
     def under_way(self, launch: str) -> bool:
-        """Whether a worker of a launch began the run and has not ended it, be that worker alive or dead."""
+        """Whether a worker of a launch began the run and has not ended it, be that worker alive or
+        dead."""
         return self.start is not None and not self.end and self.start.launch == launch
 
     def taken(self, launch: str) -> bool:
         """Whether the other workers of a launch have nothing to do for the run.
 
-        Not even when the worker that began it has died: a run that takes its worker with it would take them one by
-        one. The sweep's process finds out whose fault it was.
+        Not even when the worker that began it has died: a run that takes its worker with it would
+        take them one by one. The sweep's process finds out whose fault it was.
         """
         return self.settled(launch) or self.under_way(launch)
 
@@ -217,7 +229,8 @@ class JournalReader:
         self._n_lines = 0
 
     def poll(self) -> bool:
-        """Take the whole lines that were added since; whether there were any. A torn last line waits for its end.
+        """Take the whole lines that were added since; whether there were any. A torn last line
+        waits for its end.
 
         Reading ends at a whole line that is no record: `Journal.damage` says which.
         """
@@ -276,7 +289,9 @@ class JournalWriter:
 
     def write(self, record: Record) -> None:
         """Append a record, with the time."""
-        values = dataclasses.asdict(dataclasses.replace(record, time_ms=time.time_ns() // 1_000_000))
+        values = dataclasses.asdict(
+            dataclasses.replace(record, time_ms=time.time_ns() // 1_000_000)
+        )
         line = {"kind": record.kind, "time_ms": values.pop("time_ms"), **values}
         text = json.dumps(line, allow_nan=False).encode("ascii") + b"\n"
         try:

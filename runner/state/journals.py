@@ -1,4 +1,5 @@
-"""One reader that follows the journals of many runs, for everybody in a process who wants to know how they stand."""
+"""One reader that follows the journals of many runs, for everybody in a process who wants to know
+how they stand."""
 
 import math
 import os
@@ -11,10 +12,11 @@ from runner.state.root import Root
 
 
 class Journals:
-    """The journals of a plan's runs, each byte read once however many look; safe to use from several threads.
+    """The journals of a plan's runs, each byte read once however many look; safe to use from
+    several threads.
 
-    A journal that says that its run is trained is not read again. A run that nobody has begun costs nothing: its folder
-    is not there.
+    A journal that says that its run is trained is not read again. A run that nobody has begun costs
+    nothing: its folder is not there.
     """
 
     def __init__(self, root: Root, run_keys: Iterable[str]) -> None:
@@ -37,7 +39,8 @@ class Journals:
         return len(self._readers)
 
     def look(self, max_age_s: float = 0.1) -> "Journals":
-        """Read what was written since the last look, unless somebody did so in the last `max_age_s` seconds."""
+        """Read what was written since the last look, unless somebody did so in the last `max_age_s`
+        seconds."""
         with self._lock:
             if time.monotonic() - self._looked_at < max_age_s:
                 return self
@@ -57,8 +60,8 @@ class Journals:
         return self[run_key]
 
     def changed_since(self, position: int) -> tuple[list[str], int]:
-        """The runs whose journals have grown since a position, each once, and the position to ask from next; 0 is the
-        beginning."""
+        """The runs whose journals have grown since a position, each once, and the position to ask
+        from next; 0 is the beginning."""
         with self._lock:
             return list(dict.fromkeys(self._changes[position:])), len(self._changes)
 
@@ -66,7 +69,9 @@ class Journals:
         """The runs that a launch began and has not ended: run key -> process."""
         with self._lock:
             followed = [(key, reader.journal) for key, reader in self._to_follow.items()]
-        return {key: j.start.pid for key, j in followed if j.start is not None and j.under_way(launch)}
+        return {
+            key: j.start.pid for key, j in followed if j.start is not None and j.under_way(launch)
+        }
 
     def _follow_begun(self) -> None:
         try:

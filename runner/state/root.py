@@ -132,7 +132,8 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Hold the run's lock; False when another process has it. The kernel frees it with its holder."""
+        """Hold the run's lock; False when another process has it. The kernel frees it with its
+        holder."""
         from filelock import FileLock, Timeout
 
         self.path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Where a tracking store is, and whether it can be used: found out in seconds, before anything is written."""
+"""Where a tracking store is, and whether it can be used: found out in seconds, before anything is
+written."""
 
 import contextlib
 import os
@@ -13,8 +14,8 @@ from runner.files import unwritable
 from runner.state.root import Root
 from runner.tracking import sqlite
 
-#: How long a server may take to answer before anything is trained, and while a sweep trains; and how long another
-#: process may keep a file locked before the store counts as away.
+#: How long a server may take to answer before anything is trained, and while a sweep trains; and
+#: how long another process may keep a file locked before the store counts as away.
 _PROBE_S, _PATIENT_S, _LOCKED_S = 5.0, 10.0, 8.0
 #: SQLite checks a file of this size in a fraction of a second.
 _SMALL_BYTES = 64 * 2**20
@@ -26,7 +27,8 @@ def shown(uri: str | None, root: Root) -> str:
 
 
 def sqlite_file(uri: str | None, root: Root) -> Path | None:
-    """The file of a SQLite store, the local one when `uri` is None; None for a server or another database."""
+    """The file of a SQLite store, the local one when `uri` is None; None for a server or another
+    database."""
     if uri is None:
         return root.database
     if not uri.startswith("sqlite:"):
@@ -64,13 +66,15 @@ def check(uri: str | None, root: Root) -> None:
             _ask(str(uri), _PROBE_S)
         except (OSError, ValueError) as error:
             raise StoreError(
-                f"tracking.uri={without_password(str(uri))} cannot be reached ({error}); start the server, or leave"
+                f"tracking.uri={without_password(str(uri))} cannot be reached ({error}); start"
+                " the server, or leave"
                 " tracking.uri out for the local store"
             ) from error
 
 
 def probe(uri: str | None, root: Root) -> None:
-    """Raise when the store cannot be written to now, in seconds, where MLflow takes twenty and more.
+    """Raise when the store cannot be written to now, in seconds, where MLflow takes twenty and
+    more.
 
     Raises
     ------
@@ -86,11 +90,15 @@ def probe(uri: str | None, root: Root) -> None:
 
 def _check_path(path: Path) -> None:
     if "\n" in str(path) or "\r" in str(path):
-        raise StoreError(f"{str(path)!r}: a store's path cannot hold a line break; give another runner.root")
+        raise StoreError(
+            f"{str(path)!r}: a store's path cannot hold a line break; give another runner.root"
+        )
     is_closed = path.exists() and not os.access(path, os.W_OK)
     refused = f"{path} cannot be written to" if is_closed else unwritable(path.parent)
     if refused:
-        raise StoreError(f"the tracking store {path} has to be written to: {refused}; give another one")
+        raise StoreError(
+            f"the tracking store {path} has to be written to: {refused}; give another one"
+        )
 
 
 def check_sqlite(path: Path) -> None:
@@ -100,7 +108,10 @@ def check_sqlite(path: Path) -> None:
     try:
         with contextlib.closing(sqlite.to_read(path)) as file:
             tables = {name for (name,) in file.execute("select name from sqlite_master")}
-            n_bytes = file.execute("pragma page_count").fetchone()[0] * file.execute("pragma page_size").fetchone()[0]
+            n_bytes = (
+                file.execute("pragma page_count").fetchone()[0]
+                * file.execute("pragma page_size").fetchone()[0]
+            )
             whole = path.stat().st_size >= n_bytes
             # The check of a small file takes a fraction of a second.
             if whole and n_bytes <= _SMALL_BYTES:
@@ -110,7 +121,10 @@ def check_sqlite(path: Path) -> None:
             raise StoreError(f"{path} {sqlite.LOCKED}") from error
         whole = False
     if not whole or not {"alembic_version", "experiments", "runs"} <= tables:
-        raise StoreError(f"not a usable MLflow store: {path}; it is left as it is: move it away or give tracking.uri")
+        raise StoreError(
+            f"not a usable MLflow store: {path}; it is left as it is: move it away or give"
+            " tracking.uri"
+        )
 
 
 def _is_server(uri: str | None) -> bool:

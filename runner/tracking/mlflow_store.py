@@ -99,9 +99,13 @@ def local_experiment_id(name: str, root: Root) -> int:
         raise StoreError(f"{path}: there is no tracking store yet; train something first")
     address.check_sqlite(path)
     with contextlib.closing(sqlite.to_read(path)) as file:
-        found = file.execute("select experiment_id from experiments where name = ?", (name,)).fetchone()
+        found = file.execute(
+            "select experiment_id from experiments where name = ?", (name,)
+        ).fetchone()
     if found is None:
-        raise StoreError(f"{path}: there is no experiment {name}; train something first, or give --experiment")
+        raise StoreError(
+            f"{path}: there is no experiment {name}; train something first, or give --experiment"
+        )
     return int(found[0])
 
 
@@ -121,7 +125,9 @@ def insist(call: Callable[[], T], uri: str) -> T:
             raise
         except Exception as error:
             if wait_s is None:
-                raise StoreError(f"tracking store {without_password(uri)}: {in_short(error)}") from error
+                raise StoreError(
+                    f"tracking store {without_password(uri)}: {in_short(error)}"
+                ) from error
             time.sleep(wait_s)
     raise AssertionError
 

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 #: MLflow takes at most 1000 rows a call.
 _ROWS_A_CALL = 900
-#: So long another process may be in the middle of creating a run; one that was stopped there must hold nobody up.
+#: So long another process may be in the middle of creating a run; one that was stopped there must
+#: hold nobody up.
 _ALONE_S = 30.0
 _RUNNING = "running"
 
@@ -60,13 +61,18 @@ class MlflowTracker:
     """
 
     def __init__(
-        self, client: "MlflowClient", experiment_id: str, root: Root, probe: Callable[[], None] = lambda: None
+        self,
+        client: "MlflowClient",
+        experiment_id: str,
+        root: Root,
+        probe: Callable[[], None] = lambda: None,
     ) -> None:
         self.client, self.experiment_id, self.root, self.probe = client, experiment_id, root, probe
         self.parent_id: str | None = None
         #: Tags that tie a run to the sweep.
         self._link: dict[str, str] = {}
-        #: Held from looking for a run in MLflow to creating it: two sweeps at once would each create it.
+        #: Held from looking for a run in MLflow to creating it: two sweeps at once would each
+        #: create it.
         self._alone = FileLock(str(root.tracking_lock), timeout=_ALONE_S)
 
     def open_sweep(self, plan: Plan, used: bool = True) -> None:
@@ -85,7 +91,8 @@ class MlflowTracker:
             if found is None:
                 return self._create(run, journal)
         tags, params, run_id = found.data.tags, found.data.params, str(found.info.run_id)
-        # A run that another sweep trained becomes one of this sweep's too; its parent stays the first.
+        # A run that another sweep trained becomes one of this sweep's too; its parent stays the
+        # first.
         for name, value in self._link.items():
             if name not in tags:
                 self.client.set_tag(run_id, name, value)
@@ -95,9 +102,14 @@ class MlflowTracker:
         if not is_complete:
             from mlflow.entities import RunTag
 
-            # A process that was killed early may not have said what the model and the engine turned out to be.
+            # A process that was killed early may not have said what the model and the engine turned
+            # out to be.
             known = {TAG_STATUS, TAG_CAUSE} if journal.end else set()
-            told = [(name, v) for name, v in _tags(run, journal).items() if name not in known and tags.get(name) != v]
+            told = [
+                (name, v)
+                for name, v in _tags(run, journal).items()
+                if name not in known and tags.get(name) != v
+            ]
             if told:
                 self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in told])
         if not is_complete and journal.end is None:
@@ -105,11 +117,13 @@ class MlflowTracker:
         return MlflowRun(run_id, is_complete, run.run_key, missing)
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
-        """As `Tracker.log_rows`: rows with the journal's times, so that a row that is sent twice is the same row."""
+        """As `Tracker.log_rows`: rows with the journal's times, so that a row that is sent twice is
+        the same row."""
         self._log(tracked, epochs, {})
 
     def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], journal: Journal) -> None:
-        """As `Tracker.end_run`: MLflow's own status, the files, and the tag `complete` as the last write."""
+        """As `Tracker.end_run`: MLflow's own status, the files, and the tag `complete` as the last
+        write."""
         end = journal.end
         assert end is not None and isinstance(tracked, MlflowRun)
         hashes = {sha256_tag(name): value for name, value in end.sha256.items()}
@@ -133,7 +147,9 @@ class MlflowTracker:
             self.client.set_terminated(self.parent_id, status)
 
     def _find_or_create_parent(self, plan: Plan) -> str:
-        found = self.client.search_runs([self.experiment_id], f"tags.{TAG_SWEEP_KEY} = '{plan.sweep_key}'")
+        found = self.client.search_runs(
+            [self.experiment_id], f"tags.{TAG_SWEEP_KEY} = '{plan.sweep_key}'"
+        )
         if found:
             return str(found[-1].info.run_id)
         tags = {
@@ -142,11 +158,15 @@ class MlflowTracker:
             "kind": "sweep",
             "command": " ".join(plan.command)[:5000],
         }
-        return str(self.client.create_run(self.experiment_id, tags=tags, run_name=plan.name).info.run_id)
+        return str(
+            self.client.create_run(self.experiment_id, tags=tags, run_name=plan.name).info.run_id
+        )
 
     def _find(self, run: PlannedRun) -> "Run | None":
         found = self.client.search_runs(
-            [self.experiment_id], f"tags.{TAG_RUN_KEY} = '{run.run_key}'", order_by=["attributes.start_time"]
+            [self.experiment_id],
+            f"tags.{TAG_RUN_KEY} = '{run.run_key}'",
+            order_by=["attributes.start_time"],
         )
         # A reply that was lost leaves a second run: the complete one stays, else the first.
         found.sort(key=lambda stored: stored.data.tags.get(TAG_COMPLETE) != "1")
@@ -166,12 +186,15 @@ class MlflowTracker:
         return MlflowRun(str(created.info.run_id), False, run.run_key, _parameters(run))
 
     def _log(self, tracked: TrackedRun, epochs: Sequence[Epoch], tags: dict[str, str]) -> None:
-        """Rows, tags and the parameters that are missing, in as few calls as possible: each takes about 5 ms."""
+        """Rows, tags and the parameters that are missing, in as few calls as possible: each takes
+        about 5 ms."""
         from mlflow.entities import Metric, Param, RunTag
 
         assert isinstance(tracked, MlflowRun)
         rows = [
-            Metric(name, value, epoch.time_ms, epoch.epoch) for epoch in epochs for name, value in epoch.metrics.items()
+            Metric(name, value, epoch.time_ms, epoch.epoch)
+            for epoch in epochs
+            for name, value in epoch.metrics.items()
         ]
         crash_point("before_log_batch")
         self.client.log_batch(

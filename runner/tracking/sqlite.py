@@ -7,7 +7,9 @@ from pathlib import Path
 #: Seconds to wait while another process writes.
 _WAIT_S = 10
 #: The message for a file that `is_locked`.
-LOCKED = "is kept locked by another process; wait for its end, or end it, and type the command again"
+LOCKED = (
+    "is kept locked by another process; wait for its end, or end it, and type the command again"
+)
 
 
 def to_read(path: Path) -> sqlite3.Connection:
@@ -62,4 +64,6 @@ def wait_to_write(path: Path, seconds: float) -> None:
 
 def _connect(path: Path, mode: str, seconds: float | None = None) -> sqlite3.Connection:
     wait_s = _WAIT_S if seconds is None else seconds
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=wait_s, isolation_level=None)
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=wait_s, isolation_level=None
+    )

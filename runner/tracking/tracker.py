@@ -1,8 +1,8 @@
 """What any tracking store has to offer: the verbs by which a sweep and its runs are recorded in it.
 
-MLflow's (mlflow_tracker.py) is the one that ships. The writer (writer.py) follows the journals under state/ and tells a
-tracker what is new. It tells it again after an error, so that a repeated call must change nothing. Any call may raise;
-training never waits for it.
+MLflow's (mlflow_tracker.py) is the one that ships. The writer (writer.py) follows the journals
+under state/ and tells a tracker what is new. It tells it again after an error, so that a repeated
+call must change nothing. Any call may raise; training never waits for it.
 """
 
 from collections.abc import Sequence
@@ -30,19 +30,22 @@ class Tracker(Protocol):
         """Raise, within seconds, when the store cannot be written to now."""
 
     def open_sweep(self, plan: Plan, used: bool = True) -> None:
-        """Record the plan and its claims, before the first run trains; the runs that follow belong to it.
+        """Record the plan and its claims, before the first run trains; the runs that follow belong
+        to it.
 
         `used` makes it the latest sweep; bringing a store in step later does not.
         """
 
     def begin_run(self, run: PlannedRun, journal: Journal) -> TrackedRun:
-        """Find the run, or record that it has begun: its configuration and what it is trained with."""
+        """Find the run, or record that it has begun: its configuration and what it is trained
+        with."""
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
         """Record the metrics of epochs, at the time at which the journal says that they ended."""
 
     def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], journal: Journal) -> None:
-        """Record the last epochs, how the run ended and, when it is trained, its files; that it is whole comes last."""
+        """Record the last epochs, how the run ended and, when it is trained, its files; that it is
+        whole comes last."""
 
     def close_sweep(self, status: str) -> None:
         """Record how the sweep ended: FINISHED, FAILED or KILLED."""

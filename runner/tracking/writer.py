@@ -1,4 +1,5 @@
-"""The only writer of a tracking store: it brings a sweep and its runs there in step with the journals."""
+"""The only writer of a tracking store: it brings a sweep and its runs there in step with the
+journals."""
 
 import threading
 
@@ -17,7 +18,8 @@ _INTERRUPTED_S = 5.0
 
 
 class Writer:
-    """Brings a tracker in step with the journals of a plan's runs: what it has been told is not told again."""
+    """Brings a tracker in step with the journals of a plan's runs: what it has been told is not
+    told again."""
 
     def __init__(self, tracker: Tracker, journals: Journals, runs: list[PlannedRun]) -> None:
         self.tracker, self.journals = tracker, journals
@@ -28,8 +30,8 @@ class Writer:
     def update(self, patience: int = 2) -> None:
         """One pass over the runs of which there is news.
 
-        A run that the store refuses does not keep the others from it; the `patience`th refusal is taken for a store
-        that is away, and the pass ends. Raises the first.
+        A run that the store refuses does not keep the others from it; the `patience`th refusal is
+        taken for a store that is away, and the pass ends. Raises the first.
         """
         changed, self._position = self.journals.look().changed_since(self._position)
         self._pending |= dict.fromkeys(key for key in changed if key in self._runs)
@@ -49,17 +51,22 @@ class Writer:
             raise refused[0]
 
     def close_as_recorded(self) -> None:
-        """The sweep's end after the fact, from the journals; left alone while a run has not ended."""
+        """The sweep's end after the fact, from the journals; left alone while a run has not
+        ended."""
         statuses = [self.journals[key].status for key in self._runs]
         if all(statuses):
-            status = "FAILED" if FAILED in statuses else "KILLED" if KILLED in statuses else "FINISHED"
+            status = (
+                "FAILED" if FAILED in statuses else "KILLED" if KILLED in statuses else "FINISHED"
+            )
             self.tracker.close_sweep(status)
 
     @property
     def n_behind(self) -> int:
         """How many runs have something on disk that the store does not hold."""
         self.journals.look(max_age_s=0)
-        return sum(self.journals[key].trained and not run.is_complete for key, run in self._runs.items())
+        return sum(
+            self.journals[key].trained and not run.is_complete for key, run in self._runs.items()
+        )
 
 
 class _RunWriter:
@@ -70,7 +77,8 @@ class _RunWriter:
         self.forget()
 
     def forget(self) -> None:
-        """Look for the run again, and tell all of it, after the store refused something: it may have lost the rest.
+        """Look for the run again, and tell all of it, after the store refused something: it may
+        have lost the rest.
 
         Rows that it has already stay what they are.
         """
@@ -82,7 +90,12 @@ class _RunWriter:
     def update(self, journal: Journal) -> None:
         """Tell what the journal has and the tracker has not been told."""
         start, end = journal.start, journal.end
-        if self.is_complete or journal.damage or start is None or (journal.setup is None and end is None):
+        if (
+            self.is_complete
+            or journal.damage
+            or start is None
+            or (journal.setup is None and end is None)
+        ):
             return
         is_new = self._tracked is None or self._start is not start
         if self._tracked is None or is_new:
@@ -100,7 +113,8 @@ class _RunWriter:
 
 
 class WriterThread(threading.Thread):
-    """Keeps a tracker in step while runs train. A store that is away is tried again; training never waits."""
+    """Keeps a tracker in step while runs train. A store that is away is tried again; training never
+    waits."""
 
     def __init__(self, writer: Writer) -> None:
         super().__init__(name="tracking", daemon=True)
@@ -125,7 +139,8 @@ class WriterThread(threading.Thread):
         return self.trouble is None
 
     def finish(self, status: str, interrupted: bool = False) -> str | None:
-        """One last pass and the sweep's end; what the store still lacks, as in `2 runs are`, or None."""
+        """One last pass and the sweep's end; what the store still lacks, as in `2 runs are`, or
+        None."""
         self._finish.set()
         if self.is_alive():
             self.join(_INTERRUPTED_S if interrupted else None)
@@ -139,4 +154,10 @@ class WriterThread(threading.Thread):
         if self.trouble is None:
             return None
         n_behind = self.writer.n_behind
-        return f"{n_behind} runs are" if n_behind > 1 else "1 run is" if n_behind else "how it ended is"
+        return (
+            f"{n_behind} runs are"
+            if n_behind > 1
+            else "1 run is"
+            if n_behind
+            else "how it ended is"
+        )

@@ -1,4 +1,5 @@
-"""The parts of a run put together: engine, data, model, optimizer. Whoever trains, for whatever purpose, does it so."""
+"""The parts of a run put together: engine, data, model, optimizer. Whoever trains, for whatever
+purpose, does it so."""
 
 import dataclasses
 from collections.abc import Callable
@@ -25,14 +26,17 @@ class Assembly:
     optimizer: Any
 
     def warm_up(self) -> None:
-        """Have the engine compile all it will need, on two images, so that no epoch's time holds it."""
+        """Have the engine compile all it will need, on two images, so that no epoch's time holds
+        it."""
         data = self.data
         rows = self.engine.asarray(np.arange(min(2, len(data.train_images))))
         images = self.engine.pixels(data.train_images, rows, data.scale)
         self.engine.warm_up(self.model, self.optimizer, images, data.train_labels[rows])
 
 
-def assemble(config: Config, device: str, load: Callable[[Engine], Data], masks: Masks | None = None) -> Assembly:
+def assemble(
+    config: Config, device: str, load: Callable[[Engine], Data], masks: Masks | None = None
+) -> Assembly:
     """Everything that a configuration says about one training, with weights drawn from its seed.
 
     Parameters

@@ -1,4 +1,5 @@
-"""The data set of a run where it computes: on a card one copy for all runs of a process, which read the file once."""
+"""The data set of a run where it computes: on a card one copy for all runs of a process, which read
+the file once."""
 
 from typing import Any
 
@@ -13,7 +14,8 @@ _kept: list[tuple[tuple[str, str, int], Data]] = []
 
 
 def load(planned: PlannedRun, root: Root, engine: Any) -> Data:
-    """The data where the engine computes, `scale` being that of its brightest pixel; checked when they are read.
+    """The data where the engine computes, `scale` being that of its brightest pixel; checked when
+    they are read.
 
     Raises
     ------

@@ -1,5 +1,5 @@
-"""From epoch to epoch: what is trained, in which order, and the record of each. It knows neither Hydra nor MLflow
-nor files; what happens within an epoch is in runner/engine/loop.py."""
+"""From epoch to epoch: what is trained, in which order, and the record of each. It knows neither
+Hydra nor MLflow nor files; what happens within an epoch is in runner/engine/loop.py."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,9 +15,10 @@ def train(
 ) -> Iterator[EpochRecord | None]:
     """Train from `position` to the last epoch, yielding a record an epoch.
 
-    `position` is kept up to date. When `should_stop` says so the generator ends between two batches, and
-    another call with the same position, weights and optimizer goes on with the same numbers. It yields None where
-    another run of this process could compute while this one waits for its card.
+    `position` is kept up to date. When `should_stop` says so the generator ends between two
+    batches, and another call with the same position, weights and optimizer goes on with the same
+    numbers. It yields None where another run of this process could compute while this one waits for
+    its card.
 
     Raises
     ------
@@ -25,7 +26,9 @@ def train(
         At the first loss that is not finite.
     """
     config, n_images = assembly.config, len(assembly.data.train_images)
-    loop = assembly.engine.loop(assembly.model, assembly.optimizer, assembly.data, config.train.batch_size)
+    loop = assembly.engine.loop(
+        assembly.model, assembly.optimizer, assembly.data, config.train.batch_size
+    )
     while position.epoch <= config.train.epochs:
         order = batch_order(config.seed, position.epoch, n_images)
         measured = yield from loop.epoch(order, position, should_stop)

@@ -28,14 +28,17 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def commit() -> dict[str, Any]:
-    """The git commit of the runner's checkout and whether tracked files differ from it; nulls outside one."""
+    """The git commit of the runner's checkout and whether tracked files differ from it; nulls
+    outside one."""
     folder = checkout()
     unknown: dict[str, Any] = {"commit": None, "dirty": None}
     if folder is None or not (folder / ".git").exists():
         return unknown
     try:
         git = ["git", "-C", str(folder)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        )
         status = subprocess.run(
             [*git, "status", "--porcelain", "--untracked-files=no"],
             capture_output=True,

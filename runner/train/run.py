@@ -44,15 +44,15 @@ def train_run(
 ) -> Iterator[EpochRecord | None]:
     """Train one run to its end, or go on where it was interrupted; its caller holds the run's lock.
 
-    Yields each epoch's record once it is in the journal, and None where another run of this process could be gone on
-    with meanwhile. Whatever happens, the journal's `end` line says it: done, diverged, failed (recorded, then raised)
-    or killed.
+    Yields each epoch's record once it is in the journal, and None where another run of this process
+    could be gone on with meanwhile. Whatever happens, the journal's `end` line says it: done,
+    diverged, failed (recorded, then raised) or killed.
 
     Parameters
     ----------
     is_alone
-        Whether no other run of this process has memory on the card. A run that does not fit beside others has not
-        failed: it is killed, GaveWay is raised, and it can be gone on with.
+        Whether no other run of this process has memory on the card. A run that does not fit beside
+        others has not failed: it is killed, GaveWay is raised, and it can be gone on with.
     """
     folder = root.run(planned.run_key)
     journal = JournalWriter(folder.journal)
@@ -64,9 +64,13 @@ def train_run(
         Checkpoints(folder.path, planned.run_key).delete()
     except (GeneratorExit, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        journal.write(End(KILLED, "interrupted at once" if interrupted else "its caller let go of it"))
+        journal.write(
+            End(KILLED, "interrupted at once" if interrupted else "its caller let go of it")
+        )
         raise
-    except BaseException as error:  # SystemExit of a user's model included: no run may end unrecorded
+    except (
+        BaseException
+    ) as error:  # SystemExit of a user's model included: no run may end unrecorded
         if devices.is_out_of_memory(error) and not is_alone():
             journal.write(End(KILLED, "out of memory beside other runs; it goes on beside fewer"))
             raise GaveWay from None
@@ -82,7 +86,9 @@ def _train(
 ) -> Iterator[EpochRecord | None]:
     check_code(planned)
     config, folder = planned.config, root.run(planned.run_key)
-    assembly = assemble(config, planned.device, lambda engine: device_data.load(planned, root, engine))
+    assembly = assemble(
+        config, planned.device, lambda engine: device_data.load(planned, root, engine)
+    )
     engine, n_images = assembly.engine, len(assembly.data.train_images)
     if config.train.batch_size > n_images:
         raise StateError(f"train.batch_size={config.train.batch_size} exceeds the training images")
@@ -95,7 +101,9 @@ def _train(
     journal.write(
         Setup(
             fallbacks=list(engine.fallbacks),
-            n_parameters=sum(parameter.data.size for parameter in named_parameters(assembly.model).values()),
+            n_parameters=sum(
+                parameter.data.size for parameter in named_parameters(assembly.model).values()
+            ),
             first_batch_order_sha256=seeding.batch_order_sha256(config.seed, n_images),
             goes_on_from_epoch=position.epoch,
             refused_checkpoints=checkpoints.refused,
@@ -119,7 +127,9 @@ def _train(
         journal.write(End(KILLED, "asked to stop"))
         return
     if correct is None:  # the last epoch had been trained before an interruption
-        loop = engine.loop(assembly.model, assembly.optimizer, assembly.data, config.train.batch_size)
+        loop = engine.loop(
+            assembly.model, assembly.optimizer, assembly.data, config.train.batch_size
+        )
         _, correct = loop.test()
     hashes = _write_results(planned, folder, assembly.model, correct)
     crash_point("before_end")
@@ -143,7 +153,9 @@ def _start(planned: PlannedRun, launch: str) -> Start:
         git=provenance.commit(),
         code=planned.code,
         processor=provenance.processor(),
-        threads={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
+        threads={
+            name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        },
         cublas={name: os.environ[name] for name in _CUBLAS_NAMES if name in os.environ},
         pid=os.getpid(),
         launch=launch,
@@ -172,7 +184,10 @@ def _like(array: Any, values: Any) -> Any:
 
 def _snapshot(assembly: Assembly) -> dict[str, Any]:
     """The weights and the optimizer's state by name, on the CPU."""
-    weights = {f"weights/{n}": devices.to_numpy(p.data) for n, p in named_parameters(assembly.model).items()}
+    weights = {
+        f"weights/{n}": devices.to_numpy(p.data)
+        for n, p in named_parameters(assembly.model).items()
+    }
     state = optimizers.state(assembly.optimizer, assembly.model)
     return weights | {f"optimizer/{n}": a for n, a in state.items()}
 
@@ -190,12 +205,15 @@ def _keep(record: EpochRecord, journal: JournalWriter) -> None:
     differ = [name for name in both if metrics[name] != before.metrics[name]]
     if differ:
         raise StateError(
-            f"epoch {record.epoch} came out differently after a resume ({', '.join(differ)}): other versions,"
+            f"epoch {record.epoch} came out differently after a resume ({', '.join(differ)}):"
+            " other versions,"
             " another processor or another card? Move the run's folder away to train it anew"
         )
 
 
-def _write_results(planned: PlannedRun, folder: RunFolder, model: Any, correct: Any) -> dict[str, str]:
+def _write_results(
+    planned: PlannedRun, folder: RunFolder, model: Any, correct: Any
+) -> dict[str, str]:
     """Weights, one bit a test image, and the configuration; their hashes by file name."""
     weights = {name: devices.to_numpy(p.data) for name, p in named_parameters(model).items()}
     contents = {folder.weights: _npz(weights), folder.test_correct: _npy(np.packbits(correct))}

@@ -1,4 +1,5 @@
-"""How long a plan will take, before it starts: from runs of the same cell, else from a few measured steps."""
+"""How long a plan will take, before it starts: from runs of the same cell, else from a few measured
+steps."""
 
 import math
 import statistics
@@ -17,7 +18,8 @@ COMPILING = "compiling the kernels of engine=fast, once on this machine"
 
 
 def seconds(prepared: Prepared) -> tuple[float, int]:
-    """Wall-clock seconds for the runs to train, and how many cells were not measured (they are not counted)."""
+    """Wall-clock seconds for the runs to train, and how many cells were not measured (they are not
+    counted)."""
     deadline = time.monotonic() + BUDGET_S
     to_train, cells = prepared.to_train, prepared.plan.cells
     paces: dict[str, float] = {}
@@ -42,7 +44,8 @@ def _recorded(cell: list[PlannedRun], journals: Journals) -> float | None:
 def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     """Seconds an epoch, from a few steps on this machine while nothing else runs; None on a GPU.
 
-    There this process would keep memory that the workers could use, and a few steps say nothing about many graphs.
+    There this process would keep memory that the workers could use, and a few steps say nothing
+    about many graphs.
     """
     if run.device == "gpu":
         return None
@@ -63,7 +66,10 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     def sample(engine: Engine) -> Data:
         first = {"train": slice(3 * config.train.batch_size), "test": slice(EVAL_BATCH)}
         arrays = {name: getattr(dataset, name)[first[name.partition("_")[0]]] for name in ARRAYS}
-        return Data(**{name: engine.asarray(array) for name, array in arrays.items()}, scale=dataset.full_scale)
+        return Data(
+            **{name: engine.asarray(array) for name, array in arrays.items()},
+            scale=dataset.full_scale,
+        )
 
     # The second epoch counts: the first one warms up.
     n_sampled = min(3 * config.train.batch_size, len(dataset.train_images))
@@ -79,4 +85,6 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     n_steps = math.ceil(len(dataset.train_images) / run.config.train.batch_size)
     n_evaluated = min(len(dataset.train_images), N_TRAIN_EVAL) + 2 * len(dataset.test_images)
     n_evaluated_here = min(n_sampled, N_TRAIN_EVAL) + 2 * len(assembly.data.test_images)
-    return last.train_s / (n_sampled / size) * n_steps + last.eval_s / n_evaluated_here * n_evaluated
+    return (
+        last.train_s / (n_sampled / size) * n_steps + last.eval_s / n_evaluated_here * n_evaluated
+    )

@@ -1,4 +1,5 @@
-"""Workers until every run is settled: started through a launcher, and started again when one dies."""
+"""Workers until every run is settled: started through a launcher, and started again when one
+dies."""
 
 import os
 import re
@@ -19,8 +20,8 @@ from runner.state.journals import Journals
 from runner.work.processes import WorkerWatch, time_limit_cause
 from runner.work.stop import Stop
 
-#: Starts so many workers on the plan at a path, for a launch, and waits for them. Returns the errors that they ended
-#: with, and raises when the launcher itself lost one.
+#: Starts so many workers on the plan at a path, for a launch, and waits for them. Returns the
+#: errors that they ended with, and raises when the launcher itself lost one.
 StartWorkers = Callable[[Path, str, int], list[str]]
 
 #: How often in a row workers may end without an epoch more before this gives up.
@@ -70,13 +71,19 @@ class Launch:
             if not todo:
                 return
             n_done = self._n_done()
-            watch = WorkerWatch(self.journals, self.name, {run.run_key: run.config.runner.time_limit_s for run in todo})
+            watch = WorkerWatch(
+                self.journals,
+                self.name,
+                {run.run_key: run.config.runner.time_limit_s for run in todo},
+            )
             watch.start()
             errors: list[str] = []
             try:
                 path = self.journals.root.sweep(self.plan.sweep_key).plan
                 errors = self.start_workers(path, self.name, min(n_workers, len(todo)))
-            except Exception as error:  # loky's TerminatedWorkerError, submitit's UncompletedJobError, ...
+            except (
+                Exception
+            ) as error:  # loky's TerminatedWorkerError, submitit's UncompletedJobError, ...
                 errors = [" ".join(str(error).split())]
             self._outlast()
             watch.stop()
@@ -88,7 +95,8 @@ class Launch:
             if n_idle >= _MAX_IDLE_LAUNCHES:
                 why = errors[0] if errors else "no reason given"
                 raise RunnerError(
-                    f"workers end without training anything: {why}; what is trained is kept, the same command goes on"
+                    f"workers end without training anything: {why}; what is trained is kept,"
+                    " the same command goes on"
                 )
 
     def _unsettled(self) -> list[PlannedRun]:
@@ -107,7 +115,8 @@ class Launch:
         return [(run, pids[run.run_key]) for run in self.plan.runs if run.run_key in pids]
 
     def _outlast(self) -> None:
-        """Wait for the workers that a launcher has left to themselves: submitit's gives up when it loses the first."""
+        """Wait for the workers that a launcher has left to themselves: submitit's gives up when it
+        loses the first."""
         while any(self._is_locked(run) for run, _ in self._held()):
             time.sleep(_LOOK_S)
 
@@ -116,19 +125,29 @@ class Launch:
             return not is_free
 
     def _blame(self, watch: WorkerWatch, errors: list[str]) -> None:
-        """Record as failed the run whose worker died, and let those that went down with it try again.
+        """Record as failed the run whose worker died, and let those that went down with it try
+        again.
 
-        When it cannot be told which worker was first, all are tried again, and one that loses its worker a
-        second time is the culprit.
+        When it cannot be told which worker was first, all are tried again, and one that loses its
+        worker a second time is the culprit.
         """
         held = self._held()
-        culprits = [run for run, pid in held if pid in watch.first_dead] if len(watch.first_dead) == 1 else []
-        # A worker that held no run any more had settled it (a card was lost): the others only went down with it.
+        culprits = (
+            [run for run, pid in held if pid in watch.first_dead]
+            if len(watch.first_dead) == 1
+            else []
+        )
+        # A worker that held no run any more had settled it (a card was lost): the others only went
+        # down with it.
         blameless = len(watch.first_dead) == 1 and not culprits and not watch.timed_out
         if watch.timed_out:
             culprits = [run for run, _ in held if run.run_key in watch.timed_out]
         for run, pid in held:
-            guilty = run in culprits or len(held) == 1 or (not culprits and run.run_key in self._suspects)
+            guilty = (
+                run in culprits
+                or len(held) == 1
+                or (not culprits and run.run_key in self._suspects)
+            )
             if blameless:
                 guilty = False
             else:

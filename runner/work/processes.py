@@ -1,4 +1,5 @@
-"""Watching worker processes: which of them died first, which run takes too long, and that none outlives its sweep."""
+"""Watching worker processes: which of them died first, which run takes too long, and that none
+outlives its sweep."""
 
 import contextlib
 import os
@@ -17,7 +18,8 @@ from runner.errors import TimedOut
 from runner.state.journals import Journals
 
 _LOOK_S = 0.2
-#: So long a run may go on after its limit before its process is killed: its worker could not end it by itself.
+#: So long a run may go on after its limit before its process is killed: its worker could not end it
+#: by itself.
 GRACE_S = 5.0
 
 
@@ -25,10 +27,11 @@ GRACE_S = 5.0
 # In the sweep's process
 # =============================================================================
 class WorkerWatch(threading.Thread):
-    """Finds out which worker of a launch ends first, and kills the process of a run that goes on past its limit.
+    """Finds out which worker of a launch ends first, and kills the process of a run that goes on
+    past its limit.
 
-    A launcher that loses one worker may end the others too; only the first is to blame. The kernel tells of it through
-    a pidfd (Linux); elsewhere `first_dead` stays empty.
+    A launcher that loses one worker may end the others too; only the first is to blame. The kernel
+    tells of it through a pidfd (Linux); elsewhere `first_dead` stays empty.
 
     Parameters
     ----------
@@ -62,7 +65,9 @@ class WorkerWatch(threading.Thread):
                         descriptor = os.pidfd_open(pid)
                         watched[descriptor] = pid
                         poll.register(descriptor, select.POLLIN)
-                self.first_dead = {watched[descriptor] for descriptor, _ in poll.poll(_LOOK_S * 1000)}
+                self.first_dead = {
+                    watched[descriptor] for descriptor, _ in poll.poll(_LOOK_S * 1000)
+                }
         finally:
             for descriptor in watched:
                 os.close(descriptor)
@@ -70,7 +75,8 @@ class WorkerWatch(threading.Thread):
     def _end_late(self, held: dict[str, int]) -> None:
         for key, pid in held.items():
             limit = self._time_limits.get(key, 0.0)
-            # By this process's own clock from when the run was first seen: the time of day may jump.
+            # By this process's own clock from when the run was first seen: the time of day may
+            # jump.
             seconds = time.monotonic() - self._began.setdefault((key, pid), time.monotonic())
             if limit and key not in self.timed_out and seconds > limit + GRACE_S and _is_ours(pid):
                 self.timed_out.add(key)
@@ -84,7 +90,8 @@ class WorkerWatch(threading.Thread):
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether it is a descendant of this process: a number in a journal may be another machine's."""
+    """Whether it is a descendant of this process: a number in a journal may be another
+    machine's."""
     try:
         while pid > 1:
             pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
@@ -97,8 +104,9 @@ def _is_ours(pid: int) -> bool:
 
 _NAME = "RUNNER_GUARD"
 
-#: Waits for the end of its input, which comes with the sweep's process, however that ends; then kills what bears the
-#: mark. The trackers of shared memory are left: they clean up and end by themselves.
+#: Waits for the end of its input, which comes with the sweep's process, however that ends; then
+#: kills what bears the mark. The trackers of shared memory are left: they clean up and end by
+#: themselves.
 _GUARD = """
 import glob, os, signal, sys, time
 mark = sys.argv[1].encode()
@@ -122,8 +130,9 @@ for _ in range(20):
 def guarded() -> Iterator[None]:
     """Processes that are started in the block do not outlive this one, even after a `kill -9`.
 
-    A worker asks the kernel for that itself (`stop.die_with_parent`), once it runs our code; until then, and while it
-    waits for work in its launcher's code, it is found by a variable in its environment. Linux only.
+    A worker asks the kernel for that itself (`stop.die_with_parent`), once it runs our code; until
+    then, and while it waits for work in its launcher's code, it is found by a variable in its
+    environment. Linux only.
     """
     if sys.platform != "linux":
         yield
@@ -131,16 +140,17 @@ def guarded() -> Iterator[None]:
     mark, unmarked = uuid.uuid4().hex, {k: v for k, v in os.environ.items() if k != _NAME}
     before = os.environ.get(_NAME)
     os.environ[_NAME] = mark
-    # -I -S: started in a hundredth of a second. A session of its own: a signal to the sweep's group spares it.
+    # -I -S: started in a hundredth of a second. A session of its own: a signal to the sweep's group
+    # spares it.
     line = [sys.executable, "-I", "-S", "-c", _GUARD, f"{_NAME}={mark}"]
     guard = subprocess.Popen(
-        line, env=unmarked, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, cwd="/",
+        line, env=unmarked, start_new_session=True, cwd="/",
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         yield
-        # Every worker ended in order, and none is left to be killed. After an exception, such as a second Ctrl-C while
-        # a worker hangs, one may be.
+        # Every worker ended in order, and none is left to be killed. After an exception, such as a
+        # second Ctrl-C while a worker hangs, one may be.
         with guard:
             guard.kill()
     finally:
@@ -162,8 +172,8 @@ def time_limit_cause(seconds: float) -> str:
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimedOut in the block when it is not done in time; 0 is no limit.
 
-    By a signal, in a process's main thread alone. It does not reach code that computes in C without end, which the
-    sweep's process ends (`WorkerWatch`).
+    By a signal, in a process's main thread alone. It does not reach code that computes in C without
+    end, which the sweep's process ends (`WorkerWatch`).
     """
     if not seconds or threading.current_thread() is not threading.main_thread():
         yield

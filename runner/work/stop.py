@@ -1,4 +1,5 @@
-"""Ctrl-C, SIGTERM and schedulers' signals: how a sweep is asked to stop, and how its workers learn of it."""
+"""Ctrl-C, SIGTERM and schedulers' signals: how a sweep is asked to stop, and how its workers learn
+of it."""
 
 import ctypes
 import os
@@ -25,17 +26,19 @@ def terminated(_: int, __: FrameType | None) -> NoReturn:
 
 
 class Stop:
-    """Whether training should stop: after a signal to this process, or once the launch's stop file is there.
+    """Whether training should stop: after a signal to this process, or once the launch's stop file
+    is there.
 
-    The stop file carries a signal from the parent to the workers of any launcher, on any machine. A handler that was
-    installed before, such as submitit's for requeueing a job, is called at the end of the block, when the run under way
-    has written its checkpoint.
+    The stop file carries a signal from the parent to the workers of any launcher, on any machine. A
+    handler that was installed before, such as submitit's for requeueing a job, is called at the end
+    of the block, when the run under way has written its checkpoint.
 
     Parameters
     ----------
     of_worker
-        A signal to a worker stops that worker alone, between two batches: the sweep's process starts another. In the
-        sweep's process a signal stops every worker of the launch, and a second signal ends the process at once.
+        A signal to a worker stops that worker alone, between two batches: the sweep's process
+        starts another. In the sweep's process a signal stops every worker of the launch, and a
+        second signal ends the process at once.
     """
 
     def __init__(self, file: Path | None = None, of_worker: bool = False) -> None:
@@ -65,7 +68,8 @@ class Stop:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         before = self._before[number]
         if isinstance(getattr(before, "__self__", None), Stop):
-            # A worker inside the sweep's own process (basic launcher): the signal is meant for the sweep.
+            # A worker inside the sweep's own process (basic launcher): the signal is meant for the
+            # sweep.
             self.signal = number
             before(number, frame)
             return
@@ -106,7 +110,8 @@ class Stop:
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """End this worker when the sweep's process ends, however it ends; do nothing in that process itself."""
+    """End this worker when the sweep's process ends, however it ends; do nothing in that process
+    itself."""
     if os.getppid() != parent_pid or os.getpid() == parent_pid:
         return
     if sys.platform == "linux":

@@ -32,7 +32,8 @@ def parent_pid(launch: str) -> int:
 
 
 def work(plan_path: Path, launch: str) -> None:
-    """Train every run of the plan that no other process holds, until none is left or a stop is asked for."""
+    """Train every run of the plan that no other process holds, until none is left or a stop is
+    asked for."""
     stopping.die_with_parent(parent_pid(launch))
     plan, root = plans.read(plan_path), Root.of_plan(plan_path)
     stop_file = root.sweep(plan.sweep_key).stop_file(launch)
@@ -45,7 +46,8 @@ def work(plan_path: Path, launch: str) -> None:
                 train_concurrently(plan.runs, root, launch, stop)
             except CardLost:
                 if os.getpid() == parent_pid(launch):
-                    # There is no process that could go on: the runs that are left wait for the next command.
+                    # There is no process that could go on: the runs that are left wait for the next
+                    # command.
                     stop.tell_workers()
                 else:
                     # A launcher would give this process work again; the next one has the card anew.
@@ -82,9 +84,10 @@ def _try(run: PlannedRun, journals: Journals, root: Root, launch: str, stop: sto
         from runner.train.run import train_run
 
         try:
-            # Not only by environment variables: a launcher on another machine may not pass them on. And not
-            # before NumPy is imported, for until then there is nothing to limit. A loss that overflows ends its
-            # run as diverged; NumPy's warnings on the way there would only confuse.
+            # Not only by environment variables: a launcher on another machine may not pass them on.
+            # And not before NumPy is imported, for until then there is nothing to limit. A loss
+            # that overflows ends its run as diverged; NumPy's warnings on the way there would only
+            # confuse.
             limit = time_limit(run.config.runner.time_limit_s)
             with limit, threadpool_limits(limits=1), np.errstate(all="ignore"):
                 for _ in train_run(run, root, launch, stop):
@@ -114,7 +117,8 @@ def _card(root: Root, device: str) -> Iterator[None]:
 
 def _free_card(folder: Path) -> tuple[int, FileLock]:
     """The number of a card, and a lock that is held for as long as it is used."""
-    # Not by their numbers: CUDA_VISIBLE_DEVICES gives a card several of those, and machines may share the root.
+    # Not by their numbers: CUDA_VISIBLE_DEVICES gives a card several of those, and machines may
+    # share the root.
     names = [re.sub(r"\W", "-", f"{platform.node()}-{bus}") for bus in devices.gpu_buses()]
     for n_others in itertools.count():
         for card, name in enumerate(names):

@@ -1,4 +1,5 @@
-"""The tally of a plan: kept up to date by what has changed, it says what a count of everything says."""
+"""The tally of a plan: kept up to date by what has changed, it says what a count of everything
+says."""
 
 import statistics
 from collections import Counter
@@ -17,7 +18,9 @@ N_EPOCHS = 3
 
 
 def planned(key, cell):
-    return SimpleNamespace(run_key=key, cell_key=cell, config=configured({"train.epochs": N_EPOCHS}))
+    return SimpleNamespace(
+        run_key=key, cell_key=cell, config=configured({"train.epochs": N_EPOCHS})
+    )
 
 
 RUNS = [planned(key, cell) for key, cell in (("a", "x"), ("b", "x"), ("c", "y"))]
@@ -28,7 +31,9 @@ def start(key):
 
 
 def epoch(n, seconds):
-    return Epoch(n, {"time/train_s": seconds, "time/eval_s": 0.5, "test/accuracy": 0.5, "train/loss": 0.25})
+    return Epoch(
+        n, {"time/train_s": seconds, "time/eval_s": 0.5, "test/accuracy": 0.5, "train/loss": 0.25}
+    )
 
 
 events = st.lists(
@@ -96,11 +101,16 @@ def test_an_ending_is_one_line():
 
 
 @pytest.mark.parametrize(
-    "seconds, text", [(0.04, "0.0 s"), (9.96, "10.0 s"), (48.2, "48 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
+    "seconds, text",
+    [(0.04, "0.0 s"), (9.96, "10.0 s"), (48.2, "48 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
 )
 def test_a_duration_reads_as_people_say_it(seconds, text):
     assert duration(seconds) == text
 
 
 def test_one_is_singular():
-    assert (count(1, "seed"), count(0, "seed"), count(5, "seed")) == ("1 seed", "0 seeds", "5 seeds")
+    assert (count(1, "seed"), count(0, "seed"), count(5, "seed")) == (
+        "1 seed",
+        "0 seeds",
+        "5 seeds",
+    )

@@ -88,7 +88,9 @@ def test_two_damaged_checkpoints_are_none(two_generations):
     assert generation(two_generations) is None
 
 
-def test_saving_over_a_damaged_checkpoint_keeps_the_whole_previous_one(two_generations, monkeypatch):
+def test_saving_over_a_damaged_checkpoint_keeps_the_whole_previous_one(
+    two_generations, monkeypatch
+):
     two_generations.newest.write_bytes(b"damaged")
     assert generation(two_generations) == 1
 

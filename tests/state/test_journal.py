@@ -23,7 +23,9 @@ KEY = "5" * 64
 
 
 def start(launch="1-a", pid=1, **others):
-    return Start(KEY, "c" * 64, {}, {}, {"name": "digits", "sha256": "d"}, "cpu", pid, launch, **others)
+    return Start(
+        KEY, "c" * 64, {}, {}, {"name": "digits", "sha256": "d"}, "cpu", pid, launch, **others
+    )
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def journal(tmp_path):
 @pytest.fixture
 def written(journal):
     """A journal of a run under way: start, setup, two epochs."""
-    append(journal, start(), Setup(n_parameters=3), *(Epoch(n, {"test/loss": 1 / n}) for n in (1, 2)))
+    append(
+        journal, start(), Setup(n_parameters=3), *(Epoch(n, {"test/loss": 1 / n}) for n in (1, 2))
+    )
     return journal
 
 
@@ -65,7 +69,8 @@ def test_a_journal_reads_back_as_it_was_written(written):
 
 
 @pytest.mark.parametrize(
-    ("status", "trained"), [("done", True), ("diverged", True), ("failed", False), ("killed", False)]
+    ("status", "trained"),
+    [("done", True), ("diverged", True), ("failed", False), ("killed", False)],
 )
 def test_only_done_and_diverged_are_trained(written, status, trained):
     append(written, End(status))
@@ -97,7 +102,17 @@ def test_wherever_the_last_line_is_torn_the_whole_ones_before_it_count_and_writi
 
 
 @pytest.mark.parametrize(
-    "line", [b'{"kind": "epo', b"\x00" * 40, b"[]", b"3", b'{"kind": "party"}', b'{"kind": "epoch"}', b"\xff\xfe", b""]
+    "line",
+    [
+        b'{"kind": "epo',
+        b"\x00" * 40,
+        b"[]",
+        b"3",
+        b'{"kind": "party"}',
+        b'{"kind": "epoch"}',
+        b"\xff\xfe",
+        b"",
+    ],
 )
 def test_a_damaged_line_before_the_last_is_named_and_the_file_is_left_as_it_is(written, line):
     content = written.read_bytes().splitlines(keepends=True)
@@ -107,7 +122,9 @@ def test_a_damaged_line_before_the_last_is_named_and_the_file_is_left_as_it_is(w
     assert journal.damage.startswith(f"{written}: line 3 is damaged")
     assert journal.status == "failed" and not journal.trained and journal.epochs == {}
     assert journal.settled("1-a"), "no worker tries it"
-    with pytest.raises(StateError, match="line 3 is damaged .* move the folder away to train this run anew"):
+    with pytest.raises(
+        StateError, match="line 3 is damaged .* move the folder away to train this run anew"
+    ):
         JournalWriter(written)
     assert written.read_bytes() == b"".join(content)
 
@@ -136,7 +153,9 @@ def test_a_number_that_json_has_no_name_for_is_refused(journal):
     assert read_journal(journal).epochs == {}
 
 
-def test_a_run_that_failed_is_settled_in_the_launch_it_failed_in_and_tried_again_in_the_next(written):
+def test_a_run_that_failed_is_settled_in_the_launch_it_failed_in_and_tried_again_in_the_next(
+    written,
+):
     append(written, End("failed", "x"))
     assert read_journal(written).settled("1-a")
     assert not read_journal(written).settled("2-b")
@@ -147,7 +166,9 @@ def test_a_run_that_was_killed_is_not_settled(written):
     assert not read_journal(written).settled("1-a")
 
 
-def test_a_run_that_was_begun_is_left_alone_by_the_other_workers_of_its_launch_until_it_has_ended(written):
+def test_a_run_that_was_begun_is_left_alone_by_the_other_workers_of_its_launch_until_it_has_ended(
+    written,
+):
     assert read_journal(written).taken("1-a")
     assert not read_journal(written).taken("2-b")
     append(written, End("killed", "asked to stop"))
@@ -157,11 +178,15 @@ def test_a_run_that_was_begun_is_left_alone_by_the_other_workers_of_its_launch_u
 # Records that can grow.
 
 FIRST_VERSION = (
-    b'{"kind": "start", "time_ms": 5, "run_key": "r", "cell_key": "c", "name": "seed=0", "knobs": {}, "config": {},'
-    b' "data": {"name": "digits", "sha256": "d"}, "device": "cpu", "card": null, "engine": "fast", "versions": {},'
-    b' "git": {"commit": "1", "dirty": false}, "processor": "p", "threads": {}, "pid": 7, "launch": "7-a"}\n'
+    b'{"kind": "start", "time_ms": 5, "run_key": "r", "cell_key": "c", "name": "seed=0",'
+    b' "knobs": {}, "config": {},'
+    b' "data": {"name": "digits", "sha256": "d"}, "device": "cpu", "card": null, "engine":'
+    b' "fast", "versions": {},'
+    b' "git": {"commit": "1", "dirty": false}, "processor": "p", "threads": {}, "pid": 7,'
+    b' "launch": "7-a"}\n'
     b'{"kind": "compiling", "time_ms": 6}\n'
-    b'{"kind": "setup", "time_ms": 7, "fallbacks": [], "n_parameters": 3, "first_batch_order_sha256": "o"}\n'
+    b'{"kind": "setup", "time_ms": 7, "fallbacks": [], "n_parameters": 3,'
+    b' "first_batch_order_sha256": "o"}\n'
     b'{"kind": "epoch", "time_ms": 8, "epoch": 1, "metrics": {"test/accuracy": 0.5}}\n'
     b'{"kind": "end", "time_ms": 9, "status": "failed", "cause": "x"}\n'
 )
@@ -170,7 +195,12 @@ FIRST_VERSION = (
 def test_a_journal_of_the_first_version_is_read_with_defaults_for_what_it_did_not_write(journal):
     journal.write_bytes(FIRST_VERSION)
     read = read_journal(journal)
-    assert (read.start.version, read.start.cublas, read.start.pid, read.start.time_ms) == (1, {}, 7, 5)
+    assert (read.start.version, read.start.cublas, read.start.pid, read.start.time_ms) == (
+        1,
+        {},
+        7,
+        5,
+    )
     assert read.setup.goes_on_from_epoch == 1 and read.setup.refused_checkpoints == []
     assert read.end == End("failed", "x", time_ms=9) and read.end.sha256 == {}
     assert read.seconds == 0.0, "its epoch has no times"
@@ -187,7 +217,9 @@ def test_a_journal_of_a_later_version_is_refused_by_its_number(journal):
     append(journal, dataclasses.replace(start(), version=journals.VERSION))
     assert read_journal(journal).damage is None
     later = journals.VERSION + 1
-    content = journal.read_bytes().replace(b'"version": %d' % journals.VERSION, b'"version": %d' % later)
+    content = journal.read_bytes().replace(
+        b'"version": %d' % journals.VERSION, b'"version": %d' % later
+    )
     journal.write_bytes(content)
     assert f"written by version {later} of this format" in read_journal(journal).damage
 

@@ -30,7 +30,9 @@ def start(key, launch="1-a", pid=7):
     return Start(key, "c" * 64, {}, {}, {"name": "digits", "sha256": "d"}, "cpu", pid, launch)
 
 
-def test_runs_that_nobody_has_begun_are_empty_and_cost_no_look_into_their_folders(root, monkeypatch):
+def test_runs_that_nobody_has_begun_are_empty_and_cost_no_look_into_their_folders(
+    root, monkeypatch
+):
     journals = Journals(root, KEYS)
     opened = []
 

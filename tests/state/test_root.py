@@ -93,7 +93,9 @@ def holder(folder):
     process.stdout.close()
 
 
-def test_a_lock_keeps_every_other_process_out_until_its_holder_is_gone_even_by_kill_9(folder, holder):
+def test_a_lock_keeps_every_other_process_out_until_its_holder_is_gone_even_by_kill_9(
+    folder, holder
+):
     with folder.locked() as mine:
         assert mine is False
     os.kill(holder.pid, signal.SIGKILL)

@@ -1,4 +1,5 @@
-"""What the end-to-end tests share: commands as they are typed, roots with a store in them, and readers of both."""
+"""What the end-to-end tests share: commands as they are typed, roots with a store in them, and
+readers of both."""
 
 import contextlib
 import itertools
@@ -17,7 +18,13 @@ from runner.record import TIMES
 from runner.tracking import sqlite
 
 #: The main job in small: 8x8 images, tenths of a second a run.
-MAIN = ("model.channels=1,3", "model.dropout=true,false", "data=digits", "model.hidden_size=16", "train.epochs=3")
+MAIN = (
+    "model.channels=1,3",
+    "model.dropout=true,false",
+    "data=digits",
+    "model.hidden_size=16",
+    "train.epochs=3",
+)
 EPOCHS = 3
 
 
@@ -27,16 +34,26 @@ def quoted(path):
 
 
 def environment(**more):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "HYDRA_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_", "HYDRA_"))
+    }
     return kept | {"COLUMNS": "160"} | more
 
 
 def start(root, *words, **options):
     """A command under way, in a process group of its own."""
     line = [sys.executable, "-m", "runner", *words, f"runner.root={quoted(root)}"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    pipes = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "encoding": "utf-8",
+    }
     return subprocess.Popen(
-        line, **(pipes | {"env": environment(), "cwd": root.parent, "start_new_session": True} | options)
+        line,
+        **(pipes | {"env": environment(), "cwd": root.parent, "start_new_session": True} | options),
     )
 
 
@@ -53,8 +70,10 @@ def end(process, code, timeout=90):
 
 
 def make_store(folder):
-    """An MLflow store with nothing in it; in a process of its own, for MLflow takes long to import."""
-    code = "import pathlib, sys; from runner.tracking import mlflow_store as s; from runner.state.root import Root; "
+    """An MLflow store with nothing in it; in a process of its own, for MLflow takes long to
+    import."""
+    code = "import pathlib; from runner.tracking import mlflow_store as s; "
+    code += "from runner.state.root import Root; "
     code += "s.connect(None, Root(pathlib.Path({!r})))"
     line = [sys.executable, "-c", code.format(str(folder))]
     subprocess.run(line, check=True, env=environment(), stderr=subprocess.DEVNULL, timeout=90)
@@ -66,7 +85,9 @@ def run(root, *words, code=0, **options):
 
 def sync(root, *words, code=0):
     line = [sys.executable, "-m", "runner.sync", "--root", str(root), *words]
-    ended = subprocess.run(line, capture_output=True, text=True, env=environment(), cwd=root.parent, timeout=90)
+    ended = subprocess.run(
+        line, capture_output=True, text=True, env=environment(), cwd=root.parent, timeout=90
+    )
     assert ended.returncode == code, ended.stderr
     return ended
 
@@ -90,7 +111,9 @@ def status_of(address, host=None):
     """The HTTP status that an address answers with; None when nothing does."""
     headers = {"Host": host} if host else {}
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(address, headers=headers), timeout=5
+        ) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         error.close()
@@ -113,7 +136,10 @@ def journals(root):
 
 def lines(root, kind):
     """Run key -> its lines of one kind: start, setup, epoch or end."""
-    return {key: [line for line in found if line["kind"] == kind] for key, found in journals(root).items()}
+    return {
+        key: [line for line in found if line["kind"] == kind]
+        for key, found in journals(root).items()
+    }
 
 
 def plan_of(root):
@@ -127,15 +153,22 @@ def keys_of(root, seed):
 
 
 def results(root, keys=None):
-    """Run key -> all that has to be the same however a run was trained: its numbers and the bytes of its files."""
+    """Run key -> all that has to be the same however a run was trained: its numbers and the bytes
+    of its files."""
     found = {}
     for key, epochs in lines(root, "epoch").items():
         if keys is None or key in keys:
             numbers = [
-                (line["epoch"], {name: value for name, value in line["metrics"].items() if name not in TIMES})
+                (
+                    line["epoch"],
+                    {name: value for name, value in line["metrics"].items() if name not in TIMES},
+                )
                 for line in epochs
             ]
-            files = [(root / "state" / key / name).read_bytes() for name in ("weights.npz", "test_correct.npy")]
+            files = [
+                (root / "state" / key / name).read_bytes()
+                for name in ("weights.npz", "test_correct.npy")
+            ]
             found[key] = (numbers, files)
     return found
 
@@ -153,20 +186,26 @@ def query(database, sql):
 
 
 def stored(database, kind="run"):
-    """The runs of a SQLite store that are not deleted; of one kind: run, or sweep for the parents."""
+    """The runs of a SQLite store that are not deleted; of one kind: run, or sweep for the
+    parents."""
     found = {}
     for uuid, *rest in query(
         database,
-        "select run_uuid, name, status, start_time, end_time, artifact_uri from runs where lifecycle_stage='active'",
+        "select run_uuid, name, status, start_time, end_time, artifact_uri from runs where"
+        " lifecycle_stage='active'",
     ):
         name, status, started, ended, uri = rest
-        found[uuid] = SimpleNamespace(id=uuid, name=name, status=status, started=started, ended=ended, uri=uri)
+        found[uuid] = SimpleNamespace(
+            id=uuid, name=name, status=status, started=started, ended=ended, uri=uri
+        )
         found[uuid].tags, found[uuid].params, found[uuid].rows = {}, {}, []
     for table in ("tags", "params"):
         for uuid, key, value in query(database, f"select run_uuid, key, value from {table}"):
             if uuid in found:
                 getattr(found[uuid], table)[key] = value
-    for uuid, *row in query(database, "select run_uuid, key, step, value, timestamp from metrics order by key, step"):
+    for uuid, *row in query(
+        database, "select run_uuid, key, step, value, timestamp from metrics order by key, step"
+    ):
         if uuid in found:
             found[uuid].rows.append(tuple(row))
     return [one for one in found.values() if one.tags.get("kind") == kind]
@@ -181,7 +220,8 @@ def stored_by_key(database):
 
 
 def image(database):
-    """All that the store says about runs, without what has to differ between two stores: ids and places."""
+    """All that the store says about runs, without what has to differ between two stores: ids and
+    places."""
     parents = {one.id: one.name for one in stored(database, "sweep")}
     found = {}
     for key, one in stored_by_key(database).items():
@@ -189,7 +229,11 @@ def image(database):
         found[key] = (one.name, one.status, one.started, one.ended, tags, one.params, one.rows)
     unlike = ("last_used",)
     sweeps = {
-        one.tags["sweep_key"]: (one.name, one.status, {k: v for k, v in one.tags.items() if k not in unlike})
+        one.tags["sweep_key"]: (
+            one.name,
+            one.status,
+            {k: v for k, v in one.tags.items() if k not in unlike},
+        )
         for one in stored(database, "sweep")
     }
     return found, sweeps

@@ -12,7 +12,8 @@ def _defaults():
 
 
 def configured(knobs=None, **top):
-    """The default configuration on the digits data, with `knobs` by dotted name and others (`seed=3`) by name."""
+    """The default configuration on the digits data, with `knobs` by dotted name and others
+    (`seed=3`) by name."""
     config = copy.deepcopy(_defaults())
     for name, value in {**(knobs or {}), **top}.items():
         part, _, knob = name.rpartition(".")

@@ -14,7 +14,8 @@ def in_process(root):
 
 
 class BreaksOff:
-    """A client whose store goes away after so many calls: the last one is done, and its answer lost."""
+    """A client whose store goes away after so many calls: the last one is done, and its answer
+    lost."""
 
     def __init__(self, client, n_calls):
         self.client, self.left = client, n_calls

@@ -20,7 +20,8 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture
 def new_root(tmp_path, empty_store):
-    """Call for a root with an empty store; with `state`, one where all of another root is trained."""
+    """Call for a root with an empty store; with `state`, one where all of another root is
+    trained."""
 
     def make(name="root", state=None):
         root = tmp_path / name
@@ -53,7 +54,9 @@ def server(tmp_path, empty_store):
     folder = tmp_path / "server"
     folder.mkdir()
     shutil.copy(empty_store, folder / "mlflow.db")
-    server = Server(folder / "mlflow.db", folder / "log", ["--artifacts-destination", folder / "artifacts"])
+    server = Server(
+        folder / "mlflow.db", folder / "log", ["--artifacts-destination", folder / "artifacts"]
+    )
     server.begin()
     yield server
     server.kill()

@@ -23,11 +23,18 @@ class Server:
 
     def begin(self):
         quiet = environment(
-            MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true"
+            MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+            MLFLOW_DISABLE_TELEMETRY="true",
+            DO_NOT_TRACK="true",
         )
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.line, env=quiet, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.line,
+                env=quiet,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         until(lambda: status_of(self.uri + "/health") == 200)
 

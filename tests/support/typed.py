@@ -22,11 +22,17 @@ def run_in(folder, *arguments, **environment):
         capture_output=True,
         timeout=120,
     )
-    return started.returncode, started.stdout.decode("utf-8", "replace"), started.stderr.decode("utf-8", "replace")
+    return (
+        started.returncode,
+        started.stdout.decode("utf-8", "replace"),
+        started.stderr.decode("utf-8", "replace"),
+    )
 
 
 def assert_one_line(stderr, *told):
-    assert stderr.startswith("runner: ") and stderr.count("\n") == 1 and stderr.endswith("\n"), stderr
+    assert stderr.startswith("runner: ") and stderr.count("\n") == 1 and stderr.endswith("\n"), (
+        stderr
+    )
     assert "Traceback" not in stderr
     assert len(stderr) < 600
     for text in told:

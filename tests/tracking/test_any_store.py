@@ -1,4 +1,5 @@
-"""The report is a function of what the store holds, not of its order or of what else is there; every run is counted."""
+"""The report is a function of what the store holds, not of its order or of what else is there;
+every run is counted."""
 
 import functools
 import re
@@ -18,13 +19,22 @@ from analysis.report import tables
 from analysis.report.write import texts
 
 SEEDS = range(3)
-CLAIMS = {"dropout": studies.claim(), "channels": studies.claim(knob="model.channels", levels=[30, 1])}
+CLAIMS = {
+    "dropout": studies.claim(),
+    "channels": studies.claim(knob="model.channels", levels=[30, 1]),
+}
 
 
 def value(row, epoch):
     """No sum of these is the same in another order, to the last bit."""
     noise = 1e-3 * ((7 * row["seed"] + 3 * epoch + row["model.channels"]) % 11) / 3
-    return 0.8 + 0.02 * epoch - row["model.dropout"] * (0.02 + noise) + 0.01 * (row["model.channels"] == 30) + noise / 7
+    return (
+        0.8
+        + 0.02 * epoch
+        - row["model.dropout"] * (0.02 + noise)
+        + 0.01 * (row["model.channels"] == 30)
+        + noise / 7
+    )
 
 
 def made_up():
@@ -43,7 +53,9 @@ def told(sweep):
 def decided(sweep):
     """What was found, alone."""
     found = study(sweep, lambda sweep: {})
-    return repr([tables.frames(found)[name].to_dict("tight") for name in ("claims", "contrasts")]), lines(found)
+    return repr(
+        [tables.frames(found)[name].to_dict("tight") for name in ("claims", "contrasts")]
+    ), lines(found)
 
 
 @functools.cache
@@ -55,20 +67,39 @@ def undisturbed(of):
 #: Tags of a run that is not of the sweep, or is there beside the one that counts.
 FOREIGN = {
     "without tags": lambda place: {},
-    "of another sweep": lambda place: {"run_key": f"another {place}", "status": "done", "complete": "1"},
-    "a spare, for its reply was lost": lambda place: {"run_key": f"key {place}", "status": "running"},
-    "a sweep": lambda place: {"sweep_key": f"{place}" * 32, "claims_sha256": "9" * 64, "last_used": "3"},
+    "of another sweep": lambda place: {
+        "run_key": f"another {place}",
+        "status": "done",
+        "complete": "1",
+    },
+    "a spare, for its reply was lost": lambda place: {
+        "run_key": f"key {place}",
+        "status": "running",
+    },
+    "a sweep": lambda place: {
+        "sweep_key": f"{place}" * 32,
+        "claims_sha256": "9" * 64,
+        "last_used": "3",
+    },
 }
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.integers(0, 2**32), st.sets(st.tuples(st.sampled_from(sorted(FOREIGN)), st.integers(0, 11)), max_size=6))
+@given(
+    st.integers(0, 2**32),
+    st.sets(st.tuples(st.sampled_from(sorted(FOREIGN)), st.integers(0, 11)), max_size=6),
+)
 def test_neither_the_order_of_a_store_nor_foreign_runs_change_a_byte(order, others):
     made, random = made_up(), Random(order)
     for kind, place in sorted(others):
-        run = StoredRun(f"{kind} {place}", "x", "/nowhere", place % 3, None, dict(FOREIGN[kind](place)))
+        run = StoredRun(
+            f"{kind} {place}", "x", "/nowhere", place % 3, None, dict(FOREIGN[kind](place))
+        )
         made.stored.append(run)
-        made.sent += [(run.run_id, metric, 1, 1, 0.123) for metric in ("test/accuracy", "a metric of their own")]
+        made.sent += [
+            (run.run_id, metric, 1, 1, 0.123)
+            for metric in ("test/accuracy", "a metric of their own")
+        ]
     for run in made.stored:
         tags = random.sample(list(run.tags.items()), len(run.tags))
         run.tags.clear()
@@ -90,9 +121,12 @@ def test_of_two_runs_that_are_there_by_mistake_the_same_one_counts_in_any_order(
 
 @settings(max_examples=12, deadline=None)
 @given(st.permutations(range(4 * len(SEEDS))), st.integers(0, 2**32 - 1))
-def test_the_order_of_runs_and_seeds_changes_no_byte_of_claims_contrasts_and_sentences(places, order):
+def test_the_order_of_runs_and_seeds_changes_no_byte_of_claims_contrasts_and_sentences(
+    places, order
+):
     sweep = made_up().read()
-    # The cells stay in the order in which they were typed: the first level of a knob is what others are set against.
+    # The cells stay in the order in which they were typed: the first level of a knob is what others
+    # are set against.
     cells = list(dict.fromkeys(sweep.runs["cell_key"]))
     runs = sweep.runs.iloc[places]
     runs = runs.iloc[np.argsort([cells.index(cell) for cell in runs["cell_key"]], kind="stable")]
@@ -100,7 +134,8 @@ def test_the_order_of_runs_and_seeds_changes_no_byte_of_claims_contrasts_and_sen
     assert decided(replace(sweep, runs=runs, epochs=epochs)) == undisturbed(decided)
 
 
-#: What a store says of a run: its status and whether all of it has arrived; None where it has no such run.
+#: What a store says of a run: its status and whether all of it has arrived; None where it has no
+#: such run.
 STATES = {
     "done": ("done", True),
     "diverged": ("diverged", True),
@@ -137,9 +172,16 @@ def test_the_runs_shown_in_each_state_are_those_that_were_planned(states):
 
     assert Counter(frames["runs"]["state"]) == expected
     page = files["report.html"]
-    rows = re.findall(r"<tr><td><bdi>(.*)</bdi></td><td>(\w+)</td><td>\S*</td><td>\S*</td><td>", page)
-    assert Counter(state for _, state in rows) == expected and len({name for name, _ in rows}) == len(states)
+    rows = re.findall(
+        r"<tr><td><bdi>(.*)</bdi></td><td>(\w+)</td><td>\S*</td><td>\S*</td><td>", page
+    )
+    assert Counter(state for _, state in rows) == expected and len(
+        {name for name, _ in rows}
+    ) == len(states)
     not_done = re.findall(r"<li><bdi>.*</bdi>: (\w+) after", page)
     assert Counter(not_done) == expected - Counter(done=expected["done"])
     cells = re.findall(r"<td>(\d+) of (\d+)</td>", page)
-    assert [sum(map(int, column)) for column in zip(*cells, strict=True)] == [expected["done"], len(states)]
+    assert [sum(map(int, column)) for column in zip(*cells, strict=True)] == [
+        expected["done"],
+        len(states),
+    ]

@@ -72,7 +72,9 @@ print(n_half_made)
 def child(code, root):
     more = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     line = [sys.executable, "-c", code, root]
-    ended = subprocess.run(line, env=environment(**more), capture_output=True, text=True, timeout=90)
+    ended = subprocess.run(
+        line, env=environment(**more), capture_output=True, text=True, timeout=90
+    )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.split()
 
@@ -100,7 +102,9 @@ def test_a_store_under_an_odd_path_is_exactly_that_file(tmp_path, empty_store, n
     for folder in {name, "a", "a b", "it's "}:
         (tmp_path / folder).mkdir()
         shutil.copy(empty_store, Root(tmp_path / folder).database)
-    others = {path: path.read_bytes() for path in tmp_path.rglob("mlflow.db") if path.parent.name != name}
+    others = {
+        path: path.read_bytes() for path in tmp_path.rglob("mlflow.db") if path.parent.name != name
+    }
     client = store.connect(None, Root(tmp_path / name))
     store.experiment_id(client, "here", None, Root(tmp_path / name))
     assert ("here",) in query(Root(tmp_path / name).database, "select name from experiments")
@@ -118,7 +122,9 @@ def test_a_sweep_under_an_odd_path_keeps_all_its_files_there(new_root):
 
 
 def test_a_line_break_in_a_path_is_refused(tmp_path):
-    with pytest.raises(StoreError, match=r"a\\nb.*cannot hold a line break; give another runner.root"):
+    with pytest.raises(
+        StoreError, match=r"a\\nb.*cannot hold a line break; give another runner.root"
+    ):
         store.connect(None, Root(tmp_path / "a\nb"))
     assert list(tmp_path.iterdir()) == []
 
@@ -137,7 +143,9 @@ def foreign_database():
 def test_a_file_that_is_no_mlflow_store_is_refused_and_left_as_it_is(tmp_path, content):
     Root(tmp_path).database.write_bytes(content)
     before = listing(tmp_path)
-    with pytest.raises(StoreError, match="not a usable MLflow store: .*; it is left as it is: move it away"):
+    with pytest.raises(
+        StoreError, match="not a usable MLflow store: .*; it is left as it is: move it away"
+    ):
         store.connect(None, Root(tmp_path))
     assert Root(tmp_path).database.read_bytes() == content and listing(tmp_path) == before
 
@@ -152,14 +160,19 @@ def test_a_damaged_store_is_refused_before_anything_is_trained_and_left_as_it_is
     Root(root).database.write_bytes(content)
     ended = run(root, "-m", *SMALL, "seed=0", code=2)
     assert "not a usable MLflow store" in ended.err and ended.err.count("\n") == 1
-    assert Root(root).database.read_bytes() == content and not list((root / "state").glob("*/journal.jsonl"))
+    assert Root(root).database.read_bytes() == content and not list(
+        (root / "state").glob("*/journal.jsonl")
+    )
 
 
 def test_a_store_that_is_locked_is_not_taken_for_a_damaged_one(root, monkeypatch):
     monkeypatch.setattr(sqlite, "_WAIT_S", 0.1)
     with contextlib.closing(sqlite3.connect(Root(root).database, isolation_level=None)) as file:
         file.execute("begin exclusive")
-        with pytest.raises(StoreError, match="mlflow.db is kept locked by another process; wait for its end, or end"):
+        with pytest.raises(
+            StoreError,
+            match="mlflow.db is kept locked by another process; wait for its end, or end",
+        ):
             address.check(None, Root(root))
         with pytest.raises(StoreError, match="mlflow.db is kept locked by another process"):
             with opened(runs.local_uri(root), "ablations"):
@@ -171,7 +184,10 @@ def test_a_store_of_another_mlflow_is_refused_and_never_upgraded(root):
     with contextlib.closing(sqlite3.connect(Root(root).database)) as connection, connection:
         connection.execute("update alembic_version set version_num = 'abcdef012345'")
     before = Root(root).database.read_bytes()
-    with pytest.raises(StoreError, match="out-of-date database schema .found version abcdef012345.*mlflow db upgrade"):
+    with pytest.raises(
+        StoreError,
+        match="out-of-date database schema .found version abcdef012345.*mlflow db upgrade",
+    ):
         store.connect(None, Root(root))
     assert Root(root).database.read_bytes() == before
 
@@ -180,7 +196,10 @@ def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(root):
     client = store.connect(None, Root(root))
     number = store.experiment_id(client, "ablations", None, Root(root))
     client.delete_experiment(number)
-    with pytest.raises(StoreError, match=f"was deleted in MLflow; restore it .mlflow experiments restore -x {number}."):
+    with pytest.raises(
+        StoreError,
+        match=f"was deleted in MLflow; restore it .mlflow experiments restore -x {number}.",
+    ):
         store.experiment_id(client, "ablations", None, Root(root))
 
 

@@ -85,10 +85,13 @@ def test_runs_that_serve_no_sweep_are_replayed_too(main_job, new_root):
     root = new_root(state=main_job.root)
     shutil.rmtree(root / "state" / "sweeps")
     assert in_process(root) == 8
-    runs, originals = stored_by_key(Root(root).database), stored_by_key(Root(main_job.root).database)
-    assert {key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in runs.items()} == {
-        key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in originals.items()
-    }
+    runs, originals = (
+        stored_by_key(Root(root).database),
+        stored_by_key(Root(main_job.root).database),
+    )
+    assert {
+        key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in runs.items()
+    } == {key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in originals.items()}
     assert not stored(Root(root).database, "sweep")
     assert not any("mlflow.parentRunId" in one.tags for one in runs.values())
 
@@ -103,11 +106,15 @@ def test_a_spare_run_of_the_same_key_is_deleted_and_the_complete_one_kept(main_j
         client.create_run(number, tags={"run_key": key, "kind": "run"}, start_time=1)
     in_process(root)
     kept = stored_by_key(Root(root).database)
-    assert kept[first].tags["complete"] == "1" and kept[first].params == stored_params(main_job, first)
+    assert kept[first].tags["complete"] == "1" and kept[first].params == stored_params(
+        main_job, first
+    )
     client.create_run(number, tags={"run_key": second, "kind": "run"}, start_time=1)
     in_process(root)
     again = stored_by_key(Root(root).database)
-    assert again[second].id == kept[second].id, "the complete one, though the other one began earlier"
+    assert again[second].id == kept[second].id, (
+        "the complete one, though the other one began earlier"
+    )
 
 
 def stored_params(main_job, key):
@@ -126,14 +133,16 @@ def test_a_run_deleted_by_hand_comes_back(main_job, new_root):
 HALF = """
 import os, sqlite3, sys
 writer = sqlite3.connect(sys.argv[1])
-writer.execute("pragma cache_size=1")  # so that the file itself is written to before the transaction is at its end
+writer.execute("pragma cache_size=1")  # the file itself is written to before the end
 writer.execute("update metrics set value = -1, step = step + 1000")
 os.kill(os.getpid(), 9)
 """
 
 
 @pytest.mark.parametrize("reader", ["sync", "report"])
-def test_a_store_whose_writer_was_killed_in_the_middle_is_read_as_it_was_before(reader, main_job, new_root):
+def test_a_store_whose_writer_was_killed_in_the_middle_is_read_as_it_was_before(
+    reader, main_job, new_root
+):
     root = new_root(state=main_job.root)
     in_process(root)
     database = Root(root).database
@@ -174,10 +183,15 @@ def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):
     changed.write_bytes(content)
     missing.unlink()
     told = sync(root, "--verify", code=1).stderr
-    assert f"not what the run wrote: {changed}, {missing}; move the run's folder away" in told and told.count("\n") == 1
+    assert (
+        f"not what the run wrote: {changed}, {missing}; move the run's folder away" in told
+        and told.count("\n") == 1
+    )
 
 
 def test_there_is_nothing_to_replay_where_nothing_was_trained(tmp_path):
-    with pytest.raises(StoreError, match="there is no such folder; train something first, or give --root"):
+    with pytest.raises(
+        StoreError, match="there is no such folder; train something first, or give --root"
+    ):
         in_process(tmp_path / "nowhere")
     assert list(tmp_path.iterdir()) == []

@@ -33,7 +33,10 @@ class CsvTracker:
     def log_rows(self, tracked, epochs):
         with open(self.path, "a", newline="") as file:
             for epoch in epochs:
-                rows = [(tracked.id, epoch.epoch, name, value, epoch.time_ms) for name, value in epoch.metrics.items()]
+                rows = [
+                    (tracked.id, epoch.epoch, name, value, epoch.time_ms)
+                    for name, value in epoch.metrics.items()
+                ]
                 csv.writer(file).writerows(rows)
 
     def end_run(self, tracked, epochs, journal):
@@ -60,7 +63,10 @@ def test_every_row_reaches_it_once_with_the_time_of_the_journal(main_job, tracke
     assert tracker.ended == {run.name: "done" for run in plan.runs}
     names = {run.run_key: run.name for run in plan.runs}
     with open(tracker.path, newline="") as file:
-        rows = sorted((name, int(epoch), metric, float(x), int(ms)) for name, epoch, metric, x, ms in csv.reader(file))
+        rows = sorted(
+            (name, int(epoch), metric, float(x), int(ms))
+            for name, epoch, metric, x, ms in csv.reader(file)
+        )
     assert rows == sorted(
         (names[key], line["epoch"], metric, line["metrics"][metric], line["time_ms"])
         for key, epochs in lines(main_job.root, "epoch").items()
@@ -69,7 +75,9 @@ def test_every_row_reaches_it_once_with_the_time_of_the_journal(main_job, tracke
     )
 
 
-def test_a_run_that_a_tracker_refuses_is_told_again_and_keeps_no_other_from_it(main_job, tracker, monkeypatch):
+def test_a_run_that_a_tracker_refuses_is_told_again_and_keeps_no_other_from_it(
+    main_job, tracker, monkeypatch
+):
     plan = only_plan(main_job.root)
     journals = Journals(Root(main_job.root), [run.run_key for run in plan.runs])
     refused = plan.runs[2].name
@@ -86,6 +94,8 @@ def test_a_run_that_a_tracker_refuses_is_told_again_and_keeps_no_other_from_it(m
     writer = Writer(tracker, journals, plan.runs)
     with pytest.raises(ConnectionError):
         writer.update()
-    assert set(tracker.ended) == {run.name for run in plan.runs} - {refused} and writer.n_behind == 1
+    assert (
+        set(tracker.ended) == {run.name for run in plan.runs} - {refused} and writer.n_behind == 1
+    )
     writer.update()
     assert set(tracker.ended) == {run.name for run in plan.runs} and writer.n_behind == 0

@@ -73,8 +73,10 @@ def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(writer
 
 
 def test_a_run_that_was_killed_before_it_told_all_tells_it_when_it_goes_on(writer, main_job):
-    killed = b'{"kind": "end", "time_ms": 9, "status": "killed", "cause": "its worker ended with another one"}\n'
-    contents = {path: path.read_bytes() for path in writer.tracker.root.state.glob("*/journal.jsonl")}
+    killed = b'{"kind": "end", "time_ms": 9, "status": "killed", "cause": "its worker ended"}\n'
+    contents = {
+        path: path.read_bytes() for path in writer.tracker.root.state.glob("*/journal.jsonl")
+    }
     for path, content in contents.items():
         path.write_bytes(content[: content.index(b"\n") + 1] + killed)
     writer.update()
@@ -107,7 +109,9 @@ def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(writer):
     assert thread.finish("FINISHED") is None
 
 
-def test_another_process_that_was_stopped_while_it_created_a_run_holds_nobody_up_for_ever(writer, monkeypatch):
+def test_another_process_that_was_stopped_while_it_created_a_run_holds_nobody_up_for_ever(
+    writer, monkeypatch
+):
     monkeypatch.setattr(mlflow_tracker, "_ALONE_S", 0.1)
     tracker = writer.tracker
     thread = WriterThread(writer_to(tracker.root.path, tracker.client, tracker.experiment_id))
@@ -135,19 +139,31 @@ def test_whoever_interrupts_a_sweep_does_not_wait_for_a_call_that_hangs(writer, 
     thread.join()
 
 
-def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(main_job, new_root, monkeypatch):
+def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(
+    main_job, new_root, monkeypatch
+):
     root = new_root(state=main_job.root)
     monkeypatch.setattr(store, "connect", lambda uri, root: BreaksOff(None, 1))
     monkeypatch.setattr(store, "experiment_id", lambda *_: "1")
-    with pytest.raises(StoreBehindError, match="the store went away .*; nothing is lost, run it again"):
+    with pytest.raises(
+        StoreBehindError, match="the store went away .*; nothing is lost, run it again"
+    ):
         in_process(root)
 
 
 def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is_back(root, server):
-    words = ("data=mnist5k", "model.channels=2", "model.hidden_size=16", "train.epochs=3", "seed=0,1")
+    words = (
+        "data=mnist5k",
+        "model.channels=2",
+        "model.hidden_size=16",
+        "train.epochs=3",
+        "seed=0,1",
+    )
     # Tried once: what MLflow's client does between its tries is not what is tested.
     once = environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
-    process = start(root, "-m", *words, "hydra/launcher=basic", f"tracking.uri={server.uri}", env=once)
+    process = start(
+        root, "-m", *words, "hydra/launcher=basic", f"tracking.uri={server.uri}", env=once
+    )
     until(lambda: query(server.database, "select 1 from metrics") or process.poll() is not None)
     server.kill()
     ended = end(process, 4)
@@ -155,7 +171,9 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
     command = f"python -m runner.sync --root {root} --experiment ablations --uri {server.uri}"
     assert f"2 runs are kept in {root / 'state'} and not in MLflow yet" in ended.err
     assert ended.err.rstrip().endswith(f"when it is back: {command}")
-    assert not query(Root(root).database, "select 1 from runs"), "the local store is not the one that was asked for"
+    assert not query(Root(root).database, "select 1 from runs"), (
+        "the local store is not the one that was asked for"
+    )
 
     assert "cannot be reached" in sync(root, "--uri", server.uri, code=2).stderr
     before = journals(root)
@@ -170,7 +188,9 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
             for metric in METRICS
             for line in epochs[key]
         )
-        kept = [path.name for path in (server.log.parent / "artifacts").glob(f"*/{one.id}/artifacts/*")]
+        kept = [
+            path.name for path in (server.log.parent / "artifacts").glob(f"*/{one.id}/artifacts/*")
+        ]
         assert sorted(kept) == ["config.json", "test_correct.npy", "weights.npz"]
     (parent,) = stored(server.database, "sweep")
     assert parent.status == "FINISHED"

@@ -42,7 +42,9 @@ def test_training_yields_a_frozen_record_an_epoch_with_every_metric(new_run, dat
         # Whoever keeps the record may keep the position with it.
         assert position == Position(epoch=epoch + 1)
         assert list(record.metrics()) == list(METRICS)
-        assert all(type(value) is float and math.isfinite(value) for value in record.metrics().values())
+        assert all(
+            type(value) is float and math.isfinite(value) for value in record.metrics().values()
+        )
         assert record.train_s > 0 and record.eval_s > 0
         assert record.images_per_s == N_IMAGES / record.train_s
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -59,24 +61,34 @@ def test_nothing_is_trained_when_every_epoch_is_done(new_run, data):
 
 
 def test_training_learns(new_run, digits, few):
-    records = go_on(new_run(hidden_size=50, channels=8, lr=0.01), few(digits, 1000, 300), Position(), epochs=5)
+    records = go_on(
+        new_run(hidden_size=50, channels=8, lr=0.01), few(digits, 1000, 300), Position(), epochs=5
+    )
     assert records[-1].test_accuracy > 0.85 > 0.6 > records[0].train_accuracy
     assert records[-1].train_eval_loss < records[0].train_eval_loss
 
 
-def test_train_metrics_are_the_running_mean_over_images_with_a_smaller_last_batch(new_run, data, monkeypatch):
+def test_train_metrics_are_the_running_mean_over_images_with_a_smaller_last_batch(
+    new_run, data, monkeypatch
+):
     run = new_run()
     seen = []
     loss = run.engine.loss
-    monkeypatch.setattr(run.engine, "loss", lambda y, t: seen.append((y, t, loss(y, t))) or seen[-1][2])
+    monkeypatch.setattr(
+        run.engine, "loss", lambda y, t: seen.append((y, t, loss(y, t))) or seen[-1][2]
+    )
     (record,) = go_on(run, data, Position(), epochs=1)
     steps = seen[:N_STEPS]
     assert [len(t) for _, t, _ in steps] == [25, 25, 10]
-    assert record.train_loss == sum(float(loss.data) * len(t) for _, t, (loss, _) in steps) / N_IMAGES
+    assert (
+        record.train_loss == sum(float(loss.data) * len(t) for _, t, (loss, _) in steps) / N_IMAGES
+    )
     right = np.concatenate([y.data.argmax(axis=1) == t for y, t, _ in steps])
     assert np.array_equal(right, np.concatenate([correct for _, _, (_, correct) in steps]))
     assert record.train_accuracy == right.mean()
-    assert np.array_equal(np.concatenate([t for _, t, _ in steps]), data.train_labels[batch_order(0, 1, N_IMAGES)])
+    assert np.array_equal(
+        np.concatenate([t for _, t, _ in steps]), data.train_labels[batch_order(0, 1, N_IMAGES)]
+    )
 
 
 def test_a_step_is_told_its_number_over_all_epochs(new_run, data, monkeypatch):
@@ -94,12 +106,19 @@ def softmax_loss(scores, labels):
     return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), labels]))
 
 
-def test_eval_metrics_are_those_of_one_forward_pass_over_all_images_in_test_mode(new_run, data, monkeypatch):
+def test_eval_metrics_are_those_of_one_forward_pass_over_all_images_in_test_mode(
+    new_run, data, monkeypatch
+):
     monkeypatch.setattr(loop, "N_TRAIN_EVAL", 30)
     run = new_run()
     (record,) = go_on(run, data, Position(), epochs=1)
     for images, labels, loss, accuracy in (
-        (data.train_images[:30], data.train_labels[:30], record.train_eval_loss, record.train_eval_accuracy),
+        (
+            data.train_images[:30],
+            data.train_labels[:30],
+            record.train_eval_loss,
+            record.train_eval_accuracy,
+        ),
         (data.test_images, data.test_labels, record.test_loss, record.test_accuracy),
     ):
         with dezero.test_mode():
@@ -114,18 +133,25 @@ def test_masked_metrics_are_those_with_dropout_left_on(new_run, data):
     run.masks.evaluation(epoch=1, first_row=0)
     scores = run.model(data.test_images.astype(np.float32) / np.float32(16)).data
     assert record.test_masked_accuracy == (scores.argmax(axis=1) == data.test_labels).mean()
-    assert record.test_masked_loss == pytest.approx(softmax_loss(scores, data.test_labels), rel=1e-6)
+    assert record.test_masked_loss == pytest.approx(
+        softmax_loss(scores, data.test_labels), rel=1e-6
+    )
     assert record.test_masked_loss != record.test_loss
 
 
 @pytest.mark.parametrize("model", [dict(dropout=False), dict(fc_depth=0)], ids=str)
 def test_masked_metrics_equal_the_test_metrics_without_dropout(model, new_run, data):
     for record in go_on(new_run(**model), data, Position()):
-        assert (record.test_masked_loss, record.test_masked_accuracy) == (record.test_loss, record.test_accuracy)
+        assert (record.test_masked_loss, record.test_masked_accuracy) == (
+            record.test_loss,
+            record.test_accuracy,
+        )
 
 
 @pytest.mark.parametrize("masked_epoch", [None, 1])
-def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(masked_epoch, new_run, data):
+def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(
+    masked_epoch, new_run, data
+):
     run = new_run()
     go_on(run, data, Position(), epochs=1)
     images, labels = data.test_images, data.test_labels
@@ -139,7 +165,9 @@ def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(mask
 
 
 @pytest.mark.parametrize("masked_epoch", [None, 1])
-def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(masked_epoch, new_run, data, monkeypatch):
+def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(
+    masked_epoch, new_run, data, monkeypatch
+):
     run = new_run()
     of_test = data.test_images, data.test_labels, masked_epoch
     loss, correct = eager(run, data).evaluate(*of_test)
@@ -158,7 +186,9 @@ def test_evaluating_more_often_changes_no_bit_of_training(masked_epoch, new_run,
         return False
 
     records = go_on(plain, data, Position())
-    assert without_times(go_on(watched, data, Position(), evaluate_and_go_on)) == without_times(records)
+    assert without_times(go_on(watched, data, Position(), evaluate_and_go_on)) == without_times(
+        records
+    )
     assert everything(watched) == everything(plain)
 
 
@@ -189,7 +219,10 @@ def test_the_first_loss_that_is_not_finite_is_named(step, where, value, new_run,
 
 def test_a_learning_rate_that_is_too_large_diverges(new_run, data):
     run = new_run(optimizer="sgd", lr=1e30)
-    with np.errstate(all="ignore"), pytest.raises(Diverged, match=r"^loss (nan|inf) at epoch \d+, batch \d+$"):
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(Diverged, match=r"^loss (nan|inf) at epoch \d+, batch \d+$"),
+    ):
         go_on(run, data, Position(), epochs=20)
 
 
@@ -227,7 +260,8 @@ digits = data.prepare("digits", Path("nowhere"), write=False)[0]
 images = few(digits, 60, 30)
 for record in training.train(assembled(run, images, 2, 25), Position()):
     print({m: v for m, v in record.metrics().items() if m not in training_times})
-print([(n, hashlib.sha256(p.data.tobytes()).hexdigest()) for n, p in named_parameters(run.model).items()])
+weights = named_parameters(run.model)
+print([(n, hashlib.sha256(p.data.tobytes()).hexdigest()) for n, p in weights.items()])
 print(run.model._params)
 """
 

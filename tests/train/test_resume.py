@@ -1,4 +1,5 @@
-"""No interruption changes a bit: a run goes on after a stop, and from a checkpoint in a new process."""
+"""No interruption changes a bit: a run goes on after a stop, and from a checkpoint in a new
+process."""
 
 import copy
 import dataclasses
@@ -56,7 +57,9 @@ def test_going_on_after_a_stop_anywhere_gives_the_bits_of_an_uninterrupted_run(
     assert position.step == min(question % (N_STEPS + 2), N_STEPS)
     assert len(first) == position.epoch - 1
     records = first + go_on(run, data, position)
-    assert (without_times(records), everything(run)) == whole(uninterrupted, optimizer, new_run, data)
+    assert (without_times(records), everything(run)) == whole(
+        uninterrupted, optimizer, new_run, data
+    )
 
 
 @each_optimizer
@@ -75,9 +78,13 @@ def test_going_on_from_a_checkpoint_in_a_new_model_gives_the_bits_of_an_uninterr
     loaded, where = Checkpoints(tmp_path, "key").load()
     for name, parameter in named_parameters(again.model).items():
         parameter.data = loaded.pop(f"weights/{name}")
-    optimizers.restore(again.optimizer, again.model, {n.removeprefix("optimizer/"): a for n, a in loaded.items()})
+    optimizers.restore(
+        again.optimizer, again.model, {n.removeprefix("optimizer/"): a for n, a in loaded.items()}
+    )
     records += go_on(again, data, Position(**where))
-    assert (without_times(records), everything(again)) == whole(uninterrupted, optimizer, new_run, data)
+    assert (without_times(records), everything(again)) == whole(
+        uninterrupted, optimizer, new_run, data
+    )
 
 
 def test_any_number_of_stops_gives_the_bits_of_an_uninterrupted_run(new_run, data, uninterrupted):
@@ -102,14 +109,18 @@ def test_a_forgotten_optimizer_state_is_noticed(new_run, data, uninterrupted):
     for name, parameter in named_parameters(again.model).items():
         parameter.data = weights(run)[name]
     records += go_on(again, data, position)
-    assert (without_times(records), everything(again)) != whole(uninterrupted, "adam", new_run, data)
+    assert (without_times(records), everything(again)) != whole(
+        uninterrupted, "adam", new_run, data
+    )
 
 
 def test_optimizer_state_is_named_by_parameter_and_put_back_as_a_copy(new_run, data):
     run, other = new_run(), new_run()
     go_on(run, data, Position(), epochs=1)
     arrays = optimizers.state(run.optimizer, run.model)
-    assert sorted(arrays) == sorted(["t"] + [f"{s}/{n}" for s in ("ms", "vs") for n in named_parameters(run.model)])
+    assert sorted(arrays) == sorted(
+        ["t"] + [f"{s}/{n}" for s in ("ms", "vs") for n in named_parameters(run.model)]
+    )
     assert int(arrays["t"]) == N_STEPS
     kept = copy.deepcopy(arrays)
     optimizers.restore(other.optimizer, other.model, arrays)
@@ -117,7 +128,9 @@ def test_optimizer_state_is_named_by_parameter_and_put_back_as_a_copy(new_run, d
     assert all(np.array_equal(arrays[n], kept[n]) for n in kept)
 
 
-@pytest.mark.parametrize("engine", ["stock"], indirect=True)  # the fast engine has all its state from the start
+@pytest.mark.parametrize(
+    "engine", ["stock"], indirect=True
+)  # the fast engine has all its state from the start
 def test_state_of_an_optimizer_that_has_not_stepped_yet_is_empty(new_run):
     for name, expected in (("adam", ["t"]), ("momentum", []), ("sgd", [])):
         run = new_run(optimizer=name)

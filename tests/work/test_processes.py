@@ -65,7 +65,9 @@ def watch(root):
         each.stop()
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the kernel does not tell of a process's end here")
+@pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"), reason="the kernel does not tell of a process's end here"
+)
 def test_the_first_worker_to_die_is_the_one_that_is_told(worker, watch):
     first, second = worker(KEYS[0]), worker(KEYS[1])
     watching = watch()
@@ -78,7 +80,9 @@ def test_the_first_worker_to_die_is_the_one_that_is_told(worker, watch):
     assert watching.first_dead == {first.pid}
 
 
-def test_a_run_that_goes_on_past_its_limit_and_the_grace_has_its_process_killed(worker, watch, monkeypatch):
+def test_a_run_that_goes_on_past_its_limit_and_the_grace_has_its_process_killed(
+    worker, watch, monkeypatch
+):
     monkeypatch.setattr(processes, "GRACE_S", 0.2)
     late, unlimited = worker(KEYS[0]), worker(KEYS[1])
     watching = watch(**{KEYS[0]: 0.3, KEYS[1]: 0.0})
@@ -98,7 +102,8 @@ def test_a_run_that_has_ended_has_no_limit_any_more(root, worker, watch, monkeyp
 
 def test_a_process_of_somebody_elses_is_never_killed(root, watch, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_S", 0.0)
-    # The number in a journal may be another machine's: here it is that of a process that is no descendant.
+    # The number in a journal may be another machine's: here it is that of a process that is no
+    # descendant.
     record(root, KEYS[0], Start(KEYS[0], "", {}, {}, {}, "cpu", os.getppid(), LAUNCH))
     watching = watch(**{KEYS[0]: 0.1})
     time.sleep(0.8)
@@ -107,9 +112,15 @@ def test_a_process_of_somebody_elses_is_never_killed(root, watch, monkeypatch):
 
 @pytest.mark.parametrize(
     "ends, told",
-    [("pass", []), ("import sys; sys.exit(3)", ["EXIT(3)"]), ("import os; os.kill(os.getpid(), 9)", ["SIGKILL(-9)"])],
+    [
+        ("pass", []),
+        ("import sys; sys.exit(3)", ["EXIT(3)"]),
+        ("import os; os.kill(os.getpid(), 9)", ["SIGKILL(-9)"]),
+    ],
 )
-def test_how_a_worker_process_ended_is_told_in_the_words_of_joblib(ends, told, tmp_path, monkeypatch):
+def test_how_a_worker_process_ended_is_told_in_the_words_of_joblib(
+    ends, told, tmp_path, monkeypatch
+):
     (tmp_path / "ends.py").write_text(ends)
     line = [sys.executable, str(tmp_path / "ends.py")]
     popen = subprocess.Popen

@@ -23,7 +23,9 @@ def send(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_reaches_the_stops_of_a_sweep_and_of_a_worker_in_the_same_process(tmp_path, number):
+def test_a_signal_reaches_the_stops_of_a_sweep_and_of_a_worker_in_the_same_process(
+    tmp_path, number
+):
     file = tmp_path / "1-a.stop"
     with Stop(file) as sweep:
         with Stop(file, of_worker=True) as worker:
@@ -48,13 +50,17 @@ def test_a_signal_to_a_worker_stops_that_one_alone_however_often_it_comes(tmp_pa
 def heard():
     """What the handlers of somebody else's have been called for."""
     heard, numbers = [], (signal.SIGTERM, signal.SIGUSR2)
-    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers}
+    before = {
+        number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers
+    }
     yield heard
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def test_a_handler_that_was_there_before_is_called_when_the_run_is_in_its_checkpoint(tmp_path, heard):
+def test_a_handler_that_was_there_before_is_called_when_the_run_is_in_its_checkpoint(
+    tmp_path, heard
+):
     with Stop(tmp_path / "1-a.stop", of_worker=True) as worker:
         for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGUSR2):
             send(number)

@@ -53,7 +53,9 @@ def test_a_worker_computes_with_one_thread_wherever_it_was_started(main_job, new
     first = json.loads(plan.read_bytes())["runs"][0]["run_key"]
     (root / "state" / first / "journal.jsonl").unlink()
     # As another machine would start it: without what runner/__main__.py puts into the environment.
-    bare = {name: value for name, value in environment().items() if not name.endswith("_NUM_THREADS")}
+    bare = {
+        name: value for name, value in environment().items() if not name.endswith("_NUM_THREADS")
+    }
     line = [sys.executable, "-c", COUNT_THREADS, plan, new_launch()]
     ended = subprocess.run(line, capture_output=True, text=True, env=bare, timeout=60, check=True)
     assert ended.stdout == "1\n"

@@ -1,9 +1,9 @@
 """Python imports this file first in a command under test that has its folder on PYTHONPATH.
 
-FAULTS (`1:hang 2:os._exit`) says by seed which runs misbehave, and how.
-EPOCHS_LOG=FILE counts: every epoch that is computed adds a line with its seed and number, and every process that
-begins or leaves a run adds one (`+ KEY PID`, `- KEY PID`), with `! KEY` where another process was still training it.
-EPOCH_SLEEP=SECONDS makes every epoch longer, so that a test can kill in its middle.
+FAULTS (`1:hang 2:os._exit`) says by seed which runs misbehave, and how. EPOCHS_LOG=FILE counts:
+every epoch that is computed adds a line with its seed and number, and every process that begins or
+leaves a run adds one (`+ KEY PID`, `- KEY PID`), with `! KEY` where another process was still
+training it. EPOCH_SLEEP=SECONDS makes every epoch longer, so that a test can kill in its middle.
 CLOCK=jumps sets the time of day an hour back and a day forward, in turn, at every reading.
 """
 
@@ -54,7 +54,8 @@ def write(line):
 
 
 def note(what, key):
-    """Who begins with a run and leaves it; who is killed says nothing, and is not alive any more for the next."""
+    """Who begins with a run and leaves it; who is killed says nothing, and is not alive any more
+    for the next."""
     if key is None or not EPOCHS_LOG:
         return
     write(f"{what} {key} {os.getpid()}")

@@ -1,13 +1,14 @@
 """Losses of the untouched dezero==0.0.13, where it still runs as it was written: NumPy 1.23.5.
 
-There `np.int` exists and the weights stay float32. Our repaired DeZero on NumPy 2 must come to the same
-losses, within 1e-5 relative: BLAS threads and BLAS kernels alone move them by up to 1e-6.
+There `np.int` exists and the weights stay float32. Our repaired DeZero on NumPy 2 must come to the
+same losses, within 1e-5 relative: BLAS threads and BLAS kernels alone move them by up to 1e-6.
 
-    python3.11 -m venv /tmp/np123
-    /tmp/np123/bin/pip install numpy==1.23.5 dezero==0.0.13 matplotlib==3.7.5
-    /tmp/np123/bin/python tests/reference/untouched_dezero.py > tests/reference/untouched_dezero.json
+    python3.11 -m venv /tmp/np123 /tmp/np123/bin/pip install numpy==1.23.5 dezero==0.0.13
+    matplotlib==3.7.5 /tmp/np123/bin/python tests/reference/untouched_dezero.py >
+    tests/reference/untouched_dezero.json
 
-`inputs(net_name)` makes all that a net is fed, and needs NumPy alone: a test can feed the same numbers.
+`inputs(net_name)` makes all that a net is fed, and needs NumPy alone: a test can feed the same
+numbers.
 """
 
 import json
@@ -19,7 +20,8 @@ import numpy as np
 BATCH = 100
 STEPS = 20
 
-# channels None: no convolution, flat pixels / 255. Else: raw pixels through conv, ReLU and 2x2 max pooling.
+# channels None: no convolution, flat pixels / 255. Else: raw pixels through conv, ReLU and 2x2 max
+# pooling.
 NETS = {
     "book_mlp": dict(seed=1, gain=5, channels=None, hidden=[1000, 1000], dropout=False),
     "conv1": dict(seed=2, gain=1, channels=1, hidden=[1000, 1000], dropout=True),
@@ -31,7 +33,8 @@ NETS = {
 # What is fed (the stream of RandomState is frozen: the same in every NumPy)
 # =============================================================================
 def inputs(net_name):
-    """Return the start `weights` by name, and the `images`, `labels` and dropout `masks` of every step."""
+    """Return the start `weights` by name, and the `images`, `labels` and dropout `masks` of every
+    step."""
     net = NETS[net_name]
     rs = np.random.RandomState(net["seed"])
     weights = make_weights(rs, net["channels"], net["hidden"])
@@ -42,11 +45,14 @@ def inputs(net_name):
 
 
 def make_weights(rs, channels, hidden):
-    """DeZero's own initialisation, with the scale cast so that the weights stay float32 under NumPy 2 too."""
+    """DeZero's own initialisation, with the scale cast so that the weights stay float32 under NumPy
+    2 too."""
     weights = {}
 
     def add(name, shape, fan_in, out_size):
-        weights[name + "/W"] = rs.randn(*shape).astype(np.float32) * np.float32(math.sqrt(1 / fan_in))
+        weights[name + "/W"] = rs.randn(*shape).astype(np.float32) * np.float32(
+            math.sqrt(1 / fan_in)
+        )
         weights[name + "/b"] = np.zeros(out_size, dtype=np.float32)
 
     in_size = 28 * 28
@@ -61,11 +67,13 @@ def make_weights(rs, channels, hidden):
 
 
 def make_data(rs, n, gain):
-    """Images that can be learned: each label has a sparse pattern, with noise on the pixels it lights.
+    """Images that can be learned: each label has a sparse pattern, with noise on the pixels it
+    lights.
 
-    They are sparse, and dim (0-50) before `gain`: on bright raw pixels the convolutional nets blow rounding
-    up past 1e-5 within 20 steps. book_mlp, which divides by 255, takes them at full brightness.
-    A tenth of the labels is drawn afresh, or else the losses fall to 0.0 and cannot be compared relatively.
+    They are sparse, and dim (0-50) before `gain`: on bright raw pixels the convolutional nets blow
+    rounding up past 1e-5 within 20 steps. book_mlp, which divides by 255, takes them at full
+    brightness. A tenth of the labels is drawn afresh, or else the losses fall to 0.0 and cannot be
+    compared relatively.
     """
     patterns = rs.randint(10, 41, (10, 28, 28)) * (rs.rand(10, 28, 28) < 0.05)
     labels = rs.randint(0, 10, n)
@@ -135,7 +143,8 @@ def make_model(net_name):
 
 
 class FixedMasks:
-    """While open, `np.random.rand` hands out the masks in turn: F.dropout keeps a unit where rand > 0.5."""
+    """While open, `np.random.rand` hands out the masks in turn: F.dropout keeps a unit where rand >
+    0.5."""
 
     def __init__(self, masks):
         self.masks = iter(masks)
@@ -154,7 +163,8 @@ class FixedMasks:
 
 
 def train(net_name):
-    """Train one net for STEPS steps; return its losses, its accuracies and sums over its final weights."""
+    """Train one net for STEPS steps; return its losses, its accuracies and sums over its final
+    weights."""
     import dezero.functions as F
     from dezero import optimizers
 
@@ -198,7 +208,9 @@ def train(net_name):
 def main():
     import dezero
 
-    versions = dict(python=platform.python_version(), numpy=np.__version__, dezero=dezero.__version__)
+    versions = dict(
+        python=platform.python_version(), numpy=np.__version__, dezero=dezero.__version__
+    )
     nets = {net_name: train(net_name) for net_name in NETS}
     print(json.dumps(dict(versions=versions, nets=nets), indent=1))
 
