@@ -47,8 +47,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`; at the end of the block it takes the place of
-    `folder`.
+    """Yield an empty folder that takes the place of `folder` at the end of the block.
 
     After an exception `folder` is as it was. A process that is killed leaves the old folder, the
     new one or, between the two renames, the old one under a name beside it, which the next call
@@ -80,8 +79,7 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what killed processes left beside a folder; where there is no folder, put the old one
-    back.
+    """Remove what killed processes left beside a folder, or put the old folder back.
 
     The caller holds the lock of the parent folder, so no process is between its two renames.
     """
@@ -100,8 +98,9 @@ def _tidy(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
-    """A folder locked until the block, or the process, ends; OSError where another holds it and
-    `wait` is false.
+    """Lock a folder until the block, or the process, ends.
+
+    Without `wait` OSError says that another process holds it.
 
     Some network file systems lock no folder. Waiting then ends at once, and nothing is taken for
     abandoned.
@@ -119,8 +118,7 @@ def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
 
 
 def write_all(file: IO[bytes], content: bytes) -> None:
-    """Write every byte to an unbuffered file: where a disk is nearly full, `write` may take only a
-    part."""
+    """Write every byte to an unbuffered file, whose `write` may take only a part."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) or 0 :]
@@ -138,8 +136,7 @@ def no_room(error: OSError, path: Path) -> OSError:
 
 
 def unwritable(folder: Path) -> str | None:
-    """Why nothing can be written in a folder that exists or is to be made; None when something
-    can."""
+    """Why nothing can be written in a folder that exists or is to be made; None if it can."""
     nearest = folder
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
@@ -149,8 +146,7 @@ def unwritable(folder: Path) -> str | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut; where a folder cannot be opened it is
-    skipped."""
+    """Make a rename in this folder survive a power cut, if the folder can be opened."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -175,6 +171,5 @@ def checkout() -> Path | None:
 
 
 def values_folder() -> Path:
-    """The folder of conf/ and sweeps/: the package where it was installed from a wheel, else the
-    one it lies in."""
+    """The folder of conf/ and sweeps/: the package in a wheel, else the folder it lies in."""
     return PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parent
