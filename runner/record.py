@@ -26,28 +26,6 @@ TAG_CLAIMS_SHA256 = "claims_sha256"
 TAG_LAST_USED = "last_used"
 
 
-#: The kinds of network that the project ships; what has an effect in a kind of one's own is not known.
-OWN_KINDS = ("cnn", "mlp")
-
-
-def without_effect(knobs: Mapping[str, Any]) -> set[str]:
-    """The knobs, by dotted name, that change nothing under the values of the others."""
-    kind, nothing = knobs["model.kind"], set()
-    if kind in OWN_KINDS:
-        nothing.add("model.options")
-        if kind == "mlp":
-            nothing |= {"model.channels", "model.blocks"}
-        elif knobs["model.blocks"]:
-            nothing.add("model.channels")
-        if knobs["model.fc_depth"] == 0:
-            nothing |= {"model.hidden_size", "model.dropout", "model.dropout_ratio"}
-        if not knobs["model.dropout"]:
-            nothing.add("model.dropout_ratio")
-    if knobs["optimizer.name"] != "momentum":
-        nothing.add("optimizer.momentum")
-    return nothing
-
-
 def sha256_tag(file: str) -> str:
     """The tag that holds the hash of a file that a run logged, such as `test_correct.npy`."""
     return f"{file}.sha256"
