@@ -149,7 +149,7 @@ def _arguments() -> argparse.Namespace:
         "--scale",
         type=float,
         default=FULL_SCALE,
-        help="what pixels are divided by: 255 as in the speed benchmark, 1 as in the published runs",
+        help="what pixels are divided by: 255 as in the speed benchmark, 1 as in published runs",
     )
     parser.add_argument(
         "--out",

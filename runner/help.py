@@ -26,8 +26,8 @@ Train every combination of the knobs with DeZero, several seeds each; MLflow has
   python -m runner.sync                                              bring MLflow in step
 
 Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data missing
-or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows tracebacks;
---hydra-help Hydra's flags.
+or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows
+tracebacks; --hydra-help Hydra's flags.
 """
 
 _PAGE = """\

@@ -259,7 +259,8 @@ def test_the_help_lists_every_option_of_every_group():
 
 def test_the_help_knows_the_defaults_of_an_option_that_rests_on_another(tmp_path, plain):
     files = {
-        "config.yaml": "defaults: [schema, {data: digits}, _self_, {sweeps: default}, {preset: null}]"
+        "config.yaml": "defaults: [schema, {data: digits}, _self_, {sweeps: default},"
+        " {preset: null}]"
         "\nseed: 3",
         "data/digits.yaml": "defaults: [mnist, _self_]\nname: digits",
         "data/mnist.yaml": "name: mnist\nnormalize: true",

@@ -48,18 +48,29 @@ def test_a_refusal_by_the_real_command(arguments, told, tmp_path):
 @pytest.mark.parametrize("arguments", [["seed=-1"], ["-m", "seed=-1"]], ids=str)
 def test_a_traceback_is_there_for_who_asks(arguments, tmp_path):
     code, _, err = run_in(tmp_path, *arguments, HYDRA_FULL_ERROR="1")
-    assert code != 0 and "Traceback (most recent call last)" in err and "runner.errors.ConfigError: seed=-1" in err
+    assert (
+        code != 0
+        and "Traceback (most recent call last)" in err
+        and "runner.errors.ConfigError: seed=-1" in err
+    )
 
 
 HEAVY = ("dezero", "mlflow", "pandas", "matplotlib", "sklearn", "cupy", "rich")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--cfg", "job"], ["--cfg", "hydra", "seed=3"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["--cfg", "job"], ["--cfg", "hydra", "seed=3"]], ids=str
+)
 def test_looking_at_the_configuration_imports_nothing_heavy(arguments, tmp_path):
     started = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "runner", *arguments], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-m", "runner", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in started.stderr.splitlines()}
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in started.stderr.splitlines()
+    }
     assert started.returncode == 0 and {"runner", "argparse", "re"} & imported
     assert not imported & set(HEAVY)
     assert list(tmp_path.iterdir()) == []
@@ -77,7 +88,8 @@ def test_the_help_is_the_same_from_anywhere_and_names_the_main_command(tmp_path)
 
 @hypothesis.settings(max_examples=500)
 @hypothesis.given(
-    text=st.text("\\'\"${}a =", min_size=1, max_size=8) | st.text(st.characters(exclude_categories="C"), min_size=1)
+    text=st.text("\\'\"${}a =", min_size=1, max_size=8)
+    | st.text(st.characters(exclude_categories="C"), min_size=1)
 )
 def test_a_quoted_text_comes_through_hydra_and_omegaconf_as_it_was(text):
     value = OverridesParser.create().parse_override(f"worker.plan={quoted(text)}").value()
@@ -91,16 +103,25 @@ def smoke_key():
         loader = GlobalHydra.instance().config_loader()
         primary = loader.load_configuration("config", SMOKE[1:], RunMode.MULTIRUN)
         found = grid.compose(loader, primary, dict(primary.hydra.sweeper.params), SMOKE[1:])
-    made, _ = grid.plan(found, lambda of: ("digits", CATALOGUE["digits"].sha256), device.resolve("auto", {"fast"}), [])
+    made, _ = grid.plan(
+        found,
+        lambda of: ("digits", CATALOGUE["digits"].sha256),
+        device.resolve("auto", {"fast"}),
+        [],
+    )
     (run,) = made.runs
     return run.run_key
 
 
 def assert_trained(root, run_key):
-    runs = {path.name for path in (root / "state").iterdir() if re.fullmatch("[0-9a-f]{64}", path.name)}
+    runs = {
+        path.name for path in (root / "state").iterdir() if re.fullmatch("[0-9a-f]{64}", path.name)
+    }
     assert runs == {run_key}
     with sqlite3.connect(f"{root.as_uri()}/mlflow.db?mode=ro", uri=True) as store:
-        complete = store.execute("select count(*) from tags where key='run_key' and value=?", [run_key]).fetchone()
+        complete = store.execute(
+            "select count(*) from tags where key='run_key' and value=?", [run_key]
+        ).fetchone()
     store.close()
     assert complete == (1,)
 
@@ -120,7 +141,12 @@ def assert_trained(root, run_key):
 )
 def test_a_sweep_trains_into_exactly_the_folder_it_was_given(name, launcher, tmp_path, smoke_key):
     root = tmp_path / name
-    arguments = [*SMOKE, f"hydra/launcher={launcher}", f"runner.root={quoted(root)}", "runner.workers=2"]
+    arguments = [
+        *SMOKE,
+        f"hydra/launcher={launcher}",
+        f"runner.root={quoted(root)}",
+        "runner.workers=2",
+    ]
     code, out, err = run_in(tmp_path, *arguments)
     assert (code, err) == (0, ""), out + err
     assert list(tmp_path.iterdir()) == [root]
@@ -145,8 +171,14 @@ def test_a_locale_that_knows_no_umlauts_gives_the_same_key_or_a_refusal(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-m", "sweeps=smoke"], ["smoke: 2 cells x 2 seeds = 4 runs", "model.dropout: true, false"]),
-        (["-m", "seed=0,0,1", "model.dropout=true"], ["1 cell x 2 seeds = 2 runs", "1 duplicate removed"]),
+        (
+            ["-m", "sweeps=smoke"],
+            ["smoke: 2 cells x 2 seeds = 4 runs", "model.dropout: true, false"],
+        ),
+        (
+            ["-m", "seed=0,0,1", "model.dropout=true"],
+            ["1 cell x 2 seeds = 2 runs", "1 duplicate removed"],
+        ),
         (["train.epochs=3", "seed=7"], ["seed=7", "3 epochs"]),
     ],
     ids=str,
@@ -154,6 +186,12 @@ def test_a_locale_that_knows_no_umlauts_gives_the_same_key_or_a_refusal(tmp_path
 def test_plan_tells_runs_time_and_place_and_writes_nothing(arguments, told, tmp_path):
     code, out, err = run_in(tmp_path, *options(tmp_path / "out", arguments), "plan=true")
     assert (code, err, list(tmp_path.iterdir())) == (0, "", [])
-    for text in (*told, "about ", f"root {tmp_path / 'out'}".replace("root ", ""), "digits", "mlflow.db"):
+    for text in (
+        *told,
+        "about ",
+        f"root {tmp_path / 'out'}".replace("root ", ""),
+        "digits",
+        "mlflow.db",
+    ):
         assert text in out
     assert Path(out.partition("MLflow")[2].strip(": ").splitlines()[0]).parent == tmp_path / "out"

@@ -1,4 +1,5 @@
-"""The import contracts of pyproject.toml: what they forbid fails, and so does what they do not know."""
+"""The import contracts of pyproject.toml: what they forbid fails, and so does what they do not
+know."""
 
 import os
 import shutil

@@ -1,4 +1,5 @@
-"""The pages are held against the code: links, commands, metrics, sweeps, and the model that docs/models.md adds."""
+"""The pages are held against the code: links, commands, metrics, sweeps, and the model that
+docs/models.md adds."""
 
 import re
 import shutil
@@ -11,11 +12,18 @@ from places import REPO as ROOT
 
 from runner.record import METRICS
 
-PAGES = [ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "README.ja.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -34,7 +42,9 @@ def test_every_make_command_in_the_readme_is_a_target(page):
 
 
 def test_make_help_lists_every_target():
-    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.M)
     assert phony
     assert [t for t in phony[1].split() if f"make {t} " not in printed] == []
@@ -54,7 +64,9 @@ def test_the_knobs_page_is_what_the_schema_says():
 
 def test_every_sweep_and_every_choice_is_named_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    names = [f.stem for f in (ROOT / "sweeps").glob("*.yaml")] + [f.stem for f in (ROOT / "conf/data").glob("*.yaml")]
+    names = [f.stem for f in (ROOT / "sweeps").glob("*.yaml")] + [
+        f.stem for f in (ROOT / "conf/data").glob("*.yaml")
+    ]
     assert [name for name in names if f"`{name}`" not in readme] == []
 
 
@@ -62,7 +74,8 @@ def test_every_override_in_the_readme_names_a_knob_that_exists():
     from runner.config import overrides
 
     commands = re.findall(
-        r"python -m runner +((?:-m )?[a-z][^\n`#]*)", (ROOT / "README.md").read_text(encoding="utf-8")
+        r"python -m runner +((?:-m )?[a-z][^\n`#]*)",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
     )
     assert len(commands) >= 3
     for command in commands:
@@ -85,7 +98,11 @@ def test_the_model_of_the_models_page_trains_by_its_own_commands(tmp_path):
         # Fewer seeds and epochs than the page, the same code.
         added = ["seed=0", "runner.root=out"] if "-m" in words[3:] else ["runner.root=out"]
         ended = subprocess.run(
-            [sys.executable, *words[1:], *added], cwd=tmp_path, capture_output=True, text=True, timeout=120
+            [sys.executable, *words[1:], *added],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert ended.returncode == 0, ended.stderr
         assert "test accuracy" in ended.stdout
@@ -112,5 +129,7 @@ def test_the_lock_file_names_no_address():
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock and "index" not in lock.replace("index-", "")
     pinned = re.findall(r"^([a-z0-9._-]+)==", lock, flags=re.M)
-    hashed = re.findall(r"^([a-z0-9._-]+)==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", lock, flags=re.M)
+    hashed = re.findall(
+        r"^([a-z0-9._-]+)==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", lock, flags=re.M
+    )
     assert len(pinned) > 50 and pinned == hashed

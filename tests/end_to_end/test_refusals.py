@@ -1,4 +1,5 @@
-"""What is wrong in a command is said in one line before anything is written; run in this process, for speed."""
+"""What is wrong in a command is said in one line before anything is written; run in this process,
+for speed."""
 
 import os
 import re
@@ -70,7 +71,12 @@ BAD_VALUES = [
     ("model.blocks=3", "model.blocks", "null, or 1 to 8 blocks"),
     ("model.blocks=[1,2]", "model.blocks=[1,2]", "null, or 1 to 8 blocks"),
     ("model.blocks=[[1.5]]", "model.blocks", "1.5", "null, or 1 to 8 blocks"),
-    ("model.blocks=[[1],[1],[1],[1]]", "model.blocks=[[1], [1], [1], [1]]", "8x8", "at most 3 blocks"),
+    (
+        "model.blocks=[[1],[1],[1],[1]]",
+        "model.blocks=[[1], [1], [1], [1]]",
+        "8x8",
+        "at most 3 blocks",
+    ),
     ("train.batch_size=0", "train.batch_size=0", "from 1 to the number of training images"),
     ("train.batch_size=-1", "train.batch_size=-1", "from 1 to the number of training images"),
     ("train.batch_size=1443", "train.batch_size=1443", "from 1 to 1442"),
@@ -118,19 +124,27 @@ BAD_KEYS = [
     ("hydra.output_subdir=x", "hydra.output_subdir=x", "only hydra/launcher"),
     ("hydra/sweeper=basic", "hydra/sweeper=basic", "only hydra/launcher"),
     ("hydra.launcher._target_=os.system", "os.system", "only hydra/launcher"),
-    ("+hydra.callbacks.x={_target_: pathlib.Path.touch, self: evil}", "+hydra.callbacks.x", "only hydra/launcher"),
+    (
+        "+hydra.callbacks.x={_target_: pathlib.Path.touch, self: evil}",
+        "+hydra.callbacks.x",
+        "only hydra/launcher",
+    ),
     ("hydra={run: {dir: x}}", "hydra=", "only hydra/launcher"),
 ]
 
 
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["one run", "-m"])
-@pytest.mark.parametrize(("typed", "told"), [(b[0], b[1:]) for b in BAD_VALUES], ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("typed", "told"), [(b[0], b[1:]) for b in BAD_VALUES], ids=lambda v: str(v)[:40]
+)
 def test_a_bad_value_is_refused_with_what_came_and_what_is_allowed(mode, typed, told, refused):
     refused([*mode, typed], *told)
 
 
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["one run", "-m"])
-@pytest.mark.parametrize(("typed", "told"), [(b[0], b[1:]) for b in BAD_KEYS], ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("typed", "told"), [(b[0], b[1:]) for b in BAD_KEYS], ids=lambda v: str(v)[:40]
+)
 def test_a_bad_key_is_refused_with_what_to_type(mode, typed, told, refused):
     refused([*mode, typed], *told)
 
@@ -165,7 +179,11 @@ def test_one_bad_cell_refuses_the_sweep_before_any_cell_is_trained(typed, told, 
     ids=str,
 )
 def test_a_sweep_without_m_is_answered_with_the_exact_command(typed, refused, tmp_path):
-    _, told = refused(typed, "needs -m", f"type: python -m runner -m {shlex.join(options(tmp_path / 'out', typed))}\n")
+    _, told = refused(
+        typed,
+        "needs -m",
+        f"type: python -m runner -m {shlex.join(options(tmp_path / 'out', typed))}\n",
+    )
     assert shlex.split(told.partition("type: ")[2])[:4] == ["python", "-m", "runner", "-m"]
 
 
@@ -188,7 +206,9 @@ def test_a_sweep_that_cannot_be_meant_is_refused(typed, told, refused):
     refused(["-m", *typed], *told)
 
 
-@pytest.mark.parametrize("flags", [["--experimental-rerun", "x"], ["--config-dir", "nowhere"], ["--config-name", "no"]])
+@pytest.mark.parametrize(
+    "flags", [["--experimental-rerun", "x"], ["--config-dir", "nowhere"], ["--config-name", "no"]]
+)
 def test_flags_of_hydra_that_lead_nowhere_are_refused_in_one_line_too(flags, refused):
     refused(flags, flags[1] if flags[0] != "--experimental-rerun" else flags[0])
 
@@ -204,7 +224,11 @@ def test_a_gpu_that_is_not_there_is_refused_with_what_to_install(mode, refused):
 @pytest.mark.parametrize("root", ["file", "file/below/it"])
 def test_a_file_in_the_place_of_the_root_is_refused_and_left_alone(mode, root, refused, tmp_path):
     (tmp_path / "file").write_text("precious")
-    refused([*mode, f"runner.root={tmp_path / root}"], f"runner.root={tmp_path / root}", "is not a folder")
+    refused(
+        [*mode, f"runner.root={tmp_path / root}"],
+        f"runner.root={tmp_path / root}",
+        "is not a folder",
+    )
 
 
 @pytest.fixture
@@ -215,7 +239,9 @@ def closed_port():
 
 
 @pytest.mark.parametrize("mode", [[], ["-m", "sweeps=smoke"]], ids=["one run", "-m"])
-def test_a_server_that_is_not_there_is_noticed_in_seconds_and_its_password_kept_secret(mode, refused, closed_port):
+def test_a_server_that_is_not_there_is_noticed_in_seconds_and_its_password_kept_secret(
+    mode, refused, closed_port
+):
     started = time.monotonic()
     uri = f"tracking.uri=http://user:hunter2@127.0.0.1:{closed_port}"
     out, err = refused([*mode, uri], f"127.0.0.1:{closed_port}", "cannot be reached")
@@ -223,7 +249,9 @@ def test_a_server_that_is_not_there_is_noticed_in_seconds_and_its_password_kept_
     assert "hunter2" not in out + err
 
 
-@pytest.mark.parametrize("uri", ["foo://user:hunter2@host", "http://user:hunt@er2@host/,http://user:hunter2@host2"])
+@pytest.mark.parametrize(
+    "uri", ["foo://user:hunter2@host", "http://user:hunt@er2@host/,http://user:hunter2@host2"]
+)
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["one run", "-m"])
 def test_a_password_is_not_repeated_in_a_refusal(mode, uri, refused):
     out, err = refused([*mode, f"tracking.uri={uri}", "sweeps=smoke,smoke"], "runner: ")
@@ -236,7 +264,9 @@ def test_a_password_is_not_repeated_in_a_refusal(mode, uri, refused):
 
 def bomb():
     names = "abcdefgh"
-    levels = [f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in zip(names, names[1:], strict=False)]
+    levels = [
+        f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in zip(names, names[1:], strict=False)
+    ]
     return "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "\n".join(levels)
 
 
@@ -252,7 +282,9 @@ def bomb():
     ],
     ids=["tag that runs", "tag", "bomb", "anchor", "100 MB", "broken"],
 )
-def test_a_sweep_file_that_does_more_than_give_values_is_refused_at_once(content, told, refused, tmp_path):
+def test_a_sweep_file_that_does_more_than_give_values_is_refused_at_once(
+    content, told, refused, tmp_path
+):
     file = tmp_path / "mine" / "sweeps" / "evil.yaml"
     file.parent.mkdir(parents=True)
     file.write_text(content or "")

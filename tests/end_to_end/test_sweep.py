@@ -60,7 +60,9 @@ def test_every_metric_is_stored_at_every_epoch_once_with_the_journals_value_and_
 def test_without_dropout_the_masked_test_accuracy_is_the_test_accuracy(main_job):
     for one in stored(Root(main_job.root).database):
         values = {(metric, step): value for metric, step, value, _ in one.rows}
-        same = [values["test_masked/loss", e] == values["test/loss", e] for e in range(1, EPOCHS + 1)]
+        same = [
+            values["test_masked/loss", e] == values["test/loss", e] for e in range(1, EPOCHS + 1)
+        ]
         assert all(same) if one.params["model.dropout"] == "false" else not any(same)
 
 
@@ -91,7 +93,10 @@ def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
         }
         assert {name: one.tags.get(name) for name in expected} == expected
         assert one.tags["processor"] and int(one.tags["n_parameters"]) > 0
-    by_seed = {(one.tags["seed"], one.tags["first_batch_order.sha256"]) for one in stored(Root(main_job.root).database)}
+    by_seed = {
+        (one.tags["seed"], one.tags["first_batch_order.sha256"])
+        for one in stored(Root(main_job.root).database)
+    }
     assert len(by_seed) == 2, "every cell of a seed sees the same batches"
 
 
@@ -141,10 +146,18 @@ def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_t
     ends = lines(main_job.root, "end")
     for key, one in stored_by_key(Root(main_job.root).database).items():
         folder = Root(main_job.root).artifacts / one.id / "artifacts"
-        assert {path.name for path in folder.iterdir()} == {"config.json", "weights.npz", "test_correct.npy"}
-        hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+        assert {path.name for path in folder.iterdir()} == {
+            "config.json",
+            "weights.npz",
+            "test_correct.npy",
+        }
+        hashes = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
+        }
         assert hashes == ends[key][-1]["sha256"]
-        bits = np.unpackbits(np.load(folder / "test_correct.npy"), count=ends[key][-1]["n_test_images"])
+        bits = np.unpackbits(
+            np.load(folder / "test_correct.npy"), count=ends[key][-1]["n_test_images"]
+        )
         last = {metric: value for metric, step, value, _ in one.rows if step == EPOCHS}
         assert bits.mean() == last["test/accuracy"]
         config = json.loads((folder / "config.json").read_bytes())
@@ -184,7 +197,13 @@ def test_the_table_shows_the_means_of_the_last_epoch(main_job):
             last = [lines(main_job.root, "epoch")[key][-1]["metrics"] for key in keys]
             means = [
                 f"{statistics.fmean(metrics[name] for metrics in last):.4f}"
-                for name in ("train/loss", "train/accuracy", "test/loss", "test/accuracy", "test_masked/accuracy")
+                for name in (
+                    "train/loss",
+                    "train/accuracy",
+                    "test/loss",
+                    "test/accuracy",
+                    "test_masked/accuracy",
+                )
             ]
             expected.append([str(channels), dropout, *means, "2", "0", "0"])
     assert [row[:7] + row[8:] for row in shown] == expected
@@ -192,7 +211,13 @@ def test_the_table_shows_the_means_of_the_last_epoch(main_job):
 
 def test_what_is_printed_around_a_sweep_says_what_where_and_what_next(main_job):
     assert main_job.out.startswith("channels x dropout: 4 cells x 2 seeds = 8 runs\n")
-    for told in ("0 of 8 already trained", "data digits (", "device cpu", "2 workers", str(main_job.root)):
+    for told in (
+        "0 of 8 already trained",
+        "data digits (",
+        "device cpu",
+        "2 workers",
+        str(main_job.root),
+    ):
         assert told in main_job.out
     assert "8 of 8 runs trained and stored" in main_job.out
     assert main_job.err == ""
@@ -206,7 +231,8 @@ def test_each_finished_run_is_one_plain_line_where_there_is_no_terminal(main_job
 
 
 def in_a_terminal(root, *words):
-    """What a command shows where its output is a terminal, without the colours and the cursor's moves."""
+    """What a command shows where its output is a terminal, without the colours and the cursor's
+    moves."""
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
     process = start(root, *words, stdout=there, env=environment(TERM="xterm"))
@@ -222,10 +248,19 @@ def in_a_terminal(root, *words):
 
 def test_a_terminal_shows_live_what_runs_how_far_it_is_and_how_long_it_will_take(root):
     # engine=stock, for an epoch of the fast one is over before the display is drawn again.
-    words = ("data=mnist5k", "model.channels=2,4", "model.hidden_size=16", "train.epochs=3", "seed=0", "engine=stock")
+    words = (
+        "data=mnist5k",
+        "model.channels=2,4",
+        "model.hidden_size=16",
+        "train.epochs=3",
+        "seed=0",
+        "engine=stock",
+    )
     shown = in_a_terminal(root, "-m", *words, "runner.workers=2")
     heads = re.findall(
-        r"runs (\d) of 2 done, (\d) running, 0 failed +epochs (\d) of 6 +([\d,]+) images/s +left (\S+)", shown
+        r"runs (\d) of 2 done, (\d) running, 0 failed +epochs (\d) of 6"
+        r" +([\d,]+) images/s +left (\S+)",
+        shown,
     )
     assert heads and heads[0][4] in ("unknown", "0.0")
     assert "2" in {running for _, running, *_ in heads}, "both workers are seen"

@@ -36,7 +36,10 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
     in_the_way.mkdir(parents=True)
     ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic", code=1)
     assert "failed: channels=1 dropout=false seed=0: IsADirectoryError" in ended.err
-    assert "1 of 4 runs failed, the others are stored; try again with: python -m runner -m" in ended.err
+    assert (
+        "1 of 4 runs failed, the others are stored; try again with: python -m runner -m"
+        in ended.err
+    )
     assert {key: found[-1]["status"] for key, found in lines(root, "end").items()} == {
         key: "failed" if key == keys[1] else "done" for key in keys
     }
@@ -57,7 +60,9 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
     assert len(one.rows) == EPOCHS * len(METRICS)
 
 
-def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_other_run(main_job, new_root):
+def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_other_run(
+    main_job, new_root
+):
     root = new_root(state=main_job.root)
     keys = keys_of(main_job.root, seed=0)
     journal = root / "state" / keys[2] / "journal.jsonl"
@@ -67,16 +72,34 @@ def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_othe
     ended = run(root, "-m", *MAIN, "seed=0", code=1)
     assert f"{journal}: line 3 is damaged" in ended.err
     assert journal.read_bytes() == b"".join(content)
-    complete = {key for key, one in stored_by_key(Root(root).database).items() if one.tags.get("complete") == "1"}
+    complete = {
+        key
+        for key, one in stored_by_key(Root(root).database).items()
+        if one.tags.get("complete") == "1"
+    }
     assert complete == set(keys) - {keys[2]}
 
 
 def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
-    words = ("-m", *SMALL, "optimizer=sgd", "optimizer.lr=0.01,100", "optimizer.weight_decay=1", "seed=0,1")
+    words = (
+        "-m",
+        *SMALL,
+        "optimizer=sgd",
+        "optimizer.lr=0.01,100",
+        "optimizer.weight_decay=1",
+        "seed=0,1",
+    )
     ended = run(root, *words, "hydra/launcher=basic")
     assert ended.err == ""
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.out.splitlines() if "│" in line]
-    assert [(row[0], row[-3:]) for row in rows] == [("0.01", ["2", "0", "0"]), ("100.0", ["0", "0", "2"])]
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in ended.out.splitlines()
+        if "│" in line
+    ]
+    assert [(row[0], row[-3:]) for row in rows] == [
+        ("0.01", ["2", "0", "0"]),
+        ("100.0", ["0", "0", "2"]),
+    ]
     assert set(rows[1][1:-3]) == {"-"}
     diverged = [one for one in stored(Root(root).database) if one.params["optimizer.lr"] == "100.0"]
     for one in diverged:
@@ -94,7 +117,11 @@ def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
 @pytest.mark.parametrize("words", [("-m", "seed=0,1"), ("seed=0",)], ids=["sweep", "single run"])
 def test_a_server_that_does_not_answer_is_refused_in_seconds_and_nothing_is_left(tmp_path, words):
     root = tmp_path / "root"
-    ended = end(start(root, *words, *SMALL, f"tracking.uri=http://me:secret@127.0.0.1:{free_port()}"), 2, timeout=15)
+    ended = end(
+        start(root, *words, *SMALL, f"tracking.uri=http://me:secret@127.0.0.1:{free_port()}"),
+        2,
+        timeout=15,
+    )
     assert ended.err.count("\n") == 1 and "cannot be reached" in ended.err
     assert "secret" not in ended.err + ended.out
     assert listing(tmp_path) == {}
@@ -106,5 +133,7 @@ def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path, words):
     root.mkdir()
     Root(root).database.write_bytes(b"notes, not a database\n" * 50)
     before = listing(tmp_path)
-    assert f"not a usable MLflow store: {Root(root).database}" in run(root, *words, *SMALL, code=2).err
+    assert (
+        f"not a usable MLflow store: {Root(root).database}" in run(root, *words, *SMALL, code=2).err
+    )
     assert listing(tmp_path) == before

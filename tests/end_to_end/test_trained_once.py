@@ -82,7 +82,9 @@ def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_tra
         shared = key in before
         assert one.tags[f"sweep.{second_key[:8]}"] == "1"
         assert (f"sweep.{first_parent.tags['sweep_key'][:8]}" in one.tags) == shared
-        assert one.tags["mlflow.parentRunId"] == (first_parent.id if shared else parents[second_key].id)
+        assert one.tags["mlflow.parentRunId"] == (
+            first_parent.id if shared else parents[second_key].id
+        )
 
     before = journals(root)
     ended = run(root, *SMALL, "model.channels=4", "seed=0")
@@ -92,7 +94,8 @@ def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_tra
 
 
 def test_two_identical_sweeps_at_once_share_the_work(root):
-    # Long enough (engine=stock, 5,000 images) that the second sweep finds work left when it has started.
+    # Long enough (engine=stock, 5,000 images) that the second sweep finds work left when it has
+    # started.
     small = ("data=mnist5k", "model.hidden_size=16", "train.epochs=4", "engine=stock")
     words = ("-m", *small, "model.channels=2,3", "seed=0,1,2", "runner.workers=1")
     both = [start(root, *words) for _ in range(2)]

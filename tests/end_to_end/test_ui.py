@@ -46,7 +46,9 @@ def test_the_server_is_started_with_the_hardened_flags():
 
 def test_without_a_store_there_is_nothing_to_show_and_nothing_is_made(tmp_path):
     line = [sys.executable, "-m", "runner.ui", "--root", tmp_path]
-    ended = subprocess.run(line, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=60)
+    ended = subprocess.run(
+        line, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=60
+    )
     assert ended.returncode == 2
     assert ended.stderr.startswith("runner.ui: ") and "train something first" in ended.stderr
     assert list(tmp_path.iterdir()) == []
@@ -58,7 +60,12 @@ def pages(main_job):
     port = free_port()
     line = [sys.executable, "-m", "runner.ui", "--root", main_job.root, "--port", str(port)]
     process = subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(), cwd=main_job.root
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
+        cwd=main_job.root,
     )
     try:
         until(lambda: process.poll() is not None or status_of(f"http://127.0.0.1:{port}/health"))
@@ -70,7 +77,12 @@ def pages(main_job):
 
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("127.0.0.1:PORT", 200), ("localhost:PORT", 200), ("evil.example.com", 403), ("10.evil.com", 403)],
+    [
+        ("127.0.0.1:PORT", 200),
+        ("localhost:PORT", 200),
+        ("evil.example.com", 403),
+        ("10.evil.com", 403),
+    ],
 )
 def test_only_this_machines_own_names_are_answered(pages, host, status):
     assert status_of(pages.address, host.replace("PORT", str(pages.port))) == status
@@ -79,14 +91,18 @@ def test_only_this_machines_own_names_are_answered(pages, host, status):
 @pytest.fixture
 def browser(tmp_path):
     if not (BROWSER and DRIVER):
-        pytest.skip("no chromium and chromedriver on the PATH (apt-get install chromium chromium-driver)")
+        pytest.skip(
+            "no chromium and chromedriver on the PATH (apt-get install chromium chromium-driver)"
+        )
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for flag in (*FLAGS, f"--user-data-dir={tmp_path}"):
         options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(executable_path=DRIVER)
+    )
     yield driver
     driver.quit()
 
@@ -103,7 +119,11 @@ def test_a_person_sees_the_sweep_its_runs_and_a_column_for_a_knob(pages, browser
     browser.get(f"{runs}?orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false")
     until(lambda: found("//a[contains(., 'channels=3 dropout=true seed=1')]"), seconds=30)
     names = {one.text for one in found("//a[contains(@href, '/runs/')]") if one.text}
-    assert {"channels x dropout", "channels=1 dropout=false seed=0", "channels=3 dropout=true seed=1"} <= names
+    assert {
+        "channels x dropout",
+        "channels=1 dropout=false seed=0",
+        "channels=3 dropout=true seed=1",
+    } <= names
     click("//button[contains(., 'Columns')]")
     click("//*[text()='model.channels']")
     cells = "//*[@role='gridcell'][contains(@col-id, 'model.channels')]"

@@ -1,7 +1,9 @@
-"""What version 1 left under a root is read, listed, analysed and gone on with, and reading it changes nothing.
+"""What version 1 left under a root is read, listed, analysed and gone on with, and reading it
+changes nothing.
 
-tests/support/version1.tar.xz holds the root after the commands below, the last of them killed after its third epoch
-(RUNNER_KILL_AT=after_journal:3), and the frames of the report on the first. Data sets and locks were left out.
+tests/support/version1.tar.xz holds the root after the commands below, the last of them killed after
+its third epoch (RUNNER_KILL_AT=after_journal:3), and the frames of the report on the first. Data
+sets and locks were left out.
 """
 
 import contextlib
@@ -14,7 +16,18 @@ import tarfile
 
 import pandas
 import pytest
-from commands import environment, image, journals, lines, query, run, start, stored, stored_by_key, sync
+from commands import (
+    environment,
+    image,
+    journals,
+    lines,
+    query,
+    run,
+    start,
+    stored,
+    stored_by_key,
+    sync,
+)
 from places import VERSION1
 
 from runner.record import METRICS
@@ -22,8 +35,15 @@ from runner.state.root import Root
 from runner.train import provenance
 
 SMALL = ("data=digits", "model.hidden_size=8")
-CHANNELS_X_DROPOUT = ("-m", "model.channels=1,2", "model.dropout=true,false", *SMALL, "optimizer.lr=0.01",
-                      "train.epochs=3", "seed=0,1,2")  # fmt: skip
+CHANNELS_X_DROPOUT = (
+    "-m",
+    "model.channels=1,2",
+    "model.dropout=true,false",
+    *SMALL,
+    "optimizer.lr=0.01",
+    "train.epochs=3",
+    "seed=0,1,2",
+)
 SINGLE = ("model.channels=2", *SMALL, "train.epochs=2", "seed=7")
 DIVERGING = ("-m", "optimizer=sgd", "optimizer.lr=0.01,100", "optimizer.weight_decay=1", *SMALL,
              "data.normalize=false", "model=mlp", "train.epochs=2", "seed=0,1")  # fmt: skip
@@ -40,31 +60,41 @@ FREE = ["run_id", "artifact_uri", "reason"]
 
 @pytest.fixture
 def root(tmp_path):
-    """The root as version 1 left it; its store, which names its own place, is told where it is now."""
+    """The root as version 1 left it; its store, which names its own place, is told where it is
+    now."""
     with tarfile.open(VERSION1) as archive:
         archive.extractall(tmp_path, filter="data")
     root = tmp_path / "ablations"
     with contextlib.closing(sqlite3.connect(Root(root).database)) as database, database:
         for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
             here = (PLACE, f"{root.as_uri()}/")
-            assert database.execute(f"update {table} set {column} = replace({column}, ?, ?)", here).rowcount
+            assert database.execute(
+                f"update {table} set {column} = replace({column}, ?, ?)", here
+            ).rowcount
     return root
 
 
 def contents(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def analyse(root, sweep, out):
     """The frames of a report by name, and what was printed."""
     line = [sys.executable, "-m", "analysis", sweep, "--root", root, "--out", out]
-    ended = subprocess.run(line, capture_output=True, text=True, env=environment(), cwd=root.parent, timeout=120)
+    ended = subprocess.run(
+        line, capture_output=True, text=True, env=environment(), cwd=root.parent, timeout=120
+    )
     assert ended.returncode == 0, ended.stderr
     return frames(out), ended.stdout
 
 
 def frames(folder):
-    return {name: pandas.read_csv(folder / f"{name}.csv") for name in ("runs", "epochs", "claims", "contrasts")}
+    return {
+        name: pandas.read_csv(folder / f"{name}.csv")
+        for name in ("runs", "epochs", "claims", "contrasts")
+    }
 
 
 def assert_frames_equal(now, kept):
@@ -75,17 +105,23 @@ def assert_frames_equal(now, kept):
 
 
 def by_key(root):
-    """Run key -> what is stored of a run, without where it is; tags that a later version added left out."""
+    """Run key -> what is stored of a run, without where it is; tags that a later version added left
+    out."""
     kept = {}
     for key, stored_run in stored_by_key(Root(root).database).items():
-        tags = {name: value for name, value in stored_run.tags.items() if name != "mlflow.parentRunId"}
+        tags = {
+            name: value for name, value in stored_run.tags.items() if name != "mlflow.parentRunId"
+        }
         kept[key] = (stored_run.name, stored_run.status, stored_run.params, stored_run.rows, tags)
     return kept
 
 
 def test_reading_changes_no_byte_of_the_state_or_of_a_plan(root, tmp_path):
     before = contents(root)
-    assert f"{N_TRAINED - N_DIVERGED} runs looked at; every file is what its run wrote" in sync(root, "--verify").stdout
+    assert (
+        f"{N_TRAINED - N_DIVERGED} runs looked at; every file is what its run wrote"
+        in sync(root, "--verify").stdout
+    )
     analyse(root, "channels x dropout", tmp_path / "report")
     assert contents(root) == before
     sync(root)
@@ -102,7 +138,9 @@ def test_a_new_store_is_filled_with_what_version_1_stored(root):
     Root(root).database.unlink()
     assert f"{N_RUNS} runs looked at; the store is in step" in sync(root).stdout
     after = by_key(root)
-    assert {run.tags["sweep_key"]: run.name for run in stored(Root(root).database, "sweep")} == sweeps
+    assert {
+        run.tags["sweep_key"]: run.name for run in stored(Root(root).database, "sweep")
+    } == sweeps
     # MLflow had not been told of the end of the killed run's third epoch, nor of its start.
     assert before.keys() <= after.keys() and len(after) == N_RUNS
     for key, (name, status, parameters, rows, tags) in before.items():
@@ -113,7 +151,10 @@ def test_a_new_store_is_filled_with_what_version_1_stored(root):
 
 def test_a_store_of_version_1_is_in_step_as_it_is(root):
     complete = "select count(*) from tags where key = 'complete' and value = '1'"
-    before, rows = image(Root(root).database)[1], query(Root(root).database, "select * from metrics")
+    before, rows = (
+        image(Root(root).database)[1],
+        query(Root(root).database, "select * from metrics"),
+    )
     assert query(Root(root).database, complete) == [(N_TRAINED,)]
     sync(root)
     assert image(Root(root).database)[1] == before
@@ -129,7 +170,9 @@ def test_the_report_has_the_frames_that_version_1_wrote(store, root, tmp_path):
     now, told = analyse(root, "channels x dropout", tmp_path / "report")
     assert_frames_equal(now, frames(root / "frames"))
     assert "12 of 12 runs done" in told
-    assert told.count("SUPPORTED: ") == 2 and "NOT TESTABLE: Dropout delays 97 % test accuracy" in told
+    assert (
+        told.count("SUPPORTED: ") == 2 and "NOT TESTABLE: Dropout delays 97 % test accuracy" in told
+    )
 
 
 def test_diverged_runs_of_version_1_are_counted(root, tmp_path):
@@ -139,12 +182,16 @@ def test_diverged_runs_of_version_1_are_counted(root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "n_runs"), [(CHANNELS_X_DROPOUT, 12), (DIVERGING, 4), (BLOCKS, 1), (SINGLE, 1)], ids=lambda v: str(v)[:40]
+    ("words", "n_runs"),
+    [(CHANNELS_X_DROPOUT, 12), (DIVERGING, 4), (BLOCKS, 1), (SINGLE, 1)],
+    ids=lambda v: str(v)[:40],
 )
 def test_what_version_1_trained_is_trained_already(words, n_runs, root):
     before, plans = journals(root), contents(root / "state" / "sweeps")
     ended = run(root, *words)
-    assert (f"{n_runs} of {n_runs} already trained" if words[0] == "-m" else "; already trained") in ended.out
+    assert (
+        f"{n_runs} of {n_runs} already trained" if words[0] == "-m" else "; already trained"
+    ) in ended.out
     assert f"{n_runs} of {n_runs} runs trained and stored" in ended.out
     assert journals(root) == before
     assert plans.items() <= contents(root / "state" / "sweeps").items()
@@ -158,7 +205,8 @@ def test_a_run_that_version_1_left_unfinished_goes_on_from_its_checkpoint(root):
     process = start(root, *KILLED)
     out, err = process.communicate(timeout=90)
     if process.returncode == 1 and before[key][0]["processor"] != provenance.processor():
-        # The third epoch is computed again: another family of processors may round it otherwise, and says so.
+        # The third epoch is computed again: another family of processors may round it otherwise,
+        # and says so.
         assert "epoch 3 came out differently after a resume" in err
         return
     assert process.returncode == 0 and "1 of 1 runs trained and stored" in out, err

@@ -1,4 +1,5 @@
-"""The wheel carries conf/, sweeps/ and hydra_plugins/, and runs from any folder in an environment of its own."""
+"""The wheel carries conf/, sweeps/ and hydra_plugins/, and runs from any folder in an environment
+of its own."""
 
 import os
 import subprocess
@@ -16,7 +17,16 @@ from places import REPO as ROOT
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
     built = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)],
+        [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(folder),
+            str(ROOT),
+        ],
         capture_output=True,
         text=True,
         timeout=120,
@@ -48,8 +58,8 @@ def test_a_bare_environment_trains_from_the_wheel_in_any_folder(wheel, tmp_path)
         ).stdout.strip()
     )
     zipfile.ZipFile(wheel).extractall(site)
-    # What it depends on comes from this environment by name, package by package, so that the checkout's
-    # own .pth line does not come along and hide what the wheel forgot.
+    # What it depends on comes from this environment by name, package by package, so that the
+    # checkout's own .pth line does not come along and hide what the wheel forgot.
     theirs = Path(sysconfig.get_path("purelib"))
     for entry in theirs.iterdir():
         if entry.name == "hydra_plugins":

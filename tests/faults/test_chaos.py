@@ -51,23 +51,41 @@ def change(root, statement):
 
 def test_an_undisturbed_sweep_has_nothing_wrong(root):
     figures, violations = judged(root, results_of(root))
-    assert (violations, figures.runs_equal, figures.runs_compared, figures.missing_rows) == ([], 8, 8, 0)
+    assert (violations, figures.runs_equal, figures.runs_compared, figures.missing_rows) == (
+        [],
+        8,
+        8,
+        0,
+    )
 
 
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
         (
-            "insert into metrics select key, value, timestamp + 1, run_uuid, step, is_nan from metrics where step = 2"
+            "insert into metrics select key, value, timestamp + 1, run_uuid, step, is_nan from"
+            " metrics where step = 2"
             " and key = 'test/loss' limit 1",
             "rows twice",
         ),
-        ("delete from metrics where step = 3 and key = 'test/loss'", "is marked complete with 32 rows"),
+        (
+            "delete from metrics where step = 3 and key = 'test/loss'",
+            "is marked complete with 32 rows",
+        ),
         ("update runs set status = 'RUNNING' where status = 'FINISHED'", "is RUNNING"),
         ("delete from tags where key = 'complete'", "complete=False"),
-        ("update metrics set value = value + 1e-12 where step = 2", "differs from the undisturbed run"),
-        ("update params set value = '2' where key = 'model.channels'", "differs from the undisturbed run"),
-        ("update runs set lifecycle_stage = 'deleted' where name like '%seed=1'", "runs in the store"),
+        (
+            "update metrics set value = value + 1e-12 where step = 2",
+            "differs from the undisturbed run",
+        ),
+        (
+            "update params set value = '2' where key = 'model.channels'",
+            "differs from the undisturbed run",
+        ),
+        (
+            "update runs set lifecycle_stage = 'deleted' where name like '%seed=1'",
+            "runs in the store",
+        ),
     ],
 )
 def test_what_must_never_be_in_a_store_is_seen(statement, told, root):
@@ -90,7 +108,10 @@ def test_a_changed_weight_two_writers_and_files_left_are_seen(root):
     journal.write_bytes(b"".join(lines[:-1]) + epochs[0] + lines[-1])
     (root / "state" / second / ".checkpoint.1.a.tmp").touch()
     figures, violations = judged(root, undisturbed)
-    assert f"runs_equal_the_undisturbed_ones: {first[:8]} differs from the undisturbed run" in violations
+    assert (
+        f"runs_equal_the_undisturbed_ones: {first[:8]} differs from the undisturbed run"
+        in violations
+    )
     assert f"journals_have_one_writer_at_a_time: two writers on {second[:8]}" in violations
     assert "no_file_is_left: left: .checkpoint.1.a.tmp" in violations
     assert figures.two_writers == 1 and figures.runs_equal == 6
@@ -113,8 +134,17 @@ def test_a_second_process_at_a_run_is_seen_while_the_first_is_alive(tmp_path):
 
 def test_the_figures_of_two_harnesses_side_by_side_are_added():
     one = Figures("us", 3, Counter(parent=2), epochs_needed=5, longest_stop_s=2.0, violations=["a"])
-    other = Figures("us", 3, Counter(parent=1, group=1), epochs_needed=7, longest_stop_s=1.0, violations=["b"])
-    both = Figures("us", 3, Counter(parent=3, group=1), epochs_needed=12, longest_stop_s=2.0, violations=["a", "b"])
+    other = Figures(
+        "us", 3, Counter(parent=1, group=1), epochs_needed=7, longest_stop_s=1.0, violations=["b"]
+    )
+    both = Figures(
+        "us",
+        3,
+        Counter(parent=3, group=1),
+        epochs_needed=12,
+        longest_stop_s=2.0,
+        violations=["a", "b"],
+    )
     assert one + other == both
 
 
@@ -141,7 +171,10 @@ def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
             return {}
 
     figures = Harness(Broken(None), tmp_path, seed=0, n_kills=5).run()
-    assert "runs_marked_complete_are_whole: a run is marked complete with 0 rows" in figures.violations[0]
+    assert (
+        "runs_marked_complete_are_whole: a run is marked complete with 0 rows"
+        in figures.violations[0]
+    )
     assert f"| violations | {len(figures.violations)} |" in table([figures])
 
 
@@ -151,18 +184,32 @@ def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
         (checker.exit_code_says_how_it_ended, {"exit_code": 3}, ["exit code 3"]),
         (checker.exit_code_says_how_it_ended, {"exit_code": 1}, []),
         (checker.no_process_is_left, {"left_processes": [7]}, ["process 7 is left"]),
-        (checker.kills_cost_an_epoch_a_worker, {"may_repeat": 1}, ["2 epochs were computed again for no reason"]),
+        (
+            checker.kills_cost_an_epoch_a_worker,
+            {"may_repeat": 1},
+            ["2 epochs were computed again for no reason"],
+        ),
         (checker.kills_cost_an_epoch_a_worker, {"may_repeat": 3}, []),
         (checker.runs_have_one_process_at_a_time, {}, ["two processes were at one run"]),
-        (checker.nothing_is_computed_again, {"n_epochs_before": 8, "exit_code": 0}, ["a third run computed 1 epochs"]),
-        (checker.report_equals_the_undisturbed_one, {}, ["the report differs from that of the undisturbed sweep"]),
+        (
+            checker.nothing_is_computed_again,
+            {"n_epochs_before": 8, "exit_code": 0},
+            ["a third run computed 1 epochs"],
+        ),
+        (
+            checker.report_equals_the_undisturbed_one,
+            {},
+            ["the report differs from that of the undisturbed sweep"],
+        ),
     ],
 )
 def test_what_must_never_happen_is_seen(invariant, seen, told, tmp_path):
     runner = Runner(None, n_epochs=1)
     runner.report = lambda root: {"claims.csv": b"other"}
     (tmp_path / "root.epochs").write_bytes(b"+ run 1\n! run\n" + b"0 1\n" * 9)
-    evidence = Evidence(runner, tmp_path / "root", Figures("", 0), Undisturbed({}, {"claims.csv": b""}), **seen)
+    evidence = Evidence(
+        runner, tmp_path / "root", Figures("", 0), Undisturbed({}, {"claims.csv": b""}), **seen
+    )
     assert [*invariant(evidence)] == told
 
 
@@ -175,6 +222,8 @@ def test_a_point_kills_on_the_visit_that_was_asked_for_and_only_once(tmp_path):
     once = tmp_path / "died"
     env = environment(RUNNER_KILL_AT="here:3", RUNNER_KILL_ONCE=str(once))
     for code_of_end, visited in ((-9, ["0", "1", "2"]), (0, ["0", "1", "2", "3"])):
-        ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+        ended = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True
+        )
         assert (ended.returncode, ended.stdout.split()) == (code_of_end, visited)
     assert once.exists()

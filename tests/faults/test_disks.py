@@ -1,4 +1,5 @@
-"""Disks that are full and places that may not be written: told in a line, nothing left half, gone on with later."""
+"""Disks that are full and places that may not be written: told in a line, nothing left half, gone
+on with later."""
 
 import contextlib
 import re
@@ -18,7 +19,9 @@ pytest_plugins = "roots"
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.skipif(sys.platform != "linux", reason="mounts, limits and capabilities as Linux has them"),
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="mounts, limits and capabilities as Linux has them"
+    ),
 ]
 
 TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
@@ -26,7 +29,8 @@ TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """Call with a shell script that may mount a disk of its own at $DISK; what it printed, and its exit codes."""
+    """Call with a shell script that may mount a disk of its own at $DISK; what it printed, and its
+    exit codes."""
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip("needs user namespaces to mount a small disk: unshare -rm")
     disk = tmp_path / "disk"
@@ -37,7 +41,13 @@ def small_disk(tmp_path):
         env = environment(DISK=disk, KEPT=tmp_path / "kept", PYTHON=sys.executable, **names)
         line = ["unshare", "-rm", "sh", "-c", script, "sh", *words]
         ended = subprocess.run(
-            line, capture_output=True, text=True, encoding="utf-8", env=env, cwd=tmp_path, timeout=120
+            line,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=env,
+            cwd=tmp_path,
+            timeout=120,
         )
         assert "Traceback" not in ended.stderr, ended.stderr
         codes = [int(code) for code in re.findall("^code (.*)$", ended.stdout, re.MULTILINE)]
@@ -47,7 +57,11 @@ def small_disk(tmp_path):
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 TRAIN = """
@@ -59,12 +73,26 @@ mount -o remount,size=64m "$DISK"
 """
 
 
-def test_a_full_disk_costs_the_run_and_says_where_and_the_next_start_goes_on(small_disk, empty_store):
-    words = ("-m", "data=digits", "model.channels=8", "model.hidden_size=8,8192", "train.epochs=2", "seed=0",
-             "hydra/launcher=basic", f"runner.root={small_disk.path}")  # fmt: skip
+def test_a_full_disk_costs_the_run_and_says_where_and_the_next_start_goes_on(
+    small_disk, empty_store
+):
+    words = (
+        "-m",
+        "data=digits",
+        "model.channels=8",
+        "model.hidden_size=8,8192",
+        "train.epochs=2",
+        "seed=0",
+        "hydra/launcher=basic",
+        f"runner.root={small_disk.path}",
+    )
     ended = small_disk.run(TRAIN, *words, STORE=empty_store)
     (told,) = [line for line in ended.told if "failed: hidden_size=8192" in line]
-    assert "No space left on device" in told and "bytes free" in told and str(small_disk.path / "state") in told
+    assert (
+        "No space left on device" in told
+        and "bytes free" in told
+        and str(small_disk.path / "state") in told
+    )
     assert "2 of 2 runs trained and stored" in ended.out and ended.codes == [1, 0]
     assert ".tmp" not in ended.out, "half-written files are removed at once"
 
@@ -83,11 +111,16 @@ report "$NEW" "$KEPT"/undisturbed/report; report "$NEW" "$KEPT"/undisturbed/repo
 """
 
 
-def test_a_full_disk_leaves_the_report_before_and_the_same_command_writes_the_new_one(small_disk, main_job, new_root):
+def test_a_full_disk_leaves_the_report_before_and_the_same_command_writes_the_new_one(
+    small_disk, main_job, new_root
+):
     old = new_root("old")
     shutil.copy(Root(main_job.root).database, Root(old).database)
     with contextlib.closing(sqlite3.connect(Root(old).database)) as file, file:
-        file.execute("update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true seed=1'")
+        file.execute(
+            "update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true"
+            " seed=1'"
+        )
     ended = small_disk.run(REPORT, OLD=old, NEW=main_job.root)
     assert ended.codes == [0, 1, 1, 0, 0, 1]
     where = re.escape(str(small_disk.path / "report"))
@@ -114,15 +147,31 @@ cp "$DISK"/mlflow.db "$KEPT"
 """
 
 
-def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_step(small_disk, root, new_root):
-    words = ("-m", *TINY, "model.dropout=true,false", "seed=0,1", "train.epochs=30", "runner.workers=2",
-             f"runner.root={root}", f"tracking.uri=sqlite:///{small_disk.path}/mlflow.db")  # fmt: skip
+def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_step(
+    small_disk, root, new_root
+):
+    words = (
+        "-m",
+        *TINY,
+        "model.dropout=true,false",
+        "seed=0,1",
+        "train.epochs=30",
+        "runner.workers=2",
+        f"runner.root={root}",
+        f"tracking.uri=sqlite:///{small_disk.path}/mlflow.db",
+    )
     ended = small_disk.run(STORE_ALONE, *words, STORE=Root(root).database, ROOT=root)
     assert ended.codes == [4, 4, 0]
     full = r"\(sqlite3.OperationalError\) database or disk is full"
     assert len(ended.told) == 2
-    assert re.match(rf"runner: 4 runs are kept in {root}/state and not in MLflow yet \({full}\); when", ended.told[0])
-    assert re.fullmatch(rf"runner.sync: the store went away \({full}\); nothing is lost, run it again", ended.told[1])
+    assert re.match(
+        rf"runner: 4 runs are kept in {root}/state and not in MLflow yet \({full}\); when",
+        ended.told[0],
+    )
+    assert re.fullmatch(
+        rf"runner.sync: the store went away \({full}\); nothing is lost, run it again",
+        ended.told[1],
+    )
     assert "4 runs looked at; the store is in step" in ended.out
     assert all(found[-1]["status"] == "done" for found in journals(root).values())
     # Rebuilt from the journals it is what an undisturbed sweep stores (test_replay.py).
@@ -173,7 +222,9 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 def bound_by_modes(*line, **options):
     line = [sys.executable, "-I", "-S", "-c", BOUND, *line]
-    return subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=60, **options)
+    return subprocess.run(
+        line, capture_output=True, text=True, env=environment(), timeout=60, **options
+    )
 
 
 @pytest.fixture
@@ -193,13 +244,18 @@ def forbidden(tmp_path):
     [
         "runner -m {tiny} seed=0 runner.root={forbidden}",
         "runner {tiny} seed=0 runner.root={forbidden}/new/er",
-        "runner -m {tiny} seed=0 runner.root={tmp}/root tracking.uri=sqlite:///{forbidden}/mlflow.db",
+        "runner -m {tiny} seed=0 runner.root={tmp}/root"
+        " tracking.uri=sqlite:///{forbidden}/mlflow.db",
         "runner.sync --root {main} --uri sqlite:///{forbidden}/mlflow.db",
         "analysis --root {main} --out {forbidden}/report",
     ],
 )
-def test_what_may_not_be_written_is_refused_before_anything_is_done(line, forbidden, tmp_path, main_job):
-    words = line.format(tiny=" ".join(TINY), forbidden=forbidden, tmp=tmp_path, main=main_job.root).split()
+def test_what_may_not_be_written_is_refused_before_anything_is_done(
+    line, forbidden, tmp_path, main_job
+):
+    words = line.format(
+        tiny=" ".join(TINY), forbidden=forbidden, tmp=tmp_path, main=main_job.root
+    ).split()
     before = listing(tmp_path), listing(main_job.root)
     ended = bound_by_modes(sys.executable, "-m", *words, cwd=tmp_path)
     assert ended.returncode == 2, ended.stderr
@@ -218,8 +274,12 @@ rm "$DISK"/filler
 """
 
 
-@pytest.mark.parametrize("how", [("-m", "seed=0,1"), ("-m", "seed=0,1", "hydra/launcher=basic"), ("seed=0",)], ids=str)
-def test_a_disk_that_fills_up_until_not_even_that_can_be_written_down_is_told_in_a_line(how, small_disk, empty_store):
+@pytest.mark.parametrize(
+    "how", [("-m", "seed=0,1"), ("-m", "seed=0,1", "hydra/launcher=basic"), ("seed=0",)], ids=str
+)
+def test_a_disk_that_fills_up_until_not_even_that_can_be_written_down_is_told_in_a_line(
+    how, small_disk, empty_store
+):
     words = (*how, *TINY, "train.epochs=20", f"runner.root={small_disk.path}")
     slow = {"PYTHONPATH": FAULTY, "EPOCH_SLEEP": "0.2"}
     ended = small_disk.run(FILLED, *words, STORE=empty_store, **slow)

@@ -1,4 +1,5 @@
-"""Runs that hang, exit, or run out of memory; stores that are locked; servers that fail: each costs itself alone."""
+"""Runs that hang, exit, or run out of memory; stores that are locked; servers that fail: each costs
+itself alone."""
 
 import contextlib
 import http.client
@@ -34,7 +35,9 @@ pytest_plugins = "roots"
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and /proc as Linux has them"),
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="signals, limits and /proc as Linux has them"
+    ),
 ]
 
 TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
@@ -64,7 +67,9 @@ def test_every_way_for_a_run_to_go_wrong_costs_that_run_alone_and_is_told_by_its
         seed1="hang", seed2="sys.exit=0", seed3="sys.exit=3", seed4="os._exit", seed5="MemoryError",
         seed6="OutOfMemoryError", seed8="hang_in_C",
     )  # fmt: skip
-    ended = run(root, "-m", *SMALL, seeds, "runner.workers=2", "runner.time_limit_s=2", code=1, env=env)
+    ended = run(
+        root, "-m", *SMALL, seeds, "runner.workers=2", "runner.time_limit_s=2", code=1, env=env
+    )
     found = causes(root)
     assert {seed: status for seed, (status, _) in found.items()} == {
         seed: "done" if seed in (0, 7) else "failed" for seed in range(9)
@@ -73,8 +78,14 @@ def test_every_way_for_a_run_to_go_wrong_costs_that_run_alone_and_is_told_by_its
     assert told[1] == told[8] == LATE
     assert (told[2], told[3]) == ("SystemExit: 0", "SystemExit: 3")
     assert told[4].startswith("its worker died (process ")
-    assert (told[5], told[6]) == ("out of memory (asked for 5 TB)", "out of memory (asked for 80 GB of 78)")
-    assert "7 of 9 runs failed, the others are stored; try again with: python -m runner -m" in ended.err
+    assert (told[5], told[6]) == (
+        "out of memory (asked for 5 TB)",
+        "out of memory (asked for 80 GB of 78)",
+    )
+    assert (
+        "7 of 9 runs failed, the others are stored; try again with: python -m runner -m"
+        in ended.err
+    )
     for seed, cause in told.items():
         assert cause is None or f"seed={seed}: {cause}" in ended.err
     by_seed = {one.tags["seed"]: one for one in stored(Root(root).database)}
@@ -104,8 +115,14 @@ def test_a_single_run_that_goes_wrong_is_told_by_its_cause_too(fault, root):
 def test_the_first_failure_stops_a_sweep_that_is_told_to_fail_fast(root):
     words = ("-m", *SMALL, "seed=0,1,2,3", "hydra/launcher=basic", "runner.fail_fast=true")
     ended = run(root, *words, code=1, env=faulty(seed1="exception"))
-    assert "1 of 4 runs failed, which stopped the sweep (runner.fail_fast); 1 are trained; go on with" in ended.err
-    assert set(causes(root)) == {0, 1} and causes(root)[1] == ("failed", "ValueError: the model's own ?[31mfault?")
+    assert (
+        "1 of 4 runs failed, which stopped the sweep (runner.fail_fast); 1 are trained; go on with"
+        in ended.err
+    )
+    assert set(causes(root)) == {0, 1} and causes(root)[1] == (
+        "failed",
+        "ValueError: the model's own ?[31mfault?",
+    )
     assert "\x1b" not in ended.err + ended.out
     assert "4 of 4 runs trained" in run(root, *words).out
 
@@ -139,7 +156,9 @@ def test_a_store_that_is_locked_for_seconds_is_not_noticed(root):
     assert all(len(one.rows) == 6 * len(METRICS) for one in stored(Root(root).database))
 
 
-def test_a_store_that_is_locked_for_long_holds_no_training_up_and_is_filled_as_soon_as_it_can_be(root):
+def test_a_store_that_is_locked_for_long_holds_no_training_up_and_is_filled_as_soon_as_it_can_be(
+    root,
+):
     words = ("-m", *TINY, "seed=0,1", "train.epochs=40", "runner.workers=2")
     slow = environment(PYTHONPATH=FAULTY, EPOCH_SLEEP="1")
     process = start(root, *words, env=slow)
@@ -149,7 +168,10 @@ def test_a_store_that_is_locked_for_long_holds_no_training_up_and_is_filled_as_s
         time.sleep(25)
         assert n_epochs(root) - before > 2 * 15, "an epoch a second in each of two workers"
     ended = end(process, 0)
-    assert "MLflow is behind, results are safe in state/: " in ended.out and "database is locked" in ended.out
+    assert (
+        "MLflow is behind, results are safe in state/: " in ended.out
+        and "database is locked" in ended.out
+    )
     assert "2 of 2 runs trained and stored" in ended.out
     assert all(len(one.rows) == 40 * len(METRICS) for one in stored(Root(root).database))
 
@@ -179,7 +201,11 @@ def test_a_clock_that_jumps_changes_nothing_but_time_stamps(root, main_job):
         assert times != sorted(times), "the clock did jump"
         steps = [step for metric, step, *_ in one.rows if metric == "test/accuracy"]
         assert steps == [1, 2, 3] and len(one.rows) == 3 * len(METRICS)
-    assert all(line["metrics"]["time/train_s"] > 0 for found in lines(root, "epoch").values() for line in found)
+    assert all(
+        line["metrics"]["time/train_s"] > 0
+        for found in lines(root, "epoch").values()
+        for line in found
+    )
     before = journals(root)
     assert "8 of 8 already trained" in run(root, *words).out
     assert journals(root) == before
@@ -196,7 +222,8 @@ class Proxy(ThreadingHTTPServer):
     def __init__(self, port):
         super().__init__(("127.0.0.1", 0), Handler)
         self.port_behind = port
-        #: Requests still to be treated so: path's end -> how many replies are lost after the server has acted.
+        #: Requests still to be treated so: path's end -> how many replies are lost after the server
+        #: has acted.
         self.lose = {}
         self.refuse = 0
         self.slow = 0
@@ -222,8 +249,12 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(503, b"{}")
             return
         try:
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", proxy.port_behind, timeout=30)) as behind:
-                headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+            with contextlib.closing(
+                http.client.HTTPConnection("127.0.0.1", proxy.port_behind, timeout=30)
+            ) as behind:
+                headers = {
+                    k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")
+                }
                 behind.request(self.command, self.path, body, headers)
                 reply = behind.getresponse()
                 content = reply.read()
@@ -247,7 +278,9 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = pass_on
 
 
-def test_lost_replies_refusals_and_an_outage_leave_every_run_once_and_the_password_nowhere(root, server, new_root):
+def test_lost_replies_refusals_and_an_outage_leave_every_run_once_and_the_password_nowhere(
+    root, server, new_root
+):
     proxy = Proxy(int(server.uri.rpartition(":")[2]))
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     proxy.lose = {"runs/create": 2, "runs/log-batch": 2, "runs/set-tag": 1, "runs/update": 2}
@@ -267,7 +300,9 @@ def test_lost_replies_refusals_and_an_outage_leave_every_run_once_and_the_passwo
     proxy.shutdown()
     proxy.server_close()
     assert not any(proxy.lose.values()), "each reply that was to be lost was"
-    assert proxy.seen.count("runs/create") == 5, "what was made though its reply was lost is found, not made again"
+    assert proxy.seen.count("runs/create") == 5, (
+        "what was made though its reply was lost is found, not made again"
+    )
     by_key = stored_by_key(server.database)
     assert len(by_key) == 4
     epochs = lines(root, "epoch")
@@ -280,5 +315,7 @@ def test_lost_replies_refusals_and_an_outage_leave_every_run_once_and_the_passwo
         )
     assert len(stored(server.database, "sweep")) == 1
     assert "hunter2-secret" not in out + err
-    written = [path for folder in (root, server.log.parent) for path in folder.rglob("*") if path.is_file()]
+    written = [
+        path for folder in (root, server.log.parent) for path in folder.rglob("*") if path.is_file()
+    ]
     assert written and not [path for path in written if b"hunter2-secret" in path.read_bytes()]

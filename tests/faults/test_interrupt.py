@@ -1,4 +1,5 @@
-"""Signals and dead processes: nothing is lost, nothing is left running, and the numbers come out the same."""
+"""Signals and dead processes: nothing is lost, nothing is left running, and the numbers come out
+the same."""
 
 import os
 import signal
@@ -81,17 +82,27 @@ def goes_on_to(undisturbed, root):
     ended = run(root, "-m", *SLOW, SEEDS, "runner.workers=2")
     assert "3 of 3 runs trained and stored" in ended.out
     assert results(root) == undisturbed
-    assert not [path for path in (root / "state").rglob("*") if "checkpoint" in path.name or ".tmp" in path.name]
+    assert not [
+        path
+        for path in (root / "state").rglob("*")
+        if "checkpoint" in path.name or ".tmp" in path.name
+    ]
     stored_runs = stored_by_key(Root(root).database).values()
     assert {(one.status, one.tags["complete"]) for one in stored_runs} == {("FINISHED", "1")}
-    assert {tuple(step for metric, step, *_ in one.rows if metric == "test/loss") for one in stored_runs} == {(1, 2, 3)}
+    assert {
+        tuple(step for metric, step, *_ in one.rows if metric == "test/loss") for one in stored_runs
+    } == {(1, 2, 3)}
     (parent,) = stored(Root(root).database, "sweep")
     assert parent.status == "FINISHED"
 
 
-def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_same_numbers(undisturbed, root):
+def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_same_numbers(
+    undisturbed, root
+):
     signals = {
-        130: lambda pid: os.killpg(pid, signal.SIGINT),  # Ctrl-C in a terminal reaches the workers too
+        130: lambda pid: os.killpg(
+            pid, signal.SIGINT
+        ),  # Ctrl-C in a terminal reaches the workers too
         143: lambda pid: os.kill(pid, signal.SIGTERM),  # `kill` or a scheduler: the sweep alone
     }
     for code, send in signals.items():
@@ -111,24 +122,35 @@ def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_
 
 
 def test_a_command_that_is_terminated_before_it_trains_says_so_and_leaves_nothing(root):
-    """What it imports and composes takes a second or two, in which its handlers are not those of training yet."""
+    """What it imports and composes takes a second or two, in which its handlers are not those of
+    training yet."""
     before = listing(root)
     process = start(root, "-m", *SLOW, SEEDS)
 
     def catches_sigterm():
-        found = [line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "SigCgt" in line]
+        found = [
+            line
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            if "SigCgt" in line
+        ]
         return int(found[0].split()[1], 16) >> (signal.SIGTERM - 1) & 1
 
     until(catches_sigterm)
     process.terminate()
-    assert "interrupted; what is trained is kept, the same command goes on" in end(process, 143, timeout=10).err
+    assert (
+        "interrupted; what is trained is kept, the same command goes on"
+        in end(process, 143, timeout=10).err
+    )
     assert listing(root) == before
 
 
 def test_a_worker_within_the_sweeps_own_process_is_interrupted_too(root):
     begun = mid_training(root, "-m", *SLOW, SEEDS, "hydra/launcher=basic")
     os.kill(begun.process.pid, signal.SIGTERM)
-    assert f"0 of 3 runs are trained, nothing is lost; {GO_ON}" in end(begun.process, 143, timeout=20).err
+    assert (
+        f"0 of 3 runs are trained, nothing is lost; {GO_ON}"
+        in end(begun.process, 143, timeout=20).err
+    )
     assert ends(root) == {"killed"}
 
 
@@ -148,7 +170,8 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     checkpoint.write_bytes(content)
 
     ended = run(root, *SLOW, "seed=0")
-    told = "seed=0: checkpoint could not be used (damaged, or another run's); it went on from epoch 1\n"
+    told = "seed=0: checkpoint could not be used (damaged, or another run's);"
+    told += " it went on from epoch 1\n"
     assert ended.err.endswith(told) and ended.err.count("\n") == 1
     shown = [line.partition(",")[0] for line in ended.out.splitlines() if line.startswith("epoch")]
     assert shown == [f"epoch: {n}" for n in (1, 2, 3)]
@@ -159,7 +182,8 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
 
 
 @pytest.mark.parametrize(
-    ("launcher", "send"), [("cores", os.killpg), pytest.param("submitit_local", os.kill, marks=pytest.mark.long)]
+    ("launcher", "send"),
+    [("cores", os.killpg), pytest.param("submitit_local", os.kill, marks=pytest.mark.long)],
 )
 def test_a_second_ctrl_c_ends_a_sweep_at_once_though_a_worker_hangs(root, launcher, send):
     begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2", f"hydra/launcher={launcher}")
@@ -174,8 +198,12 @@ def test_a_second_ctrl_c_ends_a_sweep_at_once_though_a_worker_hangs(root, launch
 
 
 def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undisturbed, root):
-    begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2", "runner.checkpoint_every_s=0")
-    until(lambda: list((root / "state").glob("*/checkpoint")))  # written a moment after the epoch's line
+    begun = mid_training(
+        root, "-m", *SLOW, SEEDS, "runner.workers=2", "runner.checkpoint_every_s=0"
+    )
+    until(
+        lambda: list((root / "state").glob("*/checkpoint"))
+    )  # written a moment after the epoch's line
     os.kill(begun.process.pid, signal.SIGKILL)
     begun.process.communicate()
     all_gone(begun.pids)
@@ -186,8 +214,8 @@ def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undis
 @LAUNCHERS
 def test_workers_that_have_only_just_been_started_end_with_a_sweep_that_is_killed(root, launcher):
     process = start(root, "-m", *SLOW, SEEDS, "runner.workers=2", f"hydra/launcher={launcher}")
-    # The guard, two workers, which have run no line of ours yet, and two trackers of shared memory or, of submitit,
-    # two processes that watch over them.
+    # The guard, two workers, which have run no line of ours yet, and two trackers of shared memory
+    # or, of submitit, two processes that watch over them.
     until(lambda: len(descendants(process.pid)) >= 5)
     pids = descendants(process.pid)
     process.kill()
@@ -200,7 +228,9 @@ def test_workers_that_have_only_just_been_started_end_with_a_sweep_that_is_kille
     ("launcher", "how"),
     [("cores", ", SIGKILL(-9)"), pytest.param("submitit_local", "", marks=pytest.mark.long)],
 )
-def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undisturbed, root, launcher, how):
+def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(
+    undisturbed, root, launcher, how
+):
     begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2", f"hydra/launcher={launcher}")
     pid, key = next(iter(until(lambda: workers_of(root)).items()))
     os.kill(pid, signal.SIGKILL)
@@ -213,22 +243,29 @@ def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(undistu
     one = stored_by_key(Root(root).database)[key]
     assert (one.status, one.tags["status"], one.tags["cause"]) == ("FAILED", "failed", cause)
     others = {k: found for k, found in journals(root).items() if k != key}
-    assert {k: result for k, result in results(root, others).items()} == {k: undisturbed[k] for k in others}
+    assert {k: result for k, result in results(root, others).items()} == {
+        k: undisturbed[k] for k in others
+    }
     goes_on_to(undisturbed, root)
     assert {k: found for k, found in journals(root).items() if k != key} == others
 
 
 @pytest.mark.long
-def test_a_worker_that_is_told_of_its_jobs_end_writes_a_checkpoint_and_another_goes_on(undisturbed, root):
+def test_a_worker_that_is_told_of_its_jobs_end_writes_a_checkpoint_and_another_goes_on(
+    undisturbed, root
+):
     uri = f"tracking.uri={address.sqlite_uri(Root(root).database)}"
     words = ("-m", *SLOW, SEEDS, "hydra/launcher=submitit_local", "runner.workers=1", uri)
     begun = mid_training(root, *words)
     (jobs,) = (root / "state").glob("sweeps/*/*.jobs")
     pickles = [path.read_bytes() for path in jobs.rglob("*.pkl")]
-    assert pickles and not any(b"mlflow.db" in pickle for pickle in pickles), "a store's address may hold a password"
+    assert pickles and not any(b"mlflow.db" in pickle for pickle in pickles), (
+        "a store's address may hold a password"
+    )
     assert jobs.stat().st_mode & 0o777 == 0o700
     watchers = []
-    # The first is what submitit has the job queued again for; of the second it knows nothing, and the job is over.
+    # The first is what submitit has the job queued again for; of the second it knows nothing, and
+    # the job is over.
     for number in (signal.SIGUSR2, signal.SIGUSR1):
         (pid,) = until(lambda: workers_of(root))
         watchers.append(parent(pid))

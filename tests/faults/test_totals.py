@@ -1,4 +1,5 @@
-"""A sweep's exit code and the totals that it prints are those of its journals and of the store; nothing is trained."""
+"""A sweep's exit code and the totals that it prints are those of its journals and of the store;
+nothing is trained."""
 
 import contextlib
 import io
@@ -98,7 +99,9 @@ def swept(cells, ends, refused, interrupted):
     client = Client()
     with tempfile.TemporaryDirectory() as folder:
         root = Root(Path(folder))
-        plan, _ = grid.plan(cells, lambda of: ("digits", CATALOGUE["digits"].sha256), "cpu", ["the command"])
+        plan, _ = grid.plan(
+            cells, lambda of: ("digits", CATALOGUE["digits"].sha256), "cpu", ["the command"]
+        )
         client.refused = {plan.runs[place].name for place in refused}
 
         def workers(path, launch, n_workers):
@@ -133,7 +136,9 @@ def swept(cells, ends, refused, interrupted):
             prepared = Prepared(cells.cells[0].config, root, plan, 0, journals, None, 2, plan.runs)
             code = summary.conclude(prepared, sweep.train(prepared, workers))
     parent, *runs = sorted(client.runs.values(), key=lambda run: run.data.tags["kind"] != "sweep")
-    return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue(), parent=parent, runs=runs)
+    return SimpleNamespace(
+        code=code, out=out.getvalue(), err=err.getvalue(), parent=parent, runs=runs
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -145,7 +150,9 @@ def swept(cells, ends, refused, interrupted):
 @example(["done"] * 5 + ["failed"], {0, 1}, None)
 @example(["done"] * 6, set(), None)
 @example(["done"] * 6, {3}, None)
-def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(cells, ends, refused, interrupted):
+def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(
+    cells, ends, refused, interrupted
+):
     if interrupted is None and "failed" not in ends:
         ends = ["done" if end in ("killed", None) else end for end in ends]
     found, n = swept(cells, ends, refused, interrupted), Counter(ends)
@@ -159,35 +166,53 @@ def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(cells, 
     states = {"done": "FINISHED", "diverged": "FAILED", "failed": "FAILED", "killed": "KILLED"}
     for run in found.runs:
         assert run.info.status == states[run.data.tags["status"]]
-        assert (run.data.tags.get("complete") == "1") == (run.data.tags["status"] in ("done", "diverged"))
+        assert (run.data.tags.get("complete") == "1") == (
+            run.data.tags["status"] in ("done", "diverged")
+        )
     assert Counter(run.data.tags["status"] for run in found.runs) <= n
     if not refused:
         assert Counter(run.data.tags["status"] for run in found.runs) == n - Counter({None: N_RUNS})
-        assert found.parent.info.status == ("KILLED" if interrupted else "FAILED" if n["failed"] else "FINISHED")
+        assert found.parent.info.status == (
+            "KILLED" if interrupted else "FAILED" if n["failed"] else "FINISHED"
+        )
 
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in found.out.splitlines() if "│" in line]
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in found.out.splitlines()
+        if "│" in line
+    ]
     assert [sum(map(int, column)) for column in list(zip(*rows, strict=True))[-3:]] == [
         n["done"], n["failed"], n["diverged"]
     ]  # fmt: skip
     assert found.err.count("runner: failed: ") == n["failed"]
     told = f"{n_behind} runs are" if n_behind > 1 else "1 run is" if n_behind else "how it ended is"
     is_behind = any(ends[place] for place in refused)
-    assert is_behind == (f"runner: {told} kept in " in found.err) == ("not in MLflow yet" in found.err)
+    assert (
+        is_behind == (f"runner: {told} kept in " in found.err) == ("not in MLflow yet" in found.err)
+    )
     if interrupted:
         assert f"interrupted; {n_trained} of {N_RUNS} runs are trained" in found.err
     elif n["failed"]:
         assert f"{n['failed']} of {N_RUNS} runs failed" in found.err
-        assert (n_trained + n["failed"] < N_RUNS) == (f"stopped the sweep; {n_trained} are" in found.err)
+        assert (n_trained + n["failed"] < N_RUNS) == (
+            f"stopped the sweep; {n_trained} are" in found.err
+        )
     assert (f"{n_trained} of {N_RUNS} runs trained and stored" in found.out) == (code == 0)
     assert ("are stored" in found.err) <= (n_behind == 0)
 
 
-def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prints(cells, tmp_path, capsys):
+def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prints(
+    cells, tmp_path, capsys
+):
     made, _ = grid.plan(cells, lambda of: ("digits", CATALOGUE["digits"].sha256), "cpu", [])
     knob, value = "model.options.name", "\x1b[31m[/b] [red]:smile:"
-    plan = replace(made, swept={knob: [value]}, runs=[replace(run, knobs={knob: value}) for run in made.runs])
+    plan = replace(
+        made, swept={knob: [value]}, runs=[replace(run, knobs={knob: value}) for run in made.runs]
+    )
     journals = Journals(Root(tmp_path), [run.run_key for run in plan.runs])
-    summary.announce(Prepared(cells.cells[0].config, journals.root, plan, 0, journals, None, 1, plan.runs))
+    summary.announce(
+        Prepared(cells.cells[0].config, journals.root, plan, 0, journals, None, 1, plan.runs)
+    )
     summary.print_table(plan, journals)
     said = capsys.readouterr().out
     assert said.count("?[31m[/b] [red]:smile:") == 1 + len(plan.cells) and "\x1b" not in said

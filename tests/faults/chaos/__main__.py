@@ -1,4 +1,5 @@
-"""`make chaos`: kill sweeps again and again; the table of what was lost, and exit code 1 if anything was."""
+"""`make chaos`: kill sweeps again and again; the table of what was lost, and exit code 1 if
+anything was."""
 
 import argparse
 import json
@@ -21,15 +22,21 @@ from runner.state.root import Root
 def main():
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0, help="of what is killed when (default: %(default)s)")
-    parser.add_argument("--peer", action="store_true", help="the plain Hydra and MLflow script as well")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of what is killed when (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--peer", action="store_true", help="the plain Hydra and MLflow script as well"
+    )
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {arguments.seed}, in {folder}", flush=True)
     make_store(folder)
     subjects = [Runner, PlainScript] if arguments.peer else [Runner]
-    all_figures = [under_fire(subject, folder, arguments.seed, arguments.kills) for subject in subjects]
+    all_figures = [
+        under_fire(subject, folder, arguments.seed, arguments.kills) for subject in subjects
+    ]
     print(table(all_figures))
     if arguments.out:
         content = [vars(figures) for figures in all_figures]
@@ -46,7 +53,8 @@ def main():
 
 
 def under_fire(subject, folder, seed, n_kills):
-    """The figures of two harnesses side by side, each with half of the kills: a start is busy on one core."""
+    """The figures of two harnesses side by side, each with half of the kills: a start is busy on
+    one core."""
     # Once each in the short tier, five times in that of 600 kills.
     points = [*subject.points] * max(1, n_kills // 120)
 
@@ -54,7 +62,9 @@ def under_fire(subject, folder, seed, n_kills):
         place = folder / f"{subject.__name__.lower()} {number}"
         place.mkdir()
         kills = n_kills // 2 + n_kills % 2 * number
-        return Harness(subject(Root(folder).database), place, 2 * seed + number, kills, points[number::2]).run()
+        return Harness(
+            subject(Root(folder).database), place, 2 * seed + number, kills, points[number::2]
+        ).run()
 
     with ThreadPoolExecutor(2) as pool:
         figures = reduce(operator.add, pool.map(half, range(2)))

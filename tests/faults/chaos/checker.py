@@ -1,4 +1,5 @@
-"""What must hold of a sweep that was killed again and again: one function an invariant, which yields what breaks it."""
+"""What must hold of a sweep that was killed again and again: one function an invariant, which
+yields what breaks it."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ from commands import query
 
 from chaos.figures import Figures
 
-#: The lines that tests/support/faulty writes begin with a digit of the seed for an epoch, and so for a second process.
+#: The lines that tests/support/faulty writes begin with a digit of the seed for an epoch, and so
+#: for a second process.
 EPOCH = tuple(str(digit).encode() for digit in range(10))
 SECOND_PROCESS = b"!"
 
@@ -56,7 +58,9 @@ class Evidence:
 
 def judge(evidence, invariants):
     """What is wrong, in words, each with the name of its invariant."""
-    return [f"{invariant.__name__}: {what}" for invariant in invariants for what in invariant(evidence)]
+    return [
+        f"{invariant.__name__}: {what}" for invariant in invariants for what in invariant(evidence)
+    ]
 
 
 # At any moment, others at work or not.

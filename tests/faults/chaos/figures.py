@@ -68,7 +68,9 @@ class Figures:
             "runs there twice": self.duplicate_runs,
             "runs left RUNNING": self.left_running,
             "rows of metrics missing, twice": f"{self.missing_rows}, {self.duplicate_rows}",
-            "runs equal bit for bit to undisturbed ones": f"{self.runs_equal} of {self.runs_compared}",
+            "runs equal bit for bit to undisturbed ones": (
+                f"{self.runs_equal} of {self.runs_compared}"
+            ),
             "reports equal byte for byte": f"{self.reports_equal} of {self.reports_compared}",
             "two writers on one run": self.two_writers,
             "stores that fail SQLite's integrity check": self.broken_stores,
@@ -86,5 +88,7 @@ def table(all_figures):
     names = " | ".join(figures.subject for figures in all_figures)
     lines = [f"| seed {all_figures[0].seed} | {names} |", "| --- " * (len(all_figures) + 1) + "|"]
     for name in all_figures[0].rows():
-        lines.append(f"| {name} | {' | '.join(str(figures.rows()[name]) for figures in all_figures)} |")
+        lines.append(
+            f"| {name} | {' | '.join(str(figures.rows()[name]) for figures in all_figures)} |"
+        )
     return "\n".join(lines)

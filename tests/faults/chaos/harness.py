@@ -1,4 +1,5 @@
-"""The loop: starts sweeps, has them killed, has what is left judged, until so many kills are done."""
+"""The loop: starts sweeps, has them killed, has what is left judged, until so many kills are
+done."""
 
 import contextlib
 import os
@@ -91,7 +92,9 @@ class Harness:
         self._judge(checker.AT_REST)
         if exit_code != 0:
             return False
-        self.figures.longest_recovery_s = max(self.figures.longest_recovery_s, time.monotonic() - begun)
+        self.figures.longest_recovery_s = max(
+            self.figures.longest_recovery_s, time.monotonic() - begun
+        )
         self._at_the_end()
         return True
 
@@ -121,7 +124,8 @@ class Harness:
         return max([self._wait(process) for process in commands])
 
     def _command_to_a_point(self, point):
-        """A command that is to die at a named point; where it does not come by, it is an undisturbed one."""
+        """A command that is to die at a named point; where it does not come by, it is an
+        undisturbed one."""
         once = self.folder / f"died at {point} ({self.figures.points[point] + 1})"
         armed = self.nemesis.arm(point, self.root, once)
         if point.startswith("report_"):

@@ -1,4 +1,5 @@
-"""What is killed, and when: a kind of kill at a random moment, or a process at a point that the code names."""
+"""What is killed, and when: a kind of kill at a random moment, or a process at a point that the
+code names."""
 
 import contextlib
 import os
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 
 from commands import is_alive
 
-#: How often each kind of kill is drawn: everything at once, the sweep's process alone, one worker, polite requests.
+#: How often each kind of kill is drawn: everything at once, the sweep's process alone, one worker,
+#: polite requests.
 KINDS = {"group": 55, "parent": 15, "worker": 10, "SIGTERM": 10, "SIGINT": 10}
 #: The same for a sweep that logs to a server: the server is killed half of the time.
 SERVED = KINDS | {"server": 100}
@@ -30,7 +32,8 @@ class Kill:
     kind: str
     #: How many commands are started at once.
     n_commands: int
-    #: Whether the moment is counted from the first epoch that the commands record, else from their start.
+    #: Whether the moment is counted from the first epoch that the commands record, else from their
+    #: start.
     in_training: bool
     after_s: float
 
@@ -66,7 +69,8 @@ class Nemesis:
         return Kill(kind, n_commands, in_training, after_s)
 
     def wait(self, kill, root, process, look):
-        """Return at the moment of the kill, or when the process has ended; call `look` now and then."""
+        """Return at the moment of the kill, or when the process has ended; call `look` now and
+        then."""
         n_before = self.subject.n_recorded(root)
         begun = looked = time.monotonic()
         end = begun + (_PATIENCE_S if kill.in_training else kill.after_s)
@@ -102,22 +106,26 @@ class Nemesis:
     # Named points.
 
     def next_point(self):
-        """The point that the next start is to die at; None when all are visited. Nothing is served meanwhile."""
+        """The point that the next start is to die at; None when all are visited. Nothing is served
+        meanwhile."""
         return self.points.pop(0) if self.points and not self.subject.server else None
 
     def arm(self, point, root, once):
-        """The environment in which a process dies at the point; `once` is a file that the first one to die makes."""
+        """The environment in which a process dies at the point; `once` is a file that the first one
+        to die makes."""
         if point == "store_init_half":
             for path in root.glob("mlflow.db*"):
                 path.unlink()
         return {"RUNNER_KILL_AT": point, "RUNNER_KILL_ONCE": str(once)}
 
     def passed_by(self, point, died):
-        """Take note of a start that was to die at a point; whether too many in a row did not come by it."""
+        """Take note of a start that was to die at a point; whether too many in a row did not come
+        by it."""
         if died:
             self._missed[point] = 0
             return False
-        # What the point is in was done earlier in this sweep: the first start of the next one will come by.
+        # What the point is in was done earlier in this sweep: the first start of the next one will
+        # come by.
         self._missed[point] += 1
         self.points.insert(0, point)
         return self._missed[point] >= _MAX_MISSED

@@ -1,4 +1,5 @@
-"""What is run: this project's sweep, and a plain Hydra and MLflow script that trains the same networks."""
+"""What is run: this project's sweep, and a plain Hydra and MLflow script that trains the same
+networks."""
 
 import json
 import shutil
@@ -20,7 +21,13 @@ from runner.state.root import Root
 
 CHANNELS, SEEDS, N_EPOCHS, N_WORKERS = (1, 2, 3), (0, 1), 6, 2
 N_RUNS = len(CHANNELS) * len(SEEDS)
-SMALL = ("data=mnist5k", "model.hidden_size=16", "model.channels=1,2,3", "seed=0,1", f"train.epochs={N_EPOCHS}")
+SMALL = (
+    "data=mnist5k",
+    "model.hidden_size=16",
+    "model.channels=1,2,3",
+    "seed=0,1",
+    f"train.epochs={N_EPOCHS}",
+)
 
 
 @dataclass(frozen=True)
@@ -71,12 +78,24 @@ class Runner:
         return Root(root).database
 
     def line(self, root):
-        words = ["runner.checkpoint_every_s=0", f"runner.workers={N_WORKERS}", f"runner.root={quoted(root)}"]
+        words = [
+            "runner.checkpoint_every_s=0",
+            f"runner.workers={N_WORKERS}",
+            f"runner.root={quoted(root)}",
+        ]
         words += [f"tracking.uri={self.server.uri}"] if self.server else []
         return [sys.executable, "-m", "runner", "-m", *SMALL, *words]
 
     def report_line(self, root):
-        return [sys.executable, "-m", "analysis", "--root", str(root), "--out", str(root.with_suffix(".report"))]
+        return [
+            sys.executable,
+            "-m",
+            "analysis",
+            "--root",
+            str(root),
+            "--out",
+            str(root.with_suffix(".report")),
+        ]
 
     def environment(self, root):
         # What MLflow's client does between its tries is not what is tested.
@@ -100,7 +119,9 @@ class Runner:
         if not self.database(root).exists():
             return []
         return [
-            StoredRun(run.name, run.tags["run_key"], run.status, run.tags.get("complete") == "1", run.rows)
+            StoredRun(
+                run.name, run.tags["run_key"], run.status, run.tags.get("complete") == "1", run.rows
+            )
             for run in stored(self.database(root))
         ]
 
@@ -113,14 +134,21 @@ class Runner:
 
     def left(self, root):
         """Files that nobody will need again."""
-        return [path for path in root.rglob("*") if ".tmp" in path.name or path.name.startswith("checkpoint")]
+        return [
+            path
+            for path in root.rglob("*")
+            if ".tmp" in path.name or path.name.startswith("checkpoint")
+        ]
 
     def results(self, root):
-        """Run key -> its numbers and files in state/, and in MLflow: all that has to be equal bit for bit."""
+        """Run key -> its numbers and files in state/, and in MLflow: all that has to be equal bit
+        for bit."""
         in_store = {}
         for run in stored(self.database(root)):
             artifacts = Path(url2pathname(urlsplit(run.uri).path))
-            rows = [(metric, step, value) for metric, step, value, _ in run.rows if metric not in TIMES]
+            rows = [
+                (metric, step, value) for metric, step, value, _ in run.rows if metric not in TIMES
+            ]
             # config.json names the root, too.
             paths = [artifacts / name for name in ("weights.npz", "test_correct.npy")]
             files = [path.read_bytes() for path in paths if path.exists()]
@@ -128,13 +156,15 @@ class Runner:
         return {key: (in_state, in_store.get(key)) for key, in_state in results(root).items()}
 
     def report(self, root):
-        """The frames of a report that was written: each claim and each contrast, with every number."""
+        """The frames of a report that was written: each claim and each contrast, with every
+        number."""
         folder = root.with_suffix(".report")
         return {name: (folder / name).read_bytes() for name in ("claims.csv", "contrasts.csv")}
 
 
 class PlainScript:
-    """benchmarks/plain: the same training under Hydra's joblib launcher, logged by MLflow's fluent calls."""
+    """benchmarks/plain: the same training under Hydra's joblib launcher, logged by MLflow's fluent
+    calls."""
 
     name = "plain Hydra and MLflow"
     points = ()
@@ -158,11 +188,24 @@ class PlainScript:
 
     def line(self, root):
         words = [f"channels={','.join(map(str, CHANNELS))}", f"seed={','.join(map(str, SEEDS))}"]
-        words += [f"epochs={N_EPOCHS}", f"root={quoted(root)}", f"hydra.sweep.dir={quoted(root / 'hydra')}"]
-        return [sys.executable, "-m", "benchmarks.plain", "-m", *words, f"hydra.launcher.n_jobs={N_WORKERS}"]
+        words += [
+            f"epochs={N_EPOCHS}",
+            f"root={quoted(root)}",
+            f"hydra.sweep.dir={quoted(root / 'hydra')}",
+        ]
+        return [
+            sys.executable,
+            "-m",
+            "benchmarks.plain",
+            "-m",
+            *words,
+            f"hydra.launcher.n_jobs={N_WORKERS}",
+        ]
 
     def environment(self, root):
-        return environment(PYTHONPATH=FAULTY, EPOCHS_LOG=str(root.with_suffix(".epochs")), EPOCH_SLEEP="0.15")
+        return environment(
+            PYTHONPATH=FAULTY, EPOCHS_LOG=str(root.with_suffix(".epochs")), EPOCH_SLEEP="0.15"
+        )
 
     def n_recorded(self, root):
         with sqlite3.connect(self.database(root), timeout=30) as file:
@@ -175,9 +218,13 @@ class PlainScript:
 
     def stored(self, root):
         database, parameters, rows = self.database(root), self._parameters(root), {}
-        for uuid, *row in query(database, "select run_uuid, key, step, value from metrics order by key, step"):
+        for uuid, *row in query(
+            database, "select run_uuid, key, step, value from metrics order by key, step"
+        ):
             rows.setdefault(uuid, []).append(tuple(row))
-        runs = query(database, "select run_uuid, name, status from runs where lifecycle_stage = 'active'")
+        runs = query(
+            database, "select run_uuid, name, status from runs where lifecycle_stage = 'active'"
+        )
         return [
             StoredRun(name, parameters.get(uuid), status, status == "FINISHED", rows.get(uuid, []))
             for uuid, name, status in runs
@@ -185,7 +232,9 @@ class PlainScript:
 
     def _parameters(self, root):
         parameters = {}
-        for uuid, key, value in query(self.database(root), "select run_uuid, key, value from params"):
+        for uuid, key, value in query(
+            self.database(root), "select run_uuid, key, value from params"
+        ):
             parameters.setdefault(uuid, {})[key] = value
         return {uuid: json.dumps(values, sort_keys=True) for uuid, values in parameters.items()}
 
