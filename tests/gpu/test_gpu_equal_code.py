@@ -1,4 +1,4 @@
-"""On the emulated card (`make test-card`), the code of today computes the numbers of version 1, bit for bit."""
+"""On the emulated GPU (`make test-card`), this code has the numbers of version 1, bit for bit."""
 
 import os
 
@@ -15,14 +15,16 @@ pytestmark = [
     pytest.mark.usefixtures("hydra_is_started"),
     pytest.mark.skipif(
         "emulated" not in os.environ.get("PYTHONPATH", ""),
-        reason="version 1 was recorded on the emulated card, and a real one rounds otherwise",
+        reason="version 1 was recorded on the emulated GPU; a real one rounds differently",
     ),
 ]
 RUNS = RECORDED["runs_on_the_emulated_card"]
 
 
 @pytest.mark.parametrize("recorded", RUNS, ids=name_of)
-def test_a_run_has_the_weights_and_the_metrics_of_version_1(recorded, tmp_path, capsys, monkeypatch):
+def test_a_run_has_the_weights_and_the_metrics_of_version_1(
+    recorded, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(fingerprint, "code_name", lambda device: CODE_OF_VERSION_1)
     root = Root(tmp_path)
     run = planned(recorded, root, device="gpu")
