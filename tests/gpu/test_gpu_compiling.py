@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.engine.gpu import convolution, module, narrow
+from runner.engine.gpu import convolution, linear, module
 from runner.engine.gpu.batches import STATE
 from runner.engine.gpu.module import SOURCE
 
@@ -80,7 +80,7 @@ def test_kernels_and_python_agree_on_their_constants():
         "THREADS": module.THREADS,
         "CHANNELS": convolution._CHANNELS,
         "SLICES": convolution._SLICES,
-        "NARROW": narrow._NARROW,
+        "NARROW": linear._NARROW,
         "CLOSED": 4,  # runner/engine/cpu/pool.py
     }
     assert defined == of_python

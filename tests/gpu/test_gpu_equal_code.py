@@ -1,4 +1,4 @@
-"""On the emulated GPU (`make test-card`) this code computes version 1's numbers, bit for bit."""
+"""On the emulated GPU (`make test-card`), this code has the numbers of version 1, bit for bit."""
 
 import os
 
@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.usefixtures("hydra_is_started"),
     pytest.mark.skipif(
         "emulated" not in os.environ.get("PYTHONPATH", ""),
-        reason="version 1 was recorded on the emulated card, and a real one rounds otherwise",
+        reason="version 1 was recorded on the emulated GPU; a real one rounds differently",
     ),
 ]
 RUNS = RECORDED["runs_on_the_emulated_card"]

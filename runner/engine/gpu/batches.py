@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.engine.device import Array
+
 #: `struct State` of kernels.cu.
 STATE = np.dtype(
     [
@@ -55,7 +57,7 @@ class Results:
         self._starts, self._lengths = [0, *stops[:-1]], lengths
         self._bytes = cupy.zeros(stops[-1], dtype=cupy.uint8)
 
-    def part(self, i: int) -> tuple[Any, Any]:
+    def part(self, i: int) -> tuple[Array, Array]:
         """State and per-image results of one pass, on the GPU.
 
         uint8, of shapes (STATE.itemsize,) and (n_images,).
@@ -97,10 +99,10 @@ class Batches:
     def __init__(
         self,
         phase: Phase,
-        images: Any,
-        labels: Any,
+        images: Array,
+        labels: Array,
         batch_size: int,
-        results: tuple[Any, Any] | None = None,
+        results: tuple[Array, Array] | None = None,
     ) -> None:
         import cupy
 
@@ -135,6 +137,6 @@ class Batches:
         """Set the learning rate of each batch, ndarray of shape (n_batches,)."""
         self._set(self.learning_rates, rates.astype(np.float32))
 
-    def _set(self, array: Any, values: NDArray[Any]) -> None:
+    def _set(self, array: Array, values: NDArray[Any]) -> None:
         self._sources.append(values)
         array.set(values)

@@ -11,6 +11,8 @@ import functools
 import weakref
 from typing import Any
 
+from runner.engine.device import Array
+
 _OPERATION = {False: 0, True: 1}  # CUBLAS_OP_N, CUBLAS_OP_T
 _DEFAULT_MATH, _TF32_MATH = 0, 3
 _NOT_INITIALIZED, _ALLOC_FAILED = 1, 3
@@ -57,7 +59,7 @@ class Blas:
         )
 
     def product(
-        self, a: Any, b: Any, out: Any, transpose_a: bool = False, transpose_b: bool = False
+        self, a: Array, b: Array, out: Array, transpose_a: bool = False, transpose_b: bool = False
     ) -> None:
         """Fill `out` with op(a) @ op(b), float32 in C order.
 
@@ -89,12 +91,12 @@ class Blas:
             raise BlasError(f"a call of cuBLAS failed with status {status}")
 
 
-def _matrix(array: Any) -> tuple[Any, Any]:
+def _matrix(array: Array) -> tuple[Any, Any]:
     """Address and leading dimension of a matrix."""
     return ctypes.c_void_p(array.data.ptr), ctypes.c_int(array.shape[-1])
 
 
-def _matrices(array: Any) -> tuple[Any, Any, Any]:
+def _matrices(array: Array) -> tuple[Any, Any, Any]:
     """Address, leading dimension and stride of a batch; 0 for one matrix in all products."""
     stride = array.shape[-2] * array.shape[-1] if array.ndim == 3 else 0
     return *_matrix(array), ctypes.c_longlong(stride)

@@ -1,10 +1,10 @@
 """Convolutions: a direct kernel for 3x3 on one channel, im2col and products for all others."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from runner.engine.device import Array
 from runner.engine.gpu.blas import Blas
 from runner.engine.gpu.module import blocks, launch
 
@@ -16,12 +16,12 @@ _SHARED_BYTES = (48 << 10) - 512
 _MAX_COLUMN_ELEMENTS = 1 << 26
 
 
-def is_direct(x: Any, W: Any) -> bool:
+def is_direct(x: Array, W: Array) -> bool:
     """Whether the direct kernel applies: one channel, 3x3, and a padded image of 48 KiB at most."""
     return bool(W.shape[1:] == (1, 3, 3)) and _padded_bytes(x) <= _SHARED_BYTES
 
 
-def direct(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
+def direct(x: Array, W: Array, b: Array) -> tuple[Array, Array]:
     """max-pool(relu(convolution + b)), and the index of the maximum in each window.
 
     Both are (n, out channels, height // 2, width // 2).
@@ -37,7 +37,9 @@ def direct(x: Any, W: Any, b: Any) -> tuple[Any, Any]:
     return y, winners
 
 
-def direct_gradients(x: Any, winners: Any, gy: Any, gW: Any, gb: Any, tickets: Any) -> None:
+def direct_gradients(
+    x: Array, winners: Array, gy: Array, gW: Array, gb: Array, tickets: Array
+) -> None:
     """Fill gW and gb for `direct`; `tickets` int32 (out channels,) are 0 before and after."""
     import cupy
 
@@ -49,7 +51,7 @@ def direct_gradients(x: Any, winners: Any, gy: Any, gW: Any, gb: Any, tickets: A
     )
 
 
-def product(blas: Blas, x: Any, W: Any) -> Any:
+def product(blas: Blas, x: Array, W: Array) -> Array:
     """The convolution of x with W, (n, out channels, height, width)."""
     import cupy
 
@@ -62,7 +64,7 @@ def product(blas: Blas, x: Any, W: Any) -> Any:
     return z
 
 
-def gradients(blas: Blas, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
+def gradients(blas: Blas, x: Array, W: Array, gz: Array, gW: Array, want_gx: bool) -> Array | None:
     """Fill gW from gz, the gradient of `product(x, W)`; return gx if `want_gx`, else None."""
     import cupy
 
@@ -88,7 +90,7 @@ def gradients(blas: Blas, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> An
     return gx
 
 
-def bias_relu(z: Any, b: Any) -> None:
+def bias_relu(z: Array, b: Array) -> None:
     """Replace z (n, channels, height, width) by relu(z + b)."""
     n_pixels = z.shape[2] * z.shape[3]
     launch(
@@ -102,7 +104,7 @@ def bias_relu(z: Any, b: Any) -> None:
     )
 
 
-def relu_gradients(gy: Any, y: Any, gb: Any, tickets: Any) -> Any:
+def relu_gradients(gy: Array, y: Array, gb: Array, tickets: Array) -> Array:
     """The gradient of z from that of y = relu(z + b); fills gb (channels,) with that of b.
 
     `tickets` int32 (channels,) are 0 before and after.
@@ -115,7 +117,7 @@ def relu_gradients(gy: Any, y: Any, gb: Any, tickets: Any) -> Any:
     return gz
 
 
-def bias_relu_pool(z: Any, b: Any) -> tuple[Any, Any]:
+def bias_relu_pool(z: Array, b: Array) -> tuple[Array, Array]:
     """max-pool(relu(z + b)) for z (n, channels, height, width), and the index of each maximum."""
     import cupy
 
@@ -127,7 +129,9 @@ def bias_relu_pool(z: Any, b: Any) -> tuple[Any, Any]:
     return y, winners
 
 
-def pool_gradients(gy: Any, winners: Any, shape: tuple[int, ...], gb: Any, tickets: Any) -> Any:
+def pool_gradients(
+    gy: Array, winners: Array, shape: tuple[int, ...], gb: Array, tickets: Array
+) -> Array:
     """The gradient of z, of this shape, from that of `bias_relu_pool`; fills gb.
 
     `tickets` as for `relu_gradients`.
@@ -141,7 +145,7 @@ def pool_gradients(gy: Any, winners: Any, shape: tuple[int, ...], gb: Any, ticke
     return gz
 
 
-def _channel_sums(gz: Any, gb: Any, tickets: Any) -> None:
+def _channel_sums(gz: Array, gb: Array, tickets: Array) -> None:
     import cupy
 
     partials = cupy.empty(len(gb) * _SLICES, dtype=gz.dtype)
@@ -149,7 +153,7 @@ def _channel_sums(gz: Any, gb: Any, tickets: Any) -> None:
     launch("channel_sums", (len(gb), _SLICES), gz, *numbers, partials, tickets, gb)
 
 
-def _chunks(x: Any, W: Any) -> Iterator[tuple[slice, Any]]:
+def _chunks(x: Array, W: Array) -> Iterator[tuple[slice, Array]]:
     """The images in slices, with memory for the columns of each slice.
 
     Columns are (images, in channels * k * k, height * width).
@@ -164,10 +168,10 @@ def _chunks(x: Any, W: Any) -> Iterator[tuple[slice, Any]]:
         yield images, columns[: images.stop - first]
 
 
-def _im2col(x: Any, W: Any, columns: Any) -> None:
+def _im2col(x: Array, W: Array, columns: Array) -> None:
     numbers = np.int64(columns.size), *(np.int32(i) for i in (*x.shape[1:], W.shape[2]))
     launch("im2col", blocks(columns.size), x, *numbers, columns)
 
 
-def _padded_bytes(x: Any) -> int:
+def _padded_bytes(x: Array) -> int:
     return int((x.shape[2] + 2) * (x.shape[3] + 2) * 4)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from runner.engine.device import Array
 from runner.engine.dezero import Variable
 from runner.engine.fast import Fast
 from runner.engine.gpu.epoch import GpuLoop
@@ -30,13 +31,13 @@ class FastOnGpu(Fast):
         self._cupy, self.graph = cupy, graph
         self._one = Variable(self.kernels.one)
 
-    def loss(self, y: Any, t: Any) -> tuple[Any, Any]:
+    def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         loss, correct = super().loss(y, t)
         # DeZero would make a new array, which `is_one` could only recognise by a copy to the host.
         loss.grad = self._one
         return loss, correct
 
-    def asarray(self, array: Any) -> Any:
+    def asarray(self, array: Array) -> Array:
         return self._cupy.asarray(array)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
@@ -45,7 +46,7 @@ class FastOnGpu(Fast):
     def to_device(self, model: Any) -> None:
         model.to_gpu()
 
-    def warm_up(self, model: Any, optimizer: Any, x: Any, t: Any) -> None:
+    def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
         with self.kernels.on_stream():
             super().warm_up(model, optimizer, x, t)
             self.kernels.stream.synchronize()

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from runner.engine.device import LEFT_POOLS, is_on_cpu
-from runner.engine.gpu import convolution, narrow
+from runner.engine.device import LEFT_POOLS, Array, is_on_cpu
+from runner.engine.gpu import convolution, linear
 from runner.engine.gpu.batches import Batches, Phase
 from runner.engine.gpu.blas import Blas
 from runner.engine.gpu.module import blocks, launch
@@ -45,7 +45,7 @@ class Kernels:
         #: For launches that belong to no pass, such as those of a warm-up; its image is never read.
         self._no_batches = Batches(Phase.TEST, no_image, cupy.zeros(1, dtype=cupy.int32), 1)
         self._batches = self._no_batches
-        self._tickets: dict[int, Any] = {}
+        self._tickets: dict[int, Array] = {}
 
     @contextmanager
     def on_stream(self) -> Iterator[None]:
@@ -69,7 +69,7 @@ class Kernels:
     # =========================================================================
     # Batches
     # =========================================================================
-    def next_batch(self, n: int, scale: float) -> tuple[Any, Any]:
+    def next_batch(self, n: int, scale: float) -> tuple[Array, Array]:
         """The next n images, (n, channels, height, width), divided by `scale`, and labels (n,)."""
         import cupy
 
@@ -84,14 +84,14 @@ class Kernels:
         launch("gather", (n, *blocks(n_pixels)), *arrays, batches.state, *numbers, x, t)
         return x, t
 
-    def pixels(self, images: Any, rows: Any, scale: float) -> Any:
+    def pixels(self, images: Array, rows: Array, scale: float) -> Array:
         """The images of these rows as float32, divided by `scale`."""
         return images[rows].astype(np.float32) / np.float32(scale)
 
     # =========================================================================
     # Convolutions
     # =========================================================================
-    def conv_relu_pool(self, x: Any, W: Any, b: Any) -> tuple[Any, Any]:
+    def conv_relu_pool(self, x: Array, W: Array, b: Array) -> tuple[Array, Array]:
         """As `runner.engine.cpu.conv_relu_pool`."""
         if is_on_cpu(x):
             return _shaped(len(x), len(W), x.shape[2] // 2, x.shape[3] // 2), None
@@ -100,8 +100,8 @@ class Kernels:
         return convolution.bias_relu_pool(convolution.product(self.blas, x, W), b)
 
     def conv_relu_pool_gradients(
-        self, x: Any, W: Any, winners: Any, gy: Any, gW: Any, gb: Any, want_gx: bool
-    ) -> Any:
+        self, x: Array, W: Array, winners: Array, gy: Array, gW: Array, gb: Array, want_gx: bool
+    ) -> Array | None:
         """As `runner.engine.cpu.conv_relu_pool_gradients`."""
         tickets = self._tickets_for(len(W))
         if convolution.is_direct(x, W) and not want_gx:
@@ -110,7 +110,7 @@ class Kernels:
         gz = convolution.pool_gradients(gy, winners, (len(x), len(W), *x.shape[2:]), gb, tickets)
         return convolution.gradients(self.blas, x, W, gz, gW, want_gx)
 
-    def conv_relu(self, x: Any, W: Any, b: Any) -> Any:
+    def conv_relu(self, x: Array, W: Array, b: Array) -> Array:
         """As `runner.engine.cpu.conv_relu`."""
         if is_on_cpu(x):
             return _shaped(len(x), len(W), *x.shape[2:])
@@ -119,13 +119,13 @@ class Kernels:
         return z
 
     def conv_relu_gradients(
-        self, x: Any, W: Any, y: Any, gy: Any, gW: Any, gb: Any, want_gx: bool
-    ) -> Any:
+        self, x: Array, W: Array, y: Array, gy: Array, gW: Array, gb: Array, want_gx: bool
+    ) -> Array | None:
         """As `runner.engine.cpu.conv_relu_gradients`."""
         gz = convolution.relu_gradients(gy, y, gb, self._tickets_for(len(W)))
         return convolution.gradients(self.blas, x, W, gz, gW, want_gx)
 
-    def _tickets_for(self, n: int) -> Any:
+    def _tickets_for(self, n: int) -> Array:
         """Counters, int32 (n,), all 0, by which the last of several blocks recognises itself."""
         import cupy
 
@@ -138,89 +138,83 @@ class Kernels:
     # =========================================================================
     # Linear layers
     # =========================================================================
-    def linear(self, x: Any, W: Any, b: Any) -> Any:
-        """x @ W + b: (n, n_in) by (n_in, n_out), (n_out,)."""
+    def linear(self, x: Array, W: Array, b: Array) -> Array:
+        """As `runner.engine.cpu.linear`."""
         import cupy
 
-        n_out = W.shape[1]
         if is_on_cpu(x):
-            return _shaped(len(x), n_out)
-        y = cupy.empty((len(x), n_out), dtype=x.dtype)
-        if narrow.is_narrow(W):
-            narrow.linear(x, W, b, y)
+            return _shaped(len(x), len(b))
+        y = cupy.empty((len(x), len(b)), dtype=x.dtype)
+        if linear.is_narrow(W):
+            linear.narrow(x, W, b, y)
         else:
             self.blas.product(x, W, y)
-            launch("add_bias", blocks(y.size), y, b, np.int64(y.size), np.int32(n_out))
+            linear.add_bias(y, b)
         return y
 
-    def linear_gradients(self, x: Any, W: Any, gy: Any, gW: Any, gb: Any, want_gx: bool) -> Any:
-        """Fill gW and gb; return the gradient of x, or None unless `want_gx`."""
-        if narrow.is_narrow(W):
-            return narrow.gradients(x, W, gy, gW, gb, want_gx)
-        n_out = np.int32(W.shape[1])
-        launch("row_sums", (-(-W.shape[1] // 32),), gy, np.int32(len(x)), n_out, gb)
+    def linear_gradients(
+        self, x: Array, W: Array, gy: Array, gW: Array, gb: Array, want_gx: bool
+    ) -> Array | None:
+        """As `runner.engine.cpu.linear_gradients`."""
+        if linear.is_narrow(W):
+            return linear.narrow_gradients(x, W, gy, gW, gb, want_gx)
+        linear.sum_rows(gy, gb)
         return self.product_gradients(x, W, gy, gW, want_gx)
 
     def linear_and_relu_gradients(
-        self, x: Any, W: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, gb_before: Any
-    ) -> tuple[Any, Any] | None:
+        self,
+        x: Array,
+        W: Array,
+        ratio: float | None,
+        gy: Array,
+        gW: Array,
+        gb: Array,
+        gb_before: Array,
+    ) -> tuple[Array, Array] | None:
         """`linear_gradients`, and part of `linear_relu_gradients` of the layer whose output is x.
 
         Fills gb_before as well, and returns the gradient of x and that of the input of the ReLU,
         both like x; `product_gradients` computes the rest. None when no kernel does both, for so
         many units.
         """
-        if not narrow.is_narrow(W):
+        if not linear.is_narrow(W):
             return None
-        return narrow.relu_gradients(x, W, np.float32(1.0 - (ratio or 0.0)), gy, gW, gb, gb_before)
+        return linear.narrow_and_relu_gradients(x, W, ratio, gy, gW, gb, gb_before)
 
-    def linear_relu(self, x: Any, W: Any, b: Any, draw: Draw | None) -> Any:
-        """relu(x @ W + b); with a draw, dropout: kept units are divided by the share of them."""
+    def linear_relu(self, x: Array, W: Array, b: Array, draw: Draw | None) -> Array:
+        """As `runner.engine.cpu.linear_relu`."""
         import cupy
 
         if is_on_cpu(x):
-            return _shaped(len(x), W.shape[1])
-        n_units = np.int32(W.shape[1])
-        y = cupy.empty((len(x), W.shape[1]), dtype=x.dtype)
+            return _shaped(len(x), len(b))
+        y = cupy.empty((len(x), len(b)), dtype=x.dtype)
         self.blas.product(x, W, y)
         if draw is None:
-            launch("bias_relu", blocks(y.size), y, b, np.int64(y.size), n_units)
+            linear.bias_relu(y, b)
             return y
         if self._batches is self._no_batches:
             self._batches.set_state(row=draw.first_row, time=draw.time)
-        sizes = np.int32(len(x)), n_units
-        rule = np.uint32(draw.threshold), np.float32(1.0 - draw.ratio)
-        words = [np.uint32(word) for word in (draw.layer, draw.purpose, *draw.key)]
-        position = self._batches.state, np.int32(self._batches.is_training)
-        grid = blocks(y.size // 4 + 2)
-        launch("bias_relu_dropout", grid, y, b, *sizes, *rule, *words, *position)
+        linear.bias_relu_dropout(y, b, draw, self._batches)
         return y
 
     def linear_relu_gradients(
-        self, x: Any, W: Any, y: Any, ratio: float | None, gy: Any, gW: Any, gb: Any, want_gx: bool
-    ) -> Any:
-        """Fill gW and gb; return the gradient of x, or None unless `want_gx`.
-
-        `ratio` is the dropout ratio of the forward pass, None without dropout.
-        """
-        import cupy
-
-        gz, n_units = cupy.empty_like(y), y.shape[1]
-        kept = np.float32(1.0 - (ratio or 0.0))
-        launch(
-            "relu_gradients",
-            (-(-n_units // 32),),
-            gy,
-            y,
-            kept,
-            np.int32(len(y)),
-            np.int32(n_units),
-            gz,
-            gb,
-        )
+        self,
+        x: Array,
+        W: Array,
+        y: Array,
+        ratio: float | None,
+        gy: Array,
+        gW: Array,
+        gb: Array,
+        want_gx: bool,
+    ) -> Array | None:
+        """As `runner.engine.cpu.linear_relu_gradients`."""
+        gz = linear.relu_gradients(gy, y, ratio, gb)
         return self.product_gradients(x, W, gz, gW, want_gx)
 
-    def product_gradients(self, x: Any, W: Any, gz: Any, gW: Any, want_gx: bool) -> Any:
+    def product_gradients(
+        self, x: Array, W: Array, gz: Array, gW: Array, want_gx: bool
+    ) -> Array | None:
         """Fill gW from gz, the gradient of x @ W; return that of x, or None unless `want_gx`."""
         import cupy
 
@@ -234,7 +228,7 @@ class Kernels:
     # =========================================================================
     # The loss and the optimizers
     # =========================================================================
-    def softmax_cross_entropy(self, y: Any, t: Any) -> tuple[Any, Any, Any]:
+    def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array, Array]:
         """Mean loss (0-d), correct rows (n,) bool, gradient of the loss by y (n, n_classes).
 
         Within `using`, the second one is instead the array of the whole pass, of which the rows of
@@ -254,16 +248,16 @@ class Kernels:
         launch("softmax_cross_entropy", (1,), y, t, *sizes, *outputs, is_training)
         return loss, correct.view(cupy.bool_), gradient
 
-    def is_one(self, gradient: Any) -> bool:
+    def is_one(self, gradient: Array) -> bool:
         """Whether it is the gradient that a backward pass starts with; its value is not read."""
         return gradient is self.one
 
     def adam(
         self,
-        p: Any,
-        g: Any,
-        m: Any,
-        v: Any,
+        p: Array,
+        g: Array,
+        m: Array,
+        v: Array,
         lr: float,
         beta1: float,
         beta2: float,
@@ -274,15 +268,17 @@ class Kernels:
         rests = np.float32(1 - beta1), np.float32(1 - beta2)
         self._update("adam", (p, g, m, v), lr, *rests, np.float32(eps), np.float32(decay))
 
-    def momentum(self, p: Any, g: Any, v: Any, lr: float, factor: float, decay: float) -> None:
+    def momentum(
+        self, p: Array, g: Array, v: Array, lr: float, factor: float, decay: float
+    ) -> None:
         """As `runner.engine.cpu.momentum`; within `using`, with the learning rate of the batch."""
         self._update("momentum", (p, g, v), lr, np.float32(factor), np.float32(decay))
 
-    def sgd(self, p: Any, g: Any, lr: float, decay: float) -> None:
+    def sgd(self, p: Array, g: Array, lr: float, decay: float) -> None:
         """As `runner.engine.cpu.sgd`; within `using`, with the learning rate of the batch."""
         self._update("sgd", (p, g), lr, np.float32(decay))
 
-    def _update(self, name: str, arrays: tuple[Any, ...], lr: float, *numbers: Any) -> None:
+    def _update(self, name: str, arrays: tuple[Array, ...], lr: float, *numbers: Any) -> None:
         batches, n = self._batches, arrays[0].size
         if batches is self._no_batches:
             batches.set_state(steps=1)
@@ -291,5 +287,5 @@ class Kernels:
         launch(name, blocks(n), *arrays, np.int64(n), *position, *numbers)
 
 
-def _shaped(*shape: int) -> Any:
+def _shaped(*shape: int) -> Array:
     return np.zeros(shape, dtype=np.float32)

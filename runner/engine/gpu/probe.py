@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runner.engine.device import is_out_of_memory
+from runner.engine.device import Array, is_out_of_memory
 from runner.engine.fast import Fast
 from runner.engine.gpu.batches import Batches, Phase
 from runner.engine.gpu.graph import capture_graph
@@ -10,7 +10,7 @@ from runner.engine.gpu.kernels import Kernels
 from runner.engine.loop import NO_UPDATE, step
 
 
-def why_not_capturable(model: Any, optimizer: Any, engine: Fast, x: Any, t: Any) -> str | None:
+def why_not_capturable(model: Any, optimizer: Any, engine: Fast, x: Array, t: Array) -> str | None:
     """Why a step cannot be captured, such as a function of the model that copies to the host.
 
     The step is captured with the batch (x, t) and never launched: weights and optimizer stay as
