@@ -1,4 +1,4 @@
-"""`python -m analysis [SWEEP]`: what a sweep's claims earned, in sentences on the terminal and as a report."""
+"""`python -m analysis [SWEEP]`: what a sweep's claims earned, on the terminal and as a report."""
 
 import gc
 
@@ -34,10 +34,18 @@ def main() -> None:
         nargs="?",
         help="a sweep's name, the start of its key, or its run id (default: the latest)",
     )
-    parser.add_argument("--out", type=Path, help="folder of the report (default: reports/<sweep key> under the root)")
-    parser.add_argument("--root", help="folder that holds the local store (default: the checkout, else here)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the report (default: reports/<sweep key> under the root)",
+    )
+    parser.add_argument(
+        "--root", help="folder that holds the local store (default: the checkout, else here)"
+    )
     parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
-    parser.add_argument("--experiment", default="ablations", help="MLflow experiment (default: %(default)s)")
+    parser.add_argument(
+        "--experiment", default="ablations", help="MLflow experiment (default: %(default)s)"
+    )
     given = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal without a minus sign shows its name instead of `?`.
@@ -58,7 +66,9 @@ def main() -> None:
     sys.exit(code)
 
 
-def analyse(root: Root, uri: str | None, experiment: str, sweep: str | None, out: Path | None = None) -> int:
+def analyse(
+    root: Root, uri: str | None, experiment: str, sweep: str | None, out: Path | None = None
+) -> int:
     """Decide the claims of a sweep, write the report and print the verdicts.
 
     Returns
@@ -84,7 +94,11 @@ def lines(decided: Study) -> list[str]:
         origin = sweep.claims_origin.get(decision.name, "declared")
         mark = "" if origin == "declared" else f" [{origin}]"
         claim = sentences.claim_text(decided, decision)
-        text += ["", claim.headline + mark, *(f"  {line}" for line in (claim.finding, *claim.details))]
+        text += [
+            "",
+            claim.headline + mark,
+            *(f"  {line}" for line in (claim.finding, *claim.details)),
+        ]
     text += ["", f"Under: {sentences.conditions(decided)}."]
     return [printable(line) for line in text]
 

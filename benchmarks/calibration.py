@@ -1,6 +1,7 @@
-"""How often the verdicts are wrong: made-up sweeps with known effects, decided by the analysis' functions.
+"""How often the verdicts are wrong, measured on made-up sweeps with known effects.
 
-`python -m benchmarks.calibration` prints the tables of benchmarks/README.md and writes results/calibration.json.
+`python -m benchmarks.calibration` prints the tables of benchmarks/README.md and writes
+results/calibration.json.
 """
 
 import argparse
@@ -22,8 +23,8 @@ from analysis.statistics.intervals import t_interval
 Numbers = NDArray[np.float64]
 RESULTS = Path(__file__).resolve().parent / "results" / "calibration.json"
 ALPHA = 0.05
-#: Cells (a, b) of a 2 x 2 sweep, and the contrasts of up to six claims. They share runs, as those of
-#: real sweeps do.
+#: Cells (a, b) of a 2 x 2 sweep, and the contrasts of up to six claims. They share runs, as those
+#: of real sweeps do.
 CELLS = [(0, 0), (0, 1), (1, 0), (1, 1)]
 CONTRASTS = {
     "a": [-0.5, -0.5, 0.5, 0.5],
@@ -47,8 +48,8 @@ class Row:
     spread: str
     n_seeds: int
     n_claims: int
-    #: Share of the sweeps in which one claim or more gets a verdict that names a direction, with the
-    #: margin 0, which is the hardest case.
+    #: Share of the sweeps in which one claim or more gets a verdict that names a direction, with
+    #: the margin 0, which is the hardest case.
     false_direction: float
     #: Share of the 95 % intervals of single claims that hold the true value.
     coverage: float
@@ -57,9 +58,13 @@ class Row:
 
 
 def sweeps(
-    random: np.random.Generator, n_sweeps: int, n_seeds: int, spread: list[float], distribution: str = "normal"
+    random: np.random.Generator,
+    n_sweeps: int,
+    n_seeds: int,
+    spread: list[float],
+    distribution: str = "normal",
 ) -> Numbers:
-    """A metric without any effect, shape (n_sweeps, n_seeds, n_cells), in units of a run's own noise."""
+    """A metric without any effect, shape (n_sweeps, n_seeds, n_cells), in units of its noise."""
     shape = (n_sweeps, n_seeds, len(CELLS))
     noise = random.normal(size=shape)
     if distribution == "lognormal":
@@ -68,14 +73,18 @@ def sweeps(
     return random.normal(size=(n_sweeps, n_seeds, 1)) + np.asarray(spread) * noise
 
 
-def decided(differences: Numbers, n_claims: int, margin: float = 0.0, direction: str = "either") -> tuple[str, Bounds]:
+def decided(
+    differences: Numbers, n_claims: int, margin: float = 0.0, direction: str = "either"
+) -> tuple[str, Bounds]:
     """The verdict on one of `n_claims` claims from its per-seed differences, shape (n_seeds,)."""
     alpha = ALPHA / n_claims
     bounds = Bounds(t_interval(differences, 1 - alpha), t_interval(differences, 1 - 2 * alpha))
     return verdict(bounds, direction, margin), bounds
 
 
-def without_effect(distribution: str, spread: str, n_seeds: int, n_claims: int, n_sweeps: int) -> Row:
+def without_effect(
+    distribution: str, spread: str, n_seeds: int, n_claims: int, n_sweeps: int
+) -> Row:
     """The row of one case."""
     random = np.random.default_rng([n_seeds, n_claims, len(spread), len(distribution)])
     values = sweeps(random, n_sweeps, n_seeds, SPREADS[spread], distribution)
@@ -85,14 +94,22 @@ def without_effect(distribution: str, spread: str, n_seeds: int, n_claims: int, 
         decisions = [decided(d, n_claims) for d in contrasts.T]
         directions += any(given in verdicts.DIRECTIONAL for given, _ in decisions)
         hold += all(bounds.interval.low <= 0 <= bounds.interval.high for _, bounds in decisions)
-        covered += sum(interval.low <= 0 <= interval.high for interval in map(t_interval, contrasts.T))
+        covered += sum(
+            interval.low <= 0 <= interval.high for interval in map(t_interval, contrasts.T)
+        )
     return Row(
-        distribution, spread, n_seeds, n_claims, directions / n_sweeps, covered / n_sweeps / n_claims, hold / n_sweeps
+        distribution,
+        spread,
+        n_seeds,
+        n_claims,
+        directions / n_sweeps,
+        covered / n_sweeps / n_claims,
+        hold / n_sweeps,
     )
 
 
 def with_effect(d_z: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
-    """How often a true difference of `d_z` standard deviations is found, beside what the noncentral t says."""
+    """How often a true difference of `d_z` is found, and the power by the noncentral t."""
     random = np.random.default_rng([n_seeds, int(10 * d_z)])
     values = d_z + random.normal(size=(n_sweeps, n_seeds))
     share = np.mean([decided(d, 1)[0] in verdicts.DIRECTIONAL for d in values])
@@ -101,10 +118,11 @@ def with_effect(d_z: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as Markdown: the share of false directions by the number of claims, and the coverage over all."""
+    """The rows as Markdown: the share of false directions by the number of claims, and coverage."""
     counts = sorted({row.n_claims for row in rows})
+    claims = " | ".join(f"{n} claims" for n in counts)
     lines = [
-        f"| noise | spread | seeds | {' | '.join(f'{n} claims' for n in counts)} | 95 % intervals that hold |",
+        f"| noise | spread | seeds | {claims} | 95 % intervals that hold |",
         "| --- " * (len(counts) + 4) + "|",
     ]
     for case in dict.fromkeys((row.distribution, row.spread, row.n_seeds) for row in rows):
@@ -119,16 +137,29 @@ def table(rows: list[Row]) -> str:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__)
-    parser.add_argument("--sweeps", type=int, default=10_000, help="made-up sweeps a row (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file (default: %(default)s)")
+    parser.add_argument(
+        "--sweeps", type=int, default=10_000, help="made-up sweeps a row (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, help="JSON file (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     cases = [
         (distribution, spread, n_seeds, n_claims, arguments.sweeps)
-        for distribution, spread, n_seeds, n_claims in product(DISTRIBUTIONS, SPREADS, (3, 5, 8), range(1, 7))
+        for distribution, spread, n_seeds, n_claims in product(
+            DISTRIBUTIONS, SPREADS, (3, 5, 8), range(1, 7)
+        )
     ]
     effects = [
         (d_z, n, arguments.sweeps)
-        for d_z, seeds in {0.5: (34,), 0.8: (15,), 1: (8, 10), 1.5: (5, 6), 2: (5, 8), 3: (4,)}.items()
+        for d_z, seeds in {
+            0.5: (34,),
+            0.8: (15,),
+            1: (8, 10),
+            1.5: (5, 6),
+            2: (5, 8),
+            3: (4,),
+        }.items()
         for n in seeds
     ]
     with multiprocessing.get_context("spawn").Pool() as pool:

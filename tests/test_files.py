@@ -1,4 +1,4 @@
-"""A folder that is replaced whole: what is there after a fault, and what the next replacement makes of it."""
+"""A folder that is replaced whole: what is there after a fault, and how it heals."""
 
 import multiprocessing
 import os
@@ -12,7 +12,11 @@ from runner.files import replace_folder
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def replace(folder, text):
@@ -61,7 +65,7 @@ def test_an_exception_leaves_the_folder_before_as_it_was(tmp_path, monkeypatch):
 
 
 def killed(folder, n_steps):
-    """Replace a folder and be killed after so many steps: the first rename, the second, the removal of the old one."""
+    """Replace a folder and be killed after so many steps: two renames and a removal."""
     steps = []
 
     def counted(function):
@@ -78,18 +82,26 @@ def killed(folder, n_steps):
 
 
 @pytest.mark.parametrize(
-    "n_steps, left", [(0, "out"), (1, ".old"), (2, "out")], ids=["before", "between the renames", "after"]
+    "n_steps, left",
+    [(0, "out"), (1, ".old"), (2, "out")],
+    ids=["before", "between the renames", "after"],
 )
-def test_a_killed_process_leaves_the_old_folder_or_the_new_one_and_the_next_heals_it(n_steps, left, tmp_path):
+def test_a_killed_process_leaves_the_old_folder_or_the_new_one_and_the_next_heals_it(
+    n_steps, left, tmp_path
+):
     replace(tmp_path / "out", "old")
-    process = multiprocessing.get_context("fork").Process(target=killed, args=(tmp_path / "out", n_steps))
+    process = multiprocessing.get_context("fork").Process(
+        target=killed, args=(tmp_path / "out", n_steps)
+    )
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     (there,) = [path for path in tmp_path.iterdir() if path.name.endswith(left)]
     expected = "new" if n_steps == 2 else "old"
     assert contents(there) == {"deep/page": expected}
-    assert len(list(tmp_path.iterdir())) == 2, "a half-filled folder, or the old one, lies beside it"
+    assert len(list(tmp_path.iterdir())) == 2, (
+        "a half-filled folder, or the old one, lies beside it"
+    )
 
     with pytest.raises(ZeroDivisionError), replace_folder(tmp_path / "out"):
         raise ZeroDivisionError

@@ -51,8 +51,8 @@ class Decision:
     #: Adjusted over all claims of the sweep that could be tested.
     p_holm: float = float("nan")
     interactions: list[Interaction] = field(default_factory=list)
-    #: Of a slope over three levels or more: how far each level lies off the straight line. All levels
-    #: share the claim's alpha.
+    #: Of a slope over three levels or more: how far each level lies off the straight line. All
+    #: levels share the claim's alpha.
     misfits: list[tuple[Any, Interval]] = field(default_factory=list)
     #: The knobs on which the answer depends.
     depends_on: list[str] = field(default_factory=list)
@@ -63,7 +63,11 @@ class Decision:
 
 
 def decide_all(
-    claims: dict[str, Claim], runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float = ALPHA
+    claims: dict[str, Claim],
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    cells: Cells,
+    alpha: float = ALPHA,
 ) -> list[Decision]:
     """Every claim of a sweep decided, in the order declared.
 
@@ -75,7 +79,10 @@ def decide_all(
         The share of sweeps without any effect in which one claim or more may be called supported.
     """
     share = alpha / len(claims) if claims else alpha
-    decisions = [replace(decide(claim, runs, epochs, cells, share), name=name) for name, claim in claims.items()]
+    decisions = [
+        replace(decide(claim, runs, epochs, cells, share), name=name)
+        for name, claim in claims.items()
+    ]
     tested = [place for place, decision in enumerate(decisions) if decision.bounds]
     adjusted = p_values.holm(np.array([decisions[place].p_t for place in tested]))
     for place, p in zip(tested, adjusted, strict=True):
@@ -83,7 +90,9 @@ def decide_all(
     return decisions
 
 
-def decide(claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float) -> Decision:
+def decide(
+    claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float
+) -> Decision:
     """One claim decided, with `alpha` of its own."""
     try:
         compared = contrasts.contrasts_of(claim, cells)
@@ -115,10 +124,12 @@ def numbers_of(
     Raises
     ------
     NotTestable
-        When this version does not know the metric, or a run of the contrasts did not record it or has
-        no finite number of it.
+        When this version does not know the metric, or a run of the contrasts did not record it or
+        has no finite number of it.
     """
-    members = runs[runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})]
+    members = runs[
+        runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})
+    ]
     curves = epochs[epochs["run_key"].isin(members.index)]
     try:
         absent = metrics.not_recorded(claim, curves, members.index)
@@ -127,8 +138,10 @@ def numbers_of(
     for curve, keys in absent.items():
         names = confounds.named(runs.loc[keys, "name"])
         raise NotTestable(
-            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): the version that"
-            " trained them did not have it; the same command with another runner.root trains them with"
+            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): the version"
+            " that"
+            " trained them did not have it; the same command with another runner.root trains them"
+            " with"
             " this version"
         )
     numbers = metrics.of_claim(claim, curves)
@@ -144,7 +157,8 @@ def _decide(claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: floa
     d = contrasts.per_seed(numbers, contrast.weights)
     if intervals.constant(d):
         raise NotTestable(
-            f"saturated: {contrast.label} is {d[0]:.4g} in each of {len(d)} seeds, so its variation over"
+            f"saturated: {contrast.label} is {d[0]:.4g} in each of {len(d)} seeds, so its variation"
+            " over"
             " seeds cannot be estimated"
         )
     bounds = Bounds(intervals.t_interval(d, 1 - alpha), intervals.t_interval(d, 1 - 2 * alpha))
@@ -171,14 +185,18 @@ def _interactions(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> li
         levels = contrast.levels_of(knob)
         if len(levels) < 2:
             continue
-        per_level = [contrasts.per_seed(numbers, contrast.at_level(knob, level)) for level in levels]
+        per_level = [
+            contrasts.per_seed(numbers, contrast.at_level(knob, level)) for level in levels
+        ]
         effects = [intervals.t_interval(d, 1 - alpha) for d in per_level]
         changes = [intervals.t_interval(d - per_level[0], 1 - alpha) for d in per_level[1:]]
         interactions.append(Interaction(knob, list(zip(levels, effects, strict=True)), changes))
     return interactions
 
 
-def _misfits(decision: Decision, levels: list[Any], numbers: pd.DataFrame, alpha: float) -> list[tuple[Any, Interval]]:
+def _misfits(
+    decision: Decision, levels: list[Any], numbers: pd.DataFrame, alpha: float
+) -> list[tuple[Any, Interval]]:
     assert decision.contrast
     off = contrasts.off_the_line(decision.contrast, levels)
     return [

@@ -1,4 +1,4 @@
-"""Every contrast that a sweep allows, declared or not: to find the next question, not to answer one."""
+"""Every contrast that a sweep allows, declared or not: for questions, not for answers."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -32,9 +32,9 @@ def exploratory_contrasts(runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells
     Returns
     -------
     DataFrame with the columns `COLUMNS`
-        The mean of the per-seed values with its own 95 % t interval, in the metric's units; `p_bh` is
-        the p value of the t test adjusted by Benjamini and Hochberg over all rows. A contrast that the
-        confound gate refuses, or whose values do not vary, has no row.
+        The mean of the per-seed values with its own 95 % t interval, in the metric's units; `p_bh`
+        is the p value of the t test adjusted by Benjamini and Hochberg over all rows. A contrast
+        that the confound gate refuses, or whose values do not vary, has no row.
     """
     allowed = [
         (contrast, change, weights)
@@ -78,7 +78,7 @@ def _contrasts_of(knob: str, runs: pd.DataFrame, cells: Cells) -> Iterator[Contr
 
 
 def _effects(contrast: Contrast, knob: str, cells: Cells) -> Iterator[tuple[str, dict[str, float]]]:
-    """The main effect, whose name is empty, and its changes between two levels of each later knob."""
+    """The main effect, named "", and its changes between two levels of each later knob."""
     yield "", contrast.weights
     for other in cells.moving[cells.moving.index(knob) + 1 :]:
         levels = [level for level in contrast.levels_of(other) if level is not None]

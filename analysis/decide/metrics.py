@@ -47,8 +47,10 @@ def of_claim(claim: Claim, epochs: pd.DataFrame) -> pd.DataFrame:
     return numbers
 
 
-def not_recorded(claim: Claim, epochs: pd.DataFrame, run_keys: Collection[str]) -> dict[str, list[str]]:
-    """Of the claim's metrics those that some of the runs lack altogether, with the keys of these runs.
+def not_recorded(
+    claim: Claim, epochs: pd.DataFrame, run_keys: Collection[str]
+) -> dict[str, list[str]]:
+    """Those of the claim's metrics that some runs lack altogether, with the keys of these runs.
 
     A version of this program that does not have a metric yet leaves its column without any number.
     """

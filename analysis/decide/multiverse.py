@@ -38,9 +38,9 @@ class Multiverse:
 def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Multiverse:
     """The claim decided by other choices.
 
-    These are: the mean of the last three epochs in place of the last epoch and the other way round; the
-    threshold a point lower and higher; the error pooled over the cells; each seed left out in turn. A
-    claim that was not tested has one verdict.
+    These are: the mean of the last three epochs in place of the last epoch and the other way round;
+    the threshold a point lower and higher; the error pooled over the cells; each seed left out in
+    turn. A claim that was not tested has one verdict.
     """
     by_choice = {"as declared": decision.verdict}
     if decision.bounds is None or decision.contrast is None:
@@ -82,7 +82,9 @@ def _by_t(decision: Decision, differences: contrasts.Array) -> str:
         return verdicts.NOT_TESTABLE
     level, narrower = _levels(decision)
     t_interval = intervals.t_interval
-    return _verdict(decision, Bounds(t_interval(differences, level), t_interval(differences, narrower)))
+    return _verdict(
+        decision, Bounds(t_interval(differences, level), t_interval(differences, narrower))
+    )
 
 
 def _by_pooled_error(decision: Decision, numbers: pd.DataFrame) -> str:
@@ -92,7 +94,9 @@ def _by_pooled_error(decision: Decision, numbers: pd.DataFrame) -> str:
     values = numbers[decision.contrast.cells].to_numpy(float)
     level, narrower = _levels(decision)
     pooled = intervals.pooled_interval
-    return _verdict(decision, Bounds(pooled(values, weights, level), pooled(values, weights, narrower)))
+    return _verdict(
+        decision, Bounds(pooled(values, weights, level), pooled(values, weights, narrower))
+    )
 
 
 def _levels(decision: Decision) -> tuple[float, float]:

@@ -37,8 +37,8 @@ def pairing(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Pai
 def worth(sides: Array) -> Pairing | None:
     """The pairing of two sides of shape (n_seeds, 2).
 
-    None where their differences do not vary or are fewer than 3: the correlation of two pairs is 1 or
-    -1 in any case.
+    None where their differences do not vary or are fewer than 3: the correlation of two pairs is 1
+    or -1 in any case.
     """
     first, second = sides[:, 0], sides[:, 1]
     variances = first.var(ddof=1), second.var(ddof=1)
@@ -73,6 +73,9 @@ def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
     ndarray of shape (n_seeds, 2)
         In the metric's units.
     """
-    by_sign = [{cell: abs(weight) for cell, weight in weights.items() if weight * sign > 0} for sign in (-1, 1)]
+    by_sign = [
+        {cell: abs(weight) for cell, weight in weights.items() if weight * sign > 0}
+        for sign in (-1, 1)
+    ]
     means = [per_seed(numbers, side) / sum(side.values()) for side in by_sign]
     return np.stack(means, axis=1)

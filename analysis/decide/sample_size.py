@@ -38,7 +38,8 @@ class SampleSize:
 def sample_size(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> SampleSize | None:
     """The sample size for an interval as narrow as the margin; None for a claim that is decided.
 
-    It does not follow from the power at the observed difference, which is a function of the p value.
+    It does not follow from the power at the observed difference, which is a function of the p
+    value.
     """
     if decision.verdict != INCONCLUSIVE or decision.bounds is None or decision.contrast is None:
         return None

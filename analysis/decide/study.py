@@ -58,8 +58,8 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
     Parameters
     ----------
     correct
-        Gives which test images each run classified right (`runs.correct`), bool (n_test_images,) by run
-        key; called where a claim is about them.
+        Gives which test images each run classified right (`runs.correct`), bool (n_test_images,) by
+        run key; called where a claim is about them.
     """
     runs = sweep.runs
     bearing = {knob.name for knob in sweep.knobs if knob.bears_on_numbers}
@@ -69,7 +69,10 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
     decisions = decide_all(sweep.claims, runs, epochs, cells)
     if any(_about_images(decision) for decision in decisions):
         answers = correct(sweep)
-        decisions = [replace(decision, new_images=_on_new_images(decision, runs, answers)) for decision in decisions]
+        decisions = [
+            replace(decision, new_images=_on_new_images(decision, runs, answers))
+            for decision in decisions
+        ]
     sample_sizes = {d.name: sample_size(d, runs, sweep.epochs) for d in decisions}
     pairings = {d.name: pairing(d, runs, epochs) for d in decisions}
     return Study(
@@ -89,8 +92,10 @@ def _about_images(decision: Decision) -> bool:
     return tested and not decision.claim.minus and decision.claim.metric == "final(test/accuracy)"
 
 
-def _on_new_images(decision: Decision, runs: pd.DataFrame, answers: Mapping[str, Array]) -> Interval | None:
-    """The interval where the test images are a sample, too; None where the answers are not at hand."""
+def _on_new_images(
+    decision: Decision, runs: pd.DataFrame, answers: Mapping[str, Array]
+) -> Interval | None:
+    """The interval where the test images are a sample, too; None without their answers."""
     if not _about_images(decision):
         return None
     assert decision.contrast and decision.bounds

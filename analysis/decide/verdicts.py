@@ -14,8 +14,8 @@ NOT_TESTABLE = "NOT TESTABLE"
 
 #: What each verdict says, in the report's legend.
 MEANINGS = {
-    SUPPORTED: "the difference goes the way the claim says, and the whole interval is beyond the margin",
-    DIRECTION: "the difference goes the way the claim says; whether it is as large as the margin is open",
+    SUPPORTED: "the difference goes the way the claim says, by more than the margin",
+    DIRECTION: "the difference goes the way the claim says; whether it exceeds the margin is open",
     NEGLIGIBLE: "the difference goes the way the claim says, and is smaller than the margin",
     EQUIVALENT: "any difference is smaller than the margin",
     REFUTED: "the difference goes the other way",

@@ -1,4 +1,4 @@
-"""The cells of a sweep as a design: which knobs move between them, and where a knob has no effect."""
+"""The cells of a sweep as a design: which knobs move, and where a knob has no effect."""
 
 import json
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ import pandas as pd
 class Cells:
     """A sweep's cells."""
 
-    #: One row a cell (index cell_key, in the plan's order), one column a knob that moves; None where
-    #: the knob has no effect in that cell.
+    #: One row a cell (index cell_key, in the plan's order), one column a knob that moves; None
+    #: where the knob has no effect in that cell.
     values: pd.DataFrame
     #: Each cell in words, by cell key.
     names: dict[str, str]
@@ -34,12 +34,14 @@ class Cells:
         return list(self.values.columns)
 
     def having(self, knob: str, level: Any, at: dict[str, Any] | None = None) -> list[str]:
-        """The keys of the cells in which a knob has a level, and other knobs have the levels of `at`."""
+        """The keys of the cells where a knob has a level, and other knobs have those of `at`."""
         wanted = {knob: level} | (at or {})
         return [
             cell
             for cell, row in self.rows.items()
-            if all(same(row.get(name, self.fixed.get(name)), value) for name, value in wanted.items())
+            if all(
+                same(row.get(name, self.fixed.get(name)), value) for name, value in wanted.items()
+            )
         ]
 
     def levels(self, knob: str) -> list[Any]:
@@ -53,8 +55,8 @@ def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
     Parameters
     ----------
     runs
-        One row a run with `cell_key`, `cell`, a column a knob, and `without_effect`: the names of the
-        knobs that change nothing in it.
+        One row a run with `cell_key`, `cell`, a column a knob, and `without_effect`: the names of
+        the knobs that change nothing in it.
     knobs
         The knobs that bear on numbers, by dotted name.
     """
@@ -71,7 +73,10 @@ def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
         elif levels:
             (fixed[knob],) = levels.values()
             n_without_effect[knob] = len(given) - len(effective)
-    rows = [[None if knob in idle[cell] else row[knob] for knob in moving] for cell, row in given.items()]
+    rows = [
+        [None if knob in idle[cell] else row[knob] for knob in moving]
+        for cell, row in given.items()
+    ]
     table = pd.DataFrame(rows, index=list(given), columns=moving, dtype=object)
     return Cells(table, names, fixed, n_without_effect)
 

@@ -62,7 +62,10 @@ def _seeds(runs: pd.DataFrame) -> str | None:
     if any(len(set(of_cell)) < len(of_cell) for of_cell in seeds.values()):
         return "a cell has two runs of one seed; plan each seed once"
     if any(of_cell != first for of_cell in seeds.values()):
-        return "the cells were not planned with the same seeds, so they cannot be paired; train all with one list"
+        return (
+            "the cells were not planned with the same seeds, so they cannot be paired; train all of"
+            " them with one list"
+        )
     if len(first) < 2:
         return f"one seed ({first[0]}) says nothing about other seeds; train at least 2, better 8"
     return None
@@ -88,7 +91,10 @@ def _mixed(runs: pd.DataFrame, knob: str) -> str | None:
         for seed, group in runs.groupby("seed", sort=True):
             by_value = group.groupby(group[column].fillna("").astype(str), sort=True)["name"]
             if by_value.ngroups > 1:
-                parts = [f"{value[:_N_LETTERS] or 'unknown'}: {named(names)}" for value, names in by_value]
+                parts = [
+                    f"{value[:_N_LETTERS] or 'unknown'}: {named(names)}"
+                    for value, names in by_value
+                ]
                 return (
                     f"{shared.what} differ within seed {seed} ({'; '.join(parts)}), so more than"
                     f" {short(knob)} differs between these runs; {shared.advice}"
@@ -152,4 +158,6 @@ def _coded(values: pd.Series) -> list[np.ndarray[tuple[int], np.dtype[np.float64
     """The sum-to-zero columns of a factor, one fewer than its levels; 0 where it has no effect."""
     codes = pd.factorize(values.map(as_key).where(values.notna()))[0]
     last = codes.max()
-    return [np.where(codes == level, 1.0, np.where(codes == last, -1.0, 0.0)) for level in range(last)]
+    return [
+        np.where(codes == level, 1.0, np.where(codes == last, -1.0, 0.0)) for level in range(last)
+    ]

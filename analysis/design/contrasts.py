@@ -1,7 +1,7 @@
 """A claim's contrasts: which cells are compared, and the value of a contrast within each seed.
 
-Cells that differ in the claim's knob alone are compared at each setting of the other knobs that move
-(a simple effect). The mean over these settings, with equal weights, is the main effect.
+Cells that differ in the claim's knob alone are compared at each setting of the other knobs that
+move (a simple effect). The mean over these settings, with equal weights, is the main effect.
 """
 
 from collections.abc import Callable
@@ -77,8 +77,8 @@ def table(runs: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_seeds, n_cells)
-        Seeds from the lowest to the highest, because a sum depends on its order in the last bit; cells
-        in the plan's order.
+        Seeds from the lowest to the highest, because a sum depends on its order in the last bit;
+        cells in the plan's order.
     """
     seeds, cells = sorted(set(runs["seed"])), list(dict.fromkeys(runs["cell_key"]))
     index = [runs["seed"], runs["cell_key"]]
@@ -87,7 +87,7 @@ def table(runs: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
 
 
 def per_seed(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
-    """The contrast within each seed, shape (n_seeds,), from a `table`: all statistics are made of these."""
+    """The contrast within each seed, shape (n_seeds,), from a `table` of seeds x cells."""
     return np.asarray(numbers[list(weights)].to_numpy(float) @ np.array(list(weights.values())))
 
 
@@ -97,16 +97,21 @@ def contrasts_of(claim: Claim, cells: Cells) -> list[Contrast]:
     Raises
     ------
     NotTestable
-        When the sweep has no cells that differ in the claim's knob alone, naming the other knobs that
-        moved.
+        When the sweep has no cells that differ in the claim's knob alone, naming the other knobs
+        that moved.
     ValueError
         When the claim does not ask for exactly one kind of `KINDS`.
     """
     kinds = claim.kinds
     if len(kinds) != 1 or kinds[0] not in KINDS:
-        raise ValueError(f"a claim gives {' and '.join(kinds) or 'no kind'}: allowed is one of {', '.join(KINDS)}")
+        raise ValueError(
+            f"a claim gives {' and '.join(kinds) or 'no kind'}: allowed is one of"
+            f" {', '.join(KINDS)}"
+        )
     if claim.knob in cells.fixed:
-        raise NotTestable(f"{claim.knob} was not varied: it is {as_text(cells.fixed[claim.knob])} in every run")
+        raise NotTestable(
+            f"{claim.knob} was not varied: it is {as_text(cells.fixed[claim.knob])} in every run"
+        )
     if claim.knob not in cells.moving:
         varied = ", ".join(cells.moving) or "nothing"
         raise NotTestable(f"no effect of {claim.knob} can be seen: what was varied is {varied}")
@@ -142,7 +147,8 @@ def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
     alone = [cells.names[cell] for cell in (*cells_a, *cells_b) if cell not in matched]
     if alone:
         raise NotTestable(
-            f"cells are missing: no cell differs from {' or '.join(alone)} in {knob} alone; add those"
+            f"cells are missing: no cell differs from {' or '.join(alone)} in {knob} alone; add"
+            " those"
             " cells, or hold the other knobs with the claim's `at`"
         )
     name = short(knob)
@@ -162,10 +168,14 @@ def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
         members = [first]
         for level in levels[1:]:
             candidates = cells.having(knob, level, claim.at)
-            fitting = [cell for cell in candidates if _setting(knob, cells, [first, cell]) is not None]
+            fitting = [
+                cell for cell in candidates if _setting(knob, cells, [first, cell]) is not None
+            ]
             members += fitting[:1]
         if len(members) < len(levels):
-            raise NotTestable(f"cells are missing: not every {knob} was run with {cells.names[first]}")
+            raise NotTestable(
+                f"cells are missing: not every {knob} was run with {cells.names[first]}"
+            )
         weights = dict(zip(members, map(float, slope), strict=True))
         simples.append(Simple(_setting(knob, cells, members) or {}, weights))
     if not simples:
@@ -182,7 +192,7 @@ KINDS: dict[str, Callable[[Claim, Cells], list[Contrast]]] = {
 
 
 def off_the_line(slope: Contrast, levels: list[Any]) -> list[tuple[Any, dict[str, float]]]:
-    """How far the metric lies from the straight line of a slope at each level, as weights by cell key.
+    """How far each level lies from the straight line of a slope, as weights by cell key.
 
     Empty for two levels, which are always on a line.
     """
@@ -192,7 +202,8 @@ def off_the_line(slope: Contrast, levels: list[Any]) -> list[tuple[Any, dict[str
     for level, row in zip(levels, residuals, strict=True):
         # The cells of a simple slope are in the order of the levels.
         simples = [
-            Simple(simple.at, dict(zip(simple.weights, map(float, row), strict=True))) for simple in slope.simples
+            Simple(simple.at, dict(zip(simple.weights, map(float, row), strict=True)))
+            for simple in slope.simples
         ]
         by_level.append((level, Contrast(f"off the line at {as_text(level)}", simples).weights))
     return by_level if len(levels) > 2 else []
@@ -237,9 +248,11 @@ def _also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> str:
         and not same(row_a[other], row_b[other])
     ]
     cells_in_words = [
-        f"{cells.names[cell]} ({short(knob)}={as_text(cells.rows[cell][knob])})" for cell in (cell_b, cell_a)
+        f"{cells.names[cell]} ({short(knob)}={as_text(cells.rows[cell][knob])})"
+        for cell in (cell_b, cell_a)
     ]
     return (
-        f"several knobs moved at once: between {' and '.join(cells_in_words)} also {', '.join(moved)};"
+        f"several knobs moved at once: between {' and '.join(cells_in_words)} also"
+        f" {', '.join(moved)};"
         " their effects cannot be told apart"
     )

@@ -1,4 +1,4 @@
-"""A tracking store in a SQL database: read by four queries for any number of runs, and never written."""
+"""A tracking store in a SQL database, read by four queries for any number of runs."""
 
 import contextlib
 import sqlite3
@@ -37,12 +37,15 @@ class Database:
         return list(runs.values())
 
     def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
-        """As `Store.rows`: all rows of the experiment, because a query can name only so many runs."""
+        """As `Store.rows`: all of the experiment, because a query can name only so many runs."""
         query = text(
-            "select m.run_uuid, m.key, m.step, m.timestamp, m.value, m.is_nan from metrics m join runs r"
-            " on r.run_uuid = m.run_uuid where r.experiment_id = :experiment and r.lifecycle_stage = 'active'"
+            "select m.run_uuid, m.key, m.step, m.timestamp, m.value, m.is_nan"
+            " from metrics m join runs r on r.run_uuid = m.run_uuid"
+            " where r.experiment_id = :experiment and r.lifecycle_stage = 'active'"
         )
-        for *row, value, is_nan in self._connection.execute(query, {"experiment": self._experiment_id}):
+        for *row, value, is_nan in self._connection.execute(
+            query, {"experiment": self._experiment_id}
+        ):
             yield (*row, np.nan if is_nan else value)
 
     def artifact(self, run: StoredRun, name: str) -> bytes:
@@ -65,8 +68,8 @@ def opened(uri: str, experiment: str) -> Iterator[Database]:
     Raises
     ------
     StoreError
-        When there is no database of MLflow's or no such experiment, and for any error of the database
-        within the block.
+        When there is no database of MLflow's or no such experiment, and for any error of the
+        database within the block.
     """
     try:
         with _connected(uri) as connection:
@@ -79,7 +82,9 @@ def opened(uri: str, experiment: str) -> Iterator[Database]:
         if sqlite.is_locked(error):
             raise StoreError(f"{without_password(uri)} {sqlite.LOCKED}") from error
         why = " ".join(str(error).split())[:200]
-        raise StoreError(f"not a usable MLflow store: {without_password(uri)} ({why}); it is left as it is") from error
+        raise StoreError(
+            f"not a usable MLflow store: {without_password(uri)} ({why}); it is left as it is"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -87,7 +92,9 @@ def _connected(uri: str) -> Iterator[Connection]:
     if make_url(uri).get_backend_name() == "sqlite":
         path = Path(make_url(uri).database or "").resolve()
         if not path.is_file():
-            raise StoreError(f"{path}: there is no tracking store yet; train a sweep first, or give --root")
+            raise StoreError(
+                f"{path}: there is no tracking store yet; train a sweep first, or give --root"
+            )
         engine = create_engine("sqlite://", creator=lambda: sqlite.to_read(path))
     else:
         engine = create_engine(uri)

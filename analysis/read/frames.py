@@ -26,12 +26,14 @@ MISSING, RUNNING = "missing", "running"
 CORRECT = "test_correct.npy"
 #: Tags that become columns, besides `version.*`.
 _TAGS = (
-    "device", "data.sha256", "first_batch_order.sha256", "engine", TAG_CODE, "git.commit", "git.dirty",
-    "card", "processor", sha256_tag(CORRECT),
+    "device", "data.sha256", "first_batch_order.sha256", "engine", TAG_CODE, "git.commit",
+    "git.dirty", "card", "processor", sha256_tag(CORRECT),
 )  # fmt: skip
 
 
-def runs_frame(plan: dict[str, Any], stored: dict[str, StoredRun], epochs: pd.DataFrame) -> pd.DataFrame:
+def runs_frame(
+    plan: dict[str, Any], stored: dict[str, StoredRun], epochs: pd.DataFrame
+) -> pd.DataFrame:
     """One row a planned run, in the plan's order, with index run_key.
 
     Parameters
@@ -90,7 +92,9 @@ def epochs_frame(store: Store, run_ids: dict[str, int], keys: list[str]) -> pd.D
     return frame
 
 
-def _row(run: dict[str, Any], knobs: Collection[str], stored: StoredRun | None, n_epochs: int) -> dict[str, Any]:
+def _row(
+    run: dict[str, Any], knobs: Collection[str], stored: StoredRun | None, n_epochs: int
+) -> dict[str, Any]:
     tags, seed = stored.tags if stored else {}, run["config"]["seed"]
     row: dict[str, Any] = {
         "run_key": run["run_key"],
@@ -120,7 +124,9 @@ def _state(stored: StoredRun | None) -> str:
     return RUNNING if state == DONE and stored.tags.get(TAG_COMPLETE) != "1" else state
 
 
-def _recorded(config: dict[str, Any], knobs: Collection[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _recorded(
+    config: dict[str, Any], knobs: Collection[str], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
     """The recorded knobs of a configuration with their values, by dotted name."""
     for name, value in config.items():
         if prefix + name in knobs:

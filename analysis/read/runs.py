@@ -82,7 +82,9 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         keys = [run["run_key"] for run in plan["runs"]]
         run_ids = {stored[key].run_id: place for place, key in enumerate(keys) if key in stored}
         epochs = frames.epochs_frame(store, run_ids, keys)
-    same_claims = [run for run in parents if run.tags.get(TAG_CLAIMS_SHA256) == plan["claims_sha256"]]
+    same_claims = [
+        run for run in parents if run.tags.get(TAG_CLAIMS_SHA256) == plan["claims_sha256"]
+    ]
     return Sweep(
         key=plan["sweep_key"],
         name=plan["name"],
@@ -104,7 +106,9 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
 
 def local_uri(root: Path) -> str:
     """The SQLAlchemy URL of the local store under a root, right for any path."""
-    return URL.create("sqlite", database=str(root / "mlflow.db")).render_as_string(hide_password=False)
+    return URL.create("sqlite", database=str(root / "mlflow.db")).render_as_string(
+        hide_password=False
+    )
 
 
 def correct(sweep: Sweep) -> dict[str, NDArray[np.bool_]]:
@@ -127,7 +131,8 @@ def correct(sweep: Sweep) -> dict[str, NDArray[np.bool_]]:
                 expected = run[sha256_tag(frames.CORRECT)]
                 if expected and hashlib.sha256(content).hexdigest() != expected:
                     raise StateError(
-                        f"{run['artifact_uri']}/{frames.CORRECT}: it is not what {run['name']} wrote; put"
+                        f"{run['artifact_uri']}/{frames.CORRECT}: it is not what {run['name']}"
+                        " wrote; put"
                         " it back, or delete that run and its folder under state/ to train it anew"
                     )
                 packed = np.load(io.BytesIO(content), allow_pickle=False)

@@ -1,4 +1,4 @@
-"""A tracking store behind an MLflow server, read by MLflow's client and the server's bulk history of metrics."""
+"""A tracking store behind an MLflow server, read by MLflow's client and its bulk history."""
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -24,8 +24,8 @@ class Server:
     Raises
     ------
     StoreError
-        When the server does not answer within seconds, or has no such experiment; by any method, when
-        the server no longer answers.
+        When the server does not answer within seconds, or has no such experiment; by any method,
+        when the server no longer answers.
     """
 
     def __init__(self, uri: str, experiment: str) -> None:
@@ -44,7 +44,10 @@ class Server:
         try:
             while token is None or token:
                 page = self._client.search_runs(
-                    [self._experiment_id], f"tags.`{tag}` != ''", max_results=_RUNS_A_PAGE, page_token=token
+                    [self._experiment_id],
+                    f"tags.`{tag}` != ''",
+                    max_results=_RUNS_A_PAGE,
+                    page_token=token,
                 )
                 runs += [_stored_run(run.info, run.data.tags) for run in page]
                 token = page.token or ""
@@ -65,12 +68,18 @@ class Server:
 
     def artifact(self, run: StoredRun, name: str) -> bytes:
         """As `Store.artifact`, wherever the server keeps its artifacts."""
-        answer = self._get("/get-artifact", {"run_uuid": run.run_id, "path": name}, expected=(200, 404, 500))
+        answer = self._get(
+            "/get-artifact", {"run_uuid": run.run_id, "path": name}, expected=(200, 404, 500)
+        )
         if answer.status_code != 200:
-            raise FileNotFoundError(f"{without_password(self._uri)} has no {name} of run {run.run_id}")
+            raise FileNotFoundError(
+                f"{without_password(self._uri)} has no {name} of run {run.run_id}"
+            )
         return bytes(answer.content)
 
-    def _get(self, endpoint: str, params: dict[str, Any], expected: tuple[int, ...] = (200,)) -> Any:
+    def _get(
+        self, endpoint: str, params: dict[str, Any], expected: tuple[int, ...] = (200,)
+    ) -> Any:
         from mlflow.exceptions import MlflowException
         from mlflow.utils.rest_utils import http_request
 

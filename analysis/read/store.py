@@ -31,7 +31,7 @@ class Store(Protocol):
         """The runs that have this tag and are not deleted, with all their tags."""
 
     def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
-        """The metrics of these runs in any order; rows of other runs and metrics may be among them."""
+        """The metrics of these runs in any order; rows of others may be among them."""
 
     def artifact(self, run: StoredRun, name: str) -> bytes:
         """The content of a file that a run logged; OSError where it is not at hand."""
@@ -40,5 +40,6 @@ class Store(Protocol):
 def no_experiment(uri: str, experiment: str) -> StoreError:
     """The error for a store without this experiment."""
     return StoreError(
-        f"{without_password(uri)}: there is no experiment {experiment}; train a sweep first, or give --experiment"
+        f"{without_password(uri)}: there is no experiment {experiment}; train a sweep first, or"
+        " give --experiment"
     )

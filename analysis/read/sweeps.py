@@ -1,4 +1,4 @@
-"""Which sweep is asked for, its plan, and the sweeps before it that asked the same of fewer seeds."""
+"""Which sweep is asked for, its plan, and earlier sweeps that are this one with fewer seeds."""
 
 import contextlib
 import json
@@ -88,7 +88,8 @@ def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
         why = f"cannot be read ({error}); python -m runner.sync puts it back"
         raise StoreError(f"{where} {why}") from error
     raise StoreError(
-        f"{where} has version {version}, and this program reads up to {VERSION}; analyse it with the"
+        f"{where} has version {version}, and this program reads up to {VERSION}; analyse it with"
+        " the"
         " version that trained it, or with a newer one"
     )
 
@@ -99,15 +100,19 @@ def _checked(plan: dict[str, Any], parent: StoredRun) -> dict[str, Any]:
     for part in ("name", "swept", "claims_sha256", "claims_origin", "command"):
         plan[part]
     claims = {name: Claim(**claim) for name, claim in plan["claims"].items()}
-    recorded = [Knob(knob["name"], knob["bears_on_numbers"], knob["shown"]) for knob in plan["knobs"]]
+    recorded = [
+        Knob(knob["name"], knob["bears_on_numbers"], knob["shown"]) for knob in plan["knobs"]
+    ]
     return plan | {"claims": claims, "knobs": [knob for knob in recorded if knob.name != "seed"]}
 
 
-def looks(store: Store, parents: list[StoredRun], parent: StoredRun, plan: dict[str, Any]) -> tuple[int, ...]:
+def looks(
+    store: Store, parents: list[StoredRun], parent: StoredRun, plan: dict[str, Any]
+) -> tuple[int, ...]:
     """With how many seeds earlier sweeps asked the same claims of the same cells.
 
-    Whoever adds seeds to a sweep has seen its verdicts. A sweep counts when its claims have the same
-    hash and each of its cells has some of the seeds of this one.
+    Whoever adds seeds to a sweep has seen its verdicts. A sweep counts when its claims have the
+    same hash and each of its cells has some of the seeds of this one.
     """
     seeds, found = _seeds_by_cell(plan), []
     for other in parents:
@@ -116,7 +121,9 @@ def looks(store: Store, parents: list[StoredRun], parent: StoredRun, plan: dict[
         if plan["claims"] and is_earlier and same_claims:
             with contextlib.suppress(StoreError):
                 fewer = _seeds_by_cell(plan_of(store, other))
-                if fewer.keys() == seeds.keys() and all(fewer[cell] < seeds[cell] for cell in fewer):
+                if fewer.keys() == seeds.keys() and all(
+                    fewer[cell] < seeds[cell] for cell in fewer
+                ):
                     found.append(max(map(len, fewer.values())))
     return tuple(found)
 

@@ -45,7 +45,9 @@ def drawings(study: Study, published: pd.DataFrame | None = None) -> list[Drawin
     return [Drawing(name, caption, *plots.drawn(figure)) for name, caption, figure in drawable]
 
 
-def _of_the_sweep(study: Study, published: pd.DataFrame | None) -> list[tuple[str, str, Figure | None]]:
+def _of_the_sweep(
+    study: Study, published: pd.DataFrame | None
+) -> list[tuple[str, str, Figure | None]]:
     planned: list[tuple[str, str, Figure | None]] = []
     n_cells, n_drawn = len(study.cells.names), figures.MAX_CURVES
     for curve in _CURVES if len(study.sweep.epochs) else ():
@@ -56,14 +58,16 @@ def _of_the_sweep(study: Study, published: pd.DataFrame | None) -> list[tuple[st
         planned.append((name, caption, figures.learning_curves(study, curve)))
     if published is not None:
         caption = (
-            "The published test accuracy over the band of these runs, measured in test mode and, for a network"
+            "The published test accuracy over the band of these runs, measured in test mode and,"
+            " for a network"
             " with dropout, as the published script measured it: with the masks on."
         )
         planned.append(("published", caption, figures.published(study, published)))
     forest = "Every testable claim, in units of its margin (grey)."
     planned.append(("forest", forest, figures.forest(study)))
     contrasts = (
-        "Every main effect on the final test accuracy, declared or not, each with its own 95 % interval: for"
+        "Every main effect on the final test accuracy, declared or not, each with its own 95 %"
+        " interval: for"
         " finding the next question."
     )
     planned.append(("contrasts", contrasts, figures.contrasts(study)))
@@ -74,7 +78,7 @@ def _of_the_claims(study: Study) -> list[tuple[str, str, Figure | None]]:
     planned: list[tuple[str, str, Figure | None]] = []
     for place, decision in enumerate(study.decisions, 1):
         claim = decision.name[:_N_LETTERS]
-        seeds = f"{claim}: every seed, joined, and the differences with their interval; the margin in grey."
+        seeds = f"{claim}: every seed, and the differences with their interval; the margin in grey."
         planned.append((f"claim-{place}-seeds", seeds, figures.estimation_plot(study, decision)))
         epochs = f"{claim}: the contrast at every epoch; thin lines are seeds."
         planned.append((f"claim-{place}-epochs", epochs, figures.contrast_curve(study, decision)))

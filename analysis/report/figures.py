@@ -48,7 +48,7 @@ def learning_curves(study: Study, curve: str) -> Figure:
 
 @matplotlib.rc_context(plots.STYLE)
 def contrast_curve(study: Study, decision: Decision) -> Figure | None:
-    """A contrast at every epoch, with a band that holds the whole curve at once; None where there is none."""
+    """A contrast at every epoch, with a simultaneous band; None where there is no contrast."""
     if decision.contrast is None or decision.bounds is None:
         return None
     claim = decision.claim
@@ -72,7 +72,7 @@ def contrast_curve(study: Study, decision: Decision) -> Figure | None:
 
 @matplotlib.rc_context(plots.STYLE)
 def estimation_plot(study: Study, decision: Decision) -> Figure | None:
-    """Every seed a dot on both sides of the contrast, joined; beside them the differences with their interval."""
+    """Every seed a dot on both sides of the contrast, and the differences with their interval."""
     if decision.contrast is None or decision.bounds is None:
         return None
     interval, scale = decision.bounds.interval, _scale(decision)
@@ -82,7 +82,11 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     for pair in pairing.arms(decision, study.sweep.runs, _done(study)):
         left.plot((0, 1), scale * pair, "o-", linewidth=0.8, **dots)
     first, _, second = decision.contrast.label.partition(" minus ")
-    names = (plots.cut(second, 22), plots.cut(first, 22)) if second else ("lower levels", "upper levels")
+    names = (
+        (plots.cut(second, 22), plots.cut(first, 22))
+        if second
+        else ("lower levels", "upper levels")
+    )
     left.set_xticks((0, 1), names)
     left.set_xlim(-0.3, 1.3)
     left.set_ylabel(_measured(decision))
@@ -102,7 +106,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
 
 @matplotlib.rc_context(plots.STYLE)
 def interaction_plot(decision: Decision) -> Figure | None:
-    """The contrast at each level of the other knobs, each with its interval; None where no other knob moved."""
+    """The contrast at each level of the other knobs; None where no other knob moved."""
     rows = [
         (f"{short(interaction.knob)}={as_text(level)}", *effect.ends)
         for interaction in decision.interactions
@@ -121,7 +125,9 @@ def forest(study: Study) -> Figure | None:
     rows = []
     for decision in study.decisions:
         if decision.bounds is not None and decision.claim.margin > 0:
-            low, middle, high = (end / decision.claim.margin for end in decision.bounds.interval.ends)
+            low, middle, high = (
+                end / decision.claim.margin for end in decision.bounds.interval.ends
+            )
             rows.append((f"{plots.cut(decision.name, 30)}\n{decision.verdict}", low, middle, high))
     return plots.interval_rows(rows, "difference / the claim's margin", 1.0, 1.0) if rows else None
 
@@ -133,8 +139,8 @@ def published(study: Study, curves: pd.DataFrame) -> Figure:
     Parameters
     ----------
     curves
-        `experiment`, `epoch`, `test_accuracy`; an experiment belongs to the cell whose preset's name it
-        starts with.
+        `experiment`, `epoch`, `test_accuracy`; an experiment belongs to the cell whose preset's
+        name it starts with.
     """
     matched = [
         (str(experiment), group, cell)
@@ -176,7 +182,9 @@ def contrasts(study: Study) -> Figure | None:
     if not len(shown):
         return None
     rows = list(shown.itertuples(index=False, name=None))
-    return plots.interval_rows(rows, f"difference in {METRICS[0]} [points], 95 % interval", 100.0, 0.0)
+    return plots.interval_rows(
+        rows, f"difference in {METRICS[0]} [points], 95 % interval", 100.0, 0.0
+    )
 
 
 def _done(study: Study) -> pd.DataFrame:
@@ -191,7 +199,7 @@ def _by_seed(epochs: pd.DataFrame, curve: str) -> pd.DataFrame:
 
 
 def _contrast_by_epoch(study: Study, contrast: Contrast, curve: str) -> pd.DataFrame:
-    """The contrast within each seed at each epoch that all of its runs have, a table of seeds x epochs."""
+    """The contrast at each epoch that all of its runs have, a table of seeds x epochs."""
     epochs = _done(study)
     total: pd.DataFrame | float = 0.0
     for cell, weight in contrast.weights.items():

@@ -17,7 +17,16 @@ from runner.record import DONE, as_text, parse_reduction, seconds_spent
 
 HTML, MARKDOWN = "report.html", "report.md"
 #: What a run's provenance is made of, besides the versions of packages.
-_PROVENANCE = ("code", "git.commit", "git.dirty", "device", "card", "processor", "engine", "data.sha256")
+_PROVENANCE = (
+    "code",
+    "git.commit",
+    "git.dirty",
+    "device",
+    "card",
+    "processor",
+    "engine",
+    "data.sha256",
+)
 #: How many exploratory contrasts the page lists, and how many levels of a knob.
 _N_CONTRASTS, _N_LEVELS = 200, 12
 #: How much of a level, and of any text in Markdown, is shown.
@@ -27,7 +36,9 @@ _N_LETTERS, _N_LETTERS_MARKDOWN = 200, 1000
 def pages(study: Study, drawings: list[Drawing]) -> dict[str, str]:
     """The HTML page and its Markdown by their files' names."""
     content = _content(study, drawings)
-    return {name: _environment().get_template(f"{name}.j2").render(content) for name in (HTML, MARKDOWN)}
+    return {
+        name: _environment().get_template(f"{name}.j2").render(content) for name in (HTML, MARKDOWN)
+    }
 
 
 @cache
@@ -59,7 +70,9 @@ def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
         "declared": sentences.declared(study),
         "conditions": sentences.conditions(study),
         "runs": _run_rows(runs, epochs, seconds),
-        "not_done": runs[runs["state"] != DONE][["name", "state", "cause", "n_epochs"]].to_dict("records"),
+        "not_done": runs[runs["state"] != DONE][["name", "state", "cause", "n_epochs"]].to_dict(
+            "records"
+        ),
         "design": _knob_rows(study),
         "exploratory": _contrast_rows(study.exploratory.head(_N_CONTRASTS)),
         "n_exploratory": len(study.exploratory),
@@ -84,7 +97,9 @@ def _claim(study: Study, decision: Decision, drawings: list[Drawing]) -> dict[st
 def _run_rows(runs: pd.DataFrame, epochs: pd.DataFrame, seconds: pd.Series) -> list[dict[str, Any]]:
     """Every planned run, with where MLflow holds it."""
     last = epochs.groupby("run_key")["test/accuracy"].last().reindex(runs.index)
-    shown = runs[["name", "state", "run_id"]].assign(accuracy=last, seconds=seconds.reindex(runs.index))
+    shown = runs[["name", "state", "run_id"]].assign(
+        accuracy=last, seconds=seconds.reindex(runs.index)
+    )
     return list(shown.to_dict("records"))
 
 
@@ -105,7 +120,7 @@ def _cell_rows(study: Study, seconds: pd.Series) -> list[dict[str, Any]]:
 
 
 def _knob_rows(study: Study) -> list[dict[str, Any]]:
-    """Every knob that moves, with its levels and whether its effect can be told from those of the others."""
+    """Every knob that moves, its levels, and whether its effect can be told from other knobs'."""
     together = confounds.moved_together(study.cells.values)
     rows = []
     for knob in study.cells.moving:
@@ -127,7 +142,9 @@ def _contrast_rows(contrasts: pd.DataFrame) -> list[dict[str, str]]:
     rows = []
     for row in contrasts.to_dict("records"):
         metric = parse_reduction(row["metric"])
-        low, high = (sentences.amount(row[end], metric, sign=True, unit=False) for end in ("low", "high"))
+        low, high = (
+            sentences.amount(row[end], metric, sign=True, unit=False) for end in ("low", "high")
+        )
         rows.append(
             {
                 "contrast": str(row["contrast"]),
@@ -166,7 +183,7 @@ def _provenance(study: Study) -> list[tuple[str, str]]:
 
 
 def _markdown_text(value: Any) -> str:
-    """A text that stays text in Markdown: on one line, with its marks escaped, and cut where it is long."""
+    """A text that stays text in Markdown: one line, marks escaped, cut where it is long."""
     line = " ".join(str(value).split())
     if len(line) > _N_LETTERS_MARKDOWN:
         line = line[:_N_LETTERS_MARKDOWN] + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,4 +1,4 @@
-"""How the report's figures are drawn: style, colours, bands, intervals, and the bytes of their files."""
+"""How figures are drawn: style, colours, bands, intervals, and the bytes of their files."""
 
 import hashlib
 import io
@@ -73,8 +73,16 @@ def whole_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def interval_rows(rows: list[tuple[str, float, float, float]], xlabel: str, scale: float, margin: float) -> Figure:
-    """Intervals below each other, from the top: name, low end, middle and high end, drawn `scale` times as large."""
+def interval_rows(
+    rows: list[tuple[str, float, float, float]], xlabel: str, scale: float, margin: float
+) -> Figure:
+    """Intervals below each other from the top, drawn `scale` times as large.
+
+    Parameters
+    ----------
+    rows
+        Name, low end, middle and high end of each.
+    """
     figure, axes = figure_of(height=1.2 + 0.45 * len(rows), xlabel=xlabel)
     for place, (_, *ends) in enumerate(rows[::-1]):
         low, middle, high = (scale * end for end in ends)
@@ -107,6 +115,6 @@ def line_style(place: int) -> dict[str, Any]:
 
 
 def cut(text: str, most: int = 60) -> str:
-    """A name as long as a figure has room for; control and direction marks, which no font draws, are `?`."""
+    """A name as long as a figure has room for, with `?` for what no font draws."""
     shown = "\n".join(map(printable, text.split("\n")))
     return shown if len(shown) <= most else shown[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -52,7 +52,8 @@ def finding(decision: Decision) -> str:
     measured = claim.metric + (f" less {claim.minus}" if claim.minus else "")
     censored = ""
     if decision.n_censored:
-        censored = f"; {decision.n_censored} runs never reached the threshold and count as their last epoch"
+        n = decision.n_censored
+        censored = f"; {n} runs never reached the threshold and count as their last epoch"
     return (
         f"{measured}, {decision.contrast.label}: {amount(interval.estimate, metric, sign=True)}"
         f" ({level_text(interval)} {_range(interval, metric)}, n = {interval.n} seeds;"
@@ -67,18 +68,26 @@ def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None
     metric = parse_reduction(decision.claim.metric)
     lines = [*_simple_effects(decision, metric), *_straight_line(decision, metric)]
     if decision.new_images is not None:
-        lines.append(f"On new test images, not only on these: {_range(decision.new_images, metric)}.")
+        lines.append(
+            f"On new test images, not only on these: {_range(decision.new_images, metric)}."
+        )
     lines += _seeds(decision, metric)
     n = decision.bounds.interval.n
     lines.append(
-        f"{p_text(decision.p_t)} (t test), {p_text(decision.p_exact)} (sign-flip test; its smallest value"
-        f" for {n} seeds is {2.0 ** (1 - n):.3g}), {p_text(decision.p_holm)} (t test, adjusted by Holm"
+        f"{p_text(decision.p_t)} (t test), {p_text(decision.p_exact)} (sign-flip test; its smallest"
+        " value"
+        f" for {n} seeds is {2.0 ** (1 - n):.3g}), {p_text(decision.p_holm)} (t test, adjusted by"
+        " Holm"
         " over the claims)."
     )
     if pair is not None:
         rho = f"{pair.rho:.2f}".replace("-", "\N{MINUS SIGN}")
-        alike = "" if math.isnan(pair.rho) else f" (correlation of the two sides over the seeds: {rho})"
-        lines.append(f"Without pairing by seed, {pair.worth:.1f} times as many seeds would be needed{alike}.")
+        alike = (
+            "" if math.isnan(pair.rho) else f" (correlation of the two sides over the seeds: {rho})"
+        )
+        lines.append(
+            f"Without pairing by seed, {pair.worth:.1f} times as many seeds would be needed{alike}."
+        )
     flips = "; ".join(f"{choice}: {verdict}" for choice, verdict in choices.flips.items())
     agree = f"{choices.n_agree} of {len(choices.verdicts)} ways to compute it give this verdict"
     lines.append(f"{agree} (not {flips})." if flips else f"{agree}.")
@@ -105,7 +114,8 @@ def _straight_line(decision: Decision, metric: Reduction) -> list[str]:
         return []
     knob = short(decision.claim.knob)
     off = [
-        f"{amount(misfit.estimate, metric, sign=True)} at {knob}={as_text(level)} ({_range(misfit, metric)})"
+        f"{amount(misfit.estimate, metric, sign=True)} at {knob}={as_text(level)}"
+        f" ({_range(misfit, metric)})"
         for level, misfit in decision.misfits
         if misfit.se > 0 and (misfit.low > 0 or misfit.high < 0)
     ]
@@ -115,7 +125,7 @@ def _straight_line(decision: Decision, metric: Reduction) -> list[str]:
 
 
 def _seeds(decision: Decision, metric: Reduction) -> list[str]:
-    """Two or three seeds one by one; of more, whether they are so skewed that the interval is too short."""
+    """Two or three seeds one by one; of more, whether they are skewed."""
     d = decision.per_seed.to_numpy(float)
     if len(d) < _N_LISTED:
         listed = ", ".join(amount(value, metric, sign=True) for value in d)
@@ -123,7 +133,8 @@ def _seeds(decision: Decision, metric: Reduction) -> list[str]:
     if not skewed(d):
         return []
     return [
-        "The differences of the seeds are skewed, and a t interval is then too short: with lognormal values"
+        "The differences of the seeds are skewed, and a t interval is then too short: with"
+        " lognormal values"
         " a 95 % interval holds the mean in 87 % of samples of 5, and in 90 % of samples of 10."
     ]
 
@@ -132,16 +143,20 @@ def seeds_needed(decision: Decision, needed: SampleSize) -> str:
     """What would decide an inconclusive claim."""
     if decision.n_censored:
         return (
-            f"{decision.n_censored} runs never reached the threshold: more epochs, not more seeds, would"
+            f"{decision.n_censored} runs never reached the threshold: more epochs, not more seeds,"
+            " would"
             " decide this claim."
         )
     if needed.n_seeds is None:
         first = "No practical number of seeds makes the interval as narrow as the margin."
     elif needed.n_new == 0:
-        first = "The interval is already as narrow as the margin; the difference is too close to it."
+        first = (
+            "The interval is already as narrow as the margin; the difference is too close to it."
+        )
     else:
         first = (
-            f"About {needed.n_new} more seeds ({needed.minutes:.1f} min at the measured speed) would make"
+            f"About {needed.n_new} more seeds ({needed.minutes:.1f} min at the measured speed)"
+            " would make"
             " the interval as narrow as the margin"
         )
         first += f"; at {needed.level} alone, {needed.n_new_at_level}." if needed.level else "."
@@ -172,14 +187,17 @@ def counted(study: Study) -> str:
 
 
 def declared(study: Study) -> str:
-    """Whether the claims were recorded before the runs, and whether fewer seeds decided them before."""
+    """Whether the claims were recorded before the runs, and decided before with fewer seeds."""
     if not study.decisions:
         return "No claim was declared for this sweep."
-    text = f"Its claims were recorded before {study.n_declared_before} of {study.n_begun} runs began."
+    text = (
+        f"Its claims were recorded before {study.n_declared_before} of {study.n_begun} runs began."
+    )
     if study.sweep.looks:
         seeds = " and ".join(str(n) for n in sorted(set(study.sweep.looks)))
         text += (
-            f" An earlier sweep decided them with {seeds} seeds: adding seeds until a claim holds leads to"
+            f" An earlier sweep decided them with {seeds} seeds: adding seeds until a claim holds"
+            " leads to"
             " wrong verdicts in more than 5 % of sweeps."
         )
     return text
@@ -190,7 +208,7 @@ def declared(study: Study) -> str:
 # =============================================================================
 @dataclass(frozen=True)
 class Unit:
-    """The unit in which people read a number, how many of it one recorded unit is, and the digits."""
+    """The unit in which people read a number; a recorded unit is `scale` of it."""
 
     name: str
     scale: float = 1.0

@@ -33,7 +33,7 @@ def claims_frame(study: Study) -> pd.DataFrame:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """A frame as CSV, in which no spreadsheet takes a text for a formula: such a text has a `'` before it."""
+    """A frame as CSV; a text that a spreadsheet would take for a formula has a `'` before it."""
     return str(frame.map(_inert).to_csv(index=False, lineterminator="\n"))
 
 
@@ -62,7 +62,7 @@ def _claim_row(study: Study, decision: Decision) -> dict[str, Any]:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """A frame whose columns have one type each: other values than numbers, texts and truths become JSON."""
+    """A frame whose columns have one type each: lists, dictionaries and mixed values are JSON."""
     plain = frame.reset_index(drop=True)
     for name in plain.columns[plain.dtypes.map(pd.api.types.is_object_dtype)]:
         values = plain[name]

@@ -1,4 +1,4 @@
-"""The report of a study: one HTML file, the same as Markdown, figures and frames; written whole or not at all."""
+"""The report of a study, an HTML file, Markdown, figures and frames: whole or not at all."""
 
 import re
 from pathlib import Path
@@ -37,7 +37,9 @@ def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> 
     """
     try:
         if folder.exists() and not _is_report_or_empty(folder):
-            raise StoreError(f"{folder}: there is something that is no report; give another folder by --out")
+            raise StoreError(
+                f"{folder}: there is something that is no report; give another folder by --out"
+            )
         with replace_folder(folder) as beside:
             _fill(study, beside, published)
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
@@ -49,7 +51,7 @@ def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> 
 
 
 def texts(study: Study, frames: dict[str, pd.DataFrame], drawn: list[Drawing]) -> dict[str, str]:
-    """The page, the Markdown and the CSV files by their names; any text of the study is only text in them."""
+    """The page, the Markdown and the CSV files by their names; any text is only text in them."""
     files = page.pages(study, drawn)
     files |= {f"{name}.csv": tables.csv_text(frame) for name, frame in frames.items()}
     return {name: _CONTROLS.sub("?", text) for name, text in files.items()}

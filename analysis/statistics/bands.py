@@ -12,7 +12,11 @@ from analysis.statistics.p_values import sign_patterns
 
 Curve = NDArray[np.float64]
 
-POINTWISE, SIGN_FLIPS, BONFERRONI = "pointwise t", "sign flips, largest |t| over the epochs", "Bonferroni t"
+POINTWISE, SIGN_FLIPS, BONFERRONI = (
+    "pointwise t",
+    "sign flips, largest |t| over the epochs",
+    "Bonferroni t",
+)
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,11 @@ def pointwise_band(differences: ArrayLike, level: float = 0.95) -> Band:
 def simultaneous_band(differences: ArrayLike, level: float = 0.95) -> Band:
     """A band that holds the whole true curve, all epochs at once, with this level.
 
-    Its half width is c standard errors at each epoch. The deviations of the seeds from their mean are
-    flipped by the patterns of `sign_patterns`, a whole seed at a time; c is a quantile, over the
-    patterns, of the largest |t| over the epochs. Curves that move together over the epochs get a
-    narrower band than that of Bonferroni, which c never exceeds. With so few seeds that the patterns
-    have no such quantile (5 or fewer at 0.95), c is that of Bonferroni, the t quantile at
+    Its half width is c standard errors at each epoch. The deviations of the seeds from their mean
+    are flipped by the patterns of `sign_patterns`, a whole seed at a time; c is a quantile, over
+    the patterns, of the largest |t| over the epochs. Curves that move together over the epochs get
+    a narrower band than that of Bonferroni, which c never exceeds. With so few seeds that the
+    patterns have no such quantile (5 or fewer at 0.95), c is that of Bonferroni, the t quantile at
     1 - (1 - level) / n_epochs.
 
     An epoch at which all seeds agree has a band of no width and does not count in c.
@@ -66,7 +70,9 @@ def simultaneous_band(differences: ArrayLike, level: float = 0.95) -> Band:
     bonferroni = _t(alpha / max(int(varies.sum()), 1), n_seeds)
     # Deviations sum to 0, so the t of the unflipped pattern is 0 and says nothing. In the count of
     # patterns it stands for the observed curve, above all others.
-    largest = _largest_t(values[:, varies] - values[:, varies].mean(axis=0), sign_patterns(n_seeds)[1:])
+    largest = _largest_t(
+        values[:, varies] - values[:, varies].mean(axis=0), sign_patterns(n_seeds)[1:]
+    )
     rank = math.ceil(level * (len(largest) + 1) - 1e-9)
     if rank > len(largest):
         return _band(values, bonferroni, level, BONFERRONI)
@@ -96,7 +102,8 @@ def _largest_t(deviations: Curve, patterns: Curve) -> Curve:
     share = np.zeros(len(patterns))
     # One epoch at a time: all at once take a quarter of a gigabyte for 16 seeds and 1,000 epochs.
     for column in deviations.T:
-        # t**2 = (n - 1) r / (1 - r) grows with r, the share of the sum of squares that the mean takes.
+        # t**2 = (n - 1) r / (1 - r) grows with r, the share of the sum of squares that the mean
+        # takes.
         np.maximum(share, (patterns @ column) ** 2 / (n_seeds * (column @ column)), out=share)
     with np.errstate(divide="ignore"):
         return np.sqrt((n_seeds - 1) * share / np.maximum(1 - share, 0.0))

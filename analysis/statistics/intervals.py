@@ -1,4 +1,4 @@
-"""Intervals for a mean over seeds: from the seeds alone, with a pooled error, and for new test images."""
+"""Intervals for a mean over seeds: by themselves, with a pooled error, for new test images."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ class Interval:
     #: Number of seeds.
     n: int
     df: float
-    #: Standard error of the estimate; 0 says that the values do not vary, and then no interval follows from them.
+    #: Standard error of the estimate; 0 says that the values do not vary, and then no interval
+    #: follows from them.
     se: float
 
     @property
@@ -53,9 +54,9 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 def pooled_interval(table: ArrayLike, weights: ArrayLike, level: float = 0.95) -> Interval:
     """Interval for a contrast of cells whose error is pooled over all cells, seeds being blocks.
 
-    The model is seed + cell + error (Fisher's randomised blocks), with one variance of the error for all
-    cells. Where the cells differ in their noise, the interval is still right for main effects, and wrong
-    for an effect in the noisier cells.
+    The model is seed + cell + error (Fisher's randomised blocks), with one variance of the error
+    for all cells. Where the cells differ in their noise, the interval is still right for main
+    effects, and wrong for an effect in the noisier cells.
 
     Parameters
     ----------
@@ -68,26 +69,32 @@ def pooled_interval(table: ArrayLike, weights: ArrayLike, level: float = 0.95) -
     contrast = np.asarray(weights, dtype=float)
     n_seeds, n_cells = values.shape
     if contrast.shape != (n_cells,) or abs(contrast.sum()) > 1e-9:
-        raise ValueError(f"weights are {contrast.tolist()}: {n_cells} numbers that sum to 0 are needed")
+        raise ValueError(
+            f"weights are {contrast.tolist()}: {n_cells} numbers that sum to 0 are needed"
+        )
     df = (n_seeds - 1) * (n_cells - 1)
     variance = float((_interaction(values) ** 2).sum()) / df
     estimate = float(values.mean(axis=0) @ contrast)
-    se = 0.0 if _constant(values @ contrast) else math.sqrt(variance * float(contrast @ contrast) / n_seeds)
+    se = (
+        0.0
+        if _constant(values @ contrast)
+        else math.sqrt(variance * float(contrast @ contrast) / n_seeds)
+    )
     return _interval(estimate, se, df, n_seeds, level)
 
 
 def new_images_interval(differences: ArrayLike, level: float = 0.95) -> Interval:
-    """Interval for the mean difference on other images than these: both seeds and images are samples.
+    """Interval for the mean difference on other images: both seeds and images are samples.
 
-    The model is seed + image + rest. With the mean squares of the two-way table, the variance of the
-    mean is (seeds + images - rest) / (n_seeds * n_images), and the degrees of freedom are those of
-    Satterthwaite (1946).
+    The model is seed + image + rest. With the mean squares of the two-way table, the variance of
+    the mean is (seeds + images - rest) / (n_seeds * n_images), and the degrees of freedom are those
+    of Satterthwaite (1946).
 
     Parameters
     ----------
     differences
-        The difference in the correctness of each image, shape (n_seeds, n_images), at least 2 of each:
-        -1, 0 and 1 for two cells, any number for a weighted mean of cells.
+        The difference in the correctness of each image, shape (n_seeds, n_images), at least 2 of
+        each: -1, 0 and 1 for two cells, any number for a weighted mean of cells.
     """
     values = checked(differences, n_axes=2)
     n_seeds, n_images = values.shape
@@ -102,21 +109,25 @@ def new_images_interval(differences: ArrayLike, level: float = 0.95) -> Interval
         parts = by_seed**2 / (n_seeds - 1) + by_image**2 / (n_images - 1) + rest**2 / df_rest
         df = square**2 / parts
     else:
-        # The estimated variance of seeds or of images is below 0, by chance. The sum may then be 0 or
-        # less, and close to 0 its degrees of freedom vanish and the interval has no end. The larger of
-        # the one-way variances takes the other component as 0; its expectation is at most the true
-        # variance.
+        # The estimated variance of seeds or of images is below 0, by chance. The sum may then be 0
+        # or less, and close to 0 its degrees of freedom vanish and the interval has no end. The
+        # larger of the one-way variances takes the other component as 0; its expectation is at most
+        # the true variance.
         square, df = one_way, one_way_df
     return _interval(float(values.mean()), math.sqrt(square / values.size), df, n_seeds, level)
 
 
 def checked(values: ArrayLike, n_axes: int = 1) -> NDArray[np.float64]:
-    """The values as floats; ValueError unless they are finite, with `n_axes` axes of at least 2 each."""
+    """The values as floats; ValueError unless finite, with `n_axes` axes of at least 2 each."""
     numbers = np.asarray(values, dtype=float)
     if numbers.ndim != n_axes or min(numbers.shape, default=0) < 2:
-        raise ValueError(f"values have shape {numbers.shape}: {n_axes} axes of at least 2 each are needed")
+        raise ValueError(
+            f"values have shape {numbers.shape}: {n_axes} axes of at least 2 each are needed"
+        )
     if not np.isfinite(numbers).all():
-        raise ValueError("a value is nan or infinite: leave the run out, by name, before it is averaged")
+        raise ValueError(
+            "a value is nan or infinite: leave the run out, by name, before it is averaged"
+        )
     return numbers
 
 
@@ -128,22 +139,23 @@ def standard_error(numbers: NDArray[np.float64]) -> float:
 def constant(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether the numbers are the same along the first axis up to rounding.
 
-    0.9 - 0.8 and 0.8 - 0.7 are not the same double; with their spread as an error every p value would
-    vanish.
+    0.9 - 0.8 and 0.8 - 0.7 are not the same double; with their spread as an error every p value
+    would vanish.
     """
-    # 1e-12 is the rounding of a difference of 0 between values of up to some thousands; no metric has
-    # steps as fine as that.
+    # 1e-12 is the rounding of a difference of 0 between values of up to some thousands; no metric
+    # has steps as fine as that.
     tolerance = np.maximum(1e-12, 1e-9 * np.abs(numbers).max(axis=0))
     return np.asarray(np.ptp(numbers, axis=0) <= tolerance)
 
 
 def skewed(values: ArrayLike) -> bool:
-    """Whether the sample skewness is more than twice its standard error for a normal sample (Fisher's g1 and G1).
+    """Whether the sample skewness G1 is more than twice its standard error for a normal sample.
 
     Parameters
     ----------
     values
-        Shape (n_seeds,). Fewer than 4 say nothing about skewness, and neither do values that do not vary.
+        Shape (n_seeds,). Fewer than 4 say nothing about skewness, and neither do values that do not
+        vary.
     """
     numbers = np.asarray(values, dtype=float)
     n = len(numbers)
@@ -168,4 +180,6 @@ def _interval(estimate: float, se: float, df: float, n: int, level: float) -> In
     if not 0 < level < 1:
         raise ValueError(f"level is {level}: it must lie between 0 and 1, as 0.95")
     half: Any = stats.t.ppf((1 + level) / 2, df) * se
-    return Interval(estimate, float(estimate - half), float(estimate + half), level, n, float(df), se)
+    return Interval(
+        estimate, float(estimate - half), float(estimate + half), level, n, float(df), se
+    )

@@ -51,7 +51,11 @@ def tost_p(values: ArrayLike, margin: float) -> float:
     if not margin > 0:
         raise ValueError(f"margin is {margin}: it must be above 0")
     se = standard_error(numbers)
-    return float(stats.t.sf((margin - abs(numbers.mean())) / se, len(numbers) - 1)) if se > 0 else math.nan
+    return (
+        float(stats.t.sf((margin - abs(numbers.mean())) / se, len(numbers) - 1))
+        if se > 0
+        else math.nan
+    )
 
 
 def sign_patterns(n_seeds: int) -> NDArray[np.float64]:
@@ -72,9 +76,10 @@ def sign_patterns(n_seeds: int) -> NDArray[np.float64]:
 def sign_flip_p(values: ArrayLike) -> float:
     """Two-sided p of the sign-flip test (Fisher 1935, "The Design of Experiments", section 21).
 
-    It is the share of the sign patterns whose mean is at least as far from 0. Up to 16 seeds it is exact
-    if the values are distributed symmetrically about 0 where there is no effect, and its smallest value
-    is 2**(1 - n_seeds). Above 16 seeds it is a share of 2**16 drawn patterns and the observed one.
+    It is the share of the sign patterns whose mean is at least as far from 0. Up to 16 seeds it is
+    exact if the values are distributed symmetrically about 0 where there is no effect, and its
+    smallest value is 2**(1 - n_seeds). Above 16 seeds it is a share of 2**16 drawn patterns and the
+    observed one.
 
     Parameters
     ----------

@@ -15,7 +15,8 @@ def power(d_z: float, n: int, alpha: float = 0.05) -> float:
     Parameters
     ----------
     d_z
-        The true mean of the paired differences in units of their standard deviation, of either sign.
+        The true mean of the paired differences in units of their standard deviation, of either
+        sign.
     n
         Number of seeds, at least 2.
     """
@@ -28,7 +29,7 @@ def seeds_for_power(d_z: float, alpha: float = 0.05, power: float = 0.8) -> int 
 
 
 def smallest_detectable(n: int, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The difference, in standard deviations of the paired differences, that `n` seeds find with this power.
+    """The smallest `d_z`, as in `power`, that `n` seeds find with this power.
 
     Raises
     ------
@@ -43,11 +44,13 @@ def smallest_detectable(n: int, alpha: float = 0.05, power: float = 0.8) -> floa
     return float(optimize.brentq(lambda d_z: _chance(d_z, n, alpha) - power, 0.0, high))
 
 
-def seeds_for_half_width(sd: float, half_width: float, level: float = 0.95, have: int = 2) -> int | None:
+def seeds_for_half_width(
+    sd: float, half_width: float, level: float = 0.95, have: int = 2
+) -> int | None:
     """The fewest seeds, at least `have`, whose t interval is this narrow; None above 10,000.
 
-    A plan follows from the width that is needed, and not from the observed power, which is a function of
-    the p value.
+    A plan follows from the width that is needed, and not from the observed power, which is a
+    function of the p value.
 
     Parameters
     ----------
@@ -57,13 +60,16 @@ def seeds_for_half_width(sd: float, half_width: float, level: float = 0.95, have
         From the middle of the interval to its end, in the units of `sd`.
     """
     quantile = (1 + level) / 2
-    return _fewest(lambda n: stats.t.ppf(quantile, n - 1) * sd <= half_width * math.sqrt(n), first=max(have, 2))
+    return _fewest(
+        lambda n: stats.t.ppf(quantile, n - 1) * sd <= half_width * math.sqrt(n), first=max(have, 2)
+    )
 
 
 def sd_upper(sd: float, n: int, confidence: float = 0.8) -> float:
     """An upper confidence bound of a standard deviation, from the `sd` of `n` normal values.
 
-    A pilot of few seeds underestimates it more often than not, and a plan made from it is too small.
+    A pilot of few seeds underestimates it more often than not, and a plan made from it is too
+    small.
     """
     _check_seeds(n)
     return float(sd * math.sqrt((n - 1) / stats.chi2.ppf(1 - confidence, n - 1)))
@@ -82,14 +88,14 @@ def _chance(d_z: float, n: int, alpha: float) -> float:
     beyond = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
     if math.isfinite(beyond):
         return min(max(beyond, 0.0), 1.0)
-    # For a large shift the series of the noncentral t is nan. Its normal limit (Abramowitz and Stegun
-    # 26.7.10) is 0 or 1 there, to many digits.
+    # For a large shift the series of the noncentral t is nan. Its normal limit (Abramowitz and
+    # Stegun 26.7.10) is 0 or 1 there, to many digits.
     spread = math.sqrt(1 + critical**2 / (2 * df))
     return float(stats.norm.sf((critical * (1 - 1 / (4 * df)) - shift) / spread))
 
 
 def _fewest(enough: Callable[[int], bool], first: int) -> int | None:
-    """The smallest n from `first` to `MAX_SEEDS` that is enough; every larger n has to be enough, too."""
+    """The smallest n from `first` to `MAX_SEEDS` that is enough, as every larger n has to be."""
     low, high = first - 1, max(first, 2)
     while not enough(high):
         if high >= MAX_SEEDS:

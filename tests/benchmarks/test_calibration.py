@@ -17,15 +17,14 @@ AT_MOST = 0.05 + 3 * np.sqrt(0.05 * 0.95 / N_SWEEPS)
 
 
 def verdicts_of(differences, direction, margin, n_claims):
-    """Of sweeps of shape (n_sweeps, n_claims, n_seeds): one verdict a claim, each with its share of 5 %."""
+    """The verdicts of sweeps of shape (n_sweeps, n_claims, n_seeds), claims sharing 5 %."""
     alpha = 0.05 / n_claims
-    return [
-        [
-            verdict(Bounds(t_interval(d, 1 - alpha), t_interval(d, 1 - 2 * alpha)), direction, margin)
-            for d in sweep
-        ]
-        for sweep in differences
-    ]  # fmt: skip
+
+    def decided(d):
+        bounds = Bounds(t_interval(d, 1 - alpha), t_interval(d, 1 - 2 * alpha))
+        return verdict(bounds, direction, margin)
+
+    return [[decided(d) for d in sweep] for sweep in differences]
 
 
 def share(sweeps, wanted):
@@ -35,10 +34,14 @@ def share(sweeps, wanted):
 @pytest.mark.parametrize("n_seeds", [3, 5, 8])
 @pytest.mark.parametrize("n_claims", [1, 6])
 @pytest.mark.parametrize("spread", [1.0, 10.0], ids=["equal variances", "a noisy arm"])
-def test_without_any_effect_one_sweep_in_twenty_at_most_says_that_there_is_one(n_seeds, n_claims, spread):
+def test_without_any_effect_one_sweep_in_twenty_at_most_says_that_there_is_one(
+    n_seeds, n_claims, spread
+):
     rng = np.random.default_rng([n_seeds, n_claims, int(spread)])
     shape = (N_SWEEPS, n_claims, n_seeds)
-    sweeps = verdicts_of(rng.normal(size=shape) - spread * rng.normal(size=shape), "either", 0.0, n_claims)
+    sweeps = verdicts_of(
+        rng.normal(size=shape) - spread * rng.normal(size=shape), "either", 0.0, n_claims
+    )
     assert share(sweeps, verdicts.DIRECTIONAL) <= AT_MOST
 
 
@@ -49,12 +52,17 @@ def test_an_effect_as_large_as_the_margin_is_supported_in_one_sweep_of_forty():
 
 
 @pytest.mark.parametrize("margin, n_seeds", [(1.0, 5), (1.5, 5), (2.0, 5), (1.0, 10)])
-def test_equal_arms_are_called_equivalent_as_often_as_the_power_of_two_one_sided_tests(margin, n_seeds):
+def test_equal_arms_are_called_equivalent_as_often_as_the_power_of_two_one_sided_tests(
+    margin, n_seeds
+):
     rng = np.random.default_rng(2)
     sweeps = verdicts_of(rng.normal(size=(N_SWEEPS, 1, n_seeds)), "either", margin, 1)
     expected = {(1.0, 5): 0.29, (1.5, 5): 0.74, (2.0, 5): 0.95, (1.0, 10): 0.80}[margin, n_seeds]
-    # An interval that excludes 0 within the margin is called real but negligible; both say: no more than the margin.
-    assert share(sweeps, [verdicts.EQUIVALENT, verdicts.NEGLIGIBLE]) == pytest.approx(expected, abs=0.04)
+    # An interval that excludes 0 within the margin is called real but negligible; both say: no more
+    # than the margin.
+    assert share(sweeps, [verdicts.EQUIVALENT, verdicts.NEGLIGIBLE]) == pytest.approx(
+        expected, abs=0.04
+    )
 
 
 @pytest.mark.parametrize("d_z, n_seeds", [(1.0, 10), (1.5, 6), (2.0, 5), (1.0, 5)])
@@ -69,7 +77,11 @@ def test_the_made_up_sweeps_of_the_benchmark_are_decided_as_real_ones_are():
         "a": claim(knob="model.channels", levels=[30, 1], direction="either", margin=0.5),
         "b": claim(knob="model.dropout", levels=[True, False], direction="either", margin=0.5),
         "a at b=0": claim(
-            knob="model.channels", levels=[30, 1], at={"model.dropout": False}, direction="either", margin=0.5
+            knob="model.channels",
+            levels=[30, 1],
+            at={"model.dropout": False},
+            direction="either",
+            margin=0.5,
         ),
     }
     runs = frame(grid(range(4), model__channels=[1, 30], model__dropout=[False, True]))
@@ -80,11 +92,14 @@ def test_the_made_up_sweeps_of_the_benchmark_are_decided_as_real_ones_are():
 
         def value(run, epoch, values=values):
             return values[
-                run["seed"], calibration.CELLS.index((int(run["model.channels"] == 30), run["model.dropout"]))
+                run["seed"],
+                calibration.CELLS.index((int(run["model.channels"] == 30), run["model.dropout"])),
             ]
 
         decisions = decide_all(claims, runs, curves(runs, value, n_epochs=1), cells(runs))
-        expected = [calibration.decided(values @ calibration.CONTRASTS[name], 3, 0.5)[0] for name in claims]
+        expected = [
+            calibration.decided(values @ calibration.CONTRASTS[name], 3, 0.5)[0] for name in claims
+        ]
         assert [decision.verdict for decision in decisions] == expected
         seen |= set(expected)
     assert {verdicts.INCONCLUSIVE, verdicts.DIRECTION} <= seen

@@ -1,4 +1,4 @@
-"""A real sweep from the store to its verdicts, as `python -m analysis` prints them; and stores that are not whole."""
+"""A real sweep from the store to its verdicts, as printed; and stores that are not whole."""
 
 import contextlib
 import io
@@ -21,12 +21,19 @@ from runner.state.root import Root
 
 pytest_plugins = "roots"
 
+#: A run of the main job.
+ONE_RUN = "select run_uuid from runs where name = 'channels=3 dropout=true seed=0'"
+
 
 def analyse(root, *words, code=0):
     """`python -m analysis`, in this process; what it printed, on stderr where it is refused."""
     out, err = io.StringIO(), io.StringIO()
     line = ["analysis", "--root", str(root), *words]
-    with mock.patch.object(sys, "argv", line), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        mock.patch.object(sys, "argv", line),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         with pytest.raises(SystemExit) as ended:
             main()
     assert ended.value.code == code, out.getvalue() + err.getvalue()
@@ -83,13 +90,19 @@ def test_the_main_job_ends_in_sentences_with_interval_and_n(main_job):
     assert "interval" in said and "n = 2 seeds" in said and "[default]" in said
     assert "Under: data.name=digits" in said and "train.epochs=3" in said
     line = [sys.executable, "-m", "analysis", "--root", str(main_job.root)]
-    again = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", env=environment(), timeout=60)
-    assert (again.returncode, again.stdout, again.stderr) == (0, said, ""), "the same store says the same"
+    again = subprocess.run(
+        line, capture_output=True, text=True, encoding="utf-8", env=environment(), timeout=60
+    )
+    assert (again.returncode, again.stdout, again.stderr) == (0, said, ""), (
+        "the same store says the same"
+    )
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(main_job):
     line = [sys.executable, "-m", "analysis", "--root", str(main_job.root)]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    process = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    )
     process.stdout.close()
     assert (process.stderr.read(), process.wait(timeout=60)) == (b"", 0)
     process.stderr.close()
@@ -100,34 +113,50 @@ def test_a_sweep_is_found_by_name_key_and_run_id(main_job):
     latest = runs.read(uri)
     for word in (plan["name"], plan["sweep_key"][:8], latest.run_id):
         assert runs.read(uri, sweep=word).run_id == latest.run_id
-    with pytest.raises(StoreError, match=r"nosuch: names no sweep of the store; there are: channels x dropout \("):
+    with pytest.raises(
+        StoreError, match=r"nosuch: names no sweep of the store; there are: channels x dropout \("
+    ):
         runs.read(uri, sweep="nosuch")
 
 
 def test_a_deleted_run_is_missing_and_its_claims_are_not_testable(copy):
-    change(copy, "update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true seed=1'")
+    change(
+        copy,
+        "update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true seed=1'",
+    )
     said = analyse(copy)
     assert "7 of 8 runs done (1 missing)" in said
-    assert "1 of 8 runs are missing (channels=1 dropout=true seed=1): a mean over the others would hide this" in said
+    assert (
+        "1 of 8 runs are missing (channels=1 dropout=true seed=1): a mean over the others would"
+        " hide this" in said
+    )
     assert "SUPPORTED" not in said and "INCONCLUSIVE" not in said
 
 
 def test_a_run_that_failed_is_counted_and_the_exit_code_says_so(copy):
-    change(copy, "update tags set value = 'failed' where key = 'status' and value = 'done' and run_uuid in "
-           "(select run_uuid from runs where name = 'channels=3 dropout=true seed=0')")  # fmt: skip
+    change(
+        copy,
+        "update tags set value = 'failed' where key = 'status' and value = 'done'"
+        f" and run_uuid in ({ONE_RUN})",
+    )
     assert "1 of 8 runs failed (channels=3 dropout=true seed=0)" in analyse(copy, code=1)
 
 
 def test_a_run_whose_last_write_has_not_arrived_is_not_done(copy):
-    change(copy, "delete from tags where key = 'complete' and run_uuid in "
-           "(select run_uuid from runs where name = 'channels=3 dropout=true seed=0')")  # fmt: skip
+    change(copy, f"delete from tags where key = 'complete' and run_uuid in ({ONE_RUN})")
     assert "7 of 8 runs done (1 running)" in analyse(copy)
 
 
 def test_a_value_that_is_not_a_number_is_named(copy):
-    change(copy, "update metrics set is_nan = 1 where key = 'test/accuracy' and step = 3 and run_uuid in "
-           "(select run_uuid from runs where name = 'channels=3 dropout=true seed=0')")  # fmt: skip
-    assert "final(test/accuracy) is not a finite number in channels=3 dropout=true seed=0" in analyse(copy)
+    change(
+        copy,
+        "update metrics set is_nan = 1 where key = 'test/accuracy' and step = 3"
+        f" and run_uuid in ({ONE_RUN})",
+    )
+    assert (
+        "final(test/accuracy) is not a finite number in channels=3 dropout=true seed=0"
+        in analyse(copy)
+    )
 
 
 def test_claims_that_came_after_the_runs_are_told_from_those_before(copy):
@@ -139,15 +168,26 @@ def test_the_bits_of_the_images_are_those_that_the_run_wrote_or_the_file_is_name
     folder = tmp_path / "artifacts"
     folder.mkdir()
     with contextlib.closing(sqlite3.connect(Root(copy).database)) as file:
-        ((uri,),) = file.execute("select artifact_uri from runs where name = 'channels=3 dropout=true seed=0'")
+        ((uri,),) = file.execute(
+            "select artifact_uri from runs where name = 'channels=3 dropout=true seed=0'"
+        )
     content = bytearray((Path(urlsplit(uri).path) / "test_correct.npy").read_bytes())
     content[-1] ^= 1
     (folder / "test_correct.npy").write_bytes(content)
-    change(copy, "update runs set artifact_uri = ? where name = 'channels=3 dropout=true seed=0'", str(folder))
+    change(
+        copy,
+        "update runs set artifact_uri = ? where name = 'channels=3 dropout=true seed=0'",
+        str(folder),
+    )
     line = [sys.executable, "-m", "analysis", "--root", str(copy)]
-    found = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", env=environment(), timeout=60)
+    found = subprocess.run(
+        line, capture_output=True, text=True, encoding="utf-8", env=environment(), timeout=60
+    )
     assert found.returncode == 1 and "Traceback" not in found.stderr
-    assert f"{folder}/test_correct.npy: it is not what channels=3 dropout=true seed=0 wrote" in found.stderr
+    assert (
+        f"{folder}/test_correct.npy: it is not what channels=3 dropout=true seed=0 wrote"
+        in found.stderr
+    )
 
 
 def test_a_sweep_that_was_decided_before_with_fewer_seeds_says_so(new_root, main_job):
@@ -156,15 +196,23 @@ def test_a_sweep_that_was_decided_before_with_fewer_seeds_says_so(new_root, main
     run(root, "-m", *MAIN, "seed=0,1,2")
     latest = analyse(root)
     assert "12 of 12 runs done" in latest and "An earlier sweep decided them with 2 seeds" in latest
-    assert "An earlier sweep" not in analyse(root, plan_of(main_job.root)["sweep_key"][:8]), "the first is none"
+    assert "An earlier sweep" not in analyse(root, plan_of(main_job.root)["sweep_key"][:8]), (
+        "the first is none"
+    )
 
 
 def test_a_foreign_run_changes_nothing(copy, main_job, tmp_path):
-    change(copy, "insert into runs (run_uuid, name, status, lifecycle_stage, experiment_id, artifact_uri, start_time) "
-           "select 'f00', 'foreign', 'RUNNING', 'active', experiment_id, '/nowhere', 1 from runs limit 1")  # fmt: skip
     change(
         copy,
-        "insert into metrics (key, value, timestamp, run_uuid, step, is_nan) values (?, 1, 1, 'f00', 1, 0)",
+        "insert into runs"
+        " (run_uuid, name, status, lifecycle_stage, experiment_id, artifact_uri, start_time)"
+        " select 'f00', 'foreign', 'RUNNING', 'active', experiment_id, '/nowhere', 1"
+        " from runs limit 1",
+    )
+    change(
+        copy,
+        "insert into metrics (key, value, timestamp, run_uuid, step, is_nan) values (?, 1, 1,"
+        " 'f00', 1, 0)",
         "test/accuracy",
     )
     out = ("--out", str(tmp_path / "report"))
@@ -183,7 +231,9 @@ def test_a_report_changes_nothing_but_its_own_folder(copy, tmp_path, monkeypatch
 
 def test_a_terminal_that_cannot_spell_a_minus_is_told_its_name(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr("analysis.__main__.analyse", lambda *_: print("\N{MINUS SIGN}2.15 points") or 0)
+    monkeypatch.setattr(
+        "analysis.__main__.analyse", lambda *_: print("\N{MINUS SIGN}2.15 points") or 0
+    )
     with mock.patch.object(sys, "argv", ["analysis"]), contextlib.redirect_stdout(terminal):
         with pytest.raises(SystemExit):
             main()
@@ -199,7 +249,9 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_runs(main_job, m
             def __enter__(self):
                 self.context = connected(uri)
                 connection = self.context.__enter__()
-                self.execute = lambda query, values: asked.append(str(query)) or connection.execute(query, values)
+                self.execute = lambda query, values: (
+                    asked.append(str(query)) or connection.execute(query, values)
+                )
                 return self
 
             def __exit__(self, *error):
@@ -220,7 +272,9 @@ def test_no_store_an_empty_one_and_a_foreign_one_are_said_in_a_line(tmp_path, ro
     assert "there is no experiment ablations" in analyse(root, code=2)
     foreign = tmp_path / "foreign"
     foreign.mkdir()
-    (foreign / "mlflow.db").write_bytes(b"not a database at all, but long enough to be looked at" * 20)
+    (foreign / "mlflow.db").write_bytes(
+        b"not a database at all, but long enough to be looked at" * 20
+    )
     assert "not a usable MLflow store" in analyse(foreign, code=2)
     assert "cannot be reached" in analyse(root, "--uri", "http://me:secret@127.0.0.1:1", code=2)
     assert "secret" not in analyse(root, "--uri", "http://me:secret@127.0.0.1:1", code=2)
@@ -241,6 +295,9 @@ def test_the_published_experiments_cannot_say_that_thirty_channels_win(new_root)
     root = new_root()
     run(root, "-m", "sweeps=published", "data=digits", "train.epochs=1", "seed=0,1")
     said = analyse(root)
-    assert "NOT TESTABLE: 30 channels reach a higher final test accuracy than 1 channel, as published" in said
+    assert (
+        "NOT TESTABLE: 30 channels reach a higher final test accuracy than 1 channel, as published"
+        in said
+    )
     for moved in ("model.hidden_size 1000 -> 100", "model.fc_depth 2 -> 1"):
         assert moved in said

@@ -18,7 +18,7 @@ NOTEBOOK = REPO / "analysis" / "report.ipynb"
 
 
 def executed(root, monkeypatch):
-    """The notebook run on the sweep of a root; an error in any cell is raised. Its outputs as one text."""
+    """The outputs, as one text, of the notebook run on the sweep of a root; an error is raised."""
     monkeypatch.setenv("ROOT", str(root))
     monkeypatch.delenv("SWEEP", raising=False)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
@@ -27,9 +27,15 @@ def executed(root, monkeypatch):
 
 
 def shown(notebook):
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    texts = [output.get("text", "") or output["data"].get("text/markdown", "") for output in outputs]
-    return "\n".join(texts + [output["data"]["text/plain"] for output in outputs if "data" in output])
+    outputs = [
+        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+    ]
+    texts = [
+        output.get("text", "") or output["data"].get("text/markdown", "") for output in outputs
+    ]
+    return "\n".join(
+        texts + [output["data"]["text/plain"] for output in outputs if "data" in output]
+    )
 
 
 def test_it_runs_on_a_small_real_sweep_and_says_what_the_analysis_says(main_job, monkeypatch):
@@ -44,19 +50,31 @@ def test_it_runs_on_a_small_real_sweep_and_says_what_the_analysis_says(main_job,
 def test_a_sweep_with_a_run_missing_is_shown_as_one(main_job, tmp_path, monkeypatch):
     shutil.copy(Root(main_job.root).database, Root(tmp_path).database)
     with sqlite3.connect(Root(tmp_path).database) as file:
-        file.execute("update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true seed=1'")
+        file.execute(
+            "update runs set lifecycle_stage = 'deleted' where name = 'channels=1 dropout=true"
+            " seed=1'"
+        )
     file.close()
     said = executed(tmp_path, monkeypatch)
-    assert "7 of 8 runs done (1 missing)" in said and "NOT TESTABLE" in said and "**SUPPORTED" not in said
+    assert (
+        "7 of 8 runs done (1 missing)" in said
+        and "NOT TESTABLE" in said
+        and "**SUPPORTED" not in said
+    )
 
 
 def test_it_is_committed_with_what_a_real_run_showed():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert all(cell.execution_count for cell in code) and sum(bool(cell.outputs) for cell in code) >= len(code) - 1
+    assert (
+        all(cell.execution_count for cell in code)
+        and sum(bool(cell.outputs) for cell in code) >= len(code) - 1
+    )
     assert "data.name=mnist," in shown(notebook) and "n = 8 seeds" in shown(notebook)
-    assert [output for cell in code for output in cell.outputs if "image/png" in output.get("data", {})]
+    assert [
+        output for cell in code for output in cell.outputs if "image/png" in output.get("data", {})
+    ]
 
 
 @pytest.mark.parametrize("private", ["/tmp/", "/home/", "Traceback"])

@@ -1,6 +1,7 @@
 """Published experiments as sweeps: what R prints of them is what the analysis has to find.
 
-A block, a subject or a plot is a seed; a treatment is a cell. The yields stand in the place of test accuracies.
+A block, a subject or a plot is a seed; a treatment is a cell. The yields stand in the place of test
+accuracies.
 """
 
 import pandas as pd
@@ -15,7 +16,8 @@ NPK = [
     (6, 1, 0, 1, 57.2), (6, 1, 1, 0, 59.0), (6, 0, 1, 1, 53.2), (6, 0, 0, 0, 56.0),
 ]  # fmt: skip
 
-#: ToothGrowth (Crampton 1947): length of teeth by supplement and dose in mg a day, ten animals each.
+#: ToothGrowth (Crampton 1947): length of teeth by supplement and dose in mg a day, ten animals
+#: each.
 TEETH = {
     ("VC", 0.5): [4.2, 11.5, 7.3, 5.8, 6.4, 10, 11.2, 11.2, 5.2, 7],
     ("VC", 1.0): [16.5, 16.5, 15.2, 17.3, 22.5, 17.3, 13.6, 14.5, 18.8, 15.5],
@@ -27,8 +29,18 @@ TEETH = {
 
 #: The published runs with a convolution: four knobs moved at once.
 PUBLISHED = {
-    "conv1": {"model.channels": 1, "model.hidden_size": 1000, "model.fc_depth": 2, "train.epochs": 20},
-    "conv30": {"model.channels": 30, "model.hidden_size": 100, "model.fc_depth": 1, "train.epochs": 50},
+    "conv1": {
+        "model.channels": 1,
+        "model.hidden_size": 1000,
+        "model.fc_depth": 2,
+        "train.epochs": 20,
+    },
+    "conv30": {
+        "model.channels": 30,
+        "model.hidden_size": 100,
+        "model.fc_depth": 1,
+        "train.epochs": 50,
+    },
 }
 
 

@@ -123,7 +123,7 @@ def study(*frames, **fields):
 
 
 def known(name="made up", seeds=range(4), claims=None, states="done"):
-    """A study whose numbers are known: dropout costs seed s 0.02 + 0.001 s, 30 channels bring 0.05."""
+    """A study of known effects: dropout costs 0.02 + 0.001 * seed, 30 channels bring 0.05."""
     runs = frame(grid(seeds, model__channels=[1, 30], model__dropout=[True, False]))
     runs["state"] = states
 
@@ -133,7 +133,11 @@ def known(name="made up", seeds=range(4), claims=None, states="done"):
         return 0.8 + 0.02 * epoch - dropout + 0.05 * (run["model.channels"] == 30) + noise
 
     if claims is None:
-        claims = {"dropout_slows": claim(says="Dropout slows", metric="auc(test/accuracy)", direction="less")}
+        claims = {
+            "dropout_slows": claim(
+                says="Dropout slows", metric="auc(test/accuracy)", direction="less"
+            )
+        }
     return study(runs, curves(runs, value), claims=claims, name=name)
 
 
@@ -144,7 +148,7 @@ NOISE = (NOISE - NOISE.mean()) / (NOISE - NOISE.mean()).std(ddof=1)
 
 
 def with_effect(effect, sd=0.001, **knobs):
-    """Runs and epochs whose final test accuracy is 0.9, plus 0.01 for each seed, plus `effect(run)`.
+    """Runs and epochs with a final test accuracy of 0.9 + 0.01 * seed + `effect(run)`.
 
     With dropout `sd * NOISE` comes to it, by seed. The knobs are dropout alone unless given.
     """
@@ -160,8 +164,8 @@ def with_effect(effect, sd=0.001, **knobs):
 class MadeUpStore:
     """A store that holds one made-up sweep, as `analysis.read.runs` asks for it.
 
-    It is made of `grid`'s rows, with `value` as in `curves`. A test may change `plan`, `stored` (the
-    sweep's parent run, then its runs) and `sent` (the rows of their metrics).
+    It is made of `grid`'s rows, with `value` as in `curves`. A test may change `plan`, `stored`
+    (the sweep's parent run, then its runs) and `sent` (the rows of their metrics).
     """
 
     def __init__(self, rows, value, claims=None, name="made up"):
@@ -184,14 +188,19 @@ class MadeUpStore:
             self._add(f"run {place}", f"key {place}", 1000 * place, row)
             for epoch in (1, 2, 3):
                 metrics = by_metric(value(row, epoch))
-                self.sent += [(f"run {place}", name, epoch, epoch, x) for name, x in metrics.items()]
+                self.sent += [
+                    (f"run {place}", name, epoch, epoch, x) for name, x in metrics.items()
+                ]
 
     def _add(self, run_id, key, start_ms, row):
         knobs = {knob: level for knob, level in row.items() if knob != "seed"}
         planned = {"run_key": key, "cell_key": f"cell {list(knobs.values())}", "knobs": knobs}
         self.plan["runs"].append(planned | {"config": nested(FIXED | row), "device": "cpu"})
         tags = {tag: value for tag, value in RECORDED.items() if tag != "state"}
-        tags |= {"first_batch_order.sha256": f"order of seed {row['seed']}", "version.python": "3.11"}
+        tags |= {
+            "first_batch_order.sha256": f"order of seed {row['seed']}",
+            "version.python": "3.11",
+        }
         tags |= {"run_key": key, "status": "done", "complete": "1", "cause": ""}
         self.stored.append(StoredRun(run_id, key, "", start_ms, start_ms + 1000, tags))
 
@@ -208,7 +217,9 @@ class MadeUpStore:
 
     def read(self):
         """The sweep, as from a real store."""
-        with mock.patch.object(runs, "_opened", lambda uri, experiment: contextlib.nullcontext(self)):
+        with mock.patch.object(
+            runs, "_opened", lambda uri, experiment: contextlib.nullcontext(self)
+        ):
             return runs.read("made up")
 
 

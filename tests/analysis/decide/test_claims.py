@@ -23,10 +23,13 @@ def test_the_interval_is_that_of_the_differences_within_seed():
     decision = decided(runs, epochs)
     assert decision.per_seed.to_numpy() == pytest.approx(0.004 + 0.001 * NOISE, abs=1e-12)
     interval = decision.bounds.interval
-    assert (interval.low, interval.high) == pytest.approx((0.004 - 0.001 * HALF, 0.004 + 0.001 * HALF), abs=1e-9)
+    assert (interval.low, interval.high) == pytest.approx(
+        (0.004 - 0.001 * HALF, 0.004 + 0.001 * HALF), abs=1e-9
+    )
     assert decision.verdict == verdicts.SUPPORTED
     assert finding(decision) == (
-        "final(test/accuracy), dropout=true minus dropout=false: +0.40 points (95 % interval +0.30 to +0.50 points,"
+        "final(test/accuracy), dropout=true minus dropout=false: +0.40 points (95 % interval +0.30"
+        " to +0.50 points,"
         " n = 6 seeds; margin 0.20 points)."
     )
 
@@ -50,7 +53,9 @@ def test_planted_effects_earn_their_verdicts(effect, sd, expected):
 def test_the_order_of_runs_and_epochs_changes_nothing():
     runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
     shuffled = decided(runs.sample(frac=1, random_state=1), epochs.sample(frac=1, random_state=2))
-    assert shuffled.bounds.interval.low == pytest.approx(decided(runs, epochs).bounds.interval.low, rel=1e-12)
+    assert shuffled.bounds.interval.low == pytest.approx(
+        decided(runs, epochs).bounds.interval.low, rel=1e-12
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -66,7 +71,9 @@ def test_a_constant_for_each_seed_changes_no_contrast(constants):
 def test_swapping_the_arms_flips_the_sign():
     runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
     swapped = decided(runs, epochs, levels=[False, True])
-    assert swapped.per_seed.to_numpy() == pytest.approx(-decided(runs, epochs).per_seed.to_numpy(), abs=0)
+    assert swapped.per_seed.to_numpy() == pytest.approx(
+        -decided(runs, epochs).per_seed.to_numpy(), abs=0
+    )
     assert swapped.verdict == verdicts.REFUTED
 
 
@@ -76,7 +83,8 @@ def test_a_second_metric_is_subtracted_within_each_run():
         runs,
         lambda run, epoch: {
             "test/accuracy": 0.98,
-            "test_masked/accuracy": 0.98 - (0.02 + 0.001 * NOISE[run["seed"]]) * run["model.dropout"],
+            "test_masked/accuracy": 0.98
+            - (0.02 + 0.001 * NOISE[run["seed"]]) * run["model.dropout"],
         },
     )
     decision = decided(runs, masks_cost, minus="final(test_masked/accuracy)")
@@ -91,7 +99,9 @@ def test_a_level_is_shared_by_all_claims_and_p_values_are_adjusted():
         "not": claim(knob="optimizer.lr", levels=[1, 2]),
     }
     first, second, third = decide_all(claims, runs, epochs, cells(runs))
-    assert first.bounds.interval.level == pytest.approx(1 - 0.05 / 3) == second.bounds.interval.level
+    assert (
+        first.bounds.interval.level == pytest.approx(1 - 0.05 / 3) == second.bounds.interval.level
+    )
     assert third.verdict == verdicts.NOT_TESTABLE and np.isnan(third.p_holm)
     smaller, larger = sorted([first, second], key=lambda decision: decision.p_t)
     assert smaller.p_holm == pytest.approx(2 * smaller.p_t)
@@ -100,7 +110,9 @@ def test_a_level_is_shared_by_all_claims_and_p_values_are_adjusted():
 
 def test_a_run_without_a_finite_number_is_named_and_not_averaged_away():
     runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
-    epochs.loc[(epochs["run_key"] == runs.index[3]) & (epochs["epoch"] == 3), "test/accuracy"] = np.nan
+    epochs.loc[(epochs["run_key"] == runs.index[3]) & (epochs["epoch"] == 3), "test/accuracy"] = (
+        np.nan
+    )
     decision = decided(runs, epochs)
     assert decision.verdict == verdicts.NOT_TESTABLE
     assert decision.reason == "final(test/accuracy) is not a finite number in dropout=false seed=1"
@@ -117,10 +129,12 @@ def test_an_effect_that_turns_round_with_another_knob_depends_on_it():
     assert headline(decision) == "SUPPORTED (depends on normalize): Dropout helps"
     (interaction,) = decision.interactions
     assert [level for level, _ in interaction.effects] == [True, False]
-    assert [effect.estimate for _, effect in interaction.effects] == pytest.approx([0.02, -0.01], abs=1e-12)
+    assert [effect.estimate for _, effect in interaction.effects] == pytest.approx(
+        [0.02, -0.01], abs=1e-12
+    )
     assert (
-        "The effect depends on normalize: +2.00 points at normalize=true, \N{MINUS SIGN}1.00 points at normalize=false."
-        in details(decision, multiverse(decision, runs, epochs))
+        "The effect depends on normalize: +2.00 points at normalize=true, \N{MINUS SIGN}1.00 points"
+        " at normalize=false." in details(decision, multiverse(decision, runs, epochs))
     )
 
 
@@ -134,15 +148,19 @@ def test_an_effect_that_is_everywhere_the_same_depends_on_nothing():
     assert decision.depends_on == [] and len(decision.interactions) == 1
 
 
-@pytest.mark.parametrize("fields", [{"metric": "epochs_to(test/loss, 9)"}, {"minus": "final(test/loss)"}])
+@pytest.mark.parametrize(
+    "fields", [{"metric": "epochs_to(test/loss, 9)"}, {"minus": "final(test/loss)"}]
+)
 def test_a_metric_that_older_runs_did_not_record_is_no_error_and_its_claim_says_so(fields):
     runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
     epochs.loc[epochs["run_key"].isin(runs.index[:7]), "test/loss"] = np.nan
     decision = decided(runs, epochs, **fields)
     assert decision.verdict == verdicts.NOT_TESTABLE
     assert decision.reason == (
-        "test/loss was not recorded in 7 of 12 runs (dropout=true seed=0, dropout=false seed=0, dropout=true seed=1,"
-        " dropout=false seed=1, dropout=true seed=2 and 2 more): the version that trained them did not have it; the"
+        "test/loss was not recorded in 7 of 12 runs (dropout=true seed=0, dropout=false seed=0,"
+        " dropout=true seed=1,"
+        " dropout=false seed=1, dropout=true seed=2 and 2 more): the version that trained them did"
+        " not have it; the"
         " same command with another runner.root trains them with this version"
     )
     assert decided(runs, epochs).verdict == verdicts.SUPPORTED, "other claims do not need it"

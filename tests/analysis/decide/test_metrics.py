@@ -34,22 +34,34 @@ def test_a_curve_becomes_the_number_that_the_claim_names(text, expected):
 
 
 def test_a_threshold_that_is_never_reached_is_censored_at_the_last_epoch():
-    assert tuple(reduce(curve(ACCURACIES), parse_reduction("epochs_to(test/accuracy, 0.99)")).loc["a"]) == (5.0, True)
+    assert tuple(
+        reduce(curve(ACCURACIES), parse_reduction("epochs_to(test/accuracy, 0.99)")).loc["a"]
+    ) == (5.0, True)
 
 
 def test_a_loss_reaches_its_threshold_from_above():
-    numbers = reduce(curve([0.5, 0.2, 0.1], "test/loss"), parse_reduction("epochs_to(test/loss, 0.2)"))
+    numbers = reduce(
+        curve([0.5, 0.2, 0.1], "test/loss"), parse_reduction("epochs_to(test/loss, 0.2)")
+    )
     assert tuple(numbers.loc["a"]) == (2.0, False)
 
 
-@pytest.mark.parametrize("text", ["final(test/accuracy)", "auc(test/accuracy)", "last(2, test/accuracy)"])
+@pytest.mark.parametrize(
+    "text", ["final(test/accuracy)", "auc(test/accuracy)", "last(2, test/accuracy)"]
+)
 def test_what_is_not_a_number_stays_so(text):
     assert np.isnan(reduce(curve([0.9, 0.95, np.nan]), parse_reduction(text)).loc["a", "value"])
 
 
 @pytest.mark.parametrize(
     "text",
-    ["max(test/accuracy)", "final(test/accuracy, 2)", "last(test/accuracy)", "epochs_to(test/accuracy)", "final"],
+    [
+        "max(test/accuracy)",
+        "final(test/accuracy, 2)",
+        "last(test/accuracy)",
+        "epochs_to(test/accuracy)",
+        "final",
+    ],
 )
 def test_other_metrics_are_refused(text):
     with pytest.raises(ValueError, match="allowed is final"):

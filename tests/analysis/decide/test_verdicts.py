@@ -14,7 +14,9 @@ from analysis.statistics.intervals import Interval
 def between(low, high, narrow=1.0):
     middle, half = (low + high) / 2, (high - low) / 2
     interval = Interval(middle, low, high, 0.95, 6, 5, 1.0)
-    return Bounds(interval, replace(interval, low=middle - narrow * half, high=middle + narrow * half))
+    return Bounds(
+        interval, replace(interval, low=middle - narrow * half, high=middle + narrow * half)
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,10 +57,16 @@ def test_a_margin_of_nothing_is_never_equivalent():
 @given(st.floats(-5, 5), st.floats(0.01, 5), st.floats(0, 3))
 def test_swapping_the_arms_and_the_direction_changes_no_verdict(middle, half, margin):
     low, high = middle - half, middle + half
-    assert verdict(between(low, high), "greater", margin) == verdict(between(-high, -low), "less", margin)
-    assert verdict(between(low, high), "either", margin) == verdict(between(-high, -low), "either", margin)
+    assert verdict(between(low, high), "greater", margin) == verdict(
+        between(-high, -low), "less", margin
+    )
+    assert verdict(between(low, high), "either", margin) == verdict(
+        between(-high, -low), "either", margin
+    )
 
 
 def test_a_winner_is_as_good_as_its_result_against_the_closest_rival():
     assert weakest([verdicts.SUPPORTED, verdicts.EQUIVALENT]) == verdicts.EQUIVALENT
-    assert weakest([verdicts.SUPPORTED, verdicts.DIRECTION, verdicts.SUPPORTED]) == verdicts.DIRECTION
+    assert (
+        weakest([verdicts.SUPPORTED, verdicts.DIRECTION, verdicts.SUPPORTED]) == verdicts.DIRECTION
+    )

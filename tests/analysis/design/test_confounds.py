@@ -13,10 +13,14 @@ AB = ["dropout=true", "dropout=false"]
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"state": "failed"}, r"1 of 6 runs failed \(dropout=false seed=2\).*; the same command trains the rest$"),
+        (
+            {"state": "failed"},
+            r"1 of 6 runs failed \(dropout=false seed=2\).*; the same command trains the rest$",
+        ),
         (
             {"state": "diverged"},
-            r"1 of 6 runs diverged \(dropout=false seed=2\): a mean over the others would hide this$",
+            r"1 of 6 runs diverged \(dropout=false seed=2\): a mean over the others would hide"
+            r" this$",
         ),
         ({"state": "missing"}, r"1 of 6 runs are missing \(dropout=false seed=2\)"),
         ({"state": "running"}, "1 of 6 runs are running"),
@@ -24,15 +28,23 @@ AB = ["dropout=true", "dropout=false"]
         ({"seed": 1}, "a cell has two runs of one seed"),
         ({"first_batch_order.sha256": "other"}, "orders of the batches differ within seed 2"),
         ({"data.sha256": "other"}, "^data differ within seed 2 .*dropout=false seed=2"),
-        ({"engine": "stock"}, "engines differ within seed 2.*hold engine.name at one value with the claim's `at`"),
+        (
+            {"engine": "stock"},
+            "engines differ within seed 2.*hold engine.name at one value with the claim's `at`",
+        ),
         ({"device": "gpu"}, "devices differ within seed 2"),
         (
             {"code": "training_version 1"},
-            r"^versions of the code differ within seed 2 \(f{18}: dropout=true seed=2; training_version 1:"
-            r" dropout=false seed=2\), so more than dropout differs between these runs; the same command again"
+            r"^versions of the code differ within seed 2 \(f{18}: dropout=true seed=2;"
+            r" training_version 1:"
+            r" dropout=false seed=2\), so more than dropout differs between these runs; the same"
+            r" command again"
             r" trains all of its runs with the code that is there now$",
         ),
-        ({"version.numpy": "1.26"}, "versions of numpy differ within seed 2.*with another runner.root"),
+        (
+            {"version.numpy": "1.26"},
+            "versions of numpy differ within seed 2.*with another runner.root",
+        ),
     ],
     ids=lambda value: next(iter(value.items())) if isinstance(value, dict) else "",
 )
@@ -54,7 +66,10 @@ def test_what_differs_between_seeds_alone_is_no_confound():
 
 def test_runs_of_two_commits_with_the_same_code_are_compared():
     runs = frame(grid(seeds=range(3), model__dropout=[True, False]))
-    runs["git.commit"], runs["git.dirty"] = [f"commit {place}" for place in range(6)], ["true", "false"] * 3
+    runs["git.commit"], runs["git.dirty"] = (
+        [f"commit {place}" for place in range(6)],
+        ["true", "false"] * 3,
+    )
     assert refusal(runs, AB, "model.dropout") is None
 
 
@@ -71,7 +86,16 @@ def test_one_seed_says_nothing_about_the_next():
 
 
 def test_the_npk_design_gives_away_its_threefold_interaction():
-    terms = [("block",), ("N",), ("P",), ("K",), ("N", "P"), ("N", "K"), ("P", "K"), ("N", "P", "K")]
+    terms = [
+        ("block",),
+        ("N",),
+        ("P",),
+        ("K",),
+        ("N", "P"),
+        ("N", "K"),
+        ("P", "K"),
+        ("N", "P", "K"),
+    ]
     assert not_estimable(npk()[["block", *"NPK"]], terms) == [("N", "P", "K")]
 
 

@@ -6,7 +6,14 @@ import pytest
 from oracles import PUBLISHED
 from studies import cells, claim, frame, grid
 
-from analysis.design.contrasts import KINDS, NotTestable, contrasts_of, off_the_line, per_seed, table
+from analysis.design.contrasts import (
+    KINDS,
+    NotTestable,
+    contrasts_of,
+    off_the_line,
+    per_seed,
+    table,
+)
 from runner.record import CLAIM_KINDS, Claim
 
 
@@ -14,12 +21,19 @@ def test_a_main_effect_is_the_mean_of_the_simple_effects_within_each_seed():
     runs = frame(grid(model__channels=[1, 30], model__dropout=[True, False]))
     (contrast,) = contrasts_of(claim(), cells(runs))
     assert contrast.label == "dropout=true minus dropout=false"
-    assert [simple.at for simple in contrast.simples] == [{"model.channels": 1}, {"model.channels": 30}]
+    assert [simple.at for simple in contrast.simples] == [
+        {"model.channels": 1},
+        {"model.channels": 30},
+    ]
     numbers = table(runs, pd.Series(np.arange(20.0) ** 2, index=runs.index))
-    one_true, one_false, thirty_true, thirty_false = (numbers.iloc[:, i].to_numpy() for i in range(4))
+    one_true, one_false, thirty_true, thirty_false = (
+        numbers.iloc[:, i].to_numpy() for i in range(4)
+    )
     expected = ((one_true - one_false) + (thirty_true - thirty_false)) / 2
     assert np.array_equal(per_seed(numbers, contrast.weights), expected)
-    assert np.array_equal(per_seed(numbers, contrast.at_level("model.channels", 30)), thirty_true - thirty_false)
+    assert np.array_equal(
+        per_seed(numbers, contrast.at_level("model.channels", 30)), thirty_true - thirty_false
+    )
 
 
 def test_a_claim_can_hold_the_other_knobs():
@@ -66,7 +80,9 @@ def test_every_kind_of_claim_has_its_contrasts_and_any_other_is_refused():
         (claim(winner=30, slope=True), "winner and slope"),
         (claim(levels=None), "no kind"),
     ):
-        with pytest.raises(ValueError, match=f"a claim gives {given}: allowed is one of levels, winner, slope"):
+        with pytest.raises(
+            ValueError, match=f"a claim gives {given}: allowed is one of levels, winner, slope"
+        ):
             contrasts_of(wrong, cells(runs))
 
 
@@ -92,9 +108,15 @@ def test_what_moved_along_is_named_where_several_knobs_moved_at_once():
 @pytest.mark.parametrize(
     "fields, message",
     [
-        (dict(knob="optimizer.lr", levels=[0.1, 0.01]), "optimizer.lr was not varied: it is 0.001 in every run"),
+        (
+            dict(knob="optimizer.lr", levels=[0.1, 0.01]),
+            "optimizer.lr was not varied: it is 0.001 in every run",
+        ),
         (dict(knob="model.channels", levels=[8, 1]), "no cell has model.channels=8"),
-        (dict(knob="model.channels", levels=[30, 1], at={"model.dropout": 3}), "no cell has .* at model.dropout=3"),
+        (
+            dict(knob="model.channels", levels=[30, 1], at={"model.dropout": 3}),
+            "no cell has .* at model.dropout=3",
+        ),
         (
             dict(knob="model.dropout", slope=True),
             "a slope on log2 needs positive numbers; model.dropout has true, false",
@@ -110,5 +132,7 @@ def test_a_contrast_that_the_sweep_does_not_have_is_refused_by_name(fields, mess
 def test_a_cell_that_is_missing_from_the_grid_is_named():
     rows = [row for row in grid(model__channels=[1, 30], model__dropout=[True, False])]
     rows = [row for row in rows if (row["model.channels"], row["model.dropout"]) != (30, False)]
-    with pytest.raises(NotTestable, match="no cell differs from channels=30 dropout=true in model.dropout alone"):
+    with pytest.raises(
+        NotTestable, match="no cell differs from channels=30 dropout=true in model.dropout alone"
+    ):
         contrasts_of(claim(), cells(frame(rows)))

@@ -7,7 +7,9 @@ from runner.record import CODE_OF_VERSION_1, METRICS
 
 
 def made_up():
-    return MadeUpStore(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9 + 0.01 * epoch)
+    return MadeUpStore(
+        grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9 + 0.01 * epoch
+    )
 
 
 def test_a_metric_that_the_runs_lack_is_a_column_without_numbers():
@@ -31,7 +33,9 @@ def test_of_a_row_that_was_sent_twice_the_later_one_counts():
     made.sent[:0] = [("run 0", "test/loss", 3, 9, 7.0)]
     made.sent += [("run 0", "test/loss", 3, 1, 5.0)]
     epochs = made.read().epochs
-    assert epochs.loc[(epochs["run_key"] == "key 0") & (epochs["epoch"] == 3), "test/loss"].tolist() == [7.0]
+    assert epochs.loc[
+        (epochs["run_key"] == "key 0") & (epochs["epoch"] == 3), "test/loss"
+    ].tolist() == [7.0]
 
 
 def test_a_run_that_does_not_name_its_code_is_of_training_version_1_and_a_missing_run_of_none():
@@ -53,6 +57,9 @@ def test_the_knobs_of_a_plan_of_version_2_are_those_that_it_names():
         run |= {"without_effect": ["model.stages"], "code": "f" * 64}
     sweep = made.read()
     assert [knob.name for knob in sweep.knobs] == ["train.epochs", "model.stages", "data.root"]
-    assert sweep.runs["model.stages"].tolist() == [{"first": 1}] * 4 and "model.channels" not in sweep.runs
+    assert (
+        sweep.runs["model.stages"].tolist() == [{"first": 1}] * 4
+        and "model.channels" not in sweep.runs
+    )
     assert set(sweep.runs["without_effect"]) == {("model.stages",)}
     assert np.array_equal(sweep.runs["seed"], [0, 0, 1, 1])

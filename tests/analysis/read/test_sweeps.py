@@ -10,7 +10,9 @@ from runner.errors import StoreError
 
 
 def made_up(**plan):
-    made = MadeUpStore(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9, {"helps": claim()})
+    made = MadeUpStore(
+        grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9, {"helps": claim()}
+    )
     made.plan |= plan
     return made
 
@@ -20,7 +22,8 @@ def test_a_start_that_several_keys_have_names_none_of_them():
     second = replace(first, run_id="second", tags=first.tags | {"sweep_key": "5555" + "6" * 60})
     assert chosen([first, second], "55556") is second
     with pytest.raises(
-        StoreError, match=r"^5555: is the start of several keys; there are: made up \(55556666\), made up"
+        StoreError,
+        match=r"^5555: is the start of several keys; there are: made up \(55556666\), made up",
     ):
         chosen([first, second], "5555")
     with pytest.raises(StoreError, match="train one first"):
@@ -28,16 +31,21 @@ def test_a_start_that_several_keys_have_names_none_of_them():
 
 
 def test_a_plan_of_a_newer_version_is_refused_with_what_to_do():
-    with pytest.raises(StoreError, match="has version 3, and this program reads up to 2; analyse it with the version"):
+    with pytest.raises(
+        StoreError,
+        match="has version 3, and this program reads up to 2; analyse it with the version",
+    ):
         made_up(version=3).read()
 
 
 @pytest.mark.parametrize(
-    "part", [{"version": 2}, {"version": 2, "knobs": [{}]}, {"claims": {"c": {"new": 1}}}, {"runs": [{}]}]
+    "part",
+    [{"version": 2}, {"version": 2, "knobs": [{}]}, {"claims": {"c": {"new": 1}}}, {"runs": [{}]}],
 )
 def test_a_plan_that_lacks_a_part_is_refused_by_its_file(part):
     with pytest.raises(
-        StoreError, match=r"the plan of made up \(/sweep.json\) cannot be read .*runner.sync puts it back"
+        StoreError,
+        match=r"the plan of made up \(/sweep.json\) cannot be read .*runner.sync puts it back",
     ):
         made_up(**part).read()
 
@@ -46,7 +54,12 @@ def test_a_sweep_that_asked_the_same_of_fewer_seeds_is_a_look_and_others_are_non
     made = made_up()
     plan, parent = made.plan, made.stored[0]
     fewer = plan | {"runs": plan["runs"][:2], "sweep_key": "4" * 64}
-    plans = {"parent": plan, "fewer": fewer, "later": fewer, "others": fewer | {"runs": plan["runs"][:1]}}
+    plans = {
+        "parent": plan,
+        "fewer": fewer,
+        "later": fewer,
+        "others": fewer | {"runs": plan["runs"][:1]},
+    }
     made.stored[0] = replace(parent, start_ms=10)
     tags = parent.tags | {"sweep_key": "4" * 64, "last_used": "1"}
     for name, start_ms in (("fewer", 1), ("later", 11), ("others", 2)):

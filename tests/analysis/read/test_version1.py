@@ -15,7 +15,10 @@ NEVER = {"model.options", "optimizer.momentum"}
         ({"model.kind": "mlp"}, NEVER | {"model.channels", "model.blocks"}),
         ({"model.blocks": [[16, 16]]}, NEVER | {"model.channels"}),
         ({"model.dropout": False}, NEVER | {"model.dropout_ratio"}),
-        ({"model.fc_depth": 0}, NEVER | {"model.hidden_size", "model.dropout", "model.dropout_ratio"}),
+        (
+            {"model.fc_depth": 0},
+            NEVER | {"model.hidden_size", "model.dropout", "model.dropout_ratio"},
+        ),
         ({"optimizer.name": "momentum"}, {"model.options"}),
         ({"model.kind": "lenet", "model.fc_depth": 0}, {"optimizer.momentum"}),
     ],
@@ -30,4 +33,6 @@ def test_a_plan_of_version_1_is_read_with_its_knobs_and_their_effects():
     assert [knob.name for knob in sweep.knobs] == [knob["name"] for knob in KNOBS]
     assert set(FIXED) <= set(sweep.runs)
     assert set(sweep.runs["without_effect"][::2]) == {tuple(sorted(NEVER))}
-    assert set(sweep.runs["without_effect"][1::2]) == {tuple(sorted(NEVER | {"model.dropout_ratio"}))}
+    assert set(sweep.runs["without_effect"][1::2]) == {
+        tuple(sorted(NEVER | {"model.dropout_ratio"}))
+    }

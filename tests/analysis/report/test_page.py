@@ -1,4 +1,4 @@
-"""Any text stays text, wherever it came from and wherever it is shown: on the page, in Markdown, CSV, on a terminal."""
+"""Any text stays text on the page, in Markdown, in CSV and on a terminal; what a page shows."""
 
 import csv
 import functools
@@ -22,17 +22,20 @@ from analysis.report.write import texts, write
 
 #: What means something somewhere.
 MARKS = (
-    "<script>", "</bdi>", "</title>", "<!--", "]]>", "&amp;", "&#x41;", '"', "' onload='", "{{ 7 * 7 }}", "{% if %}",
-    "\\", "`", "|", "*", "__", "~~", "$", "![", "](javascript:x)", "<a:b>", "\n\n# ", "\n- ", "1. ", "+ ", "---",
-    "\n===\n", "\n    ", "  \n", "=1+1", "@", "\t", "\r", "\r\n", ",", "\x00", "\x1b[31m", "\x85", "\u2028", "\u202e",
-    "\u200f", "\ufeff", "\ufffe", "\ud800", "\udcff",
+    "<script>", "</bdi>", "</title>", "<!--", "]]>", "&amp;", "&#x41;", '"', "' onload='",
+    "{{ 7 * 7 }}", "{% if %}", "\\", "`", "|", "*", "__", "~~", "$", "![", "](javascript:x)",
+    "<a:b>", "\n\n# ", "\n- ", "1. ", "+ ", "---", "\n===\n", "\n    ", "  \n", "=1+1", "@", "\t",
+    "\r", "\r\n", ",", "\x00", "\x1b[31m", "\x85", "\u2028", "\u202e", "\u200f", "\ufeff", "\ufffe",
+    "\ud800", "\udcff",
 )  # fmt: skip
-TEXTS = st.lists(st.sampled_from(MARKS) | st.text(st.characters(), max_size=4), max_size=8).map("".join)
+TEXTS = st.lists(st.sampled_from(MARKS) | st.text(st.characters(), max_size=4), max_size=8).map(
+    "".join
+)
 TEXTS = TEXTS.filter(lambda text: whole(text).strip() not in ("", "plain"))
 
 
 def made_up(name, level, says, cause):
-    """A study with a text as the sweep's name and command, one as a knob's level, one as a claim, one as a cause.
+    """A study with given texts as its name and command, a knob's level, a claim and a cause.
 
     Without a cause nothing failed, and the claim is tested.
     """
@@ -45,14 +48,15 @@ def made_up(name, level, says, cause):
     made = studies.MadeUpStore(rows, value, claims, name)
     made.plan["command"] = [name]
     if cause is not None:
-        # JSON spells lone surrogates, a store of tags does not. In its pages anybody can edit a tag.
+        # JSON spells lone surrogates, a store of tags does not. In its pages anybody can edit a
+        # tag.
         made.stored[1].tags.update(status="failed", cause=whole(cause))
         made.stored[3].tags.update(status=whole(cause))
     return study(made.read(), lambda sweep: {})
 
 
 def shown(*given):
-    """All that is shown of such a study; without its figures, which take a second (test_write.py draws some)."""
+    """All that is shown of such a study but its figures (test_write.py draws some)."""
     return shown_of(made_up(*given))
 
 
@@ -61,8 +65,13 @@ def shown_of(decided):
     caption = f"{decided.decisions[0].name}: every seed"
     drawn = [Drawing("claim-1-seeds", caption, b"", b"")]
     files = texts(decided, tables.frames(decided), drawn)
-    return SimpleNamespace(files=files, page=Page(files["report.html"]), markdown=parsed(files["report.md"]),
-                           said=lines(decided), verdict=decided.decisions[0].verdict)  # fmt: skip
+    return SimpleNamespace(
+        files=files,
+        page=Page(files["report.html"]),
+        markdown=parsed(files["report.md"]),
+        said=lines(decided),
+        verdict=decided.decisions[0].verdict,
+    )
 
 
 @functools.cache
@@ -82,7 +91,8 @@ def whole(text):
 def inert(text):
     """In a file so does a control character but for tab and line break."""
     return "".join(
-        "?" if unicodedata.category(letter) == "Cc" and letter not in "\t\n" else letter for letter in whole(text)
+        "?" if unicodedata.category(letter) == "Cc" and letter not in "\t\n" else letter
+        for letter in whole(text)
     )
 
 
@@ -105,7 +115,7 @@ def on_a_terminal(text):
 
 
 class Page(HTMLParser):
-    """Elements and names of attributes as they come, and the texts within `bdi`, `title` and `alt`."""
+    """Elements and attributes in their order, and the texts of `bdi`, `title` and `alt`."""
 
     def __init__(self, text):
         super().__init__()
@@ -141,13 +151,19 @@ def parsed(text):
     for block in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text):
         inline = block.children or []
         shape.append((block.type, block.tag))
-        shape += [(token.type, token.attrs.get("src")) for token in inline if token.type not in ("text", "softbreak")]
+        shape += [
+            (token.type, token.attrs.get("src"))
+            for token in inline
+            if token.type not in ("text", "softbreak")
+        ]
         texts.append(text_of(inline))
     return SimpleNamespace(shape=shape, texts=texts)
 
 
 def text_of(tokens):
-    return "".join(text_of(token.children) if token.children else token.content or "\n" for token in tokens)
+    return "".join(
+        text_of(token.children) if token.children else token.content or "\n" for token in tokens
+    )
 
 
 def csv_rows(text):
@@ -157,7 +173,9 @@ def csv_rows(text):
 @settings(max_examples=40, deadline=None)
 @given(TEXTS, TEXTS, TEXTS, st.none() | TEXTS)
 @example("\x1b]0;gone\x07", "\r=1+1", "\x9b31m", "&lt;b&gt;")
-def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(name, level, says, cause):
+def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(
+    name, level, says, cause
+):
     given, others = shown(name, level, says, cause), plain(cause is not None)
     causes = [] if cause is None else [cause]
 
@@ -174,7 +192,10 @@ def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(nam
     assert {on_one_line(text) for text in whole_blocks} <= set(given.markdown.texts)
     assert all(on_one_line(text) in "\n".join(given.markdown.texts) for text in causes)
 
-    (claim,), (first, *rest) = csv_rows(given.files["claims.csv"]), csv_rows(given.files["runs.csv"])
+    (claim,), (first, *rest) = (
+        csv_rows(given.files["claims.csv"]),
+        csv_rows(given.files["runs.csv"]),
+    )
     assert claim["claim"] == claim["says"] == in_csv(says)
     assert (first["data.name"], first["name"]) == (in_csv(level), run_name) and len(rest) == 3
     assert first["cause"] == (in_csv(cause) if causes else "")
@@ -189,7 +210,10 @@ def test_knobs_that_moved_together_and_every_contrast_are_on_the_page(tmp_path):
     assert "can be told from that of the others" in whole and "cannot be told" not in whole
     assert "channels=30 minus channels=1" in whole and "None of these is a verdict" in whole
     contrasts = pd.read_csv(tmp_path / "whole" / "contrasts.csv")
-    row = contrasts[(contrasts["contrast"] == "channels=30 minus channels=1") & (contrasts["kind"] == "main effect")]
+    row = contrasts[
+        (contrasts["contrast"] == "channels=30 minus channels=1")
+        & (contrasts["kind"] == "main effect")
+    ]
     assert row["estimate"].to_numpy() == pytest.approx([0.05, 0.05], abs=0.002)
     moved = studies.frame([{"model.channels": c, "optimizer.lr": lr, "seed": s} for s in range(2)
                            for c, lr in ((1, 0.1), (30, 0.2))])  # fmt: skip
@@ -212,7 +236,9 @@ def test_a_metric_that_no_run_recorded_leaves_a_page_that_says_so():
         lambda row, epoch: 0.8 + 0.02 * row["seed"] * row["model.dropout"],
         {"masks": studies.claim(minus="final(test_masked/accuracy)"), "helps": studies.claim()},
     )
-    made.sent = [row for row in made.sent if row[1] not in ("test_masked/accuracy", "train_eval/accuracy")]
+    made.sent = [
+        row for row in made.sent if row[1] not in ("test_masked/accuracy", "train_eval/accuracy")
+    ]
     decided = study(made.read(), lambda sweep: {})
     masks, helps = decided.decisions
     assert masks.verdict == "NOT TESTABLE" and helps.verdict == "INCONCLUSIVE"

@@ -25,10 +25,17 @@ def test_a_level_off_the_straight_line_is_named_and_a_line_is_left_alone():
 
     bent, straight = decided(0.03), decided(0.0)
     # Of a bend of 0.03 in the middle of three levels the line takes up a third at each level.
-    assert [misfit.estimate for _, misfit in bent.misfits] == pytest.approx([-0.01, 0.02, -0.01], abs=0.001)
-    (said,) = [line for line in details(bent, Multiverse({"as declared": bent.verdict})) if "straight line" in line]
+    assert [misfit.estimate for _, misfit in bent.misfits] == pytest.approx(
+        [-0.01, 0.02, -0.01], abs=0.001
+    )
+    (said,) = [
+        line
+        for line in details(bent, Multiverse({"as declared": bent.verdict}))
+        if "straight line" in line
+    ]
     assert (
-        said.startswith("The levels do not lie on a straight line in log2; off it: ") and "at hidden_size=200" in said
+        said.startswith("The levels do not lie on a straight line in log2; off it: ")
+        and "at hidden_size=200" in said
     )
     told = details(straight, Multiverse({"as declared": straight.verdict}))
     assert "No level is established to lie off the straight line in log2." in told
@@ -45,7 +52,10 @@ def under(**knobs):
     [
         ({"model__dropout": [False], "model__channels": [1, 2]}, ["model.dropout_ratio"]),
         ({"model__kind": ["mlp"], "optimizer__lr": [0.1, 0.2]}, ["model.channels", "model.blocks"]),
-        ({"model__fc_depth": [0], "optimizer__lr": [0.1, 0.2]}, ["model.hidden_size", "model.dropout"]),
+        (
+            {"model__fc_depth": [0], "optimizer__lr": [0.1, 0.2]},
+            ["model.hidden_size", "model.dropout"],
+        ),
         ({"model__blocks": [[[2]], [[4]]]}, ["model.channels"]),
     ],
 )
@@ -56,19 +66,30 @@ def test_a_knob_that_changes_nothing_in_any_run_is_not_shown_as_one_that_held(kn
 
 def test_a_knob_that_changes_nothing_in_some_cells_is_shown_with_their_number():
     said = under(model__dropout=[True, False], model__channels=[1, 2, 3])
-    assert "model.dropout_ratio=0.5 (without effect in 3 of 6 cells)" in said and "model.hidden_size=100" in said
+    assert (
+        "model.dropout_ratio=0.5 (without effect in 3 of 6 cells)" in said
+        and "model.hidden_size=100" in said
+    )
     assert "model.channels=30 (without effect in 1 of 2 cells)" in under(model__kind=["cnn", "mlp"])
-    assert "model.hidden_size=100 (without effect in 1 of 3 cells)" in under(model__fc_depth=[0, 1, 2])
+    assert "model.hidden_size=100 (without effect in 1 of 3 cells)" in under(
+        model__fc_depth=[0, 1, 2]
+    )
 
 
 def test_the_fixed_values_are_said_in_the_order_that_was_recorded_with_the_sweep():
     runs, epochs = studies.with_effect(lambda run: 0.0)
     shown = {"train.epochs": True, "model.channels": False, "data.name": True}
-    said = conditions(studies.study(runs, epochs, knobs=[Knob(name, True, shown[name]) for name in shown]))
+    said = conditions(
+        studies.study(runs, epochs, knobs=[Knob(name, True, shown[name]) for name in shown])
+    )
     assert said == "train.epochs=3, data.name=mnist"
 
 
 def test_the_fixed_values_are_said():
     runs, epochs = studies.with_effect(lambda run: 0.0)
     said = conditions(studies.study(runs, epochs))
-    assert "model.channels=30" in said and "optimizer.lr=0.001" in said and "model.dropout=" not in said
+    assert (
+        "model.channels=30" in said
+        and "optimizer.lr=0.001" in said
+        and "model.dropout=" not in said
+    )

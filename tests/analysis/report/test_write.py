@@ -1,4 +1,4 @@
-"""The report: whole or not at all, the same bytes, text that stays text, and as a browser shows it."""
+"""The report: whole or not at all, the same bytes, and as a browser shows it."""
 
 import csv
 import multiprocessing
@@ -13,22 +13,39 @@ from analysis.report import tables
 from analysis.report.write import write
 from runner.errors import StoreError
 
-BROWSER, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-HOSTILE = "=cmd|' /C calc'!A1 <script>document.title='gone'</script> \u202egnol $x_1$ | `a` " + "x" * 5000
+BROWSER, DRIVER = (
+    shutil.which("chromium") or shutil.which("google-chrome"),
+    shutil.which("chromedriver"),
+)
+HOSTILE = (
+    "=cmd|' /C calc'!A1 <script>document.title='gone'</script> \u202egnol $x_1$ | `a` " + "x" * 5000
+)
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_the_same_study_gives_the_same_bytes_and_replaces_the_report_before(tmp_path):
     first = contents(write(known(), tmp_path / "a").parent)
     second = contents(write(known(), tmp_path / "b").parent)
     assert first == second
-    assert {"report.html", "report.md", "runs.csv", "epochs.parquet", "figures/forest.svg"} <= first.keys()
+    assert {
+        "report.html",
+        "report.md",
+        "runs.csv",
+        "epochs.parquet",
+        "figures/forest.svg",
+    } <= first.keys()
     write(known(seeds=range(3)), tmp_path / "a")
     assert b"n = 3 seeds" in (tmp_path / "a" / "report.html").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"], "nothing is left beside them"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"], (
+        "nothing is left beside them"
+    )
 
 
 def test_what_goes_wrong_leaves_the_report_before_as_it_was(tmp_path, monkeypatch):
@@ -71,7 +88,9 @@ def test_a_report_that_is_killed_at_any_moment_leaves_the_old_one_or_the_new_one
 
 def test_a_folder_that_is_no_report_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(StoreError, match="there is something that is no report; give another folder by --out"):
+    with pytest.raises(
+        StoreError, match="there is something that is no report; give another folder by --out"
+    ):
         write(known(), tmp_path)
     assert contents(tmp_path) == {"thesis.txt": b"mine"}
 
@@ -97,7 +116,10 @@ def test_only_runs_that_are_not_done_make_a_report_that_says_so(state, tmp_path)
 
 
 def test_one_seed_and_no_claim_make_a_report(tmp_path):
-    assert "one seed (0) says nothing about other seeds" in write(known(seeds=[0]), tmp_path / "one").read_text()
+    assert (
+        "one seed (0) says nothing about other seeds"
+        in write(known(seeds=[0]), tmp_path / "one").read_text()
+    )
     assert "No claim was declared" in write(known(claims={}), tmp_path / "none").read_text()
 
 
@@ -109,7 +131,12 @@ def browser():
 
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+    ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
@@ -129,12 +156,16 @@ def test_a_browser_shows_the_report_and_asks_nobody(width, name, browser, tmp_pa
     browser.get(page.as_uri())
     assert browser.get_log("browser") == []
     sent = [
-        line["message"] for line in browser.get_log("performance") if 'Network.requestWillBeSent"' in line["message"]
+        line["message"]
+        for line in browser.get_log("performance")
+        if 'Network.requestWillBeSent"' in line["message"]
     ]
     assert sent and all(page.as_uri() in line or '"url":"data:' in line for line in sent)
     shown = browser.find_element("tag name", "body").text
     assert study.decisions[0].verdict in shown and "points" in shown and "n = 4 seeds" in shown
-    sizes = browser.execute_script("return [...document.images].map(i => [i.naturalWidth, i.clientWidth])")
+    sizes = browser.execute_script(
+        "return [...document.images].map(i => [i.naturalWidth, i.clientWidth])"
+    )
     assert len(sizes) == len(list((page.parent / "figures").glob("*.svg"))) == 8
     assert all(natural > 0 and 0 < client <= width for natural, client in sizes)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from analysis.statistics.bands import BONFERRONI, POINTWISE, SIGN_FLIPS, pointwise_band, simultaneous_band
+from analysis.statistics.bands import (
+    BONFERRONI,
+    POINTWISE,
+    SIGN_FLIPS,
+    pointwise_band,
+    simultaneous_band,
+)
 from analysis.statistics.intervals import t_interval
 
 
@@ -23,7 +29,9 @@ def test_few_seeds_get_bonferronis_band_and_one_epoch_the_t_interval():
     assert simultaneous_band(rng.normal(size=(4, 6))).method == BONFERRONI
     d = rng.normal(size=(8, 1))
     point, interval = pointwise_band(d), t_interval(d[:, 0])
-    assert (point.low[0], point.high[0]) == pytest.approx((interval.low, interval.high)) and point.method == POINTWISE
+    assert (point.low[0], point.high[0]) == pytest.approx(
+        (interval.low, interval.high)
+    ) and point.method == POINTWISE
 
 
 def test_epochs_where_all_seeds_agree_have_no_width_and_do_no_harm():

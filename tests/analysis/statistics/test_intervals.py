@@ -37,7 +37,11 @@ def test_new_images_intervals_hold_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(1)
     n_seeds, n_images, held = 8, 60, 0
     for _ in range(1500):
-        d = 0.1 * rng.normal(size=(n_seeds, 1)) + 0.3 * rng.normal(size=n_images) + rng.normal(size=(n_seeds, n_images))
+        d = (
+            0.1 * rng.normal(size=(n_seeds, 1))
+            + 0.3 * rng.normal(size=n_images)
+            + rng.normal(size=(n_seeds, n_images))
+        )
         interval = new_images_interval(d)
         held += interval.low <= 0 <= interval.high
     assert 0.93 < held / 1500 < 0.98
@@ -55,4 +59,6 @@ def test_a_skewed_sample_is_told_and_a_symmetric_one_is_not():
     assert not skewed(np.array([-3.0, -1, -0.5, 0, 0.5, 1, 3.0])) and not skewed(np.full(8, 0.5))
     rng = np.random.default_rng(3)
     # Two standard errors of a normal sample: about one in twenty.
-    assert np.mean([skewed(sample) for sample in rng.normal(size=(2000, 8))]) == pytest.approx(0.05, abs=0.02)
+    assert np.mean([skewed(sample) for sample in rng.normal(size=(2000, 8))]) == pytest.approx(
+        0.05, abs=0.02
+    )

@@ -14,7 +14,9 @@ DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
 #: Student's sleep data, the first drug less the second.
 SLEEP = [-1.2, -2.4, -1.3, -1.3, 0.0, -1.0, -1.8, -0.8, -4.6, -1.4]
 
-seeds = st.lists(st.floats(-1, 1).map(lambda x: round(x, 6)), min_size=3, max_size=8).filter(lambda v: np.ptp(v) > 1e-3)
+seeds = st.lists(st.floats(-1, 1).map(lambda x: round(x, 6)), min_size=3, max_size=8).filter(
+    lambda v: np.ptp(v) > 1e-3
+)
 
 
 def test_darwins_maize_as_fisher_and_student_have_it():
@@ -29,7 +31,9 @@ def test_students_sleep_as_r_prints_it():
     assert sign_flip_p(SLEEP) == 4 / 1024
     assert t_p(SLEEP) == pytest.approx(0.002833, abs=5e-7)
     interval = t_interval(SLEEP)
-    assert (interval.estimate, interval.low, interval.high) == pytest.approx((-1.58, -2.4598858, -0.7001142), abs=5e-8)
+    assert (interval.estimate, interval.low, interval.high) == pytest.approx(
+        (-1.58, -2.4598858, -0.7001142), abs=5e-8
+    )
 
 
 def test_equivalence_as_the_r_package_has_it():
@@ -38,7 +42,9 @@ def test_equivalence_as_the_r_package_has_it():
     assert tost_p(d, 2) == pytest.approx(0.8286101, abs=5e-8)
 
 
-@pytest.mark.parametrize("n, floor", [(3, 0.25), (4, 0.125), (5, 0.0625), (6, 0.03125), (8, 0.0078125)])
+@pytest.mark.parametrize(
+    "n, floor", [(3, 0.25), (4, 0.125), (5, 0.0625), (6, 0.03125), (8, 0.0078125)]
+)
 def test_the_smallest_exact_p_is_one_pattern_and_its_mirror_image(n, floor):
     assert sign_flip_p(np.arange(1, n + 1)) == floor
 
@@ -50,7 +56,9 @@ def test_the_exact_p_counts_patterns_and_neither_order_nor_sign_of_the_seeds_mat
     assert sign_flip_p(values[::-1]) == p == sign_flip_p(np.negative(values))
     assert t_p(values[::-1]) == pytest.approx(t_p(values), rel=1e-9)
     turned = t_interval(np.negative(values))
-    assert (turned.low, turned.high) == pytest.approx((-t_interval(values).high, -t_interval(values).low))
+    assert (turned.low, turned.high) == pytest.approx(
+        (-t_interval(values).high, -t_interval(values).low)
+    )
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))

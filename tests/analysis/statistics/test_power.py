@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.power import power, sd_upper, seeds_for_half_width, seeds_for_power, smallest_detectable
+from analysis.statistics.power import (
+    power,
+    sd_upper,
+    seeds_for_half_width,
+    seeds_for_power,
+    smallest_detectable,
+)
 
 
 @pytest.mark.parametrize("d_z, n", [(0.5, 34), (0.8, 15), (1, 10), (1.5, 6), (2, 5), (3, 4)])
