@@ -47,8 +47,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`; at the end of the block it takes the place of
-    `folder`.
+    """Yield an empty folder that takes the place of `folder` at the end of the block.
 
     After an exception `folder` is as it was. A process that is killed leaves the old folder, the
     new one or, between the two renames, the old one under a name beside it, which the next call
@@ -59,9 +58,8 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as at_end:
         with _locked(folder.parent):
             _tidy(folder)
-            beside = Path(
-                tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent)
-            )
+            made = tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent)
+            beside = Path(made)
             at_end.callback(shutil.rmtree, beside, ignore_errors=True)
             at_end.enter_context(_locked(beside))
         beside.chmod(0o755)
@@ -80,14 +78,12 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what killed processes left beside a folder; where there is no folder, put the old one
-    back.
+    """Remove what killed processes left beside a folder, or put the old folder back.
 
     The caller holds the lock of the parent folder, so no process is between its two renames.
     """
-    for path in [
-        path for path in folder.parent.iterdir() if path.name.startswith(f".{folder.name}.")
-    ]:
+    prefix = f".{folder.name}."
+    for path in [path for path in folder.parent.iterdir() if path.name.startswith(prefix)]:
         if path.suffix == ".old" and folder.exists():
             shutil.rmtree(path, ignore_errors=True)
         elif path.suffix == ".old":
@@ -100,8 +96,9 @@ def _tidy(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
-    """A folder locked until the block, or the process, ends; OSError where another holds it and
-    `wait` is false.
+    """Lock a folder until the block, or the process, ends.
+
+    Without `wait` OSError says that another process holds it.
 
     Some network file systems lock no folder. Waiting then ends at once, and nothing is taken for
     abandoned.
