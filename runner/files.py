@@ -58,9 +58,8 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as at_end:
         with _locked(folder.parent):
             _tidy(folder)
-            beside = Path(
-                tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent)
-            )
+            made = tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent)
+            beside = Path(made)
             at_end.callback(shutil.rmtree, beside, ignore_errors=True)
             at_end.enter_context(_locked(beside))
         beside.chmod(0o755)
@@ -83,9 +82,8 @@ def _tidy(folder: Path) -> None:
 
     The caller holds the lock of the parent folder, so no process is between its two renames.
     """
-    for path in [
-        path for path in folder.parent.iterdir() if path.name.startswith(f".{folder.name}.")
-    ]:
+    prefix = f".{folder.name}."
+    for path in [path for path in folder.parent.iterdir() if path.name.startswith(prefix)]:
         if path.suffix == ".old" and folder.exists():
             shutil.rmtree(path, ignore_errors=True)
         elif path.suffix == ".old":
