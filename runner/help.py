@@ -16,17 +16,19 @@ from runner.files import values_folder
 from runner.record import as_text
 
 _HEAD = """\
-Train every combination of the knobs with DeZero, several seeds each, and record every curve in MLflow.
+Train every combination of the knobs with DeZero, several seeds each, and record every curve in
+MLflow.
 
-  python -m runner -m model.channels=1,30 model.dropout=true,false   every combination, seeds 0 to 4
+  python -m runner -m model.channels=1,30 model.dropout=true,false   all combinations, seeds 0 to 4
   python -m runner -m sweeps=published                               a named sweep of sweeps/
   python -m runner train.epochs=3 seed=7                             one run, a line an epoch
-  python -m runner -m ... plan=true                                  what would be trained, how long, where
+  python -m runner -m ... plan=true                                  the plan, and how long it takes
   python -m runner.ui                                                browse the curves in MLflow
-  python -m runner.sync                                              bring MLflow in step with state/
+  python -m runner.sync                                              bring MLflow in step
 
-Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data missing or wrong;
-4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows tracebacks; --hydra-help Hydra's flags.
+Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data missing
+or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows
+tracebacks; --hydra-help Hydra's flags.
 """
 
 _PAGE = """\
@@ -34,9 +36,9 @@ _PAGE = """\
 
 <!-- `python -m runner.help > docs/knobs.md` writes this page. -->
 
-Every value of a configuration, in the order of `runner/config/schema.py`; type `KEY=VALUE` after `python -m runner` to
-change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in the *run key* bears on numbers: another
-value is another run, unless the knob has no effect there.
+Every value of a configuration, in the order of `runner/config/schema.py`. Type `KEY=VALUE` after
+`python -m runner` to change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in
+the *run key* bears on numbers: another value is another run, unless it has no effect there.
 
 | knob | default | meaning | allowed | has an effect | run key | in MLflow |
 |---|---|---|---|---|---|---|
@@ -55,7 +57,9 @@ def text(folder: Path) -> str:
         only = f" Only {_condition(knob)}." if knob.has_effect else ""
         sentences = f"{knob.comment} Allowed: {knob.allowed.text}.{only}"
         lines.append(f"  {name}={as_text(value)}")
-        lines.append(textwrap.fill(sentences, 110, initial_indent=" " * 6, subsequent_indent=" " * 6))
+        lines.append(
+            textwrap.fill(sentences, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        )
     return "\n".join(lines)
 
 

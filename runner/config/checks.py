@@ -24,7 +24,7 @@ def checked(composed: DictConfig) -> Config:
         Naming the key, what came and what is allowed.
     """
     try:
-        # Resolved once, by to_object: an escaped `\${x}` of a path must not become an interpolation.
+        # Resolved once, by to_object: an escaped `\${x}` in a path is no interpolation.
         values = OmegaConf.to_container(composed)
         assert isinstance(values, dict)
         values.pop("hydra", None)
@@ -83,12 +83,17 @@ def unknown_key(key: str) -> str:
 def _check_claim(name: str, claim: Claim) -> None:
     where = f"claims.{short_text(name)}"
     if not is_text(name) or not is_text(claim.says):
-        raise ConfigError(f"{where}.says={short_text(claim.says)}: allowed, for it and its name, is {TEXT.text}")
+        raise ConfigError(
+            f"{where}.says={short_text(claim.says)}: allowed, for it and its name, is {TEXT.text}"
+        )
     if len(claim.kinds) != 1:
         kinds = f"{', '.join(CLAIM_KINDS[:-1])} and {CLAIM_KINDS[-1]}"
         raise ConfigError(f"{where}: give exactly one of {kinds}")
     if claim.levels is not None and (len(claim.levels) != 2 or claim.levels[0] == claim.levels[1]):
-        raise ConfigError(f"{where}.levels={short_text(claim.levels)}: allowed is a pair [a, b] of different levels")
+        raise ConfigError(
+            f"{where}.levels={short_text(claim.levels)}: allowed is a pair [a, b] of different"
+            " levels"
+        )
     for knob in (claim.knob, *claim.at):
         if knob not in KNOBS and knob not in GROUPS and not knob.startswith(OPEN_PREFIXES):
             raise ConfigError(f"{where}: {unknown_key(knob)}")
@@ -98,8 +103,12 @@ def _check_claim(name: str, claim: Claim) -> None:
                 parse_reduction(metric)
         except ValueError as error:
             _, _, allowed = str(error).rpartition(": allowed is ")
-            raise ConfigError(f"{where}.{field}={short_text(metric)}: allowed is {allowed}") from error
+            raise ConfigError(
+                f"{where}.{field}={short_text(metric)}: allowed is {allowed}"
+            ) from error
     if claim.direction not in ("less", "greater", "either"):
-        raise ConfigError(f"{where}.direction={short_text(claim.direction)}: allowed is less, greater or either")
+        raise ConfigError(
+            f"{where}.direction={short_text(claim.direction)}: allowed is less, greater or either"
+        )
     if not (math.isfinite(claim.margin) and claim.margin >= 0):
         raise ConfigError(f"{where}.margin={claim.margin}: allowed is a finite number from 0 on")

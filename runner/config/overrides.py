@@ -86,14 +86,19 @@ def _check_hydra(typed: str, key: str) -> None:
     """Refuse all but the launcher: the sweeper is ours, and a `_target_` would be called."""
     is_launcher = key == "hydra/launcher" or key.startswith("hydra.launcher.")
     if not is_launcher or key.endswith("_target_"):
-        raise ConfigError(f"{typed}: of Hydra's own settings only hydra/launcher and hydra.launcher.* may be given")
+        raise ConfigError(
+            f"{typed}: of Hydra's own settings only hydra/launcher and hydra.launcher.* may be"
+            " given"
+        )
 
 
 def _check_key(typed: str, override: Override) -> None:
     """Refuse keys that are unknown or not set by hand, and any operation but setting a value."""
     key = override.key_or_group
     if key.startswith("claims."):
-        raise ConfigError(f"{key}: claims are declared in a file of sweeps/, not on the command line")
+        raise ConfigError(
+            f"{key}: claims are declared in a file of sweeps/, not on the command line"
+        )
     is_section = any(name.startswith(key + ".") for name in KNOBS)
     if not (key in KNOBS or key in GROUPS or key.startswith(OPEN_PREFIXES) or is_section):
         raise ConfigError(unknown_key(key))
@@ -109,12 +114,14 @@ def _check_key(typed: str, override: Override) -> None:
 
 
 def _check_value(typed: str, override: Override) -> None:
-    """Refuse sweeps that do not list their values, and options that are not the name of one file."""
+    """Refuse sweeps that do not list their values, and options that do not name one file."""
     group, is_sweep = override.key_or_group, override.is_sweep_override()
     if group == "sweeps" and is_sweep:
         raise ConfigError(f"{typed}: one sweep at a time; type them as separate commands")
     if override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP):
-        raise ConfigError(f"{typed}: a sweep needs its values one by one; allowed are a,b,c and range(a,b)")
+        raise ConfigError(
+            f"{typed}: a sweep needs its values one by one; allowed are a,b,c and range(a,b)"
+        )
     if group not in GROUPS:
         return
     options = override.sweep_string_iterator() if is_sweep else [override.value()]
@@ -122,7 +129,9 @@ def _check_value(typed: str, override: Override) -> None:
     named = [option for option in options if not isinstance(option, dict)]
     if any(not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name) for name in named):
         place = "sweeps/" if group == "sweeps" else f"conf/{group}/"
-        raise ConfigError(f"{typed}: allowed is the name of one file of {place} ({COMMAND} --help lists them)")
+        raise ConfigError(
+            f"{typed}: allowed is the name of one file of {place} ({COMMAND} --help lists them)"
+        )
 
 
 def _check_single(typed: str, override: Override, command: str) -> None:

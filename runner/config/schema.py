@@ -39,7 +39,7 @@ class DataConfig:
         rules.TEXT_OR_NULL,
     )
     allow_fallback: Any = knob(
-        "true trains on mnist5k where MNIST cannot be had, and says so; false ends with exit code 3.",
+        "true trains on mnist5k where MNIST cannot be had, and says so; false ends with code 3.",
         rules.BOOLEAN,
     )
 
@@ -58,7 +58,7 @@ class ModelConfig:
         has_effect=effects.channels,
     )
     blocks: list[list[int]] | None = knob(
-        "Channels of each 3x3 convolution of each block, a 2x2 max-pool ends a block; null: [[channels]].",
+        "Channels of each 3x3 convolution, by block; a 2x2 max-pool ends each; null: [[channels]].",
         rules.BLOCKS,
         bears_on_numbers=True,
         has_effect=effects.blocks,
@@ -113,7 +113,9 @@ class OptimizerConfig:
 
 @dataclass
 class TrainConfig:
-    epochs: int = knob("Passes over the training images.", rules.integer(1, 10_000), bears_on_numbers=True)
+    epochs: int = knob(
+        "Passes over the training images.", rules.integer(1, 10_000), bears_on_numbers=True
+    )
     batch_size: int = knob(
         "Images a step.",
         rules.integer(1, 1_000_000, text="an integer from 1 to the number of training images"),
@@ -160,7 +162,7 @@ class TrackingConfig:
 @dataclass
 class RunnerConfig:
     root: str | None = knob(
-        "Folder of state/, mlflow.db and mlartifacts/; null: the checkout, else the working directory.",
+        "Folder of state/, mlflow.db and mlartifacts/; null: the checkout, else this folder.",
         rules.TEXT_OR_NULL,
     )
     workers: int = knob(
@@ -207,7 +209,9 @@ class Config:
         "true prints what would be trained, how long it takes and where it goes, and stops.",
         rules.BOOLEAN,
     )
-    progress: Any = knob("true shows a live display; false prints the table at the end alone.", rules.BOOLEAN)
+    progress: Any = knob(
+        "true shows a live display; false prints the table at the end alone.", rules.BOOLEAN
+    )
     data: DataConfig
     model: ModelConfig
     optimizer: OptimizerConfig
@@ -261,4 +265,6 @@ def recorded(config: Config) -> dict[str, Any]:
 
 def without_effect(values: Mapping[str, Any]) -> list[str]:
     """The recorded knobs, sorted by name, that change nothing under the values of all knobs."""
-    return sorted(name for name, knob in KNOBS.items() if knob.recorded and not knob.is_effective(values))
+    return sorted(
+        name for name, knob in KNOBS.items() if knob.recorded and not knob.is_effective(values)
+    )

@@ -1,4 +1,4 @@
-"""The cells and seeds that overrides spell, each checked, and their plan, in which each run stands once."""
+"""The cells and seeds that overrides spell, each checked, and the plan of their runs, each once."""
 
 import itertools
 import math
@@ -49,7 +49,9 @@ class Grid:
     single: bool = False
 
 
-def compose(loader: ConfigLoader, primary: DictConfig, params: dict[str, str], arguments: list[str]) -> Grid:
+def compose(
+    loader: ConfigLoader, primary: DictConfig, params: dict[str, str], arguments: list[str]
+) -> Grid:
     """The grid of a multirun, every cell of it composed and checked.
 
     Parameters
@@ -70,8 +72,12 @@ def compose(loader: ConfigLoader, primary: DictConfig, params: dict[str, str], a
     spellings = {key: _spellings(override) for key, override in given.items()}
     n_runs = len(seeds) * math.prod(map(len, spellings.values()))
     if n_runs > _MAX_RUNS:
-        raise ConfigError(f"{n_runs} runs are more than one sweep may have ({_MAX_RUNS}); sweep fewer values")
-    swept: dict[str, list[Any]] = {key: [] for key, override in given.items() if override.is_sweep_override()}
+        raise ConfigError(
+            f"{n_runs} runs are more than one sweep may have ({_MAX_RUNS}); sweep fewer values"
+        )
+    swept: dict[str, list[Any]] = {
+        key: [] for key, override in given.items() if override.is_sweep_override()
+    }
     cells = []
     for combination in itertools.product(*spellings.values()):
         try:
@@ -129,11 +135,14 @@ def _spellings(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [str(override.input_line)]
     prefix = "+" if override.is_add() else ""
-    return [f"{prefix}{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+    return [
+        f"{prefix}{override.get_key_element()}={value}"
+        for value in override.sweep_string_iterator()
+    ]
 
 
 def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
-    """The seeds of an override of `seed`, each checked; without one, that of the primary configuration."""
+    """The seeds of an override of `seed`, each checked; without one, the configured seed."""
     if override is None:
         values = [primary.seed]
     elif override.is_sweep_override():
@@ -156,9 +165,9 @@ def _level(key: str, spelled: str, composed: DictConfig) -> Any:
 def _claims(grid: Grid) -> tuple[dict[str, Claim], dict[str, str]]:
     """The claims of the sweep, and where each comes from.
 
-    A named sweep has its own. Any other sweep has the default claims whose knob and levels it sweeps.
-    A swept knob without such a claim gets a generated claim for each level after the first: it differs
-    from the first level, in either direction.
+    A named sweep has its own. Any other sweep has the default claims whose knob and levels it
+    sweeps. A swept knob without such a claim gets a generated claim for each level after the first:
+    it differs from the first level, in either direction.
     """
     declared = grid.cells[0].config.claims
     if grid.named:

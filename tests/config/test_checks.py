@@ -71,7 +71,9 @@ def test_a_number_in_its_range_passes(key, data, plain):
 @hypothesis.given(data=st.data())
 def test_a_number_outside_its_range_or_not_finite_is_refused_with_the_range(key, data, plain):
     low, high, text = NUMBERS[key]
-    near = st.sampled_from([math.nextafter(low, -1), math.nextafter(high, math.inf), math.nan, math.inf, -math.inf])
+    near = st.sampled_from(
+        [math.nextafter(low, -1), math.nextafter(high, math.inf), math.nan, math.inf, -math.inf]
+    )
     value = data.draw(near | st.floats().filter(lambda v: not low <= v <= high))
     with pytest.raises(ConfigError, match=f"^{re.escape(key)}={re.escape(str(value))}: ") as error:
         checked(with_value(plain, key, value))
@@ -114,22 +116,42 @@ def test_workers_are_a_number_or_one_a_core(workers, plain):
 
 @pytest.mark.parametrize("workers", [0, -2, 1025])
 def test_other_numbers_of_workers_are_refused(workers, plain):
-    with pytest.raises(ConfigError, match=f"^runner.workers={workers}: allowed is an integer from 1 to 1024, or -1"):
+    with pytest.raises(
+        ConfigError, match=f"^runner.workers={workers}: allowed is an integer from 1 to 1024, or -1"
+    ):
         checked(with_value(plain, "runner.workers", workers))
 
 
-@pytest.mark.parametrize("blocks", [None, [[1]], [[16, 16], [32, 32]], [[4096]] * 8, [[1] * 16]], ids=repr)
+@pytest.mark.parametrize(
+    "blocks", [None, [[1]], [[16, 16], [32, 32]], [[4096]] * 8, [[1] * 16]], ids=repr
+)
 def test_blocks_are_lists_of_channel_counts(blocks, plain):
     assert checked(with_value(plain, "model.blocks", blocks)).model.blocks == blocks
 
 
 @pytest.mark.parametrize(
     "blocks",
-    [[], [[]], 3, "x", [[0]], [[-1]], [[4097]], [[1.5]], [["a"]], [[None]], [[True]], [[1]] * 9, [[1] * 17]],
+    [
+        [],
+        [[]],
+        3,
+        "x",
+        [[0]],
+        [[-1]],
+        [[4097]],
+        [[1.5]],
+        [["a"]],
+        [[None]],
+        [[True]],
+        [[1]] * 9,
+        [[1] * 17],
+    ],
     ids=repr,
 )
 def test_other_blocks_are_refused_with_an_example_of_good_ones(blocks, plain):
-    with pytest.raises(ConfigError, match=r"^model\.blocks[=:].*allowed is null, or 1 to 8 blocks.*\[\[16,16\]") as e:
+    with pytest.raises(
+        ConfigError, match=r"^model\.blocks[=:].*allowed is null, or 1 to 8 blocks.*\[\[16,16\]"
+    ) as e:
         checked(with_value(plain, "model.blocks", blocks))
     assert is_one_line(e)
 
@@ -163,7 +185,9 @@ def test_other_texts_are_refused_with_what_is_allowed(key, value, allowed, plain
     assert len(str(error.value)) < 300
 
 
-@pytest.mark.parametrize("uri", [None, "sqlite:///a.db", "http://127.0.0.1:5000", "https://h", "postgresql+x://u@h/d"])
+@pytest.mark.parametrize(
+    "uri", [None, "sqlite:///a.db", "http://127.0.0.1:5000", "https://h", "postgresql+x://u@h/d"]
+)
 def test_a_store_is_a_database_or_a_server(uri, plain):
     assert checked(with_value(plain, "tracking.uri", uri)).tracking.uri == uri
 
@@ -193,11 +217,15 @@ def test_a_key_that_was_added_to_what_hydra_composed_is_refused(key, plain):
 
 
 def test_a_knob_without_a_value_is_refused(plain):
-    with pytest.raises(ConfigError, match=r"^train\.epochs: has no value; allowed is an integer from 1 to 10000"):
+    with pytest.raises(
+        ConfigError, match=r"^train\.epochs: has no value; allowed is an integer from 1 to 10000"
+    ):
         checked(with_value(plain, "train.epochs", "???"))
 
 
-def test_an_optimizer_that_the_engine_does_not_have_is_refused_with_those_that_it_has(plain, monkeypatch):
+def test_an_optimizer_that_the_engine_does_not_have_is_refused_with_those_that_it_has(
+    plain, monkeypatch
+):
     monkeypatch.setitem(OPTIMIZERS, "adam", ("stock",))
     message = r"^optimizer\.name=adam: allowed with engine=fast is one of sgd, momentum$"
     with pytest.raises(ConfigError, match=message):

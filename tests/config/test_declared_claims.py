@@ -21,7 +21,9 @@ CLAIM = {
 
 
 def with_claim(plain, name="c", **changes):
-    return with_value(plain, "claims", {name: {k: v for k, v in (CLAIM | changes).items() if v != "left out"}})
+    return with_value(
+        plain, "claims", {name: {k: v for k, v in (CLAIM | changes).items() if v != "left out"}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,4 +86,8 @@ def test_a_good_claim_passes(changes, plain):
 def test_a_bad_claim_is_refused_on_is_one_line(changes, told, plain):
     with pytest.raises(ConfigError, match=told) as error:
         checked(with_claim(plain, **changes))
-    assert str(error.value).startswith("claims.") and is_one_line(error) and len(str(error.value)) < 500
+    assert (
+        str(error.value).startswith("claims.")
+        and is_one_line(error)
+        and len(str(error.value)) < 500
+    )

@@ -1,4 +1,4 @@
-"""The schema: every knob is explained once, has a value once, and has an effect where it says so."""
+"""The schema: every knob is explained once, has a value once, and an effect where it says so."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ pytest_plugins = "composing"
 
 FOLDER = values_folder()
 CONF = FOLDER / "conf"
-#: The files in which knobs get their values; the other files of conf/ give some of them other values.
+#: The files in which knobs get their values; other files of conf/ give some of them other values.
 FIRST_VALUES = {
     "config.yaml": "",
     "model/cnn.yaml": "model.",
@@ -60,7 +60,16 @@ def test_what_bears_on_numbers_is_recorded_and_what_is_shown_bears_on_numbers():
 
 def test_what_is_recorded_are_the_parameters_that_mlflow_has_always_had(plain):
     config = checked(OmegaConf.create(plain))
-    sections = ("seed", "device", "model.", "optimizer.", "engine.", "train.", "data.name", "data.normalize")
+    sections = (
+        "seed",
+        "device",
+        "model.",
+        "optimizer.",
+        "engine.",
+        "train.",
+        "data.name",
+        "data.normalize",
+    )
     expected = {name: value for name, value in leaves(config) if name.startswith(sections)}
     assert recorded(config) == expected
 
@@ -68,7 +77,13 @@ def test_what_is_recorded_are_the_parameters_that_mlflow_has_always_had(plain):
 def test_the_report_shows_data_model_optimizer_training_and_engine_in_this_order():
     assert [name for name, knob in KNOBS.items() if knob.shown] == [
         *("data.name", "data.normalize", "model.kind", "model.channels", "model.blocks"),
-        *("model.hidden_size", "model.fc_depth", "model.dropout", "model.dropout_ratio", "model.options"),
+        *(
+            "model.hidden_size",
+            "model.fc_depth",
+            "model.dropout",
+            "model.dropout_ratio",
+            "model.options",
+        ),
         *("optimizer.name", "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum"),
         *("train.epochs", "train.batch_size", "engine.name", "engine.tf32"),
     ]
@@ -84,15 +99,29 @@ ON_A_CARD = ["engine.graph", "engine.streams", "engine.tf32"]
     [
         ({}, ["model.options", "optimizer.momentum"]),
         ({"model.blocks": [[30]]}, ["model.channels", "model.options", "optimizer.momentum"]),
-        ({"model.kind": "mlp"}, ["model.blocks", "model.channels", "model.options", "optimizer.momentum"]),
+        (
+            {"model.kind": "mlp"},
+            ["model.blocks", "model.channels", "model.options", "optimizer.momentum"],
+        ),
         ({"model.dropout": False}, ["model.dropout_ratio", "model.options", "optimizer.momentum"]),
         (
             {"model.fc_depth": 0},
-            ["model.dropout", "model.dropout_ratio", "model.hidden_size", "model.options", "optimizer.momentum"],
+            [
+                "model.dropout",
+                "model.dropout_ratio",
+                "model.hidden_size",
+                "model.options",
+                "optimizer.momentum",
+            ],
         ),
         ({"optimizer.name": "momentum"}, ["model.options"]),
         (
-            {"model.kind": "own", "model.fc_depth": 0, "model.dropout": False, "model.blocks": [[1]]},
+            {
+                "model.kind": "own",
+                "model.fc_depth": 0,
+                "model.dropout": False,
+                "model.blocks": [[1]],
+            },
             ["optimizer.momentum"],
         ),
     ],
@@ -104,9 +133,16 @@ def test_a_knob_without_effect_is_named(changes, nothing, defaults):
 
 @pytest.mark.parametrize(
     ("device", "engine", "nothing"),
-    [("gpu", "fast", []), ("gpu", "stock", ON_A_CARD), ("cpu", "fast", ON_A_CARD), ("auto", "fast", ON_A_CARD)],
+    [
+        ("gpu", "fast", []),
+        ("gpu", "stock", ON_A_CARD),
+        ("cpu", "fast", ON_A_CARD),
+        ("auto", "fast", ON_A_CARD),
+    ],
 )
-def test_graphs_streams_and_rounded_products_belong_to_the_fast_engine_on_a_card(device, engine, nothing, defaults):
+def test_graphs_streams_and_rounded_products_belong_to_the_fast_engine_on_a_card(
+    device, engine, nothing, defaults
+):
     values = defaults | {"device": device, "engine.name": engine}
     assert [name for name in without_effect(values) if name.startswith("engine.")] == nothing
 
@@ -134,7 +170,9 @@ def test_every_knob_gets_its_value_in_exactly_one_file_of_conf():
     assert sorted(name for file in FIRST_VALUES for name in values_in(file)) == sorted(KNOBS)
 
 
-@pytest.mark.parametrize("file", sorted(CONF.rglob("*.yaml")), ids=lambda file: file.relative_to(CONF).as_posix())
+@pytest.mark.parametrize(
+    "file", sorted(CONF.rglob("*.yaml")), ids=lambda file: file.relative_to(CONF).as_posix()
+)
 def test_a_file_of_conf_holds_values_and_at_most_one_line_about_them(file):
     lines = file.read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if "#" in line and "@package" not in line]) <= 1
@@ -186,7 +224,9 @@ def test_the_stock_engine_differs_from_the_fast_one_in_its_name_alone(defaults, 
 # The help
 
 
-@pytest.mark.parametrize("key", [key for key in KNOBS if key.partition(".")[0] not in ("worker", "claims")])
+@pytest.mark.parametrize(
+    "key", [key for key in KNOBS if key.partition(".")[0] not in ("worker", "claims")]
+)
 def test_the_help_shows_every_knob_with_its_default_and_its_comment(key, plain):
     lines = helps.text(FOLDER).splitlines()
     (n,) = [n for n, line in enumerate(lines) if line.startswith(f"  {key}=")]
@@ -197,7 +237,9 @@ def test_the_help_shows_every_knob_with_its_default_and_its_comment(key, plain):
         if not line.startswith("      "):
             break
         explained.append(line.strip())
-    assert " ".join(explained).startswith(f"{KNOBS[key].comment} Allowed: {KNOBS[key].allowed.text}.")
+    assert " ".join(explained).startswith(
+        f"{KNOBS[key].comment} Allowed: {KNOBS[key].allowed.text}."
+    )
 
 
 def test_the_help_shows_claims_and_leaves_the_workers_settings_out():
@@ -215,7 +257,7 @@ def test_the_help_lists_every_option_of_every_group():
 
 def test_the_help_knows_the_defaults_of_an_option_that_rests_on_another(tmp_path, plain):
     files = {
-        "config.yaml": "defaults: [schema, {data: digits}, _self_, {sweeps: default}, {preset: null}]\nseed: 3",
+        "config.yaml": "defaults: [schema, {data: digits}, _self_, {preset: null}]\nseed: 3",
         "data/digits.yaml": "defaults: [mnist, _self_]\nname: digits",
         "data/mnist.yaml": "name: mnist\nnormalize: true",
     }
@@ -223,7 +265,10 @@ def test_the_help_knows_the_defaults_of_an_option_that_rests_on_another(tmp_path
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    assert helps._values(tmp_path / "config.yaml") == {"data": {"name": "digits", "normalize": True}, "seed": 3}
+    assert helps._values(tmp_path / "config.yaml") == {
+        "data": {"name": "digits", "normalize": True},
+        "seed": 3,
+    }
 
 
 def test_a_knob_that_nobody_explains_is_no_part_of_the_schema():

@@ -22,7 +22,11 @@ SHIPPED = {
     "normalization": (
         8,
         5,
-        {"data.normalize": [True, False], "model.dropout": [True, False], "model.channels": [1, 30]},
+        {
+            "data.normalize": [True, False],
+            "model.dropout": [True, False],
+            "model.channels": [1, 30],
+        },
     ),
     "published": (3, 5, {"preset": ["book_mlp", "conv1", "conv30"]}),
     "smoke": (2, 2, {"model.dropout": [True, False]}),
@@ -49,7 +53,10 @@ def test_the_plain_command_has_five_seeds_and_one_run_has_seed_0(plain):
 
 
 def test_claims_of_the_default_and_of_the_main_sweep_are_the_same():
-    default, main = (grid_of(f"sweeps={name}").cells[0].config.claims for name in ("default", "dropout_x_channels"))
+    default, main = (
+        grid_of(f"sweeps={name}").cells[0].config.claims
+        for name in ("default", "dropout_x_channels")
+    )
     assert default == main
 
 
@@ -58,7 +65,9 @@ def test_a_shipped_sweep_sets_seeds_claims_and_knobs_that_exist(name):
     file = yaml.safe_load((SWEEPS / f"{name}.yaml").read_text(encoding="utf-8"))
     assert set(file["hydra"]) == {"sweeper"} and set(file["hydra"]["sweeper"]) == {"params"}
     params = file["hydra"]["sweeper"]["params"]
-    assert set(params) <= {*KNOBS, "preset"} and all(isinstance(value, str) for value in params.values())
+    assert set(params) <= {*KNOBS, "preset"} and all(
+        isinstance(value, str) for value in params.values()
+    )
 
 
 PUBLISHED = {
@@ -124,6 +133,13 @@ def test_the_published_curves_have_every_epoch_of_every_experiment():
     for row in rows:
         epochs.setdefault(row["experiment"], []).append(int(row["epoch"]))
         assert 0 <= float(row["train_accuracy"]) <= 1 and 0 <= float(row["test_accuracy"]) <= 1
-    expected = {name: list(range(1, knobs["train.epochs"] + 1)) for name, knobs in PUBLISHED.items()}
-    assert {name: n for preset in expected for name, n in epochs.items() if name.startswith(preset + "_")} == epochs
+    expected = {
+        name: list(range(1, knobs["train.epochs"] + 1)) for name, knobs in PUBLISHED.items()
+    }
+    assert {
+        name: n
+        for preset in expected
+        for name, n in epochs.items()
+        if name.startswith(preset + "_")
+    } == epochs
     assert sorted(epochs.values()) == sorted(expected.values())

@@ -1,4 +1,4 @@
-"""On the emulated card (`make test-card`), the code of today computes the numbers of version 1, bit for bit."""
+"""On the emulated card (`make test-card`) this code computes the numbers of version 1."""
 
 import os
 
@@ -22,7 +22,9 @@ RUNS = RECORDED["runs_on_the_emulated_card"]
 
 
 @pytest.mark.parametrize("recorded", RUNS, ids=name_of)
-def test_a_run_has_the_weights_and_the_metrics_of_version_1(recorded, tmp_path, capsys, monkeypatch):
+def test_a_run_has_the_weights_and_the_metrics_of_version_1(
+    recorded, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(fingerprint, "code_name", lambda device: CODE_OF_VERSION_1)
     root = Root(tmp_path)
     run = planned(recorded, root, device="gpu")

@@ -21,7 +21,9 @@ def test_a_run_has_the_weights_and_the_metrics_of_version_1(recorded, tmp_path, 
 
 
 @pytest.mark.parametrize("recorded", RECORDED["runs"], ids=name_of)
-def test_a_run_of_code_that_equals_version_1_has_the_key_of_version_1(recorded, tmp_path, monkeypatch):
+def test_a_run_of_code_that_equals_version_1_has_the_key_of_version_1(
+    recorded, tmp_path, monkeypatch
+):
     monkeypatch.setattr(fingerprint, "code_name", lambda device: CODE_OF_VERSION_1)
     run = planned(recorded, Root(tmp_path))
     assert (run.run_key, run.code) == (recorded["run_key"], CODE_OF_VERSION_1)

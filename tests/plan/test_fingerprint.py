@@ -44,7 +44,9 @@ def edit(file, change):
 
 
 def test_a_copy_elsewhere_has_the_fingerprint_of_the_original(package):
-    assert fingerprints(package) == {device: fingerprint.code_fingerprint(device) for device in DEVICES}
+    assert fingerprints(package) == {
+        device: fingerprint.code_fingerprint(device) for device in DEVICES
+    }
 
 
 # What changes nothing
@@ -75,7 +77,9 @@ def test_comments_docstrings_and_formatting_do_not_count(change, package):
     assert fingerprints(package) == before
 
 
-@pytest.mark.parametrize("place", ["display", "tracking", "plan", "work", "../analysis", "__main__.py"])
+@pytest.mark.parametrize(
+    "place", ["display", "tracking", "plan", "work", "../analysis", "__main__.py"]
+)
 def test_what_bears_on_no_number_does_not_count(place, package):
     before = fingerprints(package)
     (package.parent / "analysis").mkdir()
@@ -88,7 +92,11 @@ def test_comments_and_blanks_of_the_kernels_for_a_card_do_not_count(package):
     before = fingerprints(package)
     (file,) = package.glob("engine/gpu/*.cu")
     edit(
-        file, lambda text: "// Another word.\n/* two\nlines */" + text.replace("    ", "  ").replace("\n", "  // !\n\n")
+        file,
+        lambda text: (
+            "// Another word.\n/* two\nlines */"
+            + text.replace("    ", "  ").replace("\n", "  // !\n\n")
+        ),
     )
     assert fingerprints(package) == before
 
@@ -103,7 +111,12 @@ def test_a_text_in_the_kernels_that_looks_like_a_comment_counts(tmp_path):
 
 
 def test_every_source_of_the_rooms_that_bear_on_numbers_counts():
-    files = {file for room in ROOMS for file in (PACKAGE / room).rglob("*.*") if file.suffix in (".py", ".cu")}
+    files = {
+        file
+        for room in ROOMS
+        for file in (PACKAGE / room).rglob("*.*")
+        if file.suffix in (".py", ".cu")
+    }
     for device in DEVICES:
         counts = files | {PACKAGE / "seeding.py"}
         counts -= set((PACKAGE / "engine" / "gpu").rglob("*") if device == "cpu" else ())
@@ -119,7 +132,8 @@ def test_a_statement_more_in_a_room_that_bears_on_numbers_counts(room, package):
 
 
 @pytest.mark.parametrize(
-    "statement", ["return 0.9 * v - 10 * lr * g", "return 0.9 * v - ls * g", "return 0.95 * v - lr * g"]
+    "statement",
+    ["return 0.9 * v - 10 * lr * g", "return 0.9 * v - ls * g", "return 0.95 * v - lr * g"],
 )
 def test_an_edit_within_a_statement_counts(statement, package):
     file, step = package / "engine" / "another.py", "def step(v, g, lr, ls):\n    "
@@ -162,7 +176,9 @@ def test_a_model_of_ones_own_has_a_fingerprint_of_its_own(package):
     (models / "tools.py").write_text("x = 1\n")
     (models / "resnet.py").write_text("import runner.models.parts\n")
     lenet, resnet = own("lenet"), own("resnet")
-    assert fingerprints(package) == before, "the models that ship are trained by the code that they were"
+    assert fingerprints(package) == before, (
+        "the models that ship are trained by the code that they were"
+    )
     assert lenet != resnet
     (models / "tools.py").write_text("x = 2\n")
     assert own("lenet") != lenet and own("resnet") == resnet
@@ -191,20 +207,24 @@ def test_every_equal_fingerprint_names_the_test_that_showed_it():
         assert (REPO / test).is_file()
 
 
-@pytest.mark.skipif(not fingerprint.EQUAL, reason="the table is filled once the code of this version stands")
+@pytest.mark.skipif(
+    not fingerprint.EQUAL, reason="the table is filled once the code of this version stands"
+)
 @pytest.mark.parametrize("device", DEVICES)
 def test_it_has_been_decided_whether_this_code_computes_what_earlier_code_did(device):
     assert fingerprint.code_fingerprint(device) in fingerprint.EQUAL, (
         "code that bears on numbers changed: where tests/plan/test_equal_code.py passes, enter what"
-        " `python -m runner.plan.fingerprint` prints with the name of the code that it equals; where"
-        " numbers changed on purpose, with its own name: every run is then trained anew"
+        " `python -m runner.plan.fingerprint` prints with the name of the code that it equals;"
+        " where numbers changed on purpose, with its own name: every run is then trained anew"
     )
 
 
 def test_the_command_prints_the_fingerprints(capsys):
     fingerprint.main()
     lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
-    assert [line[:2] for line in lines] == [[device, fingerprint.code_fingerprint(device)] for device in DEVICES]
+    assert [line[:2] for line in lines] == [
+        [device, fingerprint.code_fingerprint(device)] for device in DEVICES
+    ]
 
 
 # The same in every version of Python
@@ -234,7 +254,7 @@ finally: assert a, "no"
 
 def test_the_words_for_a_syntax_tree_are_pinned():
     words = "".join(fingerprint._canonical(ast.parse(SNIPPET)))
-    # The same in CPython 3.11, 3.12 and 3.13; other words would give every run of every user a new key.
+    # The same in CPython 3.11, 3.12 and 3.13; other words would give every run a new key.
     assert fingerprint.hashlib.sha256(words.encode("ascii")).hexdigest() == PINNED
 
 
@@ -253,11 +273,15 @@ def run(hydra_is_started):
 def test_a_run_is_trained_by_the_code_that_it_was_planned_with(run, monkeypatch):
     check_code(run)
     monkeypatch.setattr(fingerprint, "code_name", lambda device: "another")
-    with pytest.raises(StateError, match="the code changed since this sweep was planned; type the command again$"):
+    with pytest.raises(
+        StateError, match="the code changed since this sweep was planned; type the command again$"
+    ):
         check_code(run)
 
 
-def test_a_run_of_a_model_of_ones_own_is_trained_by_the_model_that_it_was_planned_with(hydra_is_started, monkeypatch):
+def test_a_run_of_a_model_of_ones_own_is_trained_by_the_model_that_it_was_planned_with(
+    hydra_is_started, monkeypatch
+):
     found = grid_of("seed=0")
     found.cells[0].config.model.kind = "own"
     made, _ = grid.plan(found, lambda of: (of.data.name, "ab" * 32), "cpu", [])
@@ -269,5 +293,7 @@ def test_a_run_of_a_model_of_ones_own_is_trained_by_the_model_that_it_was_planne
 
 def test_a_plan_that_was_edited_is_not_trained(run):
     edited = dataclasses.replace(run, config=dataclasses.replace(run.config, seed=1))
-    with pytest.raises(StateError, match="another run key than its configuration; delete that sweep.json"):
+    with pytest.raises(
+        StateError, match="another run key than its configuration; delete that sweep.json"
+    ):
         check_code(edited)

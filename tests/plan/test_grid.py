@@ -23,7 +23,9 @@ DEFAULT_ON_DROPOUT = {
 
 
 def planned(*arguments):
-    return grid.plan(grid_of(*arguments), lambda of: (of.data.name, "ab" * 32), "cpu", ["python", *arguments])
+    return grid.plan(
+        grid_of(*arguments), lambda of: (of.data.name, "ab" * 32), "cpu", ["python", *arguments]
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,11 @@ def planned(*arguments):
         (["model=mlp", "model.channels=1,2,3", "seed=0,1"], 2, 4),
         (["model=cnn,mlp", "model.channels=1,30", "seed=0"], 3, 1),
         (["model.dropout=false", "model.dropout_ratio=0.2,0.5", "seed=0"], 1, 1),
-        (["model.fc_depth=0", "model.hidden_size=10,20", "model.dropout=true,false", "seed=0"], 1, 3),
+        (
+            ["model.fc_depth=0", "model.hidden_size=10,20", "model.dropout=true,false", "seed=0"],
+            1,
+            3,
+        ),
         (["optimizer.momentum=0.8,0.9", "seed=0"], 1, 1),
         (["optimizer=momentum", "optimizer.momentum=0.8,0.9", "seed=0"], 2, 0),
         (["model.channels=1,30", "model.dropout=true,false"], 20, 0),
@@ -83,7 +89,9 @@ def test_one_bad_seed_among_good_ones_refuses_the_sweep(seeds):
 
 @pytest.mark.parametrize("values", ["1,0", "0,1", "1,abc", "1,1.5", "1,null"])
 def test_one_bad_cell_among_good_ones_refuses_the_sweep(values):
-    with pytest.raises(ConfigError, match=r"^model\.channels.*allowed is an integer from 1 to 4096$"):
+    with pytest.raises(
+        ConfigError, match=r"^model\.channels.*allowed is an integer from 1 to 4096$"
+    ):
         grid_of(f"model.channels={values}")
 
 
@@ -111,7 +119,10 @@ def test_a_sweep_is_named_by_its_file_or_by_its_knobs(arguments, name, named):
 
 def test_swept_levels_are_values_in_the_order_typed_each_once():
     found = grid_of(
-        "optimizer.lr=1e-3,0.001,1e-2", "model=mlp,cnn", "model.dropout=true,false", "model.blocks=null,[[2,2]]"
+        "optimizer.lr=1e-3,0.001,1e-2",
+        "model=mlp,cnn",
+        "model.dropout=true,false",
+        "model.blocks=null,[[2,2]]",
     )
     assert found.swept == {
         "optimizer.lr": [0.001, 0.01],
@@ -134,8 +145,16 @@ def test_a_knob_with_one_value_is_set_and_not_swept():
         (["model.dropout=true,false"], DEFAULT_ON_DROPOUT, set()),
         (["model.dropout=true"], set(), set()),
         (["model.channels=1,30"], {"thirty_channels_win"}, set()),
-        (["model.channels=1,30", "model.dropout=true,false"], DEFAULT_ON_DROPOUT | {"thirty_channels_win"}, set()),
-        (["model.channels=1,8,16"], set(), {("generated channels=8", 8, 1), ("generated channels=16", 16, 1)}),
+        (
+            ["model.channels=1,30", "model.dropout=true,false"],
+            DEFAULT_ON_DROPOUT | {"thirty_channels_win"},
+            set(),
+        ),
+        (
+            ["model.channels=1,8,16"],
+            set(),
+            {("generated channels=8", 8, 1), ("generated channels=16", 16, 1)},
+        ),
         (
             ["optimizer.lr=0.1,0.01", "model.dropout=true,false"],
             DEFAULT_ON_DROPOUT,
@@ -145,15 +164,24 @@ def test_a_knob_with_one_value_is_set_and_not_swept():
         (["optimizer.lr=0.001,1e-3"], set(), set()),
     ],
 )
-def test_an_ad_hoc_sweep_has_the_default_claims_that_fit_and_generated_ones_for_the_rest(arguments, default, generated):
+def test_an_ad_hoc_sweep_has_the_default_claims_that_fit_and_generated_ones_for_the_rest(
+    arguments, default, generated
+):
     made, _ = planned(*arguments, "seed=0")
-    by_origin = {o: {n for n, origin in made.claims_origin.items() if origin == o} for o in ("default", "generated")}
+    by_origin = {
+        o: {n for n, origin in made.claims_origin.items() if origin == o}
+        for o in ("default", "generated")
+    }
     assert by_origin["default"] == default
     assert {(name, *made.claims[name].levels) for name in by_origin["generated"]} == generated
     assert set(made.claims) == set(made.claims_origin) == default | by_origin["generated"]
     for name in by_origin["generated"]:
         claim = made.claims[name]
-        assert (claim.metric, claim.direction, claim.margin) == ("final(test/accuracy)", "either", 0.002)
+        assert (claim.metric, claim.direction, claim.margin) == (
+            "final(test/accuracy)",
+            "either",
+            0.002,
+        )
 
 
 def test_a_named_sweep_keeps_the_claims_of_its_file_whatever_is_typed():
@@ -163,9 +191,18 @@ def test_a_named_sweep_keeps_the_claims_of_its_file_whatever_is_typed():
 
 def test_the_sweep_key_depends_on_the_runs_and_the_claims_and_not_on_their_order():
     key = planned("model.channels=1,30", "model.dropout=true,false", "seed=0,1")[0].sweep_key
-    assert planned("model.dropout=false,true", "seed=1,0", "model.channels=30,1")[0].sweep_key == key
-    assert planned("model.channels=1,30", "model.dropout=true,false", "seed=0,1", "progress=false")[0].sweep_key == key
-    assert planned("model.channels=1,30", "model.dropout=true,false", "seed=0,2")[0].sweep_key != key
+    assert (
+        planned("model.dropout=false,true", "seed=1,0", "model.channels=30,1")[0].sweep_key == key
+    )
+    assert (
+        planned("model.channels=1,30", "model.dropout=true,false", "seed=0,1", "progress=false")[
+            0
+        ].sweep_key
+        == key
+    )
+    assert (
+        planned("model.channels=1,30", "model.dropout=true,false", "seed=0,2")[0].sweep_key != key
+    )
     of_main = planned("sweeps=dropout_x_channels", "seed=0,1")[0]
     assert of_main.sweep_key == key, "the same runs and the same claims are the same sweep"
     assert planned("sweeps=normalization", "data.normalize=true", "seed=0,1")[0].sweep_key != key
@@ -191,7 +228,9 @@ def planned_alone(*typed):
 def test_a_single_run_is_a_plan_of_one_without_claims():
     made = planned_alone("seed=3", "model.channels=2", "data=digits")
     config = checked(compose("config", ["seed=3", "model.channels=2", "data=digits"]))
-    expected = planned_run(config, {"data": "digits", "model.channels": 2}, "digits", "ab" * 32, "cpu")
+    expected = planned_run(
+        config, {"data": "digits", "model.channels": 2}, "digits", "ab" * 32, "cpu"
+    )
     assert (made.single, made.claims, made.runs) == (True, {}, [expected])
     assert made.runs[0].name == "data=digits channels=2 seed=3"
 
@@ -204,7 +243,14 @@ def test_a_single_run_is_the_run_of_a_sweep_and_its_plan_is_that_of_no_sweep():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(True, "true"), (None, "null"), (30, "30"), (1e-4, "0.0001"), ([[1, 2], [3]], "[[1,2],[3]]"), ("mlp", "mlp")],
+    [
+        (True, "true"),
+        (None, "null"),
+        (30, "30"),
+        (1e-4, "0.0001"),
+        ([[1, 2], [3]], "[[1,2],[3]]"),
+        ("mlp", "mlp"),
+    ],
 )
 def test_a_level_is_shown_as_it_is_typed(value, text):
     assert as_text(value) == text

@@ -52,7 +52,8 @@ EFFECTIVE = {
     "seed": st.integers(0, 2**63 - 1),
     "model__kind": st.sampled_from(["cnn", "mlp"]),
     "model__channels": st.integers(1, 4096),
-    "model__blocks": st.none() | st.lists(st.lists(st.integers(1, 64), min_size=1, max_size=3), min_size=1, max_size=3),
+    "model__blocks": st.none()
+    | st.lists(st.lists(st.integers(1, 64), min_size=1, max_size=3), min_size=1, max_size=3),
     "model__hidden_size": st.integers(1, 65536),
     "model__fc_depth": st.integers(0, 16),
     "model__dropout": st.booleans(),
@@ -93,7 +94,9 @@ def test_every_knob_either_bears_on_results_or_does_not():
     assert sorted_here | {"model.options", "engine.name", "engine.tf32"} == set(KNOBS)
 
 
-@hypothesis.given(values=st.fixed_dictionaries(EFFECTIVE), others=st.fixed_dictionaries(INDIFFERENT))
+@hypothesis.given(
+    values=st.fixed_dictionaries(EFFECTIVE), others=st.fixed_dictionaries(INDIFFERENT)
+)
 def test_the_key_does_not_depend_on_what_no_number_depends_on(values, others, plain):
     made = changed(plain, **values)
     assert key(changed(made, **others)) == key(made)
@@ -105,8 +108,21 @@ def effect(values):
     blocks = None if v["kind"] == "mlp" else (v["blocks"] or [[v["channels"]]])
     dropout = v["dropout_ratio"] if v["dropout"] and v["fc_depth"] else None
     return (
-        *(v["seed"], v["kind"], blocks, v["fc_depth"], v["hidden_size"] if v["fc_depth"] else None, dropout),
-        *(v["normalize"], v["name"], v["lr"], v["weight_decay"], v["momentum"] if v["name"] == "momentum" else None),
+        *(
+            v["seed"],
+            v["kind"],
+            blocks,
+            v["fc_depth"],
+            v["hidden_size"] if v["fc_depth"] else None,
+            dropout,
+        ),
+        *(
+            v["normalize"],
+            v["name"],
+            v["lr"],
+            v["weight_decay"],
+            v["momentum"] if v["name"] == "momentum" else None,
+        ),
         *(v["epochs"], v["batch_size"]),
     )
 
@@ -145,7 +161,12 @@ def test_each_knob_alone_makes_another_run(name, value, plain):
 
 
 def test_other_data_and_another_kind_of_device_make_another_run(plain):
-    keys = {key(plain), key(plain, device="gpu"), key(plain, data=("mnist", DATA[1])), key(plain, data=("digits", "0"))}
+    keys = {
+        key(plain),
+        key(plain, device="gpu"),
+        key(plain, data=("mnist", DATA[1])),
+        key(plain, data=("digits", "0")),
+    }
     assert len(keys) == 4
 
 
@@ -173,7 +194,10 @@ def test_the_code_of_version_1_stands_in_a_key_as_it_stood_in_version_1(plain, m
 
 def test_the_code_of_a_device_is_that_device_s(plain, monkeypatch):
     monkeypatch.setattr(fingerprint, "code_name", lambda device: f"the code for {device}")
-    assert [of(plain, device=device)["code"] for device in ("cpu", "gpu")] == ["the code for cpu", "the code for gpu"]
+    assert [of(plain, device=device)["code"] for device in ("cpu", "gpu")] == [
+        "the code for cpu",
+        "the code for gpu",
+    ]
 
 
 def test_the_code_of_a_model_of_ones_own_counts_for_that_model(plain, monkeypatch):
@@ -199,7 +223,9 @@ def test_a_knob_without_effect_is_null(values, absent, plain):
     assert [name for name, value in model.items() if value is None and name != "options"] == absent
 
 
-@pytest.mark.parametrize(("optimizer", "momentum"), [("adam", None), ("sgd", None), ("momentum", 0.9)])
+@pytest.mark.parametrize(
+    ("optimizer", "momentum"), [("adam", None), ("sgd", None), ("momentum", 0.9)]
+)
 def test_momentum_counts_for_the_optimizer_that_has_it(optimizer, momentum, plain):
     assert of(changed(plain, optimizer__name=optimizer))["optimizer"]["momentum"] == momentum
 
@@ -236,7 +262,13 @@ def test_minus_zero_is_zero(name, plain):
     assert key(changed(plain, **{name: -0.0})) == key(changed(plain, **{name: 0.0}))
 
 
-SPELLINGS = ["optimizer.lr=0.001", "model.channels=30", "train.epochs=5", "model.dropout=true", "data=digits"]
+SPELLINGS = [
+    "optimizer.lr=0.001",
+    "model.channels=30",
+    "train.epochs=5",
+    "model.dropout=true",
+    "data=digits",
+]
 OTHER_SPELLINGS = [
     "optimizer.lr=1e-3",
     "model={channels: 30}",
@@ -247,22 +279,33 @@ OTHER_SPELLINGS = [
 
 
 @hypothesis.settings(max_examples=10)
-@hypothesis.given(order=st.permutations(range(5)), other=st.lists(st.booleans(), min_size=5, max_size=5))
+@hypothesis.given(
+    order=st.permutations(range(5)), other=st.lists(st.booleans(), min_size=5, max_size=5)
+)
 def test_the_order_and_the_spelling_of_what_was_typed_do_not_matter(order, other, plain):
     typed = [(OTHER_SPELLINGS if other[n] else SPELLINGS)[n] for n in order]
     assert key(checked(compose("config", typed))) == key(plain)
 
 
 @pytest.mark.parametrize(
-    "typed", [["optimizer=adam"], ["sweeps=smoke", "data=mnist", "model.channels=30"], ["progress=false", "seed=0"]]
+    "typed",
+    [
+        ["optimizer=adam"],
+        ["sweeps=smoke", "data=mnist", "model.channels=30"],
+        ["progress=false", "seed=0"],
+    ],
 )
 def test_what_was_typed_for_nothing_does_not_matter(typed, plain):
     made = checked(compose("config", typed))
-    same = changed(plain, model__hidden_size=made.model.hidden_size, train__epochs=made.train.epochs)
+    same = changed(
+        plain, model__hidden_size=made.model.hidden_size, train__epochs=made.train.epochs
+    )
     assert key(made) == key(same)
 
 
-@hypothesis.given(keys=st.lists(st.text("0123456789abcdef", min_size=4, max_size=4), min_size=1), data=st.data())
+@hypothesis.given(
+    keys=st.lists(st.text("0123456789abcdef", min_size=4, max_size=4), min_size=1), data=st.data()
+)
 def test_the_sweep_key_does_not_depend_on_the_order_of_its_runs(keys, data):
     shuffled = data.draw(st.permutations(keys))
     assert identity.sweep_key(shuffled, {}) == identity.sweep_key(keys, {})
@@ -293,4 +336,7 @@ def test_a_claim_that_says_anything_else_is_another_sweep(change):
 def test_a_key_is_the_sha256_of_canonical_json():
     # Pinned bytes: another way of writing them would orphan everything that was ever trained.
     canonical = b'{"a":"\\u00fc","b":[1,2.5,null]}'
-    assert identity.run_key({"b": [1, 2.5, None], "a": "\u00fc"}) == hashlib.sha256(canonical).hexdigest()
+    assert (
+        identity.run_key({"b": [1, 2.5, None], "a": "\u00fc"})
+        == hashlib.sha256(canonical).hexdigest()
+    )

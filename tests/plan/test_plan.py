@@ -1,4 +1,4 @@
-"""A planned run, and sweep.json: what is kept, and what this and other versions of the program read."""
+"""A planned run, and sweep.json: what is kept, and what this and other versions read."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from runner.state.root import Root
 pytest_plugins = "composing"
 pytestmark = pytest.mark.usefixtures("hydra_is_started")
 
-#: Written by version 1: optimizer=adam,momentum model.channels=2 data=digits seed=0,1 train.epochs=2.
+#: Written by version 1, with the command that it holds.
 OF_VERSION_1 = Path(__file__).with_name("sweep_of_version_1.json")
 
 
@@ -35,7 +35,11 @@ def test_a_plan_holds_what_really_happens_and_not_what_was_asked():
     made, _ = grid.plan(found, lambda of: ("mnist5k", "cd" * 32), "gpu", [])
     (run,) = made.runs
     assert (run.config.device, run.device) == ("gpu", "gpu")
-    assert (run.config.data.name, run.data_name, run.data_sha256) == ("mnist5k", "mnist5k", "cd" * 32)
+    assert (run.config.data.name, run.data_name, run.data_sha256) == (
+        "mnist5k",
+        "mnist5k",
+        "cd" * 32,
+    )
     assert found.cells[0].config.data.name == "mnist"
 
 
@@ -52,9 +56,23 @@ def test_a_planned_run_holds_no_password_no_claims_and_its_configuration_is_left
 @pytest.mark.parametrize(
     ("typed", "device", "nothing"),
     [
-        ([], "cpu", ["engine.graph", "engine.streams", "engine.tf32", "model.options", "optimizer.momentum"]),
+        (
+            [],
+            "cpu",
+            [
+                "engine.graph",
+                "engine.streams",
+                "engine.tf32",
+                "model.options",
+                "optimizer.momentum",
+            ],
+        ),
         (["optimizer=momentum"], "gpu", ["model.options"]),
-        (["model.dropout=false", "optimizer=momentum"], "gpu", ["model.dropout_ratio", "model.options"]),
+        (
+            ["model.dropout=false", "optimizer=momentum"],
+            "gpu",
+            ["model.dropout_ratio", "model.options"],
+        ),
     ],
 )
 def test_a_planned_run_names_its_knobs_without_effect(typed, device, nothing):
@@ -71,10 +89,17 @@ def test_a_planned_run_names_the_code_that_trains_it(device, monkeypatch):
 
 # sweep.json
 
-MANY = ("model.blocks=null,[[1],[2,2]]", "model=cnn,mlp", "optimizer.lr=0.1,1e-5", "seed=0,9223372036854775807")
+MANY = (
+    "model.blocks=null,[[1],[2,2]]",
+    "model=cnn,mlp",
+    "optimizer.lr=0.1,1e-5",
+    "seed=0,9223372036854775807",
+)
 
 
-@pytest.mark.parametrize("arguments", [MANY, ("sweeps=smoke",), ("sweeps=published",), ()], ids=["many", "s", "p", ""])
+@pytest.mark.parametrize(
+    "arguments", [MANY, ("sweeps=smoke",), ("sweeps=published",), ()], ids=["many", "s", "p", ""]
+)
 def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
     made, _ = planned(*arguments)
     plan.write(made, Root(tmp_path))
@@ -86,7 +111,10 @@ def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
 def test_a_configuration_of_before_a_knob_existed_comes_back_with_what_it_was_trained_with():
     values = dataclasses.asdict(planned("seed=0")[0].runs[0].config)
     now = plan.config_from(values)
-    for part, names in (("engine", ("graph", "tf32", "streams")), ("runner", ("time_limit_s", "fail_fast"))):
+    for part, names in (
+        ("engine", ("graph", "tf32", "streams")),
+        ("runner", ("time_limit_s", "fail_fast")),
+    ):
         for name in names:
             del values[part][name]
     assert plan.config_from(values) == now
@@ -103,13 +131,17 @@ def test_a_plan_that_is_kept_already_stays_as_it_is(tmp_path):
 
 def test_a_text_from_any_language_survives_in_a_plan(tmp_path):
     made, _ = planned("seed=0")
-    odd = dataclasses.replace(made, name="größe\n<script>\u202e", command=["=cmd|", "\udcff", "../../x"])
+    odd = dataclasses.replace(
+        made, name="größe\n<script>\u202e", command=["=cmd|", "\udcff", "../../x"]
+    )
     plan.write(odd, Root(tmp_path))
     assert plan.read(Root(tmp_path).sweep(odd.sweep_key).plan) == odd
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"{}", b'{"runs": []}', b'{"runs": [{}], "claims": {}}', b"\xff"], ids=repr
+    "content",
+    [b"", b"{", b"[]", b"{}", b'{"runs": []}', b'{"runs": [{}], "claims": {}}', b"\xff"],
+    ids=repr,
 )
 def test_a_file_that_is_no_plan_is_named_in_one_line(content, tmp_path):
     path = tmp_path / "sweep.json"
@@ -139,12 +171,16 @@ def test_a_plan_lists_the_recorded_knobs_in_the_order_of_the_schema():
 def test_a_plan_of_version_1_is_read_as_what_it_was():
     made = plan.read(OF_VERSION_1)
     assert (made.version, made.single, made.knobs) == (1, False, [])
-    assert [run.name for run in made.runs] == [f"optimizer={o} seed={s}" for s in (0, 1) for o in ("adam", "momentum")]
+    assert [run.name for run in made.runs] == [
+        f"optimizer={o} seed={s}" for s in (0, 1) for o in ("adam", "momentum")
+    ]
     assert {(run.code, tuple(run.without_effect)) for run in made.runs} == {(CODE_OF_VERSION_1, ())}
     assert (made.runs[0].config.engine.graph, made.runs[0].config.runner.fail_fast) == (True, False)
 
 
-def test_the_runs_of_a_plan_of_version_1_keep_their_keys_where_the_code_equals_that_of_version_1(monkeypatch):
+def test_the_runs_of_a_plan_of_version_1_keep_their_keys_where_the_code_equals_that_of_version_1(
+    monkeypatch,
+):
     monkeypatch.setattr(fingerprint, "code_name", lambda device: CODE_OF_VERSION_1)
     old = plan.read(OF_VERSION_1)
     typed = old.command[old.command.index("-m", 2) + 1 :]
@@ -160,7 +196,10 @@ def test_the_runs_of_a_plan_of_version_1_keep_their_keys_where_the_code_equals_t
 def test_a_plan_of_a_later_version_is_refused_with_both_versions(tmp_path):
     path = tmp_path / "sweep.json"
     path.write_text(json.dumps({"version": plan.VERSION + 1, "jobs": []}))
-    with pytest.raises(StateError, match=r"sweep\.json: a plan of version 3, and .* up to version 2; use the program"):
+    with pytest.raises(
+        StateError,
+        match=r"sweep\.json: a plan of version 3, and .* up to version 2; use the program",
+    ):
         plan.read(path)
 
 

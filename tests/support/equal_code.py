@@ -1,7 +1,8 @@
-"""What version 1 computed for a handful of runs (tests/plan/equal_code.json), and the same runs trained by this code.
+"""What version 1 computed for a handful of runs, and the same runs trained by this code.
 
-Bits may differ between families of processors and between versions of what computes. There, metrics are
-compared to 1e-5, and the test says so.
+Bits may differ between families of processors and between versions of what computes. There,
+metrics are compared to 1e-5, and the test says so. tests/plan/equal_code.json names the commit of
+version 1.
 """
 
 import hashlib
@@ -54,7 +55,9 @@ def _trained(run, root):
     folder = root.run(run.run_key)
     with folder.locked():
         records = [record for record in train_run(run, root, "1-test") if record is not None]
-    metrics = [{name: value for name, value in r.metrics().items() if name not in TIMES} for r in records]
+    metrics = [
+        {name: value for name, value in r.metrics().items() if name not in TIMES} for r in records
+    ]
     with np.load(folder.weights) as weights:
         return dict(weights), metrics
 
@@ -79,5 +82,9 @@ def _differences(device):
     here["cpu"] = binding.get_host_cpu_name()
     if "g++" in there:
         line = ["g++", "-dumpfullversion"]
-        here["g++"] = subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
-    return [f"{name} {there[name]}, here {here[name]}" for name in there if here[name] != there[name]]
+        here["g++"] = subprocess.run(
+            line, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    return [
+        f"{name} {there[name]}, here {here[name]}" for name in there if here[name] != there[name]
+    ]
