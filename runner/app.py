@@ -40,8 +40,8 @@ def register() -> None:
 def main(composed: DictConfig) -> None:
     """What Hydra calls: in a worker of a launcher, or for a command without `-m`.
 
-    conf/config.yaml switches Hydra's own log and folders off: a refused command leaves nothing
-    behind.
+    conf/config.yaml switches Hydra's own log and folders off, so that a refused command leaves
+    nothing behind.
     """
     if composed.worker.plan is not None:
         from runner.work.worker import work
@@ -58,15 +58,13 @@ def main(composed: DictConfig) -> None:
         command = [*overrides.COMMAND.split(), *typed]
         code = sweep(grid.of_one(config, typed), command, start_process)
     except Exception as error:
-        # Hydra would add a line of its own, with every override and the secrets in them; this it
-        # lets through.
+        # Hydra prints a line of its own for any other error, with every override and its secrets.
         raise SystemExit(1) from error
     sys.exit(code)
 
 
 def compose(*typed: str) -> Config:
-    """The configuration of a command with these overrides, for whoever trains without a command
-    line."""
+    """The configuration of a command with these overrides, for training without a command line."""
     with hydra.initialize_config_dir(str(FOLDER / "conf"), version_base="1.3"):
         return checked(hydra.compose("config", list(typed)))
 
@@ -82,8 +80,8 @@ def check_files(folder: str | None) -> None:
     Raises
     ------
     ConfigError
-        For a huge file, a tag such as `!!python/name:os.system`, or anchors (a few lines of them
-        fill the memory).
+        For a huge file, a tag such as `!!python/name:os.system`, or anchors, a few lines of which
+        can fill the memory.
     """
     for place in (FOLDER / "conf", FOLDER / "sweeps", *([Path(folder)] if folder else [])):
         for file in sorted(place.rglob("*.yaml")):

@@ -16,12 +16,13 @@ from runner.files import values_folder
 from runner.record import as_text
 
 _HEAD = """\
-Train every combination of the knobs with DeZero, several seeds each; MLflow has every curve.
+Train every combination of the knobs with DeZero, several seeds each, and record every curve in
+MLflow.
 
-  python -m runner -m model.channels=1,30 model.dropout=true,false   every combination, seeds 0 to 4
+  python -m runner -m model.channels=1,30 model.dropout=true,false   all combinations, seeds 0 to 4
   python -m runner -m sweeps=published                               a named sweep of sweeps/
   python -m runner train.epochs=3 seed=7                             one run, a line an epoch
-  python -m runner -m ... plan=true                                  what, how long, where
+  python -m runner -m ... plan=true                                  the plan, and how long it takes
   python -m runner.ui                                                browse the curves in MLflow
   python -m runner.sync                                              bring MLflow in step
 
@@ -35,9 +36,9 @@ _PAGE = """\
 
 <!-- `python -m runner.help > docs/knobs.md` writes this page. -->
 
-Every value of a configuration, in the order of `runner/config/schema.py`; type `KEY=VALUE` after
+Every value of a configuration, in the order of `runner/config/schema.py`. Type `KEY=VALUE` after
 `python -m runner` to change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in
-the *run key* bears on numbers: another value is another run, unless the knob has no effect there.
+the *run key* bears on numbers: another value is another run, unless it has no effect there.
 
 | knob | default | meaning | allowed | has an effect | run key | in MLflow |
 |---|---|---|---|---|---|---|

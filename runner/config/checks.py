@@ -24,8 +24,7 @@ def checked(composed: DictConfig) -> Config:
         Naming the key, what came and what is allowed.
     """
     try:
-        # Resolved once, by to_object: an escaped `\${x}` of a path must not become an
-        # interpolation.
+        # Resolved once, by to_object: an escaped `\${x}` in a path is no interpolation.
         values = OmegaConf.to_container(composed)
         assert isinstance(values, dict)
         values.pop("hydra", None)

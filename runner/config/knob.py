@@ -1,5 +1,4 @@
-"""What is known of a knob beside its type and its value: the metadata of its field in the
-schema."""
+"""What is known of a knob beside its type and value: the metadata of its field in the schema."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,8 +51,7 @@ def knob(
     has_effect: Effect | None = None,
     before: Any = _VERSION_1,
 ) -> Any:
-    """A field of the schema; what bears on numbers is recorded and shown where nothing else is
-    said."""
+    """A field of the schema; by default, what bears on numbers is recorded and shown."""
     recorded = bears_on_numbers if recorded is None else recorded
     shown = bears_on_numbers if shown is None else shown
     known = Knob(comment, allowed, bears_on_numbers, recorded, shown, has_effect, before)

@@ -114,8 +114,7 @@ def _check_key(typed: str, override: Override) -> None:
 
 
 def _check_value(typed: str, override: Override) -> None:
-    """Refuse sweeps that do not list their values, and options that are not the name of one
-    file."""
+    """Refuse sweeps that do not list their values, and options that do not name one file."""
     group, is_sweep = override.key_or_group, override.is_sweep_override()
     if group == "sweeps" and is_sweep:
         raise ConfigError(f"{typed}: one sweep at a time; type them as separate commands")

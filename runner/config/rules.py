@@ -18,8 +18,7 @@ class Allowed:
 
 
 def integer(low: int, high: int, also: tuple[int, ...] = (), text: str = "") -> Allowed:
-    """The integers of a closed range, and those of `also`; `text` replaces the words that say
-    so."""
+    """The integers of a closed range, and those of `also`; `text` replaces the usual words."""
     text = text or f"an integer from {low} to {high}" + "".join(f", or {a}" for a in also)
     return Allowed(text, lambda v: type(v) is int and (low <= v <= high or v in also))
 

@@ -14,18 +14,18 @@ from hydra.core.config_store import ConfigStore
 from runner.config import effects, rules
 from runner.config.knob import Knob, knob
 from runner.config.names import ENGINES, OPTIMIZERS
-from runner.data.catalogue import CATALOGUE
 from runner.files import PACKAGE
 from runner.record import Claim
 
 MODELS = tuple(sorted(module.name for module in pkgutil.iter_modules([str(PACKAGE / "models")])))
+DATA_SETS = ("mnist", "mnist5k", "fashion_mnist", "digits")
 
 
 @dataclass
 class DataConfig:
     name: str = knob(
         "Data set; mnist5k is 5,000 installed images of MNIST, digits has 8x8 pixels.",
-        rules.one_of(*CATALOGUE),
+        rules.one_of(*DATA_SETS),
         bears_on_numbers=True,
     )
     # Any, because Hydra would turn 2 and `yes` into True before anybody could object.
@@ -39,8 +39,7 @@ class DataConfig:
         rules.TEXT_OR_NULL,
     )
     allow_fallback: Any = knob(
-        "true trains on mnist5k where MNIST cannot be had, and says so; false ends with exit"
-        " code 3.",
+        "true trains on mnist5k where MNIST cannot be had, and says so; false ends with code 3.",
         rules.BOOLEAN,
     )
 
@@ -59,8 +58,7 @@ class ModelConfig:
         has_effect=effects.channels,
     )
     blocks: list[list[int]] | None = knob(
-        "Channels of each 3x3 convolution of each block, a 2x2 max-pool ends a block; null:"
-        " [[channels]].",
+        "Channels of each 3x3 convolution, by block; a 2x2 max-pool ends each; null: [[channels]].",
         rules.BLOCKS,
         bears_on_numbers=True,
         has_effect=effects.blocks,
@@ -164,8 +162,7 @@ class TrackingConfig:
 @dataclass
 class RunnerConfig:
     root: str | None = knob(
-        "Folder of state/, mlflow.db and mlartifacts/; null: the checkout, else the working"
-        " directory.",
+        "Folder of state/, mlflow.db and mlartifacts/; null: the checkout, else this folder.",
         rules.TEXT_OR_NULL,
     )
     workers: int = knob(

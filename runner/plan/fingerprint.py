@@ -2,8 +2,8 @@
 
 A fingerprint is the SHA-256 of the syntax trees of the rooms that bear on numbers, so that
 comments, docstrings and formatting do not count. Where a change is known to leave every number
-alone, `EQUAL` says so, and runs keep their keys. `python -m runner.plan.fingerprint` prints today's
-fingerprints.
+alone, `EQUAL` says so, and runs keep their keys. `python -m runner.plan.fingerprint` prints the
+fingerprints of this code.
 """
 
 import ast
@@ -59,8 +59,7 @@ def code_fingerprint(device: str, package: Path = PACKAGE) -> str:
 
 @functools.cache
 def own_model_fingerprint(kind: str, package: Path = PACKAGE) -> str:
-    """The fingerprint of the file of a model that does not ship, and of what it imports beside
-    it."""
+    """The fingerprint of the file of a model that does not ship, and of what it imports there."""
     shipped = _with_imports(package / _MODELS, ("__init__", *SHIPPED_MODELS))
     own = _with_imports(package / _MODELS, (kind,))
     return _fingerprint([file for file in own if file not in shipped], package)
@@ -165,8 +164,7 @@ def _effective(items: list[Any]) -> list[Any]:
 
 
 def _joined(parts: list[ast.expr]) -> list[ast.expr]:
-    """The parts of an f-string, with texts beside each other as one: versions of Python differ in
-    that."""
+    """The parts of an f-string; adjacent texts are one, which they are not in every Python."""
     joined: list[ast.expr] = []
     for part in parts:
         if isinstance(part, ast.Constant) and joined and isinstance(joined[-1], ast.Constant):

@@ -1,5 +1,4 @@
-"""The cells and seeds that overrides spell, each checked, and their plan, in which each run stands
-once."""
+"""The cells and seeds that overrides spell, each checked, and the plan of their runs, each once."""
 
 import itertools
 import math
@@ -143,8 +142,7 @@ def _spellings(override: Override) -> list[str]:
 
 
 def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
-    """The seeds of an override of `seed`, each checked; without one, that of the primary
-    configuration."""
+    """The seeds of an override of `seed`, each checked; without one, the configured seed."""
     if override is None:
         values = [primary.seed]
     elif override.is_sweep_override():

@@ -62,8 +62,7 @@ def claims_sha256(claims: dict[str, Claim]) -> str:
 
 
 def sweep_key(run_keys: list[str], claims: dict[str, Claim], single: bool = False) -> str:
-    """The key of a sweep: its runs in any order, and its claims; another one for a single run that
-    is no sweep."""
+    """The key of a sweep: its runs in any order, and its claims; another one for a single run."""
     return _sha256([sorted(run_keys), claims_sha256(claims), *(["single"] if single else [])])
 
 

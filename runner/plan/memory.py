@@ -1,5 +1,4 @@
-"""The memory that a run needs, estimated from its configuration: one that cannot fit is refused
-before it starts."""
+"""The memory that a run needs, by its configuration; one that cannot fit is refused early."""
 
 import math
 import os
@@ -14,8 +13,7 @@ _COPIES_OF_WEIGHTS = 5
 
 
 def parameters_and_activations(model: ModelConfig, image_shape: tuple[int, ...]) -> tuple[int, int]:
-    """Number of parameters, and of float32 values that one image leaves in a step (im2col's copies
-    included).
+    """Number of parameters, and of float32 values that one image leaves in a step.
 
     Parameters
     ----------
@@ -33,16 +31,16 @@ def parameters_and_activations(model: ModelConfig, image_shape: tuple[int, ...])
     for block in blocks:
         for out in block:
             n_parameters += out * (channels * 9 + 1)
-            # im2col forward and again for the weight's gradient, the output before and after ReLU,
-            # gradients.
+            # im2col forward and again for the weight's gradient; the output before and after ReLU,
+            # and their gradients.
             n_activations += height * width * (2 * 9 * channels + 4 * out)
             channels = out
         height, width = height // 2, width // 2
         if height == 0 or width == 0:
             raise ConfigError(
                 f"model.blocks={blocks}: {len(blocks)} blocks halve the"
-                f" {image_shape[1]}x{image_shape[2]} images"
-                f" to nothing; at most {int(math.log2(min(image_shape[1:])))} blocks are allowed"
+                f" {image_shape[1]}x{image_shape[2]} images to nothing; at most"
+                f" {int(math.log2(min(image_shape[1:])))} blocks are allowed"
             )
         n_activations += height * width * channels * 8
     features = channels * height * width
@@ -65,8 +63,8 @@ def check(model: ModelConfig, batch_size: int, image_shape: tuple[int, ...], n_t
     """
     if batch_size > n_train:
         raise ConfigError(
-            f"train.batch_size={batch_size}: allowed is an integer from 1 to {n_train}, the"
-            " number of training images"
+            f"train.batch_size={batch_size}: allowed is an integer from 1 to {n_train}, the number"
+            " of training images"
         )
     if model.kind not in SHIPPED_MODELS:
         return
@@ -78,8 +76,6 @@ def check(model: ModelConfig, batch_size: int, image_shape: tuple[int, ...], n_t
     if needed > memory:
         raise ConfigError(
             f"model with {n_parameters:,} parameters and batches of {batch_size} needs about"
-            f" {needed / 2**30:.0f} GiB"
-            f" and this machine has {memory / 2**30:.0f}; lower model.channels, model.blocks,"
-            " model.hidden_size or"
-            " train.batch_size"
+            f" {needed / 2**30:.0f} GiB and this machine has {memory / 2**30:.0f}; lower"
+            " model.channels, model.blocks, model.hidden_size or train.batch_size"
         )

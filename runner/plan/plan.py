@@ -1,5 +1,4 @@
-"""The plan of a sweep, `state/sweeps/<sweep_key>/sweep.json`: the runs that its workers take, and
-its claims."""
+"""The plan of a sweep, `state/sweeps/<sweep_key>/sweep.json`: its runs and its claims."""
 
 import json
 from collections.abc import Mapping
@@ -32,8 +31,7 @@ class PlannedRun:
     data_sha256: str
     #: "cpu" or "gpu".
     device: str
-    #: Dotted names of the recorded knobs that change nothing in this run, sorted; from version 2
-    #: on.
+    #: Dotted names of the recorded knobs that change nothing in this run, sorted; from version 2.
     without_effect: list[str] = field(default_factory=list)
     #: The name of the code that trains it (`fingerprint.code_name`).
     code: str = CODE_OF_VERSION_1
@@ -110,21 +108,21 @@ def planned_run(
     device
         "cpu" or "gpu", after `auto`.
     """
-    # What is kept is what really happens. The store's address may hold a password, and no worker
-    # needs it.
+    # What is kept is what really happens. The store's address may hold a password, and workers do
+    # not need it.
     data, tracking = replace(config.data, name=data_name), replace(config.tracking, uri=None)
     kept = replace(config, device=device, data=data, tracking=tracking, claims={})
     of = identity.identity(kept, data_name, data_sha256, device)
     return PlannedRun(
-        identity.run_key(of),
-        identity.cell_key(of),
-        knobs,
-        kept,
-        data_name,
-        data_sha256,
-        device,
-        without_effect(dict(leaves(kept))),
-        fingerprint.code_name(device),
+        run_key=identity.run_key(of),
+        cell_key=identity.cell_key(of),
+        knobs=knobs,
+        config=kept,
+        data_name=data_name,
+        data_sha256=data_sha256,
+        device=device,
+        without_effect=without_effect(dict(leaves(kept))),
+        code=fingerprint.code_name(device),
     )
 
 
@@ -152,8 +150,7 @@ def check_code(run: PlannedRun) -> None:
     if is_of_this_code and not own_model(dict(leaves(run.config))):
         raise StateError(
             f"{run.name}: its plan has another run key than its configuration; delete that"
-            " sweep.json and"
-            " type the command again"
+            " sweep.json and type the command again"
         )
     raise StateError(
         f"{run.name}: the code changed since this sweep was planned; type the command again"

@@ -1,5 +1,4 @@
-"""The schema: every knob is explained once, has a value once, and has an effect where it says
-so."""
+"""The schema: every knob is explained once, has a value once, and an effect where it says so."""
 
 import dataclasses
 import re
@@ -20,8 +19,7 @@ pytest_plugins = "composing"
 
 FOLDER = values_folder()
 CONF = FOLDER / "conf"
-#: The files in which knobs get their values; the other files of conf/ give some of them other
-#: values.
+#: The files in which knobs get their values; other files of conf/ give some of them other values.
 FIRST_VALUES = {
     "config.yaml": "",
     "model/cnn.yaml": "model.",
@@ -259,9 +257,7 @@ def test_the_help_lists_every_option_of_every_group():
 
 def test_the_help_knows_the_defaults_of_an_option_that_rests_on_another(tmp_path, plain):
     files = {
-        "config.yaml": "defaults: [schema, {data: digits}, _self_, {sweeps: default},"
-        " {preset: null}]"
-        "\nseed: 3",
+        "config.yaml": "defaults: [schema, {data: digits}, _self_, {preset: null}]\nseed: 3",
         "data/digits.yaml": "defaults: [mnist, _self_]\nname: digits",
         "data/mnist.yaml": "name: mnist\nnormalize: true",
     }

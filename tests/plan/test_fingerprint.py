@@ -215,8 +215,7 @@ def test_it_has_been_decided_whether_this_code_computes_what_earlier_code_did(de
     assert fingerprint.code_fingerprint(device) in fingerprint.EQUAL, (
         "code that bears on numbers changed: where tests/plan/test_equal_code.py passes, enter what"
         " `python -m runner.plan.fingerprint` prints with the name of the code that it equals;"
-        " where"
-        " numbers changed on purpose, with its own name: every run is then trained anew"
+        " where numbers changed on purpose, with its own name: every run is then trained anew"
     )
 
 
@@ -255,8 +254,7 @@ finally: assert a, "no"
 
 def test_the_words_for_a_syntax_tree_are_pinned():
     words = "".join(fingerprint._canonical(ast.parse(SNIPPET)))
-    # The same in CPython 3.11, 3.12 and 3.13; other words would give every run of every user a new
-    # key.
+    # The same in CPython 3.11, 3.12 and 3.13; other words would give every run a new key.
     assert fingerprint.hashlib.sha256(words.encode("ascii")).hexdigest() == PINNED
 
 

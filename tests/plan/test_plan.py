@@ -1,5 +1,4 @@
-"""A planned run, and sweep.json: what is kept, and what this and other versions of the program
-read."""
+"""A planned run, and sweep.json: what is kept, and what this and other versions read."""
 
 import dataclasses
 import json
@@ -19,8 +18,7 @@ from runner.state.root import Root
 pytest_plugins = "composing"
 pytestmark = pytest.mark.usefixtures("hydra_is_started")
 
-#: Written by version 1: optimizer=adam,momentum model.channels=2 data=digits seed=0,1
-#: train.epochs=2.
+#: Written by version 1, with the command that it holds.
 OF_VERSION_1 = Path(__file__).with_name("sweep_of_version_1.json")
 
 

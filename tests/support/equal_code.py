@@ -1,8 +1,8 @@
-"""What version 1 computed for a handful of runs (tests/plan/equal_code.json), and the same runs
-trained by this code.
+"""What version 1 computed for a handful of runs, and the same runs trained by this code.
 
-Bits may differ between families of processors and between versions of what computes. There, metrics
-are compared to 1e-5, and the test says so.
+Bits may differ between families of processors and between versions of what computes. There,
+metrics are compared to 1e-5, and the test says so. tests/plan/equal_code.json names the commit of
+version 1.
 """
 
 import hashlib
