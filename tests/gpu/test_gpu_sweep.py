@@ -119,6 +119,7 @@ def test_runs_of_a_process_read_the_images_once_and_only_the_last_data_set_is_ke
 ):
     import cupy
 
+    device_data.release()  # another test of this process may have left its images
     engine, root = SimpleNamespace(asarray=cupy.asarray), Root(tmp_path)
     sha256 = {name: loading.prepare(name, root.data)[0].sha256 for name in ("digits", "mnist5k")}
     reads, load = [], loading.load
