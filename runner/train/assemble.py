@@ -1,5 +1,4 @@
-"""The parts of a run put together: engine, data, model, optimizer. Whoever trains, for whatever
-purpose, does it so."""
+"""The parts of a run, put together by one function, whoever trains and for whatever purpose."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,8 +10,13 @@ import numpy as np
 from runner import engine as engines
 from runner import models
 from runner.config.schema import Config
-from runner.engine.protocol import Data, Engine
+from runner.engine import device as devices
+from runner.engine import optimizers
+from runner.engine.dezero import named_parameters
+from runner.engine.protocol import Data, Engine, Loop
 from runner.seeding import Masks
+
+_WEIGHTS, _OPTIMIZER = "weights/", "optimizer/"
 
 
 @dataclass
@@ -25,13 +29,50 @@ class Assembly:
     model: Any
     optimizer: Any
 
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers the model learns."""
+        return sum(parameter.data.size for parameter in named_parameters(self.model).values())
+
+    def loop(self) -> Loop:
+        """How the engine goes through the epochs of this run."""
+        batch_size = self.config.train.batch_size
+        return self.engine.loop(self.model, self.optimizer, self.data, batch_size)
+
     def warm_up(self) -> None:
-        """Have the engine compile all it will need, on two images, so that no epoch's time holds
-        it."""
+        """Have the engine compile all that it will need, on two images, before any epoch."""
         data = self.data
         rows = self.engine.asarray(np.arange(min(2, len(data.train_images))))
         images = self.engine.pixels(data.train_images, rows, data.scale)
         self.engine.warm_up(self.model, self.optimizer, images, data.train_labels[rows])
+
+    def weights(self) -> dict[str, Any]:
+        """Each parameter by its name (`fc1/linear/W`), as a NumPy array."""
+        return {
+            name: devices.to_numpy(parameter.data)
+            for name, parameter in named_parameters(self.model).items()
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """The weights and the optimizer's state by name, as NumPy arrays: what `restore` takes."""
+        state = optimizers.state(self.optimizer, self.model)
+        return {_WEIGHTS + name: array for name, array in self.weights().items()} | {
+            _OPTIMIZER + name: array for name, array in state.items()
+        }
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Put back what `snapshot` gave, each array on the device of its parameter."""
+        for name, parameter in named_parameters(self.model).items():
+            values = arrays[_WEIGHTS + name]
+            if not devices.is_on_cpu(parameter.data):
+                values = devices.array_module("gpu").asarray(values)
+            parameter.data[...] = values
+        state = {
+            name.removeprefix(_OPTIMIZER): array
+            for name, array in arrays.items()
+            if name.startswith(_OPTIMIZER)
+        }
+        optimizers.restore(self.optimizer, self.model, state)
 
 
 def assemble(

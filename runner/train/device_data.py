@@ -1,5 +1,4 @@
-"""The data set of a run where it computes: on a card one copy for all runs of a process, which read
-the file once."""
+"""The data set of a run on its device: on a GPU one copy for all runs of a process."""
 
 from typing import Any
 
@@ -9,13 +8,12 @@ from runner.engine.protocol import Data
 from runner.plan.plan import PlannedRun
 from runner.state.root import Root
 
-#: What the last run on a card read: which data on which card, and all but the scale.
+#: What the last run on a GPU read: name, hash and GPU, and the data.
 _kept: list[tuple[tuple[str, str, int], Data]] = []
 
 
 def load(planned: PlannedRun, root: Root, engine: Any) -> Data:
-    """The data where the engine computes, `scale` being that of its brightest pixel; checked when
-    they are read.
+    """The data on the engine's device, with the largest pixel value as scale, checked when read.
 
     Raises
     ------
@@ -26,14 +24,14 @@ def load(planned: PlannedRun, root: Root, engine: Any) -> Data:
         return _read(planned, root, engine)
     key = planned.data_name, planned.data_sha256, devices.current_card()
     if not _kept or _kept[0][0] != key:
-        # One at a time: a run that is alone on its card has the memory of every other data set.
+        # One data set at a time: a run that is alone on its GPU has the memory for itself.
         release()
         _kept.append((key, _read(planned, root, engine)))
     return _kept[0][1]
 
 
 def release() -> None:
-    """Keep nothing on the card that no run is reading."""
+    """Keep no data that no run reads."""
     _kept.clear()
 
 

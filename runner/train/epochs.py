@@ -26,9 +26,7 @@ def train(
         At the first loss that is not finite.
     """
     config, n_images = assembly.config, len(assembly.data.train_images)
-    loop = assembly.engine.loop(
-        assembly.model, assembly.optimizer, assembly.data, config.train.batch_size
-    )
+    loop = assembly.loop()
     while position.epoch <= config.train.epochs:
         order = batch_order(config.seed, position.epoch, n_images)
         measured = yield from loop.epoch(order, position, should_stop)

@@ -16,8 +16,6 @@ from threadpoolctl import threadpool_limits
 from runner import engine as engines
 from runner import seeding
 from runner.engine import device as devices
-from runner.engine import optimizers
-from runner.engine.dezero import named_parameters
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Position
 from runner.errors import GaveWay, StateError, TimedOut, printable
@@ -29,7 +27,7 @@ from runner.state.checkpoint import Checkpoints
 from runner.state.journal import VERSION, Compiling, End, Epoch, JournalWriter, Setup, Start
 from runner.state.root import Root, RunFolder
 from runner.train import device_data, epochs, provenance
-from runner.train.assemble import Assembly, assemble
+from runner.train.assemble import assemble
 
 #: Environment variables that have cuBLAS round otherwise than a run's configuration says.
 _CUBLAS_NAMES = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
@@ -96,14 +94,16 @@ def _train(
         journal.write(Compiling())
     assembly.warm_up()
     threadpool_limits(limits=1)  # for the libraries, too, that were loaded only now
-    checkpoints = Checkpoints(folder.path, planned.run_key)
-    position = _resume(checkpoints, assembly)
+    checkpoints, position = Checkpoints(folder.path, planned.run_key), Position()
+    saved = checkpoints.load()
+    if saved:
+        arrays, reached = saved
+        assembly.restore(arrays)
+        position = Position(**reached)
     journal.write(
         Setup(
             fallbacks=list(engine.fallbacks),
-            n_parameters=sum(
-                parameter.data.size for parameter in named_parameters(assembly.model).values()
-            ),
+            n_parameters=assembly.n_parameters,
             first_batch_order_sha256=seeding.batch_order_sha256(config.seed, n_images),
             goes_on_from_epoch=position.epoch,
             refused_checkpoints=checkpoints.refused,
@@ -119,19 +119,16 @@ def _train(
         correct = record.test_correct
         yield record
         if time.monotonic() - saved_at >= config.runner.checkpoint_every_s:
-            checkpoints.save(_snapshot(assembly), asdict(position))
+            checkpoints.save(assembly.snapshot(), asdict(position))
             saved_at = time.monotonic()
 
     if position.epoch <= config.train.epochs:
-        checkpoints.save(_snapshot(assembly), asdict(position))
+        checkpoints.save(assembly.snapshot(), asdict(position))
         journal.write(End(KILLED, "asked to stop"))
         return
     if correct is None:  # the last epoch had been trained before an interruption
-        loop = engine.loop(
-            assembly.model, assembly.optimizer, assembly.data, config.train.batch_size
-        )
-        _, correct = loop.test()
-    hashes = _write_results(planned, folder, assembly.model, correct)
+        _, correct = assembly.loop().test()
+    hashes = _write_results(planned, folder, assembly.weights(), correct)
     crash_point("before_end")
     journal.write(End(DONE, sha256=hashes, n_test_images=len(correct)))
     crash_point("after_end")
@@ -163,35 +160,6 @@ def _start(planned: PlannedRun, launch: str) -> Start:
     )
 
 
-def _resume(checkpoints: Checkpoints, assembly: Assembly) -> Position:
-    """The position to go on from, with the weights and the optimizer as they were there."""
-    saved = checkpoints.load()
-    if not saved:
-        return Position()
-    arrays, position = saved
-    for name, parameter in named_parameters(assembly.model).items():
-        parameter.data[...] = _like(parameter.data, arrays[f"weights/{name}"])
-    prefix = "optimizer/"
-    state = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-    optimizers.restore(assembly.optimizer, assembly.model, state)
-    return Position(**position)
-
-
-def _like(array: Any, values: Any) -> Any:
-    """NumPy values on the device of `array`."""
-    return values if devices.is_on_cpu(array) else devices.array_module("gpu").asarray(values)
-
-
-def _snapshot(assembly: Assembly) -> dict[str, Any]:
-    """The weights and the optimizer's state by name, on the CPU."""
-    weights = {
-        f"weights/{n}": devices.to_numpy(p.data)
-        for n, p in named_parameters(assembly.model).items()
-    }
-    state = optimizers.state(assembly.optimizer, assembly.model)
-    return weights | {f"optimizer/{n}": a for n, a in state.items()}
-
-
 def _keep(record: EpochRecord, journal: JournalWriter) -> None:
     """Write the epoch to the journal; one that is there already must have come out the same."""
     before = journal.before.epochs.get(record.epoch)
@@ -212,12 +180,14 @@ def _keep(record: EpochRecord, journal: JournalWriter) -> None:
 
 
 def _write_results(
-    planned: PlannedRun, folder: RunFolder, model: Any, correct: Any
+    planned: PlannedRun, folder: RunFolder, weights: dict[str, Any], correct: Any
 ) -> dict[str, str]:
     """Weights, one bit a test image, and the configuration; their hashes by file name."""
-    weights = {name: devices.to_numpy(p.data) for name, p in named_parameters(model).items()}
-    contents = {folder.weights: _npz(weights), folder.test_correct: _npy(np.packbits(correct))}
-    contents[folder.config] = json.dumps(asdict(planned.config), indent=2).encode("ascii")
+    contents = {
+        folder.weights: _npz(weights),
+        folder.test_correct: _npy(np.packbits(correct)),
+        folder.config: json.dumps(asdict(planned.config), indent=2).encode("ascii"),
+    }
     for path, content in contents.items():
         write_whole(path, content)
     return {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}

@@ -13,6 +13,8 @@ from short_training import (
     assembled,
     eager,
     everything,
+    resume,
+    save,
     weights,
     without_times,
 )
@@ -23,7 +25,6 @@ from runner.engine.dezero import F, L, Model, named_parameters
 from runner.engine.protocol import Position
 from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
-from runner.train import run as runs
 
 each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
 
@@ -171,13 +172,13 @@ def test_going_on_after_a_stop_anywhere_gives_the_bits_of_an_uninterrupted_run(
         assert position.epoch == 1 + question // (N_STEPS + 2)
         (tmp_path / str(question)).mkdir()
         checkpoints = Checkpoints(tmp_path / str(question), "key")
-        checkpoints.save(runs._snapshot(first), vars(position))
+        save(first, checkpoints, vars(position))
         # Go on in the same process; then in another model, which is warmed up before as in a run.
         in_place = records + train(first, data, EPOCHS, BATCH, position)
         assert (without_times(in_place), everything(first)) == whole
         again = small_run(new_run, small, optimizer)
         assembled(again, data).warm_up()
-        position = runs._resume(checkpoints, again)
+        position = resume(again, checkpoints)
         records += train(again, data, EPOCHS, BATCH, position)
         assert (without_times(records), everything(again)) == whole
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from places import REFERENCE
-from short_training import assembled
+from short_training import assembled, resume, save
 
 from runner.config.schema import OptimizerConfig
 from runner.engine.dezero import F, L, Model, dezero, named_parameters
@@ -16,7 +16,6 @@ from runner.engine.protocol import Position
 from runner.seeding import Masks, batch_order
 from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
-from runner.train import run as runs
 
 # The published configurations: what varies, as arguments of new_run, and what pixels are divided
 # by.
@@ -376,8 +375,8 @@ def test_on_a_gpu_a_checkpoint_brings_weights_and_optimizer_back_onto_the_card(
     run, other = gpu_run("gpu", optimizer), gpu_run("gpu", optimizer)
     train(run, few(mnist, 300, 100, asarray=run.engine.asarray))
     checkpoints = Checkpoints(tmp_path, "key")
-    checkpoints.save(runs._snapshot(run), {"epoch": 2})
-    assert runs._resume(checkpoints, other) == Position(epoch=2)
+    save(run, checkpoints, {"epoch": 2})
+    assert resume(other, checkpoints) == Position(epoch=2)
     assert all(isinstance(p.data, cupy.ndarray) for p in other.model.params())
     for saved, restored in (
         (as_numpy(run), as_numpy(other)),

@@ -15,14 +15,13 @@ from gpu_runs import (
     state_bytes,
     training_of,
 )
-from short_training import without_times
+from short_training import resume, save, without_times
 
 from runner.engine import device
 from runner.engine.gpu import graph
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Position
 from runner.state.checkpoint import Checkpoints
-from runner.train.run import _resume, _snapshot
 
 pytestmark = pytest.mark.gpu
 
@@ -77,8 +76,8 @@ def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(
         resumed = gpu_run(optimizer=optimizer)
         checkpoints = Checkpoints(tmp_path / str(k), "key")
         (tmp_path / str(k)).mkdir()
-        checkpoints.save(_snapshot(run), vars(position))
-        records += records_of(resumed, position=_resume(checkpoints, resumed))
+        save(run, checkpoints, vars(position))
+        records += records_of(resumed, position=resume(resumed, checkpoints))
         assert (without_times(records), state_bytes(resumed)) == expected, k
     assert n_stops == min(len(stops), 8)
 

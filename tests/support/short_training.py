@@ -7,6 +7,7 @@ import numpy as np
 from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
 from runner.engine.loop import Eager
+from runner.engine.protocol import Position
 from runner.record import TIMES
 from runner.train import epochs as training
 from runner.train.assemble import Assembly
@@ -27,6 +28,18 @@ def assembled(run, data, epochs=EPOCHS, batch_size=BATCH):
 
 def go_on(run, data, position, should_stop=lambda: False, epochs=EPOCHS):
     return list(training.train(assembled(run, data, epochs), position, should_stop))
+
+
+def save(run, checkpoints, position):
+    """Keep the run, with the position as a dictionary, as training does."""
+    checkpoints.save(assembled(run, None).snapshot(), position)
+
+
+def resume(run, checkpoints):
+    """Bring the run to where it was kept; the position there."""
+    arrays, position = checkpoints.load()
+    assembled(run, None).restore(arrays)
+    return Position(**position)
 
 
 def eager(run, data):
