@@ -16,10 +16,20 @@ from typing import Any
 
 from runner.config.effects import SHIPPED_MODELS
 from runner.files import PACKAGE
+from runner.record import CODE_OF_VERSION_1
 
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
-EQUAL: dict[str, tuple[str, str]] = {}
+EQUAL: dict[str, tuple[str, str]] = {
+    "e09bb176d9690c69f1b9da235e40ab9d1cdfc109a3ad23281aaccb2ff0ab8e2a": (
+        CODE_OF_VERSION_1,
+        "tests/plan/test_equal_code.py",
+    ),
+    "751f6d93ff4d1c51f6cc7fc841a637383e88965edc9eb3e2e8f62e757f6da4a1": (
+        CODE_OF_VERSION_1,
+        "tests/gpu/test_gpu_equal_code.py",
+    ),
+}
 
 #: What bears on numbers, beside the models.
 _ROOMS = ("data", "engine", "seeding.py", "train")
