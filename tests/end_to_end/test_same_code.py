@@ -74,8 +74,6 @@ def test_an_empty_commit_changes_nothing_and_every_claim_is_still_decided(checko
 def test_a_comment_a_docstring_and_a_change_of_the_analysis_retrain_nothing(checkout):
     edit(checkout, ADAM, "TINY = 1e-17", "# A number below all others.\nTINY  =  1e-17")
     edit(checkout, "runner/train/run.py", "Train one run to its end", "Train a run to its end")
-        checkout, "runner/train/run.py", '"""Train one run to its end', '"""Train a run to its end'
-    )
     edit(checkout, "analysis/decide/verdicts.py", 'SUPPORTED = "SUPPORTED"', 'SUPPORTED = "YES"')
     assert "4 of 4 already trained" in typed(checkout, *SWEEP)
     git(checkout, "checkout", "-q", ".")
