@@ -1,9 +1,10 @@
 """What a sweep costs around its trainings: `python -m benchmarks.overhead`.
 
-Sweeps of real runs in a folder of their own, each started as a person starts it: 100 runs of one step each
-(what is left is overhead), one of 1,000 epochs of one step, 100 runs of about a second, and two on MNIST for the
-memory of a worker.
-Figures come from the journals and, for memory, from /proc, so the last one needs Linux.
+Sweeps of real runs in a folder of their own, each started as a person starts it: 100 runs of one
+step each (what is left is overhead), one of 1,000 epochs of one step, 100 runs of about a second,
+two on MNIST for the memory of a worker, and one of 2,000 runs whose workers train nothing, for the
+share of a core that the sweep's own process takes. Figures come from the journals and, for memory
+and that share, from /proc, so that these two need Linux.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parent import of_the_parent
 from runner.record import seconds_spent
 
 REPO = Path(__file__).resolve().parent.parent
@@ -33,13 +35,16 @@ def main() -> None:
     out = arguments.parse_args().out
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        sweep(root, [*SMALLEST, "train.epochs=1", "seed=1000"])  # makes the store, and compiles if need be
+        # Makes the store, and compiles if need be.
+        sweep(root, [*SMALLEST, "train.epochs=1", "seed=1000"])
         figures = {
             "empty": of_empty_runs(root),
             "epochs": of_epochs(root),
             "one_second": of_one_second_runs(root),
             "worker": of_a_worker(root),
         }
+    with tempfile.TemporaryDirectory() as folder:
+        figures["parent"] = of_the_parent(Path(folder))
     text = json.dumps(figures, indent=2)
     print(text)
     if out:
@@ -78,7 +83,7 @@ def of_one_second_runs(root: Path) -> dict[str, float]:
 
 
 def of_a_worker(root: Path) -> dict[str, float]:
-    """Peak memory of a worker, and the share of evaluation, on the full MNIST where it can be had."""
+    """Peak memory of a worker, and the share of evaluation, on the full MNIST if it is here."""
     peaks: dict[int, int] = {}
     done = threading.Event()
     watcher = threading.Thread(target=watch_memory, args=(peaks, done))
@@ -87,29 +92,31 @@ def of_a_worker(root: Path) -> dict[str, float]:
     done.set()
     watcher.join()
     pids = {run[0]["pid"] for run in runs}
-    seconds = {
-        part: [line["metrics"][f"time/{part}"] for run in runs for line in run if line["kind"] == "epoch"]
-        for part in ("train_s", "eval_s")
-    }
+    epochs = [line["metrics"] for run in runs for line in run if line["kind"] == "epoch"]
+    train_s, eval_s = (
+        statistics.median(metrics[name] for metrics in epochs)
+        for name in ("time/train_s", "time/eval_s")
+    )
     return {
         "peak_mb": max((peaks[pid] for pid in pids if pid in peaks), default=0) / 1e6,
-        "eval_of_train": statistics.median(seconds["eval_s"]) / statistics.median(seconds["train_s"]),
+        "eval_of_train": eval_s / train_s,
     }
 
 
 def timed(root: Path, overrides: list[str]) -> tuple[float, list[list[dict[str, Any]]]]:
-    """Wall-clock seconds of a sweep, from typing to prompt, and the journals of the runs that it trained."""
+    """Wall-clock seconds of a sweep, from typing to prompt, and the journals of what it trained."""
     before = set(root.glob("state/*/journal.jsonl"))
     started = time.perf_counter()
     sweep(root, overrides)
     wall_s = time.perf_counter() - started
     new = set(root.glob("state/*/journal.jsonl")) - before
-    return wall_s, [[json.loads(line) for line in path.read_text("ascii").splitlines()] for path in new]
+    journals = [path.read_text("ascii").splitlines() for path in new]
+    return wall_s, [[json.loads(line) for line in lines] for lines in journals]
 
 
 def sweep(root: Path, overrides: list[str]) -> None:
-    command = [sys.executable, "-m", "runner", "-m", f"runner.root={root}", "progress=false", *overrides]
-    subprocess.run(command, cwd=REPO, check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "runner", "-m", f"runner.root={root}", "progress=false"]
+    subprocess.run([*command, *overrides], cwd=REPO, check=True, stdout=subprocess.DEVNULL)
 
 
 def training_s(run: list[dict[str, Any]]) -> float:
@@ -119,14 +126,15 @@ def training_s(run: list[dict[str, Any]]) -> float:
 
 
 def overhead_ms_a_run(runs: list[list[dict[str, Any]]]) -> float:
-    """Milliseconds a run of a worker's time that are neither training nor evaluation, its first run left out."""
+    """Milliseconds a run of a worker around training and evaluation, its first run left out."""
     spent_s, n_runs = 0.0, 0
     for pid in {run[0]["pid"] for run in runs}:
-        mine = sorted((run for run in runs if run[0]["pid"] == pid), key=lambda run: run[0]["time_ms"])
+        of_worker = [run for run in runs if run[0]["pid"] == pid]
+        of_worker.sort(key=lambda run: run[0]["time_ms"])
         # From the end of the first run, which pays for the imports, to the end of the last.
-        spent_s += (mine[-1][-1]["time_ms"] - mine[0][-1]["time_ms"]) / 1000
-        spent_s -= sum(training_s(run) for run in mine[1:])
-        n_runs += len(mine) - 1
+        spent_s += (of_worker[-1][-1]["time_ms"] - of_worker[0][-1]["time_ms"]) / 1000
+        spent_s -= sum(training_s(run) for run in of_worker[1:])
+        n_runs += len(of_worker) - 1
     return 1000 * spent_s / max(1, n_runs)
 
 
@@ -135,8 +143,9 @@ def watch_memory(peaks: dict[int, int], done: threading.Event) -> None:
     while not done.wait(0.2):
         for status in Path("/proc").glob("[0-9]*/status"):
             try:
-                peak = next(line for line in status.read_text("ascii", "replace").splitlines() if "VmHWM" in line)
-            except (OSError, StopIteration):
+                lines = status.read_text("ascii", "replace").splitlines()
+                (peak,) = [line for line in lines if line.startswith("VmHWM")]
+            except (OSError, ValueError):
                 continue
             peaks[int(status.parent.name)] = 1024 * int(peak.split()[1])
 
