@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml: what they forbid fails, and what they do not know, too."""
+"""The import contracts of pyproject.toml: what they forbid fails, and what they do not know too."""
 
 import graphlib
 import os
