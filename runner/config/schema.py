@@ -14,18 +14,18 @@ from hydra.core.config_store import ConfigStore
 from runner.config import effects, rules
 from runner.config.knob import Knob, knob
 from runner.config.names import ENGINES, OPTIMIZERS
+from runner.data.catalogue import CATALOGUE
 from runner.files import PACKAGE
 from runner.record import Claim
 
 MODELS = tuple(sorted(module.name for module in pkgutil.iter_modules([str(PACKAGE / "models")])))
-DATA_SETS = ("mnist", "mnist5k", "fashion_mnist", "digits")
 
 
 @dataclass
 class DataConfig:
     name: str = knob(
         "Data set; mnist5k is 5,000 installed images of MNIST, digits has 8x8 pixels.",
-        rules.one_of(*DATA_SETS),
+        rules.one_of(*CATALOGUE),
         bears_on_numbers=True,
     )
     # Any, because Hydra would turn 2 and `yes` into True before anybody could object.
