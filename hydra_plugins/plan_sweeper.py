@@ -1,5 +1,4 @@
-"""Hydra's door to runner.sweep: plan once, then have any launcher start workers that pull from the
-plan."""
+"""Hydra's door to runner.sweep: plan once, then have any launcher start the workers."""
 
 import copy
 import re
@@ -58,13 +57,14 @@ class PlanSweeper(Sweeper):
         sys.exit(sweep(cells, command, self._start_workers))
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
+        from runner.state.root import SweepFolder
         from runner.work.launch import start_process
 
         if n_workers == 1 and self.config.hydra.runtime.choices["hydra/launcher"] == "cores":
-            # Joblib would have a lone worker in this very process, where nobody could end it when
-            # it hangs.
+            # Joblib runs a lone worker in this very process, where nobody could end it when it
+            # hangs.
             return start_process(plan, launch, n_workers)
-        folder = plan.parent / f"{launch}.jobs"
+        folder = SweepFolder(plan.parent).jobs(launch)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context,
             task_function=self.task_function,
@@ -80,19 +80,18 @@ class PlanSweeper(Sweeper):
         return errors
 
     def _for_workers(self, folder: Path) -> DictConfig:
-        """The configuration as a launcher may write it to a file: without the store's address and
-        its password."""
+        """The configuration as a launcher may write it to a file: without the store's address."""
         config = copy.deepcopy(self.config)
         with read_write(config), read_write(config.hydra):
             config.tracking.uri = None
             config.hydra.overrides.task = []
             config.hydra.job.override_dirname = ""
             launcher: Any = OmegaConf.to_container(config.hydra.launcher, resolve=False)
-            # Below Hydra's own folder, which is switched off, unless the user has typed another.
+            # The default lies below Hydra's own folder, which is switched off.
             if str(launcher.get("submitit_folder")).startswith("${hydra.sweep.dir}"):
-                # Whoever could write there would have his own pickles run.
+                # Jobs run the pickles that lie there, so that nobody else may write to it.
                 folder.mkdir(mode=0o700, exist_ok=True)
-                # Hydra resolves it, and what has come out of that once more.
+                # Hydra resolves it twice.
                 config.hydra.launcher.submitit_folder = _literal(_literal(f"{folder}/%j"))
         return config
 

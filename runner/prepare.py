@@ -1,5 +1,4 @@
-"""What a sweep needs before its first worker starts: a root, data, a device, a plan, a tracking
-store."""
+"""What a sweep needs before its first worker starts: data, a device, a plan, a store."""
 
 import contextlib
 import sys
@@ -26,8 +25,7 @@ from runner.train import provenance
 
 @dataclass
 class Sources:
-    """The data sets that a plan's configurations ask for, each found and checked once, in the
-    parent."""
+    """The data sets that configurations ask for, each found and checked once, in the parent."""
 
     root: Root
     write: bool
@@ -35,8 +33,7 @@ class Sources:
     _datasets: dict[tuple[str, str | None, bool], Dataset] = field(default_factory=dict)
 
     def of(self, config: Config) -> Dataset:
-        """The data that the configuration will really see; after a fallback they are fewer than it
-        asked for."""
+        """The data that the configuration will really see, after any fallback."""
         asked = (config.data.name, config.data.root, config.data.allow_fallback)
         if asked not in self._datasets:
             dataset, warning = self._find(*asked)
@@ -118,8 +115,7 @@ def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
 
 
 def open_tracker(prepared: Prepared) -> MlflowTracker:
-    """A tracker in the configured store, which holds the plan before the first run trains; what
-    else is written before.
+    """A tracker that holds the plan; under the root the plan, too, and the data.
 
     Raises
     ------
@@ -143,8 +139,7 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
 
 
 def _check_size(config: Config, data_name: str) -> None:
-    """Refuse a network or a batch that a data set is too small for, or this machine's memory,
-    before data are found.
+    """Refuse a network or a batch that does not fit the data set or this machine's memory.
 
     Raises
     ------
@@ -161,8 +156,7 @@ def _n_workers(config: Config, device: str) -> int:
 
 
 def _tidy(prepared: Prepared) -> None:
-    """Remove the checkpoints of trained runs: a worker that was killed right after a run's end
-    could not do so."""
+    """Remove checkpoints of trained runs, which a worker leaves that is killed at a run's end."""
     to_train = {run.run_key for run in prepared.to_train}
     for run in prepared.plan.runs:
         if run.run_key not in to_train:

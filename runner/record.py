@@ -1,5 +1,4 @@
-"""The vocabulary that the runner and the analysis share: metrics, claims, how a run ended, and
-names in a store."""
+"""The vocabulary that the runner and the analysis share: metrics, claims, names in a store."""
 
 import json
 import re
@@ -81,8 +80,7 @@ class Metric:
 
     @property
     def is_time(self) -> bool:
-        """Whether it says how long something took: it differs from machine to machine and from day
-        to day."""
+        """Whether it says how long something took, which differs from machine to machine."""
         return self.unit in ("s", "images/s")
 
 
@@ -134,8 +132,7 @@ TIMES = tuple(metric.name for metric in METRICS.values() if metric.is_time)
 
 
 def seconds_spent(metrics: Any) -> Any:
-    """Training and evaluation together, of one epoch's metrics by name or of a frame with a column
-    a metric."""
+    """Training and evaluation together, of one epoch's metrics or of a frame of them."""
     return metrics.get("time/train_s", 0.0) + metrics.get("time/eval_s", 0.0)
 
 

@@ -1,5 +1,4 @@
-"""A command from its plan to its exit code: prepare, announce, train, conclude. A single run is a
-plan of one."""
+"""A command from its plan to its exit code: prepare, announce, train, conclude."""
 
 from runner.display import summary
 from runner.display.progress import Progress

@@ -18,8 +18,7 @@ from runner.tracking.writer import Writer
 
 
 def sync(root: Root, uri: str | None, experiment: str) -> int:
-    """Replay the journals of every sweep, and of runs that serve none; how many runs were looked
-    at.
+    """Replay the journals of all runs; how many runs were looked at.
 
     Raises
     ------
@@ -61,8 +60,7 @@ def sync(root: Root, uri: str | None, experiment: str) -> int:
 
 
 def verify(root: Root) -> int:
-    """Hold every trained run's files against the hashes in its journal; how many runs were looked
-    at.
+    """Compare the files of trained runs with the hashes in their journals; the number of runs.
 
     Raises
     ------

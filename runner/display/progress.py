@@ -53,8 +53,7 @@ class Tally:
         return sum(self.ended.values())
 
     def seconds_left(self, n_workers: int) -> float | None:
-        """Wall clock: the epochs to come of each run at its cell's measured pace, else at the mean
-        of all."""
+        """Wall clock: the epochs to come at the measured pace of their cell, else of all."""
         spent, n_trained = (sum(cell[i] for cell in self.cells.values()) for i in (0, 1))
         if not n_trained:
             return None

@@ -110,8 +110,7 @@ def announce_time(prepared: Prepared, seconds: float, n_unknown: int) -> None:
 
 
 def failures(prepared: Prepared) -> list[str]:
-    """One line for each run of the plan that failed: its name, its cause, where its traceback
-    is."""
+    """One line for each run that failed: its name, its cause, where its traceback is."""
     lines = []
     for run in prepared.plan.runs:
         end, error = prepared.journals[run.run_key].end, prepared.root.run(run.run_key).error
@@ -135,8 +134,7 @@ class Outcome:
 
 
 def conclude(prepared: Prepared, outcome: Outcome) -> int:
-    """Print the table and what is left to do and how; the exit code, which the first thing that
-    went wrong decides."""
+    """Print the table and what is left to do; the exit code, by the first thing that went wrong."""
     plan, journals = prepared.plan, prepared.journals
     print_table(plan, journals)
     _tell_passed_over(plan, journals, outcome.launch)
@@ -167,8 +165,7 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
 
 
 def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
-    """Say which runs of a launch went on from an older checkpoint, or from none, as the newest
-    could not be used."""
+    """Say which runs of a launch could not use their newest checkpoint."""
     for run in plan.runs:
         start, setup = journals[run.run_key].start, journals[run.run_key].setup
         if start and setup and setup.refused_checkpoints and start.launch == launch:

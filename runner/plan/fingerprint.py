@@ -21,11 +21,11 @@ from runner.record import CODE_OF_VERSION_1
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "e09bb176d9690c69f1b9da235e40ab9d1cdfc109a3ad23281aaccb2ff0ab8e2a": (
+    "9a63a078c1306c2263a060b1c878700faf9988b74ec40dec50ee1792836c6c31": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "751f6d93ff4d1c51f6cc7fc841a637383e88965edc9eb3e2e8f62e757f6da4a1": (
+    "20aebb9fe4c9ab4e9829e991b01710b9b7a9e5b3fc9a6c8c111f0eb13730aa76": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -16,8 +16,7 @@ _N_HASH = hashlib.sha256().digest_size
 
 
 class Checkpoints:
-    """`checkpoint` and `checkpoint.previous` in a run's folder: the newest whole one of the run is
-    used."""
+    """`checkpoint` and `checkpoint.previous` in a run's folder; the newest whole one is used."""
 
     def __init__(self, folder: Path, run_key: str) -> None:
         self.run_key = run_key
@@ -27,8 +26,7 @@ class Checkpoints:
         self.refused: list[str] = []
 
     def save(self, arrays: dict[str, Any], position: dict[str, Any]) -> None:
-        """Keep arrays (by name, on the CPU) and the position; the last checkpoint becomes the
-        previous."""
+        """Keep NumPy arrays by name and the position; the last checkpoint becomes the previous."""
         about = json.dumps({"run_key": self.run_key, "position": position}).encode("ascii")
         payload = io.BytesIO()
         np.savez(payload, about=np.frombuffer(about, dtype=np.uint8), **arrays)
@@ -40,8 +38,7 @@ class Checkpoints:
         self._newest_serves = True
 
     def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Arrays and position of the newest whole checkpoint of this run; None when there is
-        none."""
+        """Arrays and position of the newest whole checkpoint of this run, or None."""
         for path in (self.newest, self.previous):
             found = self._read(path)
             if found:

@@ -1,5 +1,4 @@
-"""One reader that follows the journals of many runs, for everybody in a process who wants to know
-how they stand."""
+"""One reader that follows the journals of many runs, for everybody in a process."""
 
 import math
 import os
@@ -12,8 +11,7 @@ from runner.state.root import Root
 
 
 class Journals:
-    """The journals of a plan's runs, each byte read once however many look; safe to use from
-    several threads.
+    """The journals of runs, each byte read once however many threads look.
 
     A journal that says that its run is trained is not read again. A run that nobody has begun costs
     nothing: its folder is not there.
@@ -39,8 +37,7 @@ class Journals:
         return len(self._readers)
 
     def look(self, max_age_s: float = 0.1) -> "Journals":
-        """Read what was written since the last look, unless somebody did so in the last `max_age_s`
-        seconds."""
+        """Read what was written since, unless another thread did so in the last `max_age_s`."""
         with self._lock:
             if time.monotonic() - self._looked_at < max_age_s:
                 return self
@@ -60,8 +57,7 @@ class Journals:
         return self[run_key]
 
     def changed_since(self, position: int) -> tuple[list[str], int]:
-        """The runs whose journals have grown since a position, each once, and the position to ask
-        from next; 0 is the beginning."""
+        """The runs whose journals have grown since a position (0: ever), and the next position."""
         with self._lock:
             return list(dict.fromkeys(self._changes[position:])), len(self._changes)
 

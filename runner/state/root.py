@@ -132,8 +132,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Hold the run's lock; False when another process has it. The kernel frees it with its
-        holder."""
+        """Hold the run's lock; False when another process has it. It is freed with its holder."""
         from filelock import FileLock, Timeout
 
         self.path.mkdir(parents=True, exist_ok=True)

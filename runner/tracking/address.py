@@ -1,5 +1,4 @@
-"""Where a tracking store is, and whether it can be used: found out in seconds, before anything is
-written."""
+"""Where a tracking store is, and whether it can be used, before anything is written."""
 
 import contextlib
 import os
@@ -27,8 +26,7 @@ def shown(uri: str | None, root: Root) -> str:
 
 
 def sqlite_file(uri: str | None, root: Root) -> Path | None:
-    """The file of a SQLite store, the local one when `uri` is None; None for a server or another
-    database."""
+    """The file of a SQLite store, the local one for None; None for a server or another database."""
     if uri is None:
         return root.database
     if not uri.startswith("sqlite:"):
@@ -73,8 +71,7 @@ def check(uri: str | None, root: Root) -> None:
 
 
 def probe(uri: str | None, root: Root) -> None:
-    """Raise when the store cannot be written to now, in seconds, where MLflow takes twenty and
-    more.
+    """Raise within seconds when the store cannot be written to; MLflow takes twenty and more.
 
     Raises
     ------

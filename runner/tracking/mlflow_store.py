@@ -1,5 +1,4 @@
-"""An MLflow store: a client for it once it is known to work, made when it is not there, and its
-experiment."""
+"""An MLflow store: its client, the store itself where there is none yet, its experiment."""
 
 import contextlib
 import gc
@@ -41,8 +40,7 @@ _ENVIRONMENT = {
 
 
 def connect(uri: str | None, root: Root) -> "MlflowClient":
-    """A client for the store: the local one under the root, created when it is not there, or a
-    server.
+    """A client for the store: the local one, created when it is not there, or a server.
 
     Raises
     ------
@@ -110,8 +108,7 @@ def local_experiment_id(name: str, root: Root) -> int:
 
 
 def insist(call: Callable[[], T], uri: str) -> T:
-    """Make a call that the store is needed for and that may be repeated: up to three times within
-    seconds.
+    """Make a call that may be repeated, up to three times within seconds.
 
     Raises
     ------

@@ -26,7 +26,8 @@ from runner.record import (
     sha256_tag,
     sweep_tag,
 )
-from runner.state.journal import Epoch, Journal
+from runner.state.journal import Journal
+from runner.state.records import Epoch
 from runner.state.root import Root
 from runner.tracking.tracker import TrackedRun
 
@@ -117,13 +118,11 @@ class MlflowTracker:
         return MlflowRun(run_id, is_complete, run.run_key, missing)
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
-        """As `Tracker.log_rows`: rows with the journal's times, so that a row that is sent twice is
-        the same row."""
+        """As `Tracker.log_rows`: with the journal's times, a row that is sent twice is one row."""
         self._log(tracked, epochs, {})
 
     def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], journal: Journal) -> None:
-        """As `Tracker.end_run`: MLflow's own status, the files, and the tag `complete` as the last
-        write."""
+        """As `Tracker.end_run`: MLflow's own status, the files, and last the tag `complete`."""
         end = journal.end
         assert end is not None and isinstance(tracked, MlflowRun)
         hashes = {sha256_tag(name): value for name, value in end.sha256.items()}
@@ -186,8 +185,7 @@ class MlflowTracker:
         return MlflowRun(str(created.info.run_id), False, run.run_key, _parameters(run))
 
     def _log(self, tracked: TrackedRun, epochs: Sequence[Epoch], tags: dict[str, str]) -> None:
-        """Rows, tags and the parameters that are missing, in as few calls as possible: each takes
-        about 5 ms."""
+        """Send rows, tags and missing parameters in as few calls as possible: each takes 5 ms."""
         from mlflow.entities import Metric, Param, RunTag
 
         assert isinstance(tracked, MlflowRun)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runner.plan.plan import Plan, PlannedRun
-from runner.state.journal import Epoch, Journal
+from runner.state.journal import Journal
+from runner.state.records import Epoch
 
 
 @dataclass
@@ -30,22 +31,19 @@ class Tracker(Protocol):
         """Raise, within seconds, when the store cannot be written to now."""
 
     def open_sweep(self, plan: Plan, used: bool = True) -> None:
-        """Record the plan and its claims, before the first run trains; the runs that follow belong
-        to it.
+        """Record the plan and its claims, before the first run trains; later runs belong to it.
 
         `used` makes it the latest sweep; bringing a store in step later does not.
         """
 
     def begin_run(self, run: PlannedRun, journal: Journal) -> TrackedRun:
-        """Find the run, or record that it has begun: its configuration and what it is trained
-        with."""
+        """Find the run, or record that it has begun: its configuration, what it is trained with."""
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
         """Record the metrics of epochs, at the time at which the journal says that they ended."""
 
     def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], journal: Journal) -> None:
-        """Record the last epochs, how the run ended and, when it is trained, its files; that it is
-        whole comes last."""
+        """Record the last epochs, how the run ended, its files; last, that it is whole."""
 
     def close_sweep(self, status: str) -> None:
         """Record how the sweep ended: FINISHED, FAILED or KILLED."""

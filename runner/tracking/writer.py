@@ -1,12 +1,12 @@
-"""The only writer of a tracking store: it brings a sweep and its runs there in step with the
-journals."""
+"""The only writer of a tracking store: it brings a sweep there in step with the journals."""
 
 import threading
 
 from runner.plan.plan import PlannedRun
 from runner.record import FAILED, KILLED
-from runner.state.journal import Journal, Start
+from runner.state.journal import Journal
 from runner.state.journals import Journals
+from runner.state.records import Start
 from runner.tracking.mlflow_store import in_short
 from runner.tracking.tracker import TrackedRun, Tracker
 
@@ -18,8 +18,7 @@ _INTERRUPTED_S = 5.0
 
 
 class Writer:
-    """Brings a tracker in step with the journals of a plan's runs: what it has been told is not
-    told again."""
+    """Brings a tracker in step with journals; what it has been told is not told again."""
 
     def __init__(self, tracker: Tracker, journals: Journals, runs: list[PlannedRun]) -> None:
         self.tracker, self.journals = tracker, journals
@@ -51,8 +50,7 @@ class Writer:
             raise refused[0]
 
     def close_as_recorded(self) -> None:
-        """The sweep's end after the fact, from the journals; left alone while a run has not
-        ended."""
+        """Record the sweep's end from the journals, unless a run has not ended."""
         statuses = [self.journals[key].status for key in self._runs]
         if all(statuses):
             status = (
@@ -77,8 +75,7 @@ class _RunWriter:
         self.forget()
 
     def forget(self) -> None:
-        """Look for the run again, and tell all of it, after the store refused something: it may
-        have lost the rest.
+        """Look for the run again and tell all of it: a store that refused it may have lost it.
 
         Rows that it has already stay what they are.
         """
@@ -113,8 +110,7 @@ class _RunWriter:
 
 
 class WriterThread(threading.Thread):
-    """Keeps a tracker in step while runs train. A store that is away is tried again; training never
-    waits."""
+    """Keeps a tracker in step while runs train; a store that is away is tried again."""
 
     def __init__(self, writer: Writer) -> None:
         super().__init__(name="tracking", daemon=True)
@@ -139,8 +135,7 @@ class WriterThread(threading.Thread):
         return self.trouble is None
 
     def finish(self, status: str, interrupted: bool = False) -> str | None:
-        """One last pass and the sweep's end; what the store still lacks, as in `2 runs are`, or
-        None."""
+        """One last pass, and the sweep's end; what the store lacks (`2 runs are`), or None."""
         self._finish.set()
         if self.is_alive():
             self.join(_INTERRUPTED_S if interrupted else None)

@@ -1,5 +1,7 @@
-"""From epoch to epoch: what is trained, in which order, and the record of each. It knows neither
-Hydra nor MLflow nor files; what happens within an epoch is in runner/engine/loop.py."""
+"""From epoch to epoch: what is trained, in which order, and the record of each.
+
+It knows neither Hydra nor MLflow nor files. runner/engine/loop.py has what happens within an epoch.
+"""
 
 from collections.abc import Callable, Iterator
 

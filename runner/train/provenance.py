@@ -28,8 +28,7 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def commit() -> dict[str, Any]:
-    """The git commit of the runner's checkout and whether tracked files differ from it; nulls
-    outside one."""
+    """The git commit of the checkout and whether files differ from it; nulls outside one."""
     folder = checkout()
     unknown: dict[str, Any] = {"commit": None, "dirty": None}
     if folder is None or not (folder / ".git").exists():

@@ -24,7 +24,8 @@ from runner.files import write_whole
 from runner.plan.plan import PlannedRun, check_code
 from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
 from runner.state.checkpoint import Checkpoints
-from runner.state.journal import VERSION, Compiling, End, Epoch, JournalWriter, Setup, Start
+from runner.state.journal import JournalWriter
+from runner.state.records import VERSION, Compiling, End, Epoch, Setup, Start
 from runner.state.root import Root, RunFolder
 from runner.train import device_data, epochs, provenance
 from runner.train.assemble import assemble

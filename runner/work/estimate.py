@@ -1,5 +1,4 @@
-"""How long a plan will take, before it starts: from runs of the same cell, else from a few measured
-steps."""
+"""How long a plan will take: from runs of the same cell, else from a few measured steps."""
 
 import math
 import statistics
@@ -18,8 +17,7 @@ COMPILING = "compiling the kernels of engine=fast, once on this machine"
 
 
 def seconds(prepared: Prepared) -> tuple[float, int]:
-    """Wall-clock seconds for the runs to train, and how many cells were not measured (they are not
-    counted)."""
+    """Wall-clock seconds for the runs to train, and how many cells it leaves out."""
     deadline = time.monotonic() + BUDGET_S
     to_train, cells = prepared.to_train, prepared.plan.cells
     paces: dict[str, float] = {}

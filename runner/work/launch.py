@@ -1,5 +1,4 @@
-"""Workers until every run is settled: started through a launcher, and started again when one
-dies."""
+"""Workers until every run is settled: started by a launcher, and again when one dies."""
 
 import os
 import re
@@ -15,8 +14,9 @@ from pathlib import Path
 from runner.errors import RunnerError
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED
-from runner.state.journal import End, JournalWriter
+from runner.state.journal import JournalWriter
 from runner.state.journals import Journals
+from runner.state.records import End
 from runner.work.processes import WorkerWatch, time_limit_cause
 from runner.work.stop import Stop
 
@@ -115,8 +115,7 @@ class Launch:
         return [(run, pids[run.run_key]) for run in self.plan.runs if run.run_key in pids]
 
     def _outlast(self) -> None:
-        """Wait for the workers that a launcher has left to themselves: submitit's gives up when it
-        loses the first."""
+        """Wait for workers that a launcher left: submitit's gives up when it loses the first."""
         while any(self._is_locked(run) for run, _ in self._held()):
             time.sleep(_LOOK_S)
 
@@ -125,8 +124,7 @@ class Launch:
             return not is_free
 
     def _blame(self, watch: WorkerWatch, errors: list[str]) -> None:
-        """Record as failed the run whose worker died, and let those that went down with it try
-        again.
+        """Record the run whose worker died as failed; let those that went down with it try again.
 
         When it cannot be told which worker was first, all are tried again, and one that loses its
         worker a second time is the culprit.

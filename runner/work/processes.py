@@ -1,5 +1,4 @@
-"""Watching worker processes: which of them died first, which run takes too long, and that none
-outlives its sweep."""
+"""Watching worker processes: who died first, who takes too long, and that none is left over."""
 
 import contextlib
 import os
@@ -27,8 +26,7 @@ GRACE_S = 5.0
 # In the sweep's process
 # =============================================================================
 class WorkerWatch(threading.Thread):
-    """Finds out which worker of a launch ends first, and kills the process of a run that goes on
-    past its limit.
+    """Finds the worker that ends first, and kills the process of a run past its time limit.
 
     A launcher that loses one worker may end the others too; only the first is to blame. The kernel
     tells of it through a pidfd (Linux); elsewhere `first_dead` stays empty.
@@ -90,8 +88,7 @@ class WorkerWatch(threading.Thread):
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether it is a descendant of this process: a number in a journal may be another
-    machine's."""
+    """Whether it is a descendant of this process: a journal may name another machine's."""
     try:
         while pid > 1:
             pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

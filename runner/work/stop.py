@@ -1,5 +1,4 @@
-"""Ctrl-C, SIGTERM and schedulers' signals: how a sweep is asked to stop, and how its workers learn
-of it."""
+"""How a sweep is asked to stop (Ctrl-C, SIGTERM, schedulers' signals), and its workers."""
 
 import ctypes
 import os
@@ -26,8 +25,7 @@ def terminated(_: int, __: FrameType | None) -> NoReturn:
 
 
 class Stop:
-    """Whether training should stop: after a signal to this process, or once the launch's stop file
-    is there.
+    """Whether training should stop: after a signal, or once the launch's stop file is there.
 
     The stop file carries a signal from the parent to the workers of any launcher, on any machine. A
     handler that was installed before, such as submitit's for requeueing a job, is called at the end
@@ -110,8 +108,7 @@ class Stop:
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """End this worker when the sweep's process ends, however it ends; do nothing in that process
-    itself."""
+    """End this worker when the sweep's process ends; do nothing in that process itself."""
     if os.getppid() != parent_pid or os.getpid() == parent_pid:
         return
     if sys.platform == "linux":

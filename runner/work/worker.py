@@ -32,8 +32,7 @@ def parent_pid(launch: str) -> int:
 
 
 def work(plan_path: Path, launch: str) -> None:
-    """Train every run of the plan that no other process holds, until none is left or a stop is
-    asked for."""
+    """Train each run of the plan that no other process holds, until none is left."""
     stopping.die_with_parent(parent_pid(launch))
     plan, root = plans.read(plan_path), Root.of_plan(plan_path)
     stop_file = root.sweep(plan.sweep_key).stop_file(launch)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from runner.display.progress import Tally, count, duration, ending
 from runner.record import DONE
-from runner.state.journal import End, Epoch, Journal, Setup, Start
+from runner.state.journal import Journal
+from runner.state.records import End, Epoch, Setup, Start
 
 N_EPOCHS = 3
 

@@ -184,7 +184,8 @@ def test_a_journal_that_could_not_take_a_line_takes_the_next_one(tmp_path):
     code = """
 import resource, sys
 from pathlib import Path
-from runner.state.journal import End, Epoch, JournalWriter, Start, read_journal
+from runner.state.journal import JournalWriter, read_journal
+from runner.state.records import End, Epoch, Start
 path = Path(sys.argv[1])
 writer = JournalWriter(path)
 writer.write(Start("r", "c", {}, {}, {}, "cpu", 1, "1-a"))

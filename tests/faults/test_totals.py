@@ -26,8 +26,9 @@ from runner.plan import grid
 from runner.plan import plan as plans
 from runner.prepare import Prepared
 from runner.record import METRICS
-from runner.state.journal import End, Epoch, JournalWriter, Setup, Start
+from runner.state.journal import JournalWriter
 from runner.state.journals import Journals
+from runner.state.records import End, Epoch, Setup, Start
 from runner.state.root import Root
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.work import processes, stop

@@ -6,17 +6,9 @@ import json
 import pytest
 
 from runner.errors import StateError
-from runner.state import journal as journals
-from runner.state.journal import (
-    Compiling,
-    End,
-    Epoch,
-    JournalReader,
-    JournalWriter,
-    Setup,
-    Start,
-    read_journal,
-)
+from runner.state import records
+from runner.state.journal import JournalReader, JournalWriter, read_journal
+from runner.state.records import Compiling, End, Epoch, Setup, Start
 from runner.state.root import Root
 
 KEY = "5" * 64
@@ -214,26 +206,26 @@ def test_a_field_that_a_later_version_adds_is_passed_over(journal):
 
 
 def test_a_journal_of_a_later_version_is_refused_by_its_number(journal):
-    append(journal, dataclasses.replace(start(), version=journals.VERSION))
+    append(journal, dataclasses.replace(start(), version=records.VERSION))
     assert read_journal(journal).damage is None
-    later = journals.VERSION + 1
+    later = records.VERSION + 1
     content = journal.read_bytes().replace(
-        b'"version": %d' % journals.VERSION, b'"version": %d' % later
+        b'"version": %d' % records.VERSION, b'"version": %d' % later
     )
     journal.write_bytes(content)
     assert f"written by version {later} of this format" in read_journal(journal).damage
 
 
 def test_every_kind_of_record_reads_back_as_it_was_written(journal):
-    records = [
+    every = [
         start(card="H100", git={"commit": "1", "dirty": True}, version=2),
         Compiling(),
         Setup(["Tanh"], 3, "o", 2, ["checkpoint"]),
         Epoch(1, {"test/loss": 0.1 + 0.2}),
         End("done", None, {"weights.npz": "w"}, 10),
     ]
-    append(journal, *records)
-    read = [journals.parse(line) for line in journal.read_bytes().splitlines()]
+    append(journal, *every)
+    read = [records.parse(line) for line in journal.read_bytes().splitlines()]
     assert all(record.time_ms > 0 for record in read)
-    assert [dataclasses.replace(record, time_ms=0) for record in read] == records
-    assert {record.kind for record in records} == set(journals.Kind)
+    assert [dataclasses.replace(record, time_ms=0) for record in read] == every
+    assert {record.kind for record in every} == set(records.Kind)

@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from runner.state import journal as journal_module
-from runner.state.journal import End, Epoch, JournalWriter, Start
+from runner.state.journal import JournalWriter
 from runner.state.journals import Journals
+from runner.state.records import End, Epoch, Start
 from runner.state.root import Root
 
 KEYS = ("a" * 64, "b" * 64, "c" * 64)

@@ -9,8 +9,9 @@ import time
 import pytest
 from commands import until
 
-from runner.state.journal import End, JournalWriter, Start
+from runner.state.journal import JournalWriter
 from runner.state.journals import Journals
+from runner.state.records import End, Start
 from runner.state.root import Root
 from runner.work import processes
 from runner.work.launch import start_process
