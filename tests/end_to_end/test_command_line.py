@@ -102,9 +102,9 @@ def smoke_key():
     with initialize_config_dir(str(app.FOLDER / "conf"), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         primary = loader.load_configuration("config", SMOKE[1:], RunMode.MULTIRUN)
-        found = grid.compose(loader, primary, dict(primary.hydra.sweeper.params), SMOKE[1:])
+        cells = grid.compose(loader, primary, dict(primary.hydra.sweeper.params), SMOKE[1:])
     made, _ = grid.plan(
-        found,
+        cells,
         lambda of: ("digits", CATALOGUE["digits"].sha256),
         device.resolve("auto", {"fast"}),
         [],

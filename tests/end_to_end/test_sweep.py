@@ -36,9 +36,9 @@ def test_the_main_job_is_one_parent_with_eight_nested_runs(main_job):
     runs = stored(Root(main_job.root).database)
     assert parent.name == "channels x dropout"
     assert parent.status == "FINISHED"
-    assert [one.tags["mlflow.parentRunId"] for one in runs] == [parent.id] * 8
-    assert {one.status for one in runs} == {"FINISHED"}
-    assert {one.name for one in runs} == {
+    assert [stored_run.tags["mlflow.parentRunId"] for stored_run in runs] == [parent.id] * 8
+    assert {stored_run.status for stored_run in runs} == {"FINISHED"}
+    assert {stored_run.name for stored_run in runs} == {
         f"channels={channels} dropout={dropout} seed={seed}"
         for channels in (1, 3)
         for dropout in ("true", "false")
@@ -48,8 +48,8 @@ def test_the_main_job_is_one_parent_with_eight_nested_runs(main_job):
 
 def test_every_metric_is_stored_at_every_epoch_once_with_the_journals_value_and_time(main_job):
     epochs = lines(main_job.root, "epoch")
-    for key, one in stored_by_key(Root(main_job.root).database).items():
-        assert one.rows == sorted(
+    for key, stored_run in stored_by_key(Root(main_job.root).database).items():
+        assert stored_run.rows == sorted(
             (metric, line["epoch"], line["metrics"][metric], line["time_ms"])
             for metric in METRICS
             for line in epochs[key]
@@ -58,25 +58,25 @@ def test_every_metric_is_stored_at_every_epoch_once_with_the_journals_value_and_
 
 
 def test_without_dropout_the_masked_test_accuracy_is_the_test_accuracy(main_job):
-    for one in stored(Root(main_job.root).database):
-        values = {(metric, step): value for metric, step, value, _ in one.rows}
+    for stored_run in stored(Root(main_job.root).database):
+        values = {(metric, step): value for metric, step, value, _ in stored_run.rows}
         same = [
             values["test_masked/loss", e] == values["test/loss", e] for e in range(1, EPOCHS + 1)
         ]
-        assert all(same) if one.params["model.dropout"] == "false" else not any(same)
+        assert all(same) if stored_run.params["model.dropout"] == "false" else not any(same)
 
 
 def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
     sweep_key = plan_of(main_job.root)["sweep_key"]
     planned = {run["run_key"]: run for run in plan_of(main_job.root)["runs"]}
     starts, setups = lines(main_job.root, "start"), lines(main_job.root, "setup")
-    for key, one in stored_by_key(Root(main_job.root).database).items():
+    for key, stored_run in stored_by_key(Root(main_job.root).database).items():
         (started,), (setup,) = starts[key], setups[key]
         expected = {
             f"sweep.{sweep_key[:8]}": "1",
             "run_key": key,
             "cell_key": planned[key]["cell_key"],
-            "cell": one.name.partition(" seed=")[0],
+            "cell": stored_run.name.partition(" seed=")[0],
             "seed": str(planned[key]["config"]["seed"]),
             "data.name": "digits",
             "data.sha256": planned[key]["data_sha256"],
@@ -91,19 +91,21 @@ def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
             "version.dezero": "0.0.13",
             "version.numpy": np.__version__,
         }
-        assert {name: one.tags.get(name) for name in expected} == expected
-        assert one.tags["processor"] and int(one.tags["n_parameters"]) > 0
+        assert {name: stored_run.tags.get(name) for name in expected} == expected
+        assert stored_run.tags["processor"] and int(stored_run.tags["n_parameters"]) > 0
     by_seed = {
-        (one.tags["seed"], one.tags["first_batch_order.sha256"])
-        for one in stored(Root(main_job.root).database)
+        (stored_run.tags["seed"], stored_run.tags["first_batch_order.sha256"])
+        for stored_run in stored(Root(main_job.root).database)
     }
     assert len(by_seed) == 2, "every cell of a seed sees the same batches"
 
 
 def test_parameters_have_their_hydra_names_and_are_json(main_job, from_mlflow):
-    for one in from_mlflow(main_job.root):
-        values = {name: json.loads(text) for name, text in one.data.params.items()}
-        channels, dropout, seed = [word.partition("=")[2] for word in one.info.run_name.split()]
+    for stored_run in from_mlflow(main_job.root):
+        values = {name: json.loads(text) for name, text in stored_run.data.params.items()}
+        channels, dropout, seed = [
+            word.partition("=")[2] for word in stored_run.info.run_name.split()
+        ]
         assert values == {
             "seed": int(seed),
             "device": "cpu",
@@ -144,8 +146,8 @@ def from_mlflow():
 
 def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_test_image(main_job):
     ends = lines(main_job.root, "end")
-    for key, one in stored_by_key(Root(main_job.root).database).items():
-        folder = Root(main_job.root).artifacts / one.id / "artifacts"
+    for key, stored_run in stored_by_key(Root(main_job.root).database).items():
+        folder = Root(main_job.root).artifacts / stored_run.id / "artifacts"
         assert {path.name for path in folder.iterdir()} == {
             "config.json",
             "weights.npz",
@@ -158,12 +160,14 @@ def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_t
         bits = np.unpackbits(
             np.load(folder / "test_correct.npy"), count=ends[key][-1]["n_test_images"]
         )
-        last = {metric: value for metric, step, value, _ in one.rows if step == EPOCHS}
+        last = {metric: value for metric, step, value, _ in stored_run.rows if step == EPOCHS}
         assert bits.mean() == last["test/accuracy"]
         config = json.loads((folder / "config.json").read_bytes())
-        assert config["seed"] == int(one.tags["seed"]) and config["device"] == "cpu"
+        assert config["seed"] == int(stored_run.tags["seed"]) and config["device"] == "cpu"
         with np.load(folder / "weights.npz") as weights:
-            assert sum(weights[name].size for name in weights) == int(one.tags["n_parameters"])
+            assert sum(weights[name].size for name in weights) == int(
+                stored_run.tags["n_parameters"]
+            )
             assert {weights[name].dtype for name in weights} == {np.dtype("float32")}
 
 
@@ -175,7 +179,7 @@ def test_the_plan_and_its_claims_were_stored_before_the_first_run_began(main_job
     assert parent.tags["claims_sha256"] == plan["claims_sha256"]
     assert parent.tags["sweep_key"] == plan["sweep_key"]
     assert "dropout_slows_learning" in plan["claims"] and len(plan["runs"]) == 8
-    first = min(one.started for one in stored(Root(main_job.root).database))
+    first = min(stored_run.started for stored_run in stored(Root(main_job.root).database))
     assert parent.started <= first
     assert plan_file.stat().st_mtime_ns // 1_000_000 <= first
 
@@ -272,5 +276,5 @@ def test_a_terminal_shows_live_what_runs_how_far_it_is_and_how_long_it_will_take
 
 
 def test_metrics_that_say_how_long_something_took_are_positive(main_job):
-    for found in lines(main_job.root, "epoch").values():
-        assert all(line["metrics"][name] > 0 for line in found for name in TIMES)
+    for epochs in lines(main_job.root, "epoch").values():
+        assert all(line["metrics"][name] > 0 for line in epochs for name in TIMES)

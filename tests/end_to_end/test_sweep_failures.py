@@ -12,6 +12,7 @@ from commands import (
     keys_of,
     lines,
     listing,
+    recorded_end,
     results,
     run,
     start,
@@ -40,24 +41,24 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
         "1 of 4 runs failed, the others are stored; try again with: python -m runner -m"
         in ended.err
     )
-    assert {key: found[-1]["status"] for key, found in lines(root, "end").items()} == {
+    assert {key: records[-1]["status"] for key, records in lines(root, "end").items()} == {
         key: "failed" if key == keys[1] else "done" for key in keys
     }
     assert "IsADirectoryError" in (root / "state" / keys[1] / "error.txt").read_text()
-    one = stored_by_key(Root(root).database)[keys[1]]
-    assert (one.status, one.tags["status"], one.tags.get("complete")) == ("FAILED", "failed", None)
-    assert one.tags["cause"].startswith("IsADirectoryError")
-    assert one.params["model.channels"] == "1"
+    stored_run = stored_by_key(Root(root).database)[keys[1]]
+    assert recorded_end(stored_run) == ("FAILED", "failed", None)
+    assert stored_run.tags["cause"].startswith("IsADirectoryError")
+    assert stored_run.params["model.channels"] == "1"
 
     in_the_way.rmdir()
     before = journals(root)
     ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic")
     assert "3 of 4 already trained" in ended.out
-    assert [key for key, found in journals(root).items() if found != before[key]] == [keys[1]]
+    assert [key for key, records in journals(root).items() if records != before[key]] == [keys[1]]
     assert results(root, keys)[keys[1]][1] == results(main_job.root, keys)[keys[1]][1]
-    one = stored_by_key(Root(root).database)[keys[1]]
-    assert (one.status, one.tags["status"], one.tags["complete"]) == ("FINISHED", "done", "1")
-    assert len(one.rows) == EPOCHS * len(METRICS)
+    stored_run = stored_by_key(Root(root).database)[keys[1]]
+    assert recorded_end(stored_run) == ("FINISHED", "done", "1")
+    assert len(stored_run.rows) == EPOCHS * len(METRICS)
 
 
 def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_other_run(
@@ -74,8 +75,8 @@ def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_othe
     assert journal.read_bytes() == b"".join(content)
     complete = {
         key
-        for key, one in stored_by_key(Root(root).database).items()
-        if one.tags.get("complete") == "1"
+        for key, stored_run in stored_by_key(Root(root).database).items()
+        if stored_run.tags.get("complete") == "1"
     }
     assert complete == set(keys) - {keys[2]}
 
@@ -101,10 +102,14 @@ def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
         ("100.0", ["0", "0", "2"]),
     ]
     assert set(rows[1][1:-3]) == {"-"}
-    diverged = [one for one in stored(Root(root).database) if one.params["optimizer.lr"] == "100.0"]
-    for one in diverged:
-        assert (one.status, one.tags["status"], one.tags["complete"]) == ("FAILED", "diverged", "1")
-        assert re.fullmatch(r"loss (nan|inf) at epoch \d, batch \d+", one.tags["cause"])
+    diverged = [
+        stored_run
+        for stored_run in stored(Root(root).database)
+        if stored_run.params["optimizer.lr"] == "100.0"
+    ]
+    for stored_run in diverged:
+        assert recorded_end(stored_run) == ("FAILED", "diverged", "1")
+        assert re.fullmatch(r"loss (nan|inf) at epoch \d, batch \d+", stored_run.tags["cause"])
     assert len(diverged) == 2
     before = journals(root)
     assert "4 of 4 already trained" in run(root, *words).out

@@ -51,8 +51,11 @@ def test_the_same_command_again_trains_nothing_and_fills_another_store(main_job,
     ended = run(root, "-m", *MAIN, "seed=0,1")
     assert "8 of 8 already trained" in ended.out
     assert journals(root) == before
-    assert {key: one.rows for key, one in stored_by_key(Root(root).database).items()} == {
-        key: one.rows for key, one in stored_by_key(Root(main_job.root).database).items()
+    assert {
+        key: stored_run.rows for key, stored_run in stored_by_key(Root(root).database).items()
+    } == {
+        key: stored_run.rows
+        for key, stored_run in stored_by_key(Root(main_job.root).database).items()
     }
 
 
@@ -67,22 +70,24 @@ def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_tra
     assert "1 of 2 already trained" in ended.out
     assert before.items() <= journals(root).items()
     (first_parent,) = stored(database, "sweep")
-    assert {one.tags["mlflow.parentRunId"] for one in stored(database)} == {first_parent.id}
-    assert single.id in {one.id for one in stored(database)}
+    assert {stored_run.tags["mlflow.parentRunId"] for stored_run in stored(database)} == {
+        first_parent.id
+    }
+    assert single.id in {stored_run.id for stored_run in stored(database)}
     before = journals(root)
 
     ended = run(root, "-m", *SMALL, "model.channels=4,3,2", "seed=0", "hydra/launcher=basic")
     assert "2 of 3 already trained" in ended.out
     assert before.items() <= journals(root).items()
     runs = stored_by_key(database)
-    parents = {one.tags["sweep_key"]: one for one in stored(database, "sweep")}
+    parents = {stored_run.tags["sweep_key"]: stored_run for stored_run in stored(database, "sweep")}
     assert (len(runs), len(parents)) == (3, 2)
     (second_key,) = set(parents) - {first_parent.tags["sweep_key"]}
-    for key, one in runs.items():
+    for key, stored_run in runs.items():
         shared = key in before
-        assert one.tags[f"sweep.{second_key[:8]}"] == "1"
-        assert (f"sweep.{first_parent.tags['sweep_key'][:8]}" in one.tags) == shared
-        assert one.tags["mlflow.parentRunId"] == (
+        assert stored_run.tags[f"sweep.{second_key[:8]}"] == "1"
+        assert (f"sweep.{first_parent.tags['sweep_key'][:8]}" in stored_run.tags) == shared
+        assert stored_run.tags["mlflow.parentRunId"] == (
             first_parent.id if shared else parents[second_key].id
         )
 
@@ -102,9 +107,9 @@ def test_two_identical_sweeps_at_once_share_the_work(root):
     for process in both:
         assert "6 of 6 runs trained and stored" in end(process, 0).out
     starts = lines(root, "start")
-    assert [len(found) for found in starts.values()] == [1] * 6, "each run was trained once"
-    assert len({found[0]["pid"] for found in starts.values()}) == 2, "both trained"
+    assert [len(attempts) for attempts in starts.values()] == [1] * 6, "each run was trained once"
+    assert len({attempts[0]["pid"] for attempts in starts.values()}) == 2, "both trained"
     runs = stored_by_key(Root(root).database)
-    assert {one.tags["complete"] for one in runs.values()} == {"1"} and len(runs) == 6
-    assert [len(one.rows) for one in runs.values()] == [4 * len(METRICS)] * 6
+    assert {stored_run.tags["complete"] for stored_run in runs.values()} == {"1"} and len(runs) == 6
+    assert [len(stored_run.rows) for stored_run in runs.values()] == [4 * len(METRICS)] * 6
     assert len(stored(Root(root).database, "sweep")) == 1

@@ -109,16 +109,16 @@ def browser(tmp_path):
 
 @pytest.mark.browser
 def test_a_person_sees_the_sweep_its_runs_and_a_column_for_a_knob(pages, browser):
-    def found(path):
+    def elements(path):
         return browser.find_elements("xpath", path)
 
     def click(path):
-        until(lambda: found(path), seconds=30)[0].click()
+        until(lambda: elements(path), seconds=30)[0].click()
 
     runs = f"{pages.address}/#/experiments/1/runs"
     browser.get(f"{runs}?orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false")
-    until(lambda: found("//a[contains(., 'channels=3 dropout=true seed=1')]"), seconds=30)
-    names = {one.text for one in found("//a[contains(@href, '/runs/')]") if one.text}
+    until(lambda: elements("//a[contains(., 'channels=3 dropout=true seed=1')]"), seconds=30)
+    names = {element.text for element in elements("//a[contains(@href, '/runs/')]") if element.text}
     assert {
         "channels x dropout",
         "channels=1 dropout=false seed=0",
@@ -127,7 +127,10 @@ def test_a_person_sees_the_sweep_its_runs_and_a_column_for_a_knob(pages, browser
     click("//button[contains(., 'Columns')]")
     click("//*[text()='model.channels']")
     cells = "//*[@role='gridcell'][contains(@col-id, 'model.channels')]"
-    until(lambda: sorted(one.text for one in found(cells)) == ["-", *"11113333"], seconds=30)
+    until(
+        lambda: sorted(element.text for element in elements(cells)) == ["-", *"11113333"],
+        seconds=30,
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")

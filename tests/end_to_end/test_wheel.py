@@ -60,8 +60,8 @@ def test_a_bare_environment_trains_from_the_wheel_in_any_folder(wheel, tmp_path)
     zipfile.ZipFile(wheel).extractall(site)
     # What it depends on comes from this environment by name, package by package, so that the
     # checkout's own .pth line does not come along and hide what the wheel forgot.
-    theirs = Path(sysconfig.get_path("purelib"))
-    for entry in theirs.iterdir():
+    installed = Path(sysconfig.get_path("purelib"))
+    for entry in installed.iterdir():
         if entry.name == "hydra_plugins":
             for plugin in entry.iterdir():
                 (site / "hydra_plugins" / plugin.name).symlink_to(plugin)

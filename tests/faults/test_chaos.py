@@ -133,8 +133,10 @@ def test_a_second_process_at_a_run_is_seen_while_the_first_is_alive(tmp_path):
 
 
 def test_the_figures_of_two_harnesses_side_by_side_are_added():
-    one = Figures("us", 3, Counter(parent=2), epochs_needed=5, longest_stop_s=2.0, violations=["a"])
-    other = Figures(
+    first = Figures(
+        "us", 3, Counter(parent=2), epochs_needed=5, longest_stop_s=2.0, violations=["a"]
+    )
+    second = Figures(
         "us", 3, Counter(parent=1, group=1), epochs_needed=7, longest_stop_s=1.0, violations=["b"]
     )
     both = Figures(
@@ -145,7 +147,7 @@ def test_the_figures_of_two_harnesses_side_by_side_are_added():
         longest_stop_s=2.0,
         violations=["a", "b"],
     )
-    assert one + other == both
+    assert first + second == both
 
 
 def test_a_violation_ends_the_harness_and_is_counted(tmp_path):

@@ -133,7 +133,7 @@ def test_a_full_disk_leaves_the_report_before_and_the_same_command_writes_the_ne
     assert kept["20"] == kept["600"] == kept["old"]
     assert kept["new"] == kept["undisturbed"] != kept["old"]
     for path in small_disk.kept.iterdir():
-        assert [one.name for one in path.iterdir()] == ["report"], "no folder is left beside it"
+        assert [entry.name for entry in path.iterdir()] == ["report"], "no folder is left beside it"
 
 
 STORE_ALONE = """
@@ -173,7 +173,7 @@ def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_st
         ended.told[1],
     )
     assert "4 runs looked at; the store is in step" in ended.out
-    assert all(found[-1]["status"] == "done" for found in journals(root).values())
+    assert all(journal[-1]["status"] == "done" for journal in journals(root).values())
     # Rebuilt from the journals it is what an undisturbed sweep stores (test_replay.py).
     undisturbed = new_root("undisturbed", state=root)
     sync(undisturbed)

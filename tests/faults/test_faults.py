@@ -55,9 +55,9 @@ def causes(root):
     """Seed -> how its run ended last, and why."""
     starts, ends = lines(root, "start"), lines(root, "end")
     return {
-        starts[key][-1]["config"]["seed"]: (found[-1]["status"], found[-1]["cause"])
-        for key, found in ends.items()
-        if found
+        starts[key][-1]["config"]["seed"]: (records[-1]["status"], records[-1]["cause"])
+        for key, records in ends.items()
+        if records
     }
 
 
@@ -70,11 +70,11 @@ def test_every_way_for_a_run_to_go_wrong_costs_that_run_alone_and_is_told_by_its
     ended = run(
         root, "-m", *SMALL, seeds, "runner.workers=2", "runner.time_limit_s=2", code=1, env=env
     )
-    found = causes(root)
-    assert {seed: status for seed, (status, _) in found.items()} == {
+    ended_by_seed = causes(root)
+    assert {seed: status for seed, (status, _) in ended_by_seed.items()} == {
         seed: "done" if seed in (0, 7) else "failed" for seed in range(9)
     }
-    told = {seed: cause for seed, (_, cause) in found.items()}
+    told = {seed: cause for seed, (_, cause) in ended_by_seed.items()}
     assert told[1] == told[8] == LATE
     assert (told[2], told[3]) == ("SystemExit: 0", "SystemExit: 3")
     assert told[4].startswith("its worker died (process ")
@@ -88,9 +88,12 @@ def test_every_way_for_a_run_to_go_wrong_costs_that_run_alone_and_is_told_by_its
     )
     for seed, cause in told.items():
         assert cause is None or f"seed={seed}: {cause}" in ended.err
-    by_seed = {one.tags["seed"]: one for one in stored(Root(root).database)}
-    assert {seed for seed, one in by_seed.items() if one.status == "FINISHED"} == {"0", "7"}
-    assert "RUNNING" not in {one.status for one in by_seed.values()}
+    by_seed = {stored_run.tags["seed"]: stored_run for stored_run in stored(Root(root).database)}
+    assert {seed for seed, stored_run in by_seed.items() if stored_run.status == "FINISHED"} == {
+        "0",
+        "7",
+    }
+    assert "RUNNING" not in {stored_run.status for stored_run in by_seed.values()}
     assert by_seed["1"].tags["cause"] == LATE and "complete" not in by_seed["2"].tags
 
     again = run(root, "-m", *SMALL, seeds, "runner.workers=2")
@@ -107,8 +110,8 @@ def test_a_single_run_that_goes_wrong_is_told_by_its_cause_too(fault, root):
     }[fault]
     ended = run(root, *SMALL, "seed=1", "runner.time_limit_s=2", code=1, env=faulty(seed1=fault))
     assert f"seed=1: {cause}" in ended.err and "try again with: python -m runner" in ended.err
-    (one,) = stored(Root(root).database)
-    assert (one.status, one.tags["cause"]) == ("FAILED", cause)
+    (stored_run,) = stored(Root(root).database)
+    assert (stored_run.status, stored_run.tags["cause"]) == ("FAILED", cause)
     assert "1 of 1 runs trained and stored" in run(root, *SMALL, "seed=1").out
 
 
@@ -153,7 +156,9 @@ def test_a_store_that_is_locked_for_seconds_is_not_noticed(root):
         time.sleep(2)
     ended = end(process, 0)
     assert "4 of 4 runs trained and stored" in ended.out and "behind" not in ended.out
-    assert all(len(one.rows) == 6 * len(METRICS) for one in stored(Root(root).database))
+    assert all(
+        len(stored_run.rows) == 6 * len(METRICS) for stored_run in stored(Root(root).database)
+    )
 
 
 def test_a_store_that_is_locked_for_long_holds_no_training_up_and_is_filled_as_soon_as_it_can_be(
@@ -173,7 +178,9 @@ def test_a_store_that_is_locked_for_long_holds_no_training_up_and_is_filled_as_s
         and "database is locked" in ended.out
     )
     assert "2 of 2 runs trained and stored" in ended.out
-    assert all(len(one.rows) == 40 * len(METRICS) for one in stored(Root(root).database))
+    assert all(
+        len(stored_run.rows) == 40 * len(METRICS) for stored_run in stored(Root(root).database)
+    )
 
 
 def test_a_store_that_stays_locked_is_said_so_and_filled_later(root):
@@ -183,8 +190,12 @@ def test_a_store_that_stays_locked_is_said_so_and_filled_later(root):
         ended = end(process, 4)
     assert "2 runs are kept in" in ended.err and "database is locked" in ended.err
     sync(root, *ended.err.partition("python -m runner.sync ")[2].split())
-    assert all(len(one.rows) == 6 * len(METRICS) for one in stored(Root(root).database))
-    assert [one.status for one in stored(Root(root).database, "sweep")] == ["FINISHED"]
+    assert all(
+        len(stored_run.rows) == 6 * len(METRICS) for stored_run in stored(Root(root).database)
+    )
+    assert [stored_run.status for stored_run in stored(Root(root).database, "sweep")] == [
+        "FINISHED"
+    ]
 
 
 # The time of day.
@@ -195,16 +206,16 @@ def test_a_clock_that_jumps_changes_nothing_but_time_stamps(root, main_job):
     ended = run(root, *words, env=environment(PYTHONPATH=FAULTY, CLOCK="jumps"))
     assert "8 of 8 runs trained and stored" in ended.out
     assert results(root) == results(main_job.root)
-    for key, one in stored_by_key(Root(root).database).items():
+    for key, stored_run in stored_by_key(Root(root).database).items():
         journaled = journals(root)[key]
         times = [line["time_ms"] for line in journaled]
         assert times != sorted(times), "the clock did jump"
-        steps = [step for metric, step, *_ in one.rows if metric == "test/accuracy"]
-        assert steps == [1, 2, 3] and len(one.rows) == 3 * len(METRICS)
+        steps = [step for metric, step, *_ in stored_run.rows if metric == "test/accuracy"]
+        assert steps == [1, 2, 3] and len(stored_run.rows) == 3 * len(METRICS)
     assert all(
         line["metrics"]["time/train_s"] > 0
-        for found in lines(root, "epoch").values()
-        for line in found
+        for epochs in lines(root, "epoch").values()
+        for line in epochs
     )
     before = journals(root)
     assert "8 of 8 already trained" in run(root, *words).out
@@ -306,9 +317,9 @@ def test_lost_replies_refusals_and_an_outage_leave_every_run_once_and_the_passwo
     by_key = stored_by_key(server.database)
     assert len(by_key) == 4
     epochs = lines(root, "epoch")
-    for key, one in by_key.items():
-        assert (one.status, one.tags["complete"]) == ("FINISHED", "1")
-        assert one.rows == sorted(
+    for key, stored_run in by_key.items():
+        assert (stored_run.status, stored_run.tags["complete"]) == ("FINISHED", "1")
+        assert stored_run.rows == sorted(
             (metric, line["epoch"], line["metrics"][metric], line["time_ms"])
             for metric in METRICS
             for line in epochs[key]

@@ -16,6 +16,7 @@ from commands import (
     lines,
     listing,
     parent,
+    recorded_end,
     results,
     run,
     start,
@@ -48,7 +49,7 @@ def undisturbed(tmp_path_factory):
 
 
 def n_epochs(root):
-    return sum(len(found) for found in lines(root, "epoch").values())
+    return sum(len(epochs) for epochs in lines(root, "epoch").values())
 
 
 def mid_training(root, *words):
@@ -63,8 +64,8 @@ def mid_training(root, *words):
 def workers_of(root):
     """Process -> the run that it trains now."""
     return {
-        found[-1]["pid"]: key
-        for key, found in lines(root, "start").items()
+        starts[-1]["pid"]: key
+        for key, starts in lines(root, "start").items()
         if journals(root)[key][-1]["kind"] in ("start", "setup", "epoch")
     }
 
@@ -74,7 +75,7 @@ def all_gone(pids, seconds=5.0):
 
 
 def ends(root):
-    return {found[-1]["status"] for found in lines(root, "end").values() if found}
+    return {records[-1]["status"] for records in lines(root, "end").values() if records}
 
 
 def goes_on_to(undisturbed, root):
@@ -88,9 +89,12 @@ def goes_on_to(undisturbed, root):
         if "checkpoint" in path.name or ".tmp" in path.name
     ]
     stored_runs = stored_by_key(Root(root).database).values()
-    assert {(one.status, one.tags["complete"]) for one in stored_runs} == {("FINISHED", "1")}
+    assert {(stored_run.status, stored_run.tags["complete"]) for stored_run in stored_runs} == {
+        ("FINISHED", "1")
+    }
     assert {
-        tuple(step for metric, step, *_ in one.rows if metric == "test/loss") for one in stored_runs
+        tuple(step for metric, step, *_ in stored_run.rows if metric == "test/loss")
+        for stored_run in stored_runs
     } == {(1, 2, 3)}
     (parent,) = stored(Root(root).database, "sweep")
     assert parent.status == "FINISHED"
@@ -113,8 +117,11 @@ def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_
         assert f"of 3 runs are trained, nothing is lost; {GO_ON}" in ended.err
         all_gone(begun.pids)
         assert ends(root) <= {"killed", "done"} and "killed" in ends(root)
-        assert {found[-1]["kind"] for found in journals(root).values()} == {"end"}
-        statuses = {one.tags["status"]: one.status for one in stored(Root(root).database)}
+        assert {records[-1]["kind"] for records in journals(root).values()} == {"end"}
+        statuses = {
+            stored_run.tags["status"]: stored_run.status
+            for stored_run in stored(Root(root).database)
+        }
         assert statuses["killed"] == "KILLED"
         (parent,) = stored(Root(root).database, "sweep")
         assert parent.status == "KILLED"
@@ -128,12 +135,12 @@ def test_a_command_that_is_terminated_before_it_trains_says_so_and_leaves_nothin
     process = start(root, "-m", *SLOW, SEEDS)
 
     def catches_sigterm():
-        found = [
+        caught = [
             line
             for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
             if "SigCgt" in line
         ]
-        return int(found[0].split()[1], 16) >> (signal.SIGTERM - 1) & 1
+        return int(caught[0].split()[1], 16) >> (signal.SIGTERM - 1) & 1
 
     until(catches_sigterm)
     process.terminate()
@@ -162,8 +169,8 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     n_shown = ended.out.count("epoch: ")
     assert 1 <= n_shown < 3 and f"interrupted after {n_shown} whole epochs" in ended.err
     assert ends(root) == {"killed"}
-    (one,) = stored(Root(root).database)
-    assert one.status == "KILLED"
+    (stored_run,) = stored(Root(root).database)
+    assert stored_run.status == "KILLED"
     (checkpoint,) = (root / "state").glob("*/checkpoint")
     content = bytearray(checkpoint.read_bytes())
     content[len(content) // 2] ^= 1
@@ -178,7 +185,7 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     ((key, result),) = results(root).items()
     assert result == undisturbed[key]
     (again,) = stored(Root(root).database)
-    assert (again.id, again.status, again.tags["complete"]) == (one.id, "FINISHED", "1")
+    assert (again.id, again.status, again.tags["complete"]) == (stored_run.id, "FINISHED", "1")
 
 
 @pytest.mark.parametrize(
@@ -237,17 +244,18 @@ def test_a_worker_that_is_killed_costs_the_run_that_it_held_and_no_other(
     ended = end(begun.process, 1)
     cause = f"its worker died (process {pid}{how}, possibly out of memory)"
     assert cause in ended.err and "1 of 3 runs failed, the others are stored" in ended.err
-    assert {k: found[-1]["status"] for k, found in lines(root, "end").items()} == {
+    assert {k: records[-1]["status"] for k, records in lines(root, "end").items()} == {
         k: "failed" if k == key else "done" for k in undisturbed
     }
-    one = stored_by_key(Root(root).database)[key]
-    assert (one.status, one.tags["status"], one.tags["cause"]) == ("FAILED", "failed", cause)
-    others = {k: found for k, found in journals(root).items() if k != key}
+    stored_run = stored_by_key(Root(root).database)[key]
+    assert recorded_end(stored_run) == ("FAILED", "failed", None)
+    assert stored_run.tags["cause"] == cause
+    others = {k: records for k, records in journals(root).items() if k != key}
     assert {k: result for k, result in results(root, others).items()} == {
         k: undisturbed[k] for k in others
     }
     goes_on_to(undisturbed, root)
-    assert {k: found for k, found in journals(root).items() if k != key} == others
+    assert {k: records for k, records in journals(root).items() if k != key} == others
 
 
 @pytest.mark.long
@@ -275,6 +283,6 @@ def test_a_worker_that_is_told_of_its_jobs_end_writes_a_checkpoint_and_another_g
     end(begun.process, 0)
     assert watchers[0] == watchers[1] != watchers[2]
     assert results(root) == undisturbed
-    statuses = [line["status"] for found in lines(root, "end").values() for line in found]
+    statuses = [line["status"] for records in lines(root, "end").values() for line in records]
     assert sorted(statuses) == ["done"] * 3 + ["killed"] * 2
     assert not jobs.exists()

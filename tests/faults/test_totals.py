@@ -156,50 +156,50 @@ def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(
 ):
     if interrupted is None and "failed" not in ends:
         ends = ["done" if end in ("killed", None) else end for end in ends]
-    found, n = swept(cells, ends, refused, interrupted), Counter(ends)
+    ended, n = swept(cells, ends, refused, interrupted), Counter(ends)
     n_trained = n["done"] + n["diverged"]
-    n_complete = sum(run.data.tags.get("complete") == "1" for run in found.runs)
+    n_complete = sum(run.data.tags.get("complete") == "1" for run in ended.runs)
     n_behind = n_trained - n_complete
 
     code = 128 + interrupted if interrupted else 1 if n["failed"] else 4 if n_behind else 0
-    assert found.code == code
+    assert ended.code == code
     assert (code == 0) <= (n_complete == N_RUNS)
     states = {"done": "FINISHED", "diverged": "FAILED", "failed": "FAILED", "killed": "KILLED"}
-    for run in found.runs:
+    for run in ended.runs:
         assert run.info.status == states[run.data.tags["status"]]
         assert (run.data.tags.get("complete") == "1") == (
             run.data.tags["status"] in ("done", "diverged")
         )
-    assert Counter(run.data.tags["status"] for run in found.runs) <= n
+    assert Counter(run.data.tags["status"] for run in ended.runs) <= n
     if not refused:
-        assert Counter(run.data.tags["status"] for run in found.runs) == n - Counter({None: N_RUNS})
-        assert found.parent.info.status == (
+        assert Counter(run.data.tags["status"] for run in ended.runs) == n - Counter({None: N_RUNS})
+        assert ended.parent.info.status == (
             "KILLED" if interrupted else "FAILED" if n["failed"] else "FINISHED"
         )
 
     rows = [
         [cell.strip() for cell in line.split("│")[1:-1]]
-        for line in found.out.splitlines()
+        for line in ended.out.splitlines()
         if "│" in line
     ]
     assert [sum(map(int, column)) for column in list(zip(*rows, strict=True))[-3:]] == [
         n["done"], n["failed"], n["diverged"]
     ]  # fmt: skip
-    assert found.err.count("runner: failed: ") == n["failed"]
+    assert ended.err.count("runner: failed: ") == n["failed"]
     told = f"{n_behind} runs are" if n_behind > 1 else "1 run is" if n_behind else "how it ended is"
     is_behind = any(ends[place] for place in refused)
     assert (
-        is_behind == (f"runner: {told} kept in " in found.err) == ("not in MLflow yet" in found.err)
+        is_behind == (f"runner: {told} kept in " in ended.err) == ("not in MLflow yet" in ended.err)
     )
     if interrupted:
-        assert f"interrupted; {n_trained} of {N_RUNS} runs are trained" in found.err
+        assert f"interrupted; {n_trained} of {N_RUNS} runs are trained" in ended.err
     elif n["failed"]:
-        assert f"{n['failed']} of {N_RUNS} runs failed" in found.err
+        assert f"{n['failed']} of {N_RUNS} runs failed" in ended.err
         assert (n_trained + n["failed"] < N_RUNS) == (
-            f"stopped the sweep; {n_trained} are" in found.err
+            f"stopped the sweep; {n_trained} are" in ended.err
         )
-    assert (f"{n_trained} of {N_RUNS} runs trained and stored" in found.out) == (code == 0)
-    assert ("are stored" in found.err) <= (n_behind == 0)
+    assert (f"{n_trained} of {N_RUNS} runs trained and stored" in ended.out) == (code == 0)
+    assert ("are stored" in ended.err) <= (n_behind == 0)
 
 
 def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prints(

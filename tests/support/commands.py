@@ -2,7 +2,6 @@
 readers of both."""
 
 import contextlib
-import itertools
 import json
 import os
 import socket
@@ -33,13 +32,13 @@ def quoted(path):
     return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def environment(**more):
+def environment(**names):
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW_", "HYDRA_"))
     }
-    return kept | {"COLUMNS": "160"} | more
+    return kept | {"COLUMNS": "160"} | names
 
 
 def start(root, *words, **options):
@@ -95,10 +94,10 @@ def sync(root, *words, code=0):
 def until(condition, seconds=60.0):
     """Wait until something is so, and return what it is."""
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (value := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
-    return found
+    return value
 
 
 def free_port():
@@ -127,18 +126,18 @@ def status_of(address, host=None):
 
 def journals(root):
     """Run key -> the whole lines of its journal."""
-    found = {}
-    for path in (root / "state").glob("*/journal.jsonl"):
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
-        found[path.parent.name] = [json.loads(line) for line in whole.splitlines()]
-    return found
+    contents = {path.parent.name: path.read_bytes() for path in root.glob("state/*/journal.jsonl")}
+    return {
+        key: [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+        for key, content in contents.items()
+    }
 
 
 def lines(root, kind):
-    """Run key -> its lines of one kind: start, setup, epoch or end."""
+    """Run key -> its lines of a kind: start, setup, epoch or end."""
     return {
-        key: [line for line in found if line["kind"] == kind]
-        for key, found in journals(root).items()
+        key: [line for line in journal if line["kind"] == kind]
+        for key, journal in journals(root).items()
     }
 
 
@@ -153,24 +152,22 @@ def keys_of(root, seed):
 
 
 def results(root, keys=None):
-    """Run key -> all that has to be the same however a run was trained: its numbers and the bytes
-    of its files."""
-    found = {}
-    for key, epochs in lines(root, "epoch").items():
-        if keys is None or key in keys:
-            numbers = [
-                (
-                    line["epoch"],
-                    {name: value for name, value in line["metrics"].items() if name not in TIMES},
-                )
-                for line in epochs
-            ]
-            files = [
+    """Run key -> what has to be the same however a run is trained: its numbers, and its files."""
+    return {
+        key: (
+            [(line["epoch"], without_times(line["metrics"])) for line in epochs],
+            [
                 (root / "state" / key / name).read_bytes()
                 for name in ("weights.npz", "test_correct.npy")
-            ]
-            found[key] = (numbers, files)
-    return found
+            ],
+        )
+        for key, epochs in lines(root, "epoch").items()
+        if keys is None or key in keys
+    }
+
+
+def without_times(metrics):
+    return {name: value for name, value in metrics.items() if name not in TIMES}
 
 
 def listing(folder):
@@ -186,77 +183,71 @@ def query(database, sql):
 
 
 def stored(database, kind="run"):
-    """The runs of a SQLite store that are not deleted; of one kind: run, or sweep for the
-    parents."""
-    found = {}
-    for uuid, *rest in query(
-        database,
-        "select run_uuid, name, status, start_time, end_time, artifact_uri from runs where"
-        " lifecycle_stage='active'",
-    ):
-        name, status, started, ended, uri = rest
-        found[uuid] = SimpleNamespace(
-            id=uuid, name=name, status=status, started=started, ended=ended, uri=uri
+    """The runs of a SQLite store that are not deleted; of kind run, or sweep for the parents."""
+    columns = "run_uuid, name, status, start_time, end_time, artifact_uri"
+    names = ("id", "name", "status", "started", "ended", "uri")
+    active = query(database, f"select {columns} from runs where lifecycle_stage = 'active'")
+    runs = {
+        values[0]: SimpleNamespace(
+            **dict(zip(names, values, strict=True)), tags={}, params={}, rows=[]
         )
-        found[uuid].tags, found[uuid].params, found[uuid].rows = {}, {}, []
+        for values in active
+    }
     for table in ("tags", "params"):
         for uuid, key, value in query(database, f"select run_uuid, key, value from {table}"):
-            if uuid in found:
-                getattr(found[uuid], table)[key] = value
+            if uuid in runs:
+                getattr(runs[uuid], table)[key] = value
     for uuid, *row in query(
         database, "select run_uuid, key, step, value, timestamp from metrics order by key, step"
     ):
-        if uuid in found:
-            found[uuid].rows.append(tuple(row))
-    return [one for one in found.values() if one.tags.get("kind") == kind]
+        if uuid in runs:
+            runs[uuid].rows.append(tuple(row))
+    return [run for run in runs.values() if run.tags.get("kind") == kind]
 
 
 def stored_by_key(database):
-    """Run key -> its run in the store; there may be one alone."""
-    found = stored(database)
-    by_key = {one.tags["run_key"]: one for one in found}
-    assert len(by_key) == len(found), "a run is there twice"
+    """Run key -> its only run in the store."""
+    runs = stored(database)
+    by_key = {run.tags["run_key"]: run for run in runs}
+    assert len(by_key) == len(runs), "a run is there twice"
     return by_key
 
 
+def recorded_end(stored_run):
+    """How a run ended: MLflow's status, the runner's, and whether it says that it is complete."""
+    return stored_run.status, stored_run.tags["status"], stored_run.tags.get("complete")
+
+
 def image(database):
-    """All that the store says about runs, without what has to differ between two stores: ids and
+    """What the store says of runs and of sweeps, without what differs between two stores: ids and
     places."""
-    parents = {one.id: one.name for one in stored(database, "sweep")}
-    found = {}
-    for key, one in stored_by_key(database).items():
-        tags = one.tags | {"mlflow.parentRunId": parents.get(one.tags.get("mlflow.parentRunId"))}
-        found[key] = (one.name, one.status, one.started, one.ended, tags, one.params, one.rows)
-    unlike = ("last_used",)
-    sweeps = {
-        one.tags["sweep_key"]: (
-            one.name,
-            one.status,
-            {k: v for k, v in one.tags.items() if k not in unlike},
-        )
-        for one in stored(database, "sweep")
-    }
-    return found, sweeps
+    parents = {sweep.id: sweep.name for sweep in stored(database, "sweep")}
+    runs = {}
+    for key, run in stored_by_key(database).items():
+        tags = run.tags | {"mlflow.parentRunId": parents.get(run.tags.get("mlflow.parentRunId"))}
+        runs[key] = (run.name, run.status, run.started, run.ended, tags, run.params, run.rows)
+    sweeps = {}
+    for sweep in stored(database, "sweep"):
+        tags = {name: value for name, value in sweep.tags.items() if name != "last_used"}
+        sweeps[sweep.tags["sweep_key"]] = (sweep.name, sweep.status, tags)
+    return runs, sweeps
 
 
 # Processes.
 
 
 def descendants(pid):
-    """The processes below one, by /proc."""
+    """The processes below a process, by /proc."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, parent = path.read_text().rpartition(")")[2].split()[:2]
             if state != "Z":
                 parents[int(path.parent.name)] = int(parent)
-    found = {pid}
-    for _ in itertools.count():
-        below = {child for child, parent in parents.items() if parent in found} - found
-        if not below:
-            return found - {pid}
-        found |= below
-    raise AssertionError
+    tree, last = {pid}, set()
+    while tree != last:
+        last, tree = tree, tree | {child for child, parent in parents.items() if parent in tree}
+    return tree - {pid}
 
 
 def parent(pid):

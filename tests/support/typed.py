@@ -41,5 +41,5 @@ def assert_one_line(stderr, *told):
 
 def options(root, arguments):
     given = {argument.partition("=")[0] for argument in arguments}
-    more = {"runner.root": quoted(root), "data": "digits"}
-    return [*arguments, *(f"{key}={value}" for key, value in more.items() if key not in given)]
+    defaults = {"runner.root": quoted(root), "data": "digits"}
+    return [*arguments, *(f"{key}={value}" for key, value in defaults.items() if key not in given)]

@@ -44,18 +44,18 @@ def made_up():
 
 def told(sweep):
     """Every text of the report but figures, what the terminal shows, and the exact frames."""
-    found = study(sweep, lambda sweep: {})
-    frames = tables.frames(found)
+    results = study(sweep, lambda sweep: {})
+    frames = tables.frames(results)
     exact = {name: (list(frame), frame.to_dict("tight")) for name, frame in frames.items()}
-    return repr((texts(found, frames, []), lines(found), exact))
+    return repr((texts(results, frames, []), lines(results), exact))
 
 
 def decided(sweep):
     """What was found, alone."""
-    found = study(sweep, lambda sweep: {})
+    results = study(sweep, lambda sweep: {})
     return repr(
-        [tables.frames(found)[name].to_dict("tight") for name in ("claims", "contrasts")]
-    ), lines(found)
+        [tables.frames(results)[name].to_dict("tight") for name in ("claims", "contrasts")]
+    ), lines(results)
 
 
 @functools.cache
@@ -158,11 +158,11 @@ def test_the_runs_shown_in_each_state_are_those_that_were_planned(states):
             status, whole = STATES[state]
             run.tags.update(status=status, complete=str(int(whole)))
     expected = Counter("running" if state.startswith("done, ") else state for state in states)
-    found = study(made.read(), lambda sweep: {})
-    frames = tables.frames(found)
-    files = texts(found, frames, [])
+    results = study(made.read(), lambda sweep: {})
+    frames = tables.frames(results)
+    files = texts(results, frames, [])
 
-    total = re.match(r"made up \(.*\): (\d+) of (\d+) runs done(?: \((.*)\))?$", lines(found)[0])
+    total = re.match(r"made up \(.*\): (\d+) of (\d+) runs done(?: \((.*)\))?$", lines(results)[0])
     others = dict(reversed(part.split(" ")) for part in (total[3] or "").split(", ") if part)
     counted = {"done": total[1], **others}
     assert {state: int(n) for state, n in counted.items() if n != "0"} == expected

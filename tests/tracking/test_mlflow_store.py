@@ -70,10 +70,10 @@ print(n_half_made)
 
 
 def child(code, root):
-    more = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     line = [sys.executable, "-c", code, root]
     ended = subprocess.run(
-        line, env=environment(**more), capture_output=True, text=True, timeout=90
+        line, env=environment(**quiet), capture_output=True, text=True, timeout=90
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.split()
@@ -116,8 +116,8 @@ def test_a_sweep_under_an_odd_path_keeps_all_its_files_there(new_root):
     root = new_root("a?b %20 #ñ 雪 it's $HOME, {x}=[1]")
     run(root, "-m", *SMALL, "seed=0,1", "hydra/launcher=basic")
     assert [path.name for path in root.parent.iterdir()] == [root.name]
-    for one in stored(Root(root).database):
-        assert len(list((Root(root).artifacts / one.id / "artifacts").iterdir())) == 3
+    for stored_run in stored(Root(root).database):
+        assert len(list((Root(root).artifacts / stored_run.id / "artifacts").iterdir())) == 3
     assert "already trained" in run(root, *SMALL, "seed=0").out
 
 
@@ -208,7 +208,7 @@ def test_a_password_is_not_shown():
 
 
 def test_a_store_that_somebody_keeps_locked_is_noticed_in_seconds(root, monkeypatch):
-    monkeypatch.setattr(store, "_LOCKED_S", 0.1)
+    monkeypatch.setattr(address, "_LOCKED_S", 0.1)
     address.probe(None, Root(root))
     with contextlib.closing(sqlite3.connect(Root(root).database, isolation_level=None)) as file:
         file.execute("begin exclusive")

@@ -37,8 +37,8 @@ def test_a_store_that_is_gone_is_rebuilt_equal_from_the_journals(main_job, new_r
     root = new_root(state=main_job.root)
     assert "8 runs looked at; the store is in step" in sync(root).stdout
     assert image(Root(root).database) == image(Root(main_job.root).database)
-    for key, one in stored_by_key(Root(root).database).items():
-        kept = Root(root).artifacts / one.id / "artifacts"
+    for key, stored_run in stored_by_key(Root(root).database).items():
+        kept = Root(root).artifacts / stored_run.id / "artifacts"
         assert {path.name: path.read_bytes() for path in kept.iterdir()} == {
             name: (main_job.root / "state" / key / name).read_bytes()
             for name in ("config.json", "weights.npz", "test_correct.npy")
@@ -90,10 +90,14 @@ def test_runs_that_serve_no_sweep_are_replayed_too(main_job, new_root):
         stored_by_key(Root(main_job.root).database),
     )
     assert {
-        key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in runs.items()
-    } == {key: (one.name, one.params, one.rows, one.tags["cell"]) for key, one in originals.items()}
+        key: (stored_run.name, stored_run.params, stored_run.rows, stored_run.tags["cell"])
+        for key, stored_run in runs.items()
+    } == {
+        key: (stored_run.name, stored_run.params, stored_run.rows, stored_run.tags["cell"])
+        for key, stored_run in originals.items()
+    }
     assert not stored(Root(root).database, "sweep")
-    assert not any("mlflow.parentRunId" in one.tags for one in runs.values())
+    assert not any("mlflow.parentRunId" in stored_run.tags for stored_run in runs.values())
 
 
 def test_a_spare_run_of_the_same_key_is_deleted_and_the_complete_one_kept(main_job, new_root):
@@ -124,8 +128,8 @@ def stored_params(main_job, key):
 def test_a_run_deleted_by_hand_comes_back(main_job, new_root):
     root = new_root(state=main_job.root)
     in_process(root)
-    one = stored(Root(root).database)[0]
-    store.connect(None, Root(root)).delete_run(one.id)
+    stored_run = stored(Root(root).database)[0]
+    store.connect(None, Root(root)).delete_run(stored_run.id)
     in_process(root)
     assert image(Root(root).database) == image(Root(main_job.root).database)
 

@@ -60,8 +60,8 @@ def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(writer
     for key in journals:  # as if all were under way
         journals[key].end = None
     writer.update()
-    for one in stored(writer.tracker.root.database):
-        writer.tracker.client.delete_run(one.id)
+    for stored_run in stored(writer.tracker.root.database):
+        writer.tracker.client.delete_run(stored_run.id)
     for key in journals:
         journals[key].end = ends[key]
         journals._changes.append(key)
@@ -94,7 +94,9 @@ def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(writer):
     assert thread.finish("FINISHED") == "how it ended is"
     assert "must be in the 'active' state" in thread.trouble and not writer.n_behind
     in_process(writer.tracker.root.path)
-    assert [one.status for one in stored(writer.tracker.root.database, "sweep")] == ["FINISHED"]
+    assert [stored_run.status for stored_run in stored(writer.tracker.root.database, "sweep")] == [
+        "FINISHED"
+    ]
 
 
 def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(writer):
@@ -167,7 +169,7 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
     until(lambda: query(server.database, "select 1 from metrics") or process.poll() is not None)
     server.kill()
     ended = end(process, 4)
-    assert {found[-1]["status"] for found in lines(root, "end").values()} == {"done"}
+    assert {ends[-1]["status"] for ends in lines(root, "end").values()} == {"done"}
     command = f"python -m runner.sync --root {root} --experiment ablations --uri {server.uri}"
     assert f"2 runs are kept in {root / 'state'} and not in MLflow yet" in ended.err
     assert ended.err.rstrip().endswith(f"when it is back: {command}")
@@ -181,15 +183,16 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
     sync(root, *command.split()[5:])
     assert journals(root) == before
     epochs = lines(root, "epoch")
-    for key, one in stored_by_key(server.database).items():
-        assert (one.status, one.tags["complete"]) == ("FINISHED", "1")
-        assert one.rows == sorted(
+    for key, stored_run in stored_by_key(server.database).items():
+        assert (stored_run.status, stored_run.tags["complete"]) == ("FINISHED", "1")
+        assert stored_run.rows == sorted(
             (metric, line["epoch"], line["metrics"][metric], line["time_ms"])
             for metric in METRICS
             for line in epochs[key]
         )
         kept = [
-            path.name for path in (server.log.parent / "artifacts").glob(f"*/{one.id}/artifacts/*")
+            path.name
+            for path in (server.log.parent / "artifacts").glob(f"*/{stored_run.id}/artifacts/*")
         ]
         assert sorted(kept) == ["config.json", "test_correct.npy", "weights.npz"]
     (parent,) = stored(server.database, "sweep")
@@ -198,7 +201,7 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
     assert json.loads(kept_plan.read_bytes()) == plan_of(root)
 
     sweep = runs.read(server.uri)
-    assert list(sweep.runs.index) == [one["run_key"] for one in plan_of(root)["runs"]]
+    assert list(sweep.runs.index) == [stored_run["run_key"] for stored_run in plan_of(root)["runs"]]
     for key, journaled in epochs.items():
         read = sweep.epochs[sweep.epochs["run_key"] == key]
         assert read[list(METRICS)].to_dict("records") == [line["metrics"] for line in journaled]

@@ -202,12 +202,12 @@ def test_the_first_loss_that_is_not_finite_is_named(step, where, value, new_run,
     loss, n_trained = run.engine.loss, []
 
     def broken(y, t):
-        found = loss(y, t)
+        measured = loss(y, t)
         if dezero.Config.enable_backprop:
             n_trained.append(1)
             if len(n_trained) == step:
-                found[0].data = np.float32(value).reshape(())
-        return found
+                measured[0].data = np.float32(value).reshape(())
+        return measured
 
     monkeypatch.setattr(run.engine, "loss", broken)
     with pytest.raises(Diverged, match=f"^loss {value} at {where}$"):
@@ -231,10 +231,10 @@ def test_an_evaluation_that_is_not_finite_is_divergence_too(new_run, data, monke
     loss = run.engine.loss
 
     def broken(y, t):
-        found = loss(y, t)
+        measured = loss(y, t)
         if not dezero.Config.enable_backprop:
-            found[0].data = np.array(np.nan, np.float32)
-        return found
+            measured[0].data = np.array(np.nan, np.float32)
+        return measured
 
     monkeypatch.setattr(run.engine, "loss", broken)
     with pytest.raises(Diverged, match="^loss nan at epoch 1, batch 3$"):
