@@ -246,7 +246,7 @@ def test_an_evaluation_that_is_not_finite_is_divergence_too(new_run, data, monke
 # =============================================================================
 TINY_RUN = """
 import hashlib, sys
-sys.path[:0] = ["tests", "tests/support"]
+sys.path[:0] = ["tests", "tests/support", "tests/support/trainings"]
 import conftest, numpy as np
 from pathlib import Path
 from runner.data import loading as data

@@ -15,6 +15,7 @@ from places import REPO, TESTS
 from runner.data.catalogue import CATALOGUE
 from runner.data.idx import STEMS
 
+SUPPORT = TESTS / "support"
 IMAGES, LABELS = STEMS[:2]
 HTML = b"<!DOCTYPE html><html><body>Please log in to the hotel's network</body></html>"
 
@@ -92,7 +93,7 @@ def start_children(n, work, folder, **environment):
     """Start processes that run `work`, statements about `cache`, once the file `go` appears."""
     child = (
         "import json, sys, time; from pathlib import Path\n"
-        f"sys.path[:0] = {[str(REPO), str(TESTS / 'support')]!r}\n"
+        f"sys.path[:0] = {[str(REPO), str(SUPPORT), str(SUPPORT / 'trainings')]!r}\n"
         "import small_mnist; from runner.data import loading as data\n"
         "from runner.data.catalogue import CATALOGUE\n"
         f"cache, go = Path({str(folder / 'cache')!r}), Path({str(folder / 'go')!r})\n"
