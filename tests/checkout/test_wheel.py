@@ -1,5 +1,4 @@
-"""The wheel carries conf/, sweeps/ and hydra_plugins/, and runs from any folder in an environment
-of its own."""
+"""The wheel carries conf/, sweeps/ and hydra_plugins/, and runs from any folder."""
 
 import os
 import subprocess
@@ -58,8 +57,8 @@ def test_a_bare_environment_trains_from_the_wheel_in_any_folder(wheel, tmp_path)
         ).stdout.strip()
     )
     zipfile.ZipFile(wheel).extractall(site)
-    # What it depends on comes from this environment by name, package by package, so that the
-    # checkout's own .pth line does not come along and hide what the wheel forgot.
+    # Its dependencies are linked one by one: the .pth line of the checkout would hide what the
+    # wheel lacks.
     installed = Path(sysconfig.get_path("purelib"))
     for entry in installed.iterdir():
         if entry.name == "hydra_plugins":
@@ -81,5 +80,5 @@ def test_a_bare_environment_trains_from_the_wheel_in_any_folder(wheel, tmp_path)
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "2 of 2 runs trained and stored" in ended.stdout
-    # Without a checkout the root is the working folder.
+    # Without a checkout the root is the working directory.
     assert {p.name for p in elsewhere.iterdir()} >= {"state", "mlflow.db", "mlartifacts"}

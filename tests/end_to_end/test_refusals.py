@@ -1,5 +1,4 @@
-"""What is wrong in a command is said in one line before anything is written; run in this process,
-for speed."""
+"""A mistake in a command is told in one line before anything is written (in this process)."""
 
 import os
 import re
@@ -23,7 +22,7 @@ def everything_in(folder):
 
 @pytest.fixture
 def refused(tmp_path, monkeypatch, capfd):
-    """Call with arguments, and texts that the one line must hold; nothing may have been written."""
+    """Call with arguments and texts that the one line must hold; nothing may be written."""
     monkeypatch.chdir(tmp_path)
 
     def refuse(arguments, *told, code=2):
@@ -42,7 +41,7 @@ def refused(tmp_path, monkeypatch, capfd):
     HydraConfig.instance().cfg = None
 
 
-#: What is typed, and what the one line must hold: the key, what came, what is allowed.
+#: What is typed, and texts of the one line: the key, what came, what is allowed.
 BAD_VALUES = [
     ("seed=1.0", "seed", "1.0", "an integer from 0 to 2^63 - 1"),
     ("seed=-1", "seed=-1", "an integer from 0 to 2^63 - 1"),
@@ -259,7 +258,7 @@ def test_a_password_is_not_repeated_in_a_refusal(mode, uri, refused):
     assert not re.search("hunter2|er2", out + err + out2 + err2)
 
 
-# YAML that should not be read (B15)
+# YAML that must not be read.
 
 
 def bomb():

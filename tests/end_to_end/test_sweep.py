@@ -235,8 +235,7 @@ def test_each_finished_run_is_one_plain_line_where_there_is_no_terminal(main_job
 
 
 def in_a_terminal(root, *words):
-    """What a command shows where its output is a terminal, without the colours and the cursor's
-    moves."""
+    """What a command shows on a terminal, without control sequences."""
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
     process = start(root, *words, stdout=there, env=environment(TERM="xterm"))
@@ -251,7 +250,7 @@ def in_a_terminal(root, *words):
 
 
 def test_a_terminal_shows_live_what_runs_how_far_it_is_and_how_long_it_will_take(root):
-    # engine=stock, for an epoch of the fast one is over before the display is drawn again.
+    # engine=stock: the fast engine ends an epoch before the display is drawn again.
     words = (
         "data=mnist5k",
         "model.channels=2,4",

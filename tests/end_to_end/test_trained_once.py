@@ -99,8 +99,7 @@ def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_tra
 
 
 def test_two_identical_sweeps_at_once_share_the_work(root):
-    # Long enough (engine=stock, 5,000 images) that the second sweep finds work left when it has
-    # started.
+    # With engine=stock and 5,000 images the second sweep still finds work when it has started.
     small = ("data=mnist5k", "model.hidden_size=16", "train.epochs=4", "engine=stock")
     words = ("-m", *small, "model.channels=2,3", "seed=0,1,2", "runner.workers=1")
     both = [start(root, *words) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""The chaos harness itself: that it sees what it is there to see. `make chaos` runs it."""
+"""The chaos harness, which `make chaos` runs, sees what must never happen."""
 
 import shutil
 import sqlite3
@@ -29,12 +29,12 @@ def root(main_job, tmp_path):
 
 
 def judged(root, results=None):
-    """The figures and the violations, as the harness would have them of this root."""
+    """The figures and the violations that the harness would report of this root."""
     evidence = Evidence(Runner(None, n_epochs=3), root, Figures("", 0))
     invariants = checker.AT_REST
     if results is not None:
         evidence.undisturbed = Undisturbed(results)
-        # Not the first, which counts epochs: nobody logged them here.
+        # Without the first, which counts the lines of a log that this root does not have.
         invariants = (*checker.AT_REST, *checker.AT_THE_END[1:], *checker.LEFT)
     return evidence.figures, checker.judge(evidence, invariants)
 

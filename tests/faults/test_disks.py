@@ -1,5 +1,4 @@
-"""Disks that are full and places that may not be written: told in a line, nothing left half, gone
-on with later."""
+"""A full disk or a forbidden folder is told in a line, leaves no half file, and costs no result."""
 
 import contextlib
 import re
@@ -29,8 +28,7 @@ TINY = ("data=digits", "model.channels=2", "model.hidden_size=16")
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """Call with a shell script that may mount a disk of its own at $DISK; what it printed, and its
-    exit codes."""
+    """Call with a shell script that may mount a disk at $DISK: its output and exit codes."""
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip("needs user namespaces to mount a small disk: unshare -rm")
     disk = tmp_path / "disk"
@@ -174,7 +172,7 @@ def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_st
     )
     assert "4 runs looked at; the store is in step" in ended.out
     assert all(journal[-1]["status"] == "done" for journal in journals(root).values())
-    # Rebuilt from the journals it is what an undisturbed sweep stores (test_replay.py).
+    # A store that is rebuilt from journals equals that of an undisturbed sweep (test_replay.py).
     undisturbed = new_root("undisturbed", state=root)
     sync(undisturbed)
     assert image(small_disk.kept / "mlflow.db") == image(Root(undisturbed).database)
@@ -210,7 +208,7 @@ print(read_journal(path).status, read_journal(path).damage)
 # Places that may not be written.
 
 
-#: Starts a command in which root, too, lacks what lets it write where a mode forbids it.
+#: Starts a command without the capabilities that let root write where a mode forbids it.
 BOUND = """
 import ctypes, os, sys
 pr_capbset_drop, cap_dac_override, cap_dac_read_search = 24, 1, 2

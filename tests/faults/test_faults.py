@@ -1,5 +1,4 @@
-"""Runs that hang, exit, or run out of memory; stores that are locked; servers that fail: each costs
-itself alone."""
+"""A run that hangs or exits, a locked store and a failing server cost no other run."""
 
 import contextlib
 import http.client
@@ -52,7 +51,7 @@ def faulty(**by_seed):
 
 
 def causes(root):
-    """Seed -> how its run ended last, and why."""
+    """Seed -> the status of its run at its last end, and the cause."""
     starts, ends = lines(root, "start"), lines(root, "end")
     return {
         starts[key][-1]["config"]["seed"]: (records[-1]["status"], records[-1]["cause"])
@@ -132,7 +131,7 @@ def test_the_first_failure_stops_a_sweep_that_is_told_to_fail_fast(root):
 
 # A locked store.
 
-#: A quarter of a second an epoch, by sleeping: long enough for a store to go and come.
+#: Every epoch sleeps for a quarter of a second, so that a store can go and come meanwhile.
 SLOW = {"PYTHONPATH": FAULTY, "EPOCH_SLEEP": "0.25"}
 
 
@@ -226,15 +225,14 @@ def test_a_clock_that_jumps_changes_nothing_but_time_stamps(root, main_job):
 
 
 class Proxy(ThreadingHTTPServer):
-    """Passes requests on to a server: loses replies, answers 503, is slow, as its plan says."""
+    """Passes requests on to a server; on demand it loses replies, answers 503, or is slow."""
 
     daemon_threads = True
 
     def __init__(self, port):
         super().__init__(("127.0.0.1", 0), Handler)
         self.port_behind = port
-        #: Requests still to be treated so: path's end -> how many replies are lost after the server
-        #: has acted.
+        #: The end of a path -> how many more replies are lost after the server has acted.
         self.lose = {}
         self.refuse = 0
         self.slow = 0

@@ -1,5 +1,4 @@
-"""Signals and dead processes: nothing is lost, nothing is left running, and the numbers come out
-the same."""
+"""After a signal or a death no process is left, and the sweep goes on to the same numbers."""
 
 import os
 import signal
@@ -32,7 +31,7 @@ pytest_plugins = "roots"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
 
-#: A third of a second an epoch: long enough to be in the middle of.
+#: An epoch takes a third of a second, so that a signal can come in its middle.
 SLOW = ("data=mnist5k", "model.channels=2", "model.hidden_size=16", "train.epochs=3")
 SEEDS = "seed=0,1,2"
 SUBMITIT = pytest.param("submitit_local", marks=pytest.mark.long)
@@ -42,7 +41,7 @@ GO_ON = "go on with: python -m runner -m data=mnist5k"
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """What the same runs come to when nothing happens to them."""
+    """The results of the same runs when nothing happens to them."""
     root = tmp_path_factory.mktemp("undisturbed")
     run(root, "-m", *SLOW, SEEDS, "hydra/launcher=basic")
     return results(root)
@@ -53,7 +52,7 @@ def n_epochs(root):
 
 
 def mid_training(root, *words):
-    """A command of which a run has a new epoch behind it, and the processes below it."""
+    """A command that has just trained an epoch, and the processes below it."""
     before = n_epochs(root)
     process = start(root, *words)
     until(lambda: process.poll() is not None or n_epochs(root) > before)
@@ -79,7 +78,7 @@ def ends(root):
 
 
 def goes_on_to(undisturbed, root):
-    """The same command again ends well, with the numbers of runs that nothing happened to."""
+    """The same command again ends well, with the results of undisturbed runs."""
     ended = run(root, "-m", *SLOW, SEEDS, "runner.workers=2")
     assert "3 of 3 runs trained and stored" in ended.out
     assert results(root) == undisturbed
@@ -129,8 +128,7 @@ def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_
 
 
 def test_a_command_that_is_terminated_before_it_trains_says_so_and_leaves_nothing(root):
-    """What it imports and composes takes a second or two, in which its handlers are not those of
-    training yet."""
+    # Imports and composition take a second or two, before the handlers of training are set.
     before = listing(root)
     process = start(root, "-m", *SLOW, SEEDS)
 
@@ -221,8 +219,8 @@ def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undis
 @LAUNCHERS
 def test_workers_that_have_only_just_been_started_end_with_a_sweep_that_is_killed(root, launcher):
     process = start(root, "-m", *SLOW, SEEDS, "runner.workers=2", f"hydra/launcher={launcher}")
-    # The guard, two workers, which have run no line of ours yet, and two trackers of shared memory
-    # or, of submitit, two processes that watch over them.
+    # The guard, two workers that have not run our code yet, and two resource trackers of joblib's
+    # or two processes of submitit's that watch the workers.
     until(lambda: len(descendants(process.pid)) >= 5)
     pids = descendants(process.pid)
     process.kill()
@@ -272,8 +270,7 @@ def test_a_worker_that_is_told_of_its_jobs_end_writes_a_checkpoint_and_another_g
     )
     assert jobs.stat().st_mode & 0o777 == 0o700
     watchers = []
-    # The first is what submitit has the job queued again for; of the second it knows nothing, and
-    # the job is over.
+    # submitit queues the job again after the first; it does not handle the second, which ends it.
     for number in (signal.SIGUSR2, signal.SIGUSR1):
         (pid,) = until(lambda: workers_of(root))
         watchers.append(parent(pid))

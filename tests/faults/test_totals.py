@@ -1,5 +1,4 @@
-"""A sweep's exit code and the totals that it prints are those of its journals and of the store;
-nothing is trained."""
+"""A sweep's exit code and totals agree with its journals and the store; nothing trains here."""
 
 import contextlib
 import io
@@ -48,7 +47,7 @@ def cells():
 
 
 class Client:
-    """MLflow's client as the ledger uses it, on a dictionary; it refuses to hold some runs."""
+    """MLflow's client as the tracker uses it, on a dictionary; it refuses some runs."""
 
     def __init__(self):
         self.runs, self.refused = {}, set()
@@ -96,7 +95,7 @@ def journal(run, root, launch, end):
 
 
 def swept(cells, ends, refused, interrupted):
-    """A sweep whose runs end so, as far as anybody can see who does not look for weights."""
+    """A sweep whose runs end so, according to their journals; they have no files."""
     client = Client()
     with tempfile.TemporaryDirectory() as folder:
         root = Root(Path(folder))
@@ -125,7 +124,7 @@ def swept(cells, ends, refused, interrupted):
         out, err = io.StringIO(), io.StringIO()
         with (
             mock.patch.object(sweep, "open_tracker", open_tracker),
-            # Nothing is started that would have to be guarded or waited for, or could die.
+            # No process is started, so that none has to be guarded or waited for.
             mock.patch.object(sweep, "guarded", contextlib.nullcontext),
             mock.patch.object(processes, "_LOOK_S", 0.001),
             mock.patch.object(stop, "_POLL_S", 0.0),

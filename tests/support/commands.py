@@ -1,5 +1,4 @@
-"""What the end-to-end tests share: commands as they are typed, roots with a store in them, and
-readers of both."""
+"""Shared by the end-to-end tests: start commands, and read what they leave on disk and stored."""
 
 import contextlib
 import json
@@ -16,7 +15,7 @@ from types import SimpleNamespace
 from runner.record import TIMES
 from runner.tracking import sqlite
 
-#: The main job in small: 8x8 images, tenths of a second a run.
+#: A small main job on 8x8 images: tenths of a second a run.
 MAIN = (
     "model.channels=1,3",
     "model.dropout=true,false",
@@ -28,7 +27,7 @@ EPOCHS = 3
 
 
 def quoted(path):
-    """A path as Hydra's override grammar takes any of them."""
+    """A path in quotes, so that Hydra's grammar of overrides takes any of them."""
     return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
@@ -57,7 +56,7 @@ def start(root, *words, **options):
 
 
 def end(process, code, timeout=90):
-    """Wait for a command, which has to end with this code; what it printed."""
+    """Wait for a command, which must end with this code; what it printed."""
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -69,8 +68,7 @@ def end(process, code, timeout=90):
 
 
 def make_store(folder):
-    """An MLflow store with nothing in it; in a process of its own, for MLflow takes long to
-    import."""
+    """Make an empty MLflow store, in a process of its own: MLflow takes long to import."""
     code = "import pathlib; from runner.tracking import mlflow_store as s; "
     code += "from runner.state.root import Root; "
     code += "s.connect(None, Root(pathlib.Path({!r})))"
@@ -92,7 +90,7 @@ def sync(root, *words, code=0):
 
 
 def until(condition, seconds=60.0):
-    """Wait until something is so, and return what it is."""
+    """Wait until a condition is true, and return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -107,7 +105,7 @@ def free_port():
 
 
 def status_of(address, host=None):
-    """The HTTP status that an address answers with; None when nothing does."""
+    """The HTTP status of an address; None when nothing answers."""
     headers = {"Host": host} if host else {}
     try:
         with urllib.request.urlopen(
@@ -219,8 +217,7 @@ def recorded_end(stored_run):
 
 
 def image(database):
-    """What the store says of runs and of sweeps, without what differs between two stores: ids and
-    places."""
+    """What the store says of runs and sweeps, but for ids and places, which are its own."""
     parents = {sweep.id: sweep.name for sweep in stored(database, "sweep")}
     runs = {}
     for key, run in stored_by_key(database).items():

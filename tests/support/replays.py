@@ -14,8 +14,7 @@ def in_process(root):
 
 
 class BreaksOff:
-    """A client whose store goes away after so many calls: the last one is done, and its answer
-    lost."""
+    """A client whose store goes away after so many calls; the answer of the last is lost."""
 
     def __init__(self, client, n_calls):
         self.client, self.left = client, n_calls
@@ -37,14 +36,14 @@ def only_plan(root):
 
 
 def writer_to(root, client, number="1"):
-    """A writer of the only sweep of a root, to a client of MLflow's and an experiment of it."""
+    """A writer of the only sweep of a root, to an experiment of an MLflow client's store."""
     runs = only_plan(root).runs
     journals = Journals(Root(root), [run.run_key for run in runs])
     return Writer(MlflowTracker(client, number, Root(root)), journals, runs)
 
 
 def local_writer(root):
-    """A writer to the local store, whose sweep is open."""
+    """A writer to the local store, with the sweep opened there."""
     client = store.connect(None, Root(root))
     writer = writer_to(root, client, store.experiment_id(client, "ablations", None, Root(root)))
     writer.tracker.open_sweep(only_plan(root))

@@ -12,7 +12,7 @@ from runner.state.root import Root
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory):
-    """An MLflow store with nothing in it: making one takes five seconds, copying it none."""
+    """An empty MLflow store: making one takes five seconds, copying it none."""
     folder = tmp_path_factory.mktemp("empty")
     make_store(folder)
     return Root(folder).database
@@ -20,8 +20,7 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture
 def new_root(tmp_path, empty_store):
-    """Call for a root with an empty store; with `state`, one where all of another root is
-    trained."""
+    """Call for a root with an empty store; with `state`, one with another root's runs."""
 
     def make(name="root", state=None):
         root = tmp_path / name
@@ -41,7 +40,7 @@ def root(new_root):
 
 @pytest.fixture(scope="session")
 def main_job(tmp_path_factory, empty_store):
-    """The main job in small, trained by two workers; nobody may change its root."""
+    """A small main job, trained by two workers; no test may change its root."""
     root = tmp_path_factory.mktemp("main_job")
     shutil.copy(empty_store, Root(root).database)
     ended = run(root, "-m", *MAIN, "seed=0,1", "runner.workers=2")

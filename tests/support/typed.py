@@ -14,7 +14,7 @@ def quoted(path):
 
 
 def run_in(folder, *arguments, **environment):
-    """The real command in `folder`; arguments are given as typed."""
+    """Run the command in `folder`, with arguments as typed: exit code, output, errors."""
     started = subprocess.run(
         [sys.executable, "-m", "runner", *arguments],
         cwd=folder,

@@ -1,5 +1,4 @@
-"""The report is a function of what the store holds, not of its order or of what else is there;
-every run is counted."""
+"""The report depends on a sweep's runs, not on their order or on what else the store holds."""
 
 import functools
 import re
@@ -26,7 +25,7 @@ CLAIMS = {
 
 
 def value(row, epoch):
-    """No sum of these is the same in another order, to the last bit."""
+    """Values whose sum differs in the last bit when their order changes."""
     noise = 1e-3 * ((7 * row["seed"] + 3 * epoch + row["model.channels"]) % 11) / 3
     return (
         0.8
@@ -51,7 +50,7 @@ def told(sweep):
 
 
 def decided(sweep):
-    """What was found, alone."""
+    """The claims, the contrasts and the lines, without frames of runs."""
     results = study(sweep, lambda sweep: {})
     return repr(
         [tables.frames(results)[name].to_dict("tight") for name in ("claims", "contrasts")]
@@ -64,7 +63,7 @@ def undisturbed(of):
     return of(made_up().read())
 
 
-#: Tags of a run that is not of the sweep, or is there beside the one that counts.
+#: Tags of a run that another sweep trained, or that a complete run of the same key replaces.
 FOREIGN = {
     "without tags": lambda place: {},
     "of another sweep": lambda place: {
@@ -125,8 +124,7 @@ def test_the_order_of_runs_and_seeds_changes_no_byte_of_claims_contrasts_and_sen
     places, order
 ):
     sweep = made_up().read()
-    # The cells stay in the order in which they were typed: the first level of a knob is what others
-    # are set against.
+    # Cells keep the order in which they were typed: others are compared with a knob's first level.
     cells = list(dict.fromkeys(sweep.runs["cell_key"]))
     runs = sweep.runs.iloc[places]
     runs = runs.iloc[np.argsort([cells.index(cell) for cell in runs["cell_key"]], kind="stable")]
@@ -134,8 +132,7 @@ def test_the_order_of_runs_and_seeds_changes_no_byte_of_claims_contrasts_and_sen
     assert decided(replace(sweep, runs=runs, epochs=epochs)) == undisturbed(decided)
 
 
-#: What a store says of a run: its status and whether all of it has arrived; None where it has no
-#: such run.
+#: The status of a run and whether it is complete; None for a run that the store lacks.
 STATES = {
     "done": ("done", True),
     "diverged": ("diverged", True),

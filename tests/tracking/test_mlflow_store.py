@@ -1,4 +1,4 @@
-"""The file of the MLflow store: made whole or not at all, and refused where it is not one."""
+"""The file of the MLflow store is made whole or not at all; a file of another kind is refused."""
 
 import contextlib
 import os

@@ -173,7 +173,7 @@ def test_a_replay_changes_nothing_but_the_store(main_job, new_root, tmp_path, mo
     after = listing(tmp_path)
     changed = {path for path in before | after if before.get(path) != after.get(path)}
     artifacts = {path for path in changed if path.is_relative_to(Root(root).artifacts)}
-    # A folder changes with a name that is new in it.
+    # A folder changes when a file is added to it.
     lock = root / "state" / "tracking.lock"
     assert changed - artifacts <= {Root(root).database, lock, lock.parent, root}
 

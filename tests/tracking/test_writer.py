@@ -1,4 +1,4 @@
-"""The MLflow writer is never waited for: a store that is away costs nothing that was trained."""
+"""Training never waits for the MLflow writer, and loses nothing when the store is away."""
 
 import json
 import threading
@@ -50,7 +50,7 @@ def test_a_writer_without_a_store_says_so_and_counts_what_is_behind(main_job):
 
 @pytest.fixture
 def writer(main_job, new_root):
-    """Of a sweep whose journals are all there and whose store is empty."""
+    """A writer of a sweep that is trained, to an empty store."""
     return local_writer(new_root(state=main_job.root))
 
 
@@ -161,7 +161,7 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
         "train.epochs=3",
         "seed=0,1",
     )
-    # Tried once: what MLflow's client does between its tries is not what is tested.
+    # MLflow's client retries for minutes: one try a call keeps the test short.
     once = environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     process = start(
         root, "-m", *words, "hydra/launcher=basic", f"tracking.uri={server.uri}", env=once

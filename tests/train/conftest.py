@@ -8,7 +8,7 @@ from short_training import N_IMAGES
 
 @pytest.fixture(params=["stock", "fast"])
 def engine(request):
-    """What is held here is held by the loop, whichever engine computes."""
+    """The loop must hold to these tests whichever engine computes."""
     return request.param
 
 

@@ -39,7 +39,7 @@ def test_training_yields_a_frozen_record_an_epoch_with_every_metric(new_run, dat
     for epoch in (1, 2, 3):
         record = next(epochs)
         assert type(record) is EpochRecord and record.epoch == epoch
-        # Whoever keeps the record may keep the position with it.
+        # The position is that after the record, so that both can be kept together.
         assert position == Position(epoch=epoch + 1)
         assert list(record.metrics()) == list(METRICS)
         assert all(

@@ -1,5 +1,4 @@
-"""No interruption changes a bit: a run goes on after a stop, and from a checkpoint in a new
-process."""
+"""A run that goes on after a stop, or from a checkpoint, gets the bits of an uninterrupted one."""
 
 import copy
 import dataclasses
@@ -27,7 +26,7 @@ each_optimizer = pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"
 
 
 def stops_at(*questions):
-    """A should_stop that says yes to these questions, counted from 0 over all resumes."""
+    """A should_stop that is true at these calls, counted from 0 over all resumes."""
     asked = iter(range(1000))
     return lambda: next(asked) in questions
 
@@ -37,13 +36,13 @@ def uninterrupted():
     return {}
 
 
-def whole(kept, optimizer, new_run, data):
-    """What an uninterrupted run of the optimizer comes to, by engine."""
+def result_of(cache, optimizer, new_run, data):
+    """The result of an uninterrupted run of the optimizer, trained once an engine."""
     run = new_run(optimizer=optimizer)
     name = (run.engine.name, optimizer)
-    if name not in kept:
-        kept[name] = without_times(go_on(run, data, Position())), everything(run)
-    return kept[name]
+    if name not in cache:
+        cache[name] = without_times(go_on(run, data, Position())), everything(run)
+    return cache[name]
 
 
 @each_optimizer
@@ -57,7 +56,7 @@ def test_going_on_after_a_stop_anywhere_gives_the_bits_of_an_uninterrupted_run(
     assert position.step == min(question % (N_STEPS + 2), N_STEPS)
     assert len(first) == position.epoch - 1
     records = first + go_on(run, data, position)
-    assert (without_times(records), everything(run)) == whole(
+    assert (without_times(records), everything(run)) == result_of(
         uninterrupted, optimizer, new_run, data
     )
 
@@ -82,13 +81,13 @@ def test_going_on_from_a_checkpoint_in_a_new_model_gives_the_bits_of_an_uninterr
         again.optimizer, again.model, {n.removeprefix("optimizer/"): a for n, a in loaded.items()}
     )
     records += go_on(again, data, Position(**where))
-    assert (without_times(records), everything(again)) == whole(
+    assert (without_times(records), everything(again)) == result_of(
         uninterrupted, optimizer, new_run, data
     )
 
 
 def test_any_number_of_stops_gives_the_bits_of_an_uninterrupted_run(new_run, data, uninterrupted):
-    expected = whole(uninterrupted, "adam", new_run, data)
+    expected = result_of(uninterrupted, "adam", new_run, data)
 
     @settings(max_examples=40)
     @given(st.sets(st.integers(0, 2 * N_QUESTIONS)))
@@ -102,14 +101,14 @@ def test_any_number_of_stops_gives_the_bits_of_an_uninterrupted_run(new_run, dat
 
 
 def test_a_forgotten_optimizer_state_is_noticed(new_run, data, uninterrupted):
-    # The comparison above would be worth nothing if the state did not matter.
+    # The tests above prove something because the state matters.
     run, position = new_run(), Position()
     records = go_on(run, data, position, stops_at(4))
     again = new_run()
     for name, parameter in named_parameters(again.model).items():
         parameter.data = weights(run)[name]
     records += go_on(again, data, position)
-    assert (without_times(records), everything(again)) != whole(
+    assert (without_times(records), everything(again)) != result_of(
         uninterrupted, "adam", new_run, data
     )
 

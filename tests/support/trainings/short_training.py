@@ -1,4 +1,4 @@
-"""Trainings of a few steps, and all that two of them must have in common to be equal."""
+"""Trainings of a few steps, and the state that two equal ones have in common."""
 
 from dataclasses import replace
 
@@ -12,8 +12,8 @@ from runner.record import TIMES
 from runner.train import epochs as training
 from runner.train.assemble import Assembly
 
-# 60 images in batches of 25 are three steps, the last of 10 images; then two questions while
-# evaluating.
+# 60 images in batches of 25 are three steps, the last of 10 images. An epoch asks should_stop
+# before each, and twice while it evaluates.
 N_IMAGES, BATCH, N_STEPS, EPOCHS = 60, 25, 3, 2
 N_QUESTIONS = EPOCHS * (N_STEPS + 2)
 
