@@ -136,6 +136,7 @@ from runner import engine, models, seeding
 from runner.config.schema import ModelConfig, OptimizerConfig
 from runner.engine.protocol import Data, Position
 from runner.train import epochs
+from runner.train.assemble import Assembly
 
 before, numbers = engine.compiles("fast", "cpu"), np.random.default_rng(0)
 fast = engine.create("fast", seeding.Masks(0), "cpu")
@@ -146,7 +147,7 @@ images = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8)
 labels = np.arange(6, dtype=np.uint8)
 data = Data(images, labels, images, labels, 255.0)
 config = Parts(seed=0, train=Parts(epochs=1, batch_size=2))
-parts = Parts(config=config, engine=fast, data=data, model=net, optimizer=sgd)
+parts = Assembly(config, fast, data, net, sgd)
 with event.install_recorder("numba:compile") as compiling:
     (record,) = epochs.train(parts, Position())
 print(before, engine.compiles("fast", "cpu"), len(compiling.buffer) > 0)
