@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import socket
 import sys
 import time
@@ -36,7 +37,9 @@ def refused(tmp_path, monkeypatch, capfd):
         assert_one_line(err, *told)
         return out, err
 
+    handler = signal.getsignal(signal.SIGTERM)
     yield refuse
+    signal.signal(signal.SIGTERM, handler)
     GlobalHydra.instance().clear()
     HydraConfig.instance().cfg = None
 
