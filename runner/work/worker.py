@@ -129,4 +129,7 @@ def _free_card(folder: Path) -> tuple[int, FileLock]:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), sys.argv[2])
+    try:
+        work(Path(sys.argv[1]), sys.argv[2])
+    except OSError as error:  # such as a disk on which not even a failure can be written down
+        sys.exit(f"runner: {error}")
