@@ -37,7 +37,11 @@ def new_launch() -> str:
 def start_process(plan: Path, launch: str, n_workers: int) -> list[str]:
     """Start workers as processes of this machine, without a launcher: a `StartWorkers`."""
     line = [sys.executable, "-m", "runner.work.worker", str(plan), launch]
-    workers = [subprocess.Popen(line, stdin=subprocess.DEVNULL) for _ in range(n_workers)]
+    # In a process group of its own: a Ctrl-C reaches the sweep's process, and by it the worker.
+    # Python would print a traceback for one that comes while the worker still imports.
+    workers = [
+        subprocess.Popen(line, stdin=subprocess.DEVNULL, process_group=0) for _ in range(n_workers)
+    ]
     return [_ended(code) for code in [worker.wait() for worker in workers] if code]
 
 

@@ -159,6 +159,23 @@ def test_a_worker_within_the_sweeps_own_process_is_interrupted_too(root):
     assert ends(root) == {"killed"}
 
 
+def words_of(pid):
+    """The command line of a process; empty when it has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def test_a_worker_that_is_still_starting_when_its_run_is_interrupted_says_nothing(root):
+    process = start(root, *SLOW, "seed=0")
+    until(lambda: any("runner.work.worker" in words_of(pid) for pid in descendants(process.pid)))
+    os.killpg(process.pid, signal.SIGINT)
+    told = end(process, 130, timeout=30).err
+    assert "interrupted after 0 whole epochs, nothing is lost" in told and told.count("\n") == 1
+    assert not descendants(process.pid)
+
+
 def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root):
     begun = mid_training(root, *SLOW, "seed=0")
     os.killpg(begun.process.pid, signal.SIGINT)
