@@ -3,7 +3,10 @@
 import json
 import re
 
+import pytest
 from pages import follow, typed
+
+pytestmark = pytest.mark.long
 
 
 def lines(folder):

@@ -11,6 +11,8 @@ from places import REPO
 
 from runner.state.root import Root
 
+pytestmark = pytest.mark.long
+
 SWEEP = ("-m", "model.dropout=true,false", "data=digits", "model.channels=2", "train.epochs=2")
 SWEEP += ("model.hidden_size=8", "seed=0,1", "runner.workers=1", "progress=false")
 ADAM = "runner/engine/cpu/update.py"

@@ -44,6 +44,7 @@ def test_the_wheel_holds_every_value_file_and_the_plugin(wheel):
     assert not [n for n in names if n.startswith(("tests/", "conf/", "sweeps/"))]
 
 
+@pytest.mark.long
 def test_a_bare_environment_trains_from_the_wheel_in_any_folder(wheel, tmp_path):
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=False)

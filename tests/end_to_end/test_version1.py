@@ -162,7 +162,9 @@ def test_a_store_of_version_1_is_in_step_as_it_is(root):
     assert query(Root(root).database, complete) == [(N_TRAINED,)]
 
 
-@pytest.mark.parametrize("store", ["as it was", "filled again"])
+@pytest.mark.parametrize(
+    "store", ["as it was", pytest.param("filled again", marks=pytest.mark.long)]
+)
 def test_the_report_has_the_frames_that_version_1_wrote(store, root, tmp_path):
     if store == "filled again":
         Root(root).database.unlink()

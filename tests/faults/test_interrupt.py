@@ -10,6 +10,7 @@ import pytest
 from commands import (
     descendants,
     end,
+    environment,
     is_alive,
     journals,
     lines,
@@ -23,6 +24,7 @@ from commands import (
     stored_by_key,
     until,
 )
+from places import FAULTY
 
 from runner.state.root import Root
 from runner.tracking import address
@@ -51,10 +53,10 @@ def n_epochs(root):
     return sum(len(epochs) for epochs in lines(root, "epoch").values())
 
 
-def mid_training(root, *words):
+def mid_training(root, *words, **options):
     """A command that has just trained an epoch, and the processes below it."""
     before = n_epochs(root)
-    process = start(root, *words)
+    process = start(root, *words, **options)
     until(lambda: process.poll() is not None or n_epochs(root) > before)
     assert process.poll() is None, process.communicate()
     return SimpleNamespace(process=process, pids=descendants(process.pid))
@@ -177,7 +179,9 @@ def test_a_worker_that_is_still_starting_when_its_run_is_interrupted_says_nothin
 
 
 def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root):
-    begun = mid_training(root, *SLOW, "seed=0")
+    # The worker hears of it by the stop file, a fifth of a second later.
+    slowly = environment(PYTHONPATH=FAULTY, EPOCH_SLEEP="0.5")
+    begun = mid_training(root, *SLOW, "seed=0", env=slowly)
     os.killpg(begun.process.pid, signal.SIGINT)
     ended = end(begun.process, 130, timeout=20)
     assert "go on with: python -m runner data=mnist5k" in ended.err
