@@ -49,6 +49,11 @@ def undisturbed(tmp_path_factory):
     return results(root)
 
 
+def slowly():
+    """Epochs that outlast the fifth of a second in which a worker hears of a stop file."""
+    return environment(PYTHONPATH=FAULTY, EPOCH_SLEEP="0.5")
+
+
 def n_epochs(root):
     return sum(len(epochs) for epochs in lines(root, "epoch").values())
 
@@ -111,7 +116,7 @@ def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_
         143: lambda pid: os.kill(pid, signal.SIGTERM),  # `kill` or a scheduler: the sweep alone
     }
     for code, send in signals.items():
-        begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2")
+        begun = mid_training(root, "-m", *SLOW, SEEDS, "runner.workers=2", env=slowly())
         assert len(begun.pids) >= 2
         send(begun.process.pid)
         ended = end(begun.process, code, timeout=20)
@@ -179,9 +184,7 @@ def test_a_worker_that_is_still_starting_when_its_run_is_interrupted_says_nothin
 
 
 def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root):
-    # The worker hears of it by the stop file, a fifth of a second later.
-    slowly = environment(PYTHONPATH=FAULTY, EPOCH_SLEEP="0.5")
-    begun = mid_training(root, *SLOW, "seed=0", env=slowly)
+    begun = mid_training(root, *SLOW, "seed=0", env=slowly())
     os.killpg(begun.process.pid, signal.SIGINT)
     ended = end(begun.process, 130, timeout=20)
     assert "go on with: python -m runner data=mnist5k" in ended.err
