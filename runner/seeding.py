@@ -106,6 +106,11 @@ class Draw:
         """A unit is kept when its word is not below this number."""
         return min(round(self.ratio * 2**32), WORD)
 
+    @property
+    def kept(self) -> float:
+        """Share of the units that are kept."""
+        return 1.0 - self.ratio
+
 
 @dataclass
 class Masks:

@@ -156,7 +156,8 @@ class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is un
 
     def apply(self, span: slice, decay: float) -> None:
         p, g, m, v = (flat[span] for flat in (self.flat.data, self.flat.gradients, self.m, self.v))
-        self.kernels.adam(p, g, m, v, self.lr, self.beta1, self.beta2, self.eps, decay)
+        betas = self.beta1, self.beta2
+        self.kernels.adam(p, g, m, v, self.lr, betas, self.eps, decay)
 
 
 class MomentumSGD(_Flat, dezero.optimizers.MomentumSGD):  # type: ignore[misc]

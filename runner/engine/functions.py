@@ -78,10 +78,6 @@ class LinearRelu(_Parametric):
         #: with its own.
         self.computed: tuple[Array, Array, Array] | None = None
 
-    @property
-    def ratio(self) -> float | None:
-        return self.draw.ratio if self.draw else None
-
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         self.y = self.kernels.linear_relu(x, W, b, self.draw)
         return self.y
@@ -92,9 +88,7 @@ class LinearRelu(_Parametric):
         # not the computed one.
         if computed is not None and gy is computed[0] and gb is computed[2]:
             return self.kernels.product_gradients(x, W, computed[1], gW, self.want_gx)
-        return self.kernels.linear_relu_gradients(
-            x, W, self.y, self.ratio, gy, gW, gb, self.want_gx
-        )
+        return self.kernels.linear_relu_gradients(x, W, self.y, self.draw, gy, gW, gb, self.want_gx)
 
 
 class Linear(_Parametric):
@@ -110,7 +104,7 @@ class Linear(_Parametric):
         if kernel and isinstance(before, LinearRelu) and x is before.y:
             gb_before = _place(before.inputs[2])
             if gb_before is not None and (
-                gradients := kernel(x, W, before.ratio, gy, gW, gb, gb_before)
+                gradients := kernel(x, W, before.draw, gy, gW, gb, gb_before)
             ):
                 before.computed = *gradients, gb_before
                 return gradients[0]

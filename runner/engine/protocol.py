@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # a program that only defines a model need not load Hydra
 
 #: Mean loss, and for each image whether it was classified right, bool ndarray of shape (n_images,).
 Evaluation = tuple[float, NDArray[np.bool_]]
+#: The rates at which Adam's two moments decay, from 0 to below 1.
+Betas = tuple[float, float]
 
 
 @dataclass

@@ -21,11 +21,11 @@ from runner.record import CODE_OF_VERSION_1
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "9a63a078c1306c2263a060b1c878700faf9988b74ec40dec50ee1792836c6c31": (
+    "ea52b5deb2860c428191a3515246a7a5dec6831b6327fbc9c14dd3e793f70594": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "20aebb9fe4c9ab4e9829e991b01710b9b7a9e5b3fc9a6c8c111f0eb13730aa76": (
+    "b599a43a33143661ebe7945f691729f3526a156d1251908f99f8c01e42670aae": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -22,7 +22,7 @@ def bias_relu(z: Array, b: Array, draw: Draw | None) -> None:
         _bias_relu(z, b)
     else:
         words = np.empty(z.shape[1] + 8, dtype=np.uint32)
-        kept = z.dtype.type(1.0 - draw.ratio)
+        kept = z.dtype.type(draw.kept)
         counter = (np.uint64(draw.time), np.uint64(draw.layer), np.uint64(draw.purpose))
         key = (np.uint64(draw.key[0]), np.uint64(draw.key[1]))
         _bias_relu_dropout(
@@ -30,10 +30,10 @@ def bias_relu(z: Array, b: Array, draw: Draw | None) -> None:
         )
 
 
-def relu_gradients(gy: Array, y: Array, ratio: float | None, gb: Array) -> Array:
+def relu_gradients(gy: Array, y: Array, draw: Draw | None, gb: Array) -> Array:
     """The gradient of z (n, n_units), given that of `y = bias_relu(z, b, draw)`; fills `gb`."""
     gz = np.empty_like(y)
-    _relu_gradients(gy, y, y.dtype.type(1.0 - (ratio or 0.0)), gz, gb)
+    _relu_gradients(gy, y, y.dtype.type(draw.kept if draw else 1.0), gz, gb)
     return gz
 
 

@@ -30,20 +30,10 @@ def linear_relu(x: Array, W: Array, b: Array, draw: Draw | None) -> Array:
 
 
 def linear_relu_gradients(
-    x: Array,
-    W: Array,
-    y: Array,
-    ratio: float | None,
-    gy: Array,
-    gW: Array,
-    gb: Array,
-    want_gx: bool,
+    x: Array, W: Array, y: Array, draw: Draw | None, gy: Array, gW: Array, gb: Array, want_gx: bool
 ) -> Array | None:
-    """Fill gW and gb; return the gradient of x, or None if it is not wanted.
-
-    `ratio` is that of the draw, or None without dropout.
-    """
-    return _product_gradients(x, W, activation.relu_gradients(gy, y, ratio, gb), gW, want_gx)
+    """Fill gW and gb; return the gradient of x, or None if it is not wanted."""
+    return _product_gradients(x, W, activation.relu_gradients(gy, y, draw, gb), gW, want_gx)
 
 
 def _product_gradients(x: Array, W: Array, gz: Array, gW: Array, want_gx: bool) -> Array | None:

@@ -13,29 +13,21 @@ from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
 from runner.engine.device import Array
+from runner.engine.protocol import Betas
 
 TINY = 1e-17
 
 
 def adam(
-    p: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    lr: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    decay: float,
+    p: Array, g: Array, m: Array, v: Array, lr: float, betas: Betas, eps: float, decay: float
 ) -> None:
     """`dezero.optimizers.Adam` with weight decay, in place on p, m and v (n,).
 
     `lr` is DeZero's corrected rate of the step.
     """
     real = p.dtype.type
-    _adam(
-        p, g, m, v, real(lr), real(1 - beta1), real(1 - beta2), real(eps), real(decay), real(TINY)
-    )
+    rest1, rest2 = (real(1 - beta) for beta in betas)
+    _adam(p, g, m, v, real(lr), rest1, rest2, real(eps), real(decay), real(TINY))
 
 
 def momentum(p: Array, g: Array, v: Array, lr: float, factor: float, decay: float) -> None:

@@ -18,6 +18,7 @@ from runner.engine.gpu import convolution, linear
 from runner.engine.gpu.batches import Batches, Phase
 from runner.engine.gpu.blas import Blas
 from runner.engine.gpu.module import blocks, launch
+from runner.engine.protocol import Betas
 from runner.seeding import Draw
 
 
@@ -165,7 +166,7 @@ class Kernels:
         self,
         x: Array,
         W: Array,
-        ratio: float | None,
+        draw: Draw | None,
         gy: Array,
         gW: Array,
         gb: Array,
@@ -179,7 +180,7 @@ class Kernels:
         """
         if not linear.is_narrow(W):
             return None
-        return linear.narrow_and_relu_gradients(x, W, ratio, gy, gW, gb, gb_before)
+        return linear.narrow_and_relu_gradients(x, W, draw, gy, gW, gb, gb_before)
 
     def linear_relu(self, x: Array, W: Array, b: Array, draw: Draw | None) -> Array:
         """As `runner.engine.cpu.linear_relu`."""
@@ -202,14 +203,14 @@ class Kernels:
         x: Array,
         W: Array,
         y: Array,
-        ratio: float | None,
+        draw: Draw | None,
         gy: Array,
         gW: Array,
         gb: Array,
         want_gx: bool,
     ) -> Array | None:
         """As `runner.engine.cpu.linear_relu_gradients`."""
-        gz = linear.relu_gradients(gy, y, ratio, gb)
+        gz = linear.relu_gradients(gy, y, draw, gb)
         return self.product_gradients(x, W, gz, gW, want_gx)
 
     def product_gradients(
@@ -259,13 +260,12 @@ class Kernels:
         m: Array,
         v: Array,
         lr: float,
-        beta1: float,
-        beta2: float,
+        betas: Betas,
         eps: float,
         decay: float,
     ) -> None:
         """As `runner.engine.cpu.adam`; within `using`, with the learning rate of the batch."""
-        rests = np.float32(1 - beta1), np.float32(1 - beta2)
+        rests = [np.float32(1 - beta) for beta in betas]
         self._update("adam", (p, g, m, v), lr, *rests, np.float32(eps), np.float32(decay))
 
     def momentum(

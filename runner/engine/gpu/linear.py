@@ -30,18 +30,18 @@ def bias_relu(z: Array, b: Array) -> None:
 def bias_relu_dropout(z: Array, b: Array, draw: Draw, batches: Batches) -> None:
     """`bias_relu` with dropout; step or epoch, and row, are those of the batches."""
     sizes = np.int32(len(z)), np.int32(len(b))
-    rule = np.uint32(draw.threshold), np.float32(1.0 - draw.ratio)
+    rule = np.uint32(draw.threshold), np.float32(draw.kept)
     words = [np.uint32(word) for word in (draw.layer, draw.purpose, *draw.key)]
     position = batches.state, np.int32(batches.is_training)
     grid = blocks(z.size // 4 + 2)
     launch("bias_relu_dropout", grid, z, b, *sizes, *rule, *words, *position)
 
 
-def relu_gradients(gy: Array, y: Array, ratio: float | None, gb: Array) -> Array:
-    """The gradient of z from that of y = relu(z + b), with dropout of this ratio; fills gb."""
+def relu_gradients(gy: Array, y: Array, draw: Draw | None, gb: Array) -> Array:
+    """The gradient of z from that of y = relu(z + b), and dropout with a draw; fills gb."""
     import cupy
 
-    gz, kept = cupy.empty_like(y), _kept(ratio)
+    gz, kept = cupy.empty_like(y), _kept(draw)
     sizes = np.int32(len(y)), np.int32(len(gb))
     launch("relu_gradients", (-(-len(gb) // 32),), gy, y, kept, *sizes, gz, gb)
     return gz
@@ -83,7 +83,7 @@ def narrow_gradients(
 
 
 def narrow_and_relu_gradients(
-    x: Array, W: Array, ratio: float | None, gy: Array, gW: Array, gb: Array, gb_before: Array
+    x: Array, W: Array, draw: Draw | None, gy: Array, gW: Array, gb: Array, gb_before: Array
 ) -> tuple[Array, Array]:
     """`narrow_gradients`, and `relu_gradients` of the layer before, whose output is x.
 
@@ -92,15 +92,15 @@ def narrow_and_relu_gradients(
     import cupy
 
     gx, gz = cupy.empty_like(x), cupy.empty_like(x)
-    inputs = x, W, gy, _kept(ratio), *_sizes(x, W)
+    inputs = x, W, gy, _kept(draw), *_sizes(x, W)
     grid = (-(-len(W) // 32) + 1,)
     launch("narrow_linear_relu_gradients", grid, *inputs, gW, gb, gx, gz, gb_before)
     return gx, gz
 
 
-def _kept(ratio: float | None) -> np.float32:
-    """The share of units that dropout keeps; all of them without dropout (None)."""
-    return np.float32(1.0 - (ratio or 0.0))
+def _kept(draw: Draw | None) -> np.float32:
+    """The share of units that are kept: all of them without dropout."""
+    return np.float32(draw.kept if draw else 1.0)
 
 
 def _sizes(x: Array, W: Array) -> tuple[np.int32, ...]:
