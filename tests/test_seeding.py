@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random123 import PHILOX
 
 from runner.seeding import (
     TEST_MASKED,
@@ -27,20 +28,7 @@ def words(counter, key):
     return [int(x[0]) for x in philox((quads, *counter[1:]), key)]
 
 
-# kat_vectors of Random123 1.14, the lines "philox4x32 10".
-@pytest.mark.parametrize(
-    "counter, key, expected",
-    [
-        ([0] * 4, (0, 0), "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-        ([0xFFFFFFFF] * 4, (0xFFFFFFFF, 0xFFFFFFFF), "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-        (
-            [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344],
-            (0xA4093822, 0x299F31D0),
-            "d16cfe09 94fdcceb 5001e420 24126ea1",
-        ),
-    ],
-    ids=["zeros", "ones", "pi"],
-)
+@pytest.mark.parametrize("counter, key, expected", PHILOX, ids=["zeros", "ones", "pi"])
 def test_philox_gives_the_known_answers_of_random123(counter, key, expected):
     assert " ".join(f"{w:08x}" for w in words(counter, key)) == expected
 

@@ -3,10 +3,9 @@
 import json
 import shutil
 import subprocess
-import sys
 
 import pytest
-from commands import environment, lines
+from commands import in_copy, lines
 from places import REPO
 
 from runner.state.root import Root
@@ -38,20 +37,11 @@ def git(folder, *words):
     subprocess.run(["git", "-C", folder, *who, *words], check=True, capture_output=True)
 
 
-def typed(folder, *words, module="runner", code=0):
-    line = [sys.executable, "-m", module, *words]
+def typed(folder, *words, module="runner"):
+    line = ["-m", module, *words]
     if module != "runner.work.worker":
         line += [f"runner.root={folder}/out"] if module == "runner" else ["--root", f"{folder}/out"]
-    ended = subprocess.run(
-        line,
-        cwd=folder,
-        env=environment(PYTHONPATH=str(folder)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert ended.returncode == code, f"{ended.stdout}\n{ended.stderr}"
-    return ended.stdout
+    return in_copy(folder, *line).out
 
 
 def edit(folder, file, old, new):

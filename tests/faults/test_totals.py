@@ -17,6 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from journaling import append
 
 from runner import app, sweep
 from runner.data.catalogue import CATALOGUE
@@ -25,7 +26,6 @@ from runner.plan import grid
 from runner.plan import plan as plans
 from runner.prepare import Prepared
 from runner.record import METRICS
-from runner.state.journal import JournalWriter
 from runner.state.journals import Journals
 from runner.state.records import End, Epoch, Setup, Start
 from runner.state.root import Root
@@ -85,13 +85,14 @@ class Client:
 
 def journal(run, root, launch, end):
     """What a worker would have written."""
-    writer = JournalWriter(root.run(run.run_key).journal)
     data = {"name": run.data_name, "sha256": run.data_sha256}
-    writer.write(Start(run.run_key, run.cell_key, run.knobs, {}, data, "cpu", 1, launch))
-    writer.write(Setup())
-    writer.write(Epoch(1, dict.fromkeys(METRICS, 0.5)))
-    writer.write(End(end, None if end == "done" else f"made up: {end}"))
-    writer.close()
+    append(
+        root.run(run.run_key).journal,
+        Start(run.run_key, run.cell_key, run.knobs, {}, data, "cpu", 1, launch),
+        Setup(),
+        Epoch(1, dict.fromkeys(METRICS, 0.5)),
+        End(end, None if end == "done" else f"made up: {end}"),
+    )
 
 
 def swept(cells, ends, refused, interrupted):

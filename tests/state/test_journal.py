@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from journaling import append
 
 from runner.errors import StateError
 from runner.state import records
@@ -35,13 +36,6 @@ def written(journal):
         journal, start(), Setup(n_parameters=3), *(Epoch(n, {"test/loss": 1 / n}) for n in (1, 2))
     )
     return journal
-
-
-def append(journal, *records):
-    writer = JournalWriter(journal)
-    for record in records:
-        writer.write(record)
-    writer.close()
 
 
 def test_no_journal_is_a_run_that_has_not_started(journal):

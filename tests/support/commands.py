@@ -76,6 +76,20 @@ def make_store(folder):
     subprocess.run(line, check=True, env=environment(), stderr=subprocess.DEVNULL, timeout=90)
 
 
+def in_copy(folder, *words, code=0):
+    """A command of Python, typed in a copy of the checkout, and what it printed."""
+    ended = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(folder)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == code, f"{words}\n{ended.stdout}\n{ended.stderr}"
+    return SimpleNamespace(out=ended.stdout, err=ended.stderr)
+
+
 def run(root, *words, code=0, **options):
     return end(start(root, *words, **options), code)
 

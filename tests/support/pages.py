@@ -2,11 +2,8 @@
 
 import re
 import shutil
-import subprocess
-import sys
-from types import SimpleNamespace
 
-from commands import environment
+from commands import in_copy
 from places import REPO
 
 #: `path`: and the block that belongs into that file, or a block of commands.
@@ -35,16 +32,7 @@ def typed(folder, *words, code=0):
     """A command in the copy; what it does to the root stays there."""
     assert words[0] == "python"
     root = ["runner.root=out"] if words[1:3] == ("-m", "runner") else []
-    ended = subprocess.run(
-        [sys.executable, *words[1:], *root],
-        cwd=folder,
-        env=environment(PYTHONPATH=str(folder)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert ended.returncode == code, f"{words}\n{ended.stdout}\n{ended.stderr}"
-    return SimpleNamespace(out=ended.stdout, err=ended.stderr)
+    return in_copy(folder, *words[1:], *root, code=code)
 
 
 def _write(path, block):

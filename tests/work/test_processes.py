@@ -8,8 +8,8 @@ import time
 
 import pytest
 from commands import until
+from journaling import append
 
-from runner.state.journal import JournalWriter
 from runner.state.journals import Journals
 from runner.state.records import End, Start
 from runner.state.root import Root
@@ -34,21 +34,13 @@ def worker(root):
     def start(key):
         process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         started.append(process)
-        record(root, key, Start(key, "", {}, {}, {}, "cpu", process.pid, LAUNCH))
+        append(root.run(key).journal, Start(key, "", {}, {}, {}, "cpu", process.pid, LAUNCH))
         return process
 
     yield start
     for process in started:
         process.kill()
         process.wait()
-
-
-def record(root, key, *records):
-    root.run(key).path.mkdir(parents=True, exist_ok=True)
-    writer = JournalWriter(root.run(key).journal)
-    for entry in records:
-        writer.write(entry)
-    writer.close()
 
 
 @pytest.fixture
@@ -95,7 +87,7 @@ def test_a_run_that_goes_on_past_its_limit_and_the_grace_has_its_process_killed(
 def test_a_run_that_has_ended_has_no_limit_any_more(root, worker, watch, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_S", 0.2)
     process = worker(KEYS[0])
-    record(root, KEYS[0], End("done"))
+    append(root.run(KEYS[0]).journal, End("done"))
     watching = watch(**{KEYS[0]: 0.1})
     time.sleep(1.0)
     assert watching.timed_out == set() and process.poll() is None
@@ -105,7 +97,7 @@ def test_a_process_of_somebody_elses_is_never_killed(root, watch, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_S", 0.0)
     # The number in a journal may be another machine's: here it is that of a process that is no
     # descendant.
-    record(root, KEYS[0], Start(KEYS[0], "", {}, {}, {}, "cpu", os.getppid(), LAUNCH))
+    append(root.run(KEYS[0]).journal, Start(KEYS[0], "", {}, {}, {}, "cpu", os.getppid(), LAUNCH))
     watching = watch(**{KEYS[0]: 0.1})
     time.sleep(0.8)
     assert watching.timed_out == set()
