@@ -51,7 +51,7 @@ def test_the_tree_as_it_is_keeps_every_contract(tree):
 
 @needs_import_linter
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "expected"),
     [
         ("runner/display/summary.py", "import mlflow", "runner.display.summary -> mlflow"),
         ("runner/plan/identity.py", "import cupy", "runner.plan.identity -> cupy"),
@@ -72,10 +72,10 @@ def test_the_tree_as_it_is_keeps_every_contract(tree):
     ],
     ids=lambda value: value.replace("/", "."),
 )
-def test_an_import_in_a_wrong_room_or_a_file_in_no_row_fails(file, text, told, tree):
+def test_an_import_in_a_wrong_room_or_a_file_in_no_row_fails(file, text, expected, tree):
     plant(tree / file, text)
     ended = lint(tree)
-    assert ended.returncode != 0 and told in ended.stdout, ended.stdout
+    assert ended.returncode != 0 and expected in ended.stdout, ended.stdout
 
 
 @needs_import_linter

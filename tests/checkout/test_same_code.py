@@ -55,8 +55,8 @@ def test_an_empty_commit_changes_nothing_and_every_claim_is_still_decided(checko
     git(checkout, "commit", "-q", "--allow-empty", "-m", "second")
     assert "4 of 4 already trained" in typed(checkout, *SWEEP)
     typed(checkout, *SWEEP[:-3], "seed=2", *SWEEP[-2:])
-    told = typed(checkout, *SWEEP[:-3], "seed=0,1,2", *SWEEP[-2:])
-    assert "6 of 6 already trained" in told
+    printed = typed(checkout, *SWEEP[:-3], "seed=0,1,2", *SWEEP[-2:])
+    assert "6 of 6 already trained" in printed
     commits = {start[-1]["git"]["commit"] for start in lines(checkout / "out", "start").values()}
     assert len(commits) == 2
     report = typed(checkout, module="analysis")

@@ -47,7 +47,7 @@ def test_a_good_claim_passes(changes, plain):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"levels": None}, "exactly one of levels, winner and slope"),
         ({"winner": 30}, "exactly one of levels, winner and slope"),
@@ -83,8 +83,8 @@ def test_a_good_claim_passes(changes, plain):
     ],
     ids=lambda value: repr(value)[:50],
 )
-def test_a_bad_claim_is_refused_on_is_one_line(changes, told, plain):
-    with pytest.raises(ConfigError, match=told) as error:
+def test_a_bad_claim_is_refused_on_is_one_line(changes, expected, plain):
+    with pytest.raises(ConfigError, match=expected) as error:
         checked(with_claim(plain, **changes))
     assert (
         str(error.value).startswith("claims.")

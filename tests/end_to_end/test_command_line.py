@@ -25,7 +25,7 @@ from runner.plan import grid
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["model.chanels=3"], ["did you mean model.channels?"]),
         (["-m", "model.channels=1,0"], ["model.channels=0", "from 1 to 4096"]),
@@ -39,10 +39,10 @@ from runner.plan import grid
     ],
     ids=str,
 )
-def test_a_refusal_by_the_real_command(arguments, told, tmp_path):
+def test_a_refusal_by_the_real_command(arguments, expected, tmp_path):
     code, out, err = run_in(tmp_path, *options(tmp_path / "out", arguments))
     assert (code, out, list(tmp_path.iterdir())) == (2, "", [])
-    assert_one_line(err, *told)
+    assert_one_line(err, *expected)
 
 
 @pytest.mark.parametrize("arguments", [["seed=-1"], ["-m", "seed=-1"]], ids=str)
@@ -169,7 +169,7 @@ def test_a_locale_that_knows_no_umlauts_gives_the_same_key_or_a_refusal(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (
             ["-m", "sweeps=smoke"],
@@ -183,11 +183,11 @@ def test_a_locale_that_knows_no_umlauts_gives_the_same_key_or_a_refusal(tmp_path
     ],
     ids=str,
 )
-def test_plan_tells_runs_time_and_place_and_writes_nothing(arguments, told, tmp_path):
+def test_plan_tells_runs_time_and_place_and_writes_nothing(arguments, expected, tmp_path):
     code, out, err = run_in(tmp_path, *options(tmp_path / "out", arguments), "plan=true")
     assert (code, err, list(tmp_path.iterdir())) == (0, "", [])
     for text in (
-        *told,
+        *expected,
         "about ",
         f"root {tmp_path / 'out'}".replace("root ", ""),
         "digits",

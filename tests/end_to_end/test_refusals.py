@@ -26,7 +26,7 @@ def refused(tmp_path, monkeypatch, capfd):
     """Call with arguments and texts that the one line must hold; nothing may be written."""
     monkeypatch.chdir(tmp_path)
 
-    def refuse(arguments, *told, code=2):
+    def refuse(arguments, *expected, code=2):
         before = everything_in(tmp_path)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
         monkeypatch.setattr(sys, "argv", ["runner", *options(tmp_path / "out", arguments)])
@@ -34,7 +34,7 @@ def refused(tmp_path, monkeypatch, capfd):
             command.main()
         out, err = capfd.readouterr()
         assert (left.value.code, everything_in(tmp_path)) == (code, before)
-        assert_one_line(err, *told)
+        assert_one_line(err, *expected)
         return out, err
 
     handler = signal.getsignal(signal.SIGTERM)
@@ -137,22 +137,22 @@ BAD_KEYS = [
 
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["one run", "-m"])
 @pytest.mark.parametrize(
-    ("typed", "told"), [(b[0], b[1:]) for b in BAD_VALUES], ids=lambda v: str(v)[:40]
+    ("typed", "expected"), [(b[0], b[1:]) for b in BAD_VALUES], ids=lambda v: str(v)[:40]
 )
-def test_a_bad_value_is_refused_with_what_came_and_what_is_allowed(mode, typed, told, refused):
-    refused([*mode, typed], *told)
+def test_a_bad_value_is_refused_with_what_came_and_what_is_allowed(mode, typed, expected, refused):
+    refused([*mode, typed], *expected)
 
 
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["one run", "-m"])
 @pytest.mark.parametrize(
-    ("typed", "told"), [(b[0], b[1:]) for b in BAD_KEYS], ids=lambda v: str(v)[:40]
+    ("typed", "expected"), [(b[0], b[1:]) for b in BAD_KEYS], ids=lambda v: str(v)[:40]
 )
-def test_a_bad_key_is_refused_with_what_to_type(mode, typed, told, refused):
-    refused([*mode, typed], *told)
+def test_a_bad_key_is_refused_with_what_to_type(mode, typed, expected, refused):
+    refused([*mode, typed], *expected)
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "expected"),
     [
         (["optimizer.lr=0.1,nan"], "optimizer.lr=nan"),
         (["model.channels=1,30,0"], "model.channels=0"),
@@ -164,8 +164,8 @@ def test_a_bad_key_is_refused_with_what_to_type(mode, typed, told, refused):
     ],
     ids=str,
 )
-def test_one_bad_cell_refuses_the_sweep_before_any_cell_is_trained(typed, told, refused):
-    refused(["-m", *typed], told)
+def test_one_bad_cell_refuses_the_sweep_before_any_cell_is_trained(typed, expected, refused):
+    refused(["-m", *typed], expected)
 
 
 @pytest.mark.parametrize(
@@ -181,16 +181,16 @@ def test_one_bad_cell_refuses_the_sweep_before_any_cell_is_trained(typed, told, 
     ids=str,
 )
 def test_a_sweep_without_m_is_answered_with_the_exact_command(typed, refused, tmp_path):
-    _, told = refused(
+    _, printed = refused(
         typed,
         "needs -m",
         f"type: python -m runner -m {shlex.join(options(tmp_path / 'out', typed))}\n",
     )
-    assert shlex.split(told.partition("type: ")[2])[:4] == ["python", "-m", "runner", "-m"]
+    assert shlex.split(printed.partition("type: ")[2])[:4] == ["python", "-m", "runner", "-m"]
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "expected"),
     [
         (["sweeps=smoke,published"], ["sweeps=smoke,published", "one sweep at a time"]),
         (["sweeps=nope"], ["sweeps/nope", "default dropout_x_channels"]),
@@ -204,8 +204,8 @@ def test_a_sweep_without_m_is_answered_with_the_exact_command(typed, refused, tm
     ],
     ids=str,
 )
-def test_a_sweep_that_cannot_be_meant_is_refused(typed, told, refused):
-    refused(["-m", *typed], *told)
+def test_a_sweep_that_cannot_be_meant_is_refused(typed, expected, refused):
+    refused(["-m", *typed], *expected)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def bomb():
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("x: !!python/object/apply:pathlib.Path.touch [evil]", "tags are not allowed"),
         ("x: !!python/name:os.system", "tags are not allowed"),
@@ -285,7 +285,7 @@ def bomb():
     ids=["tag that runs", "tag", "bomb", "anchor", "100 MB", "broken"],
 )
 def test_a_sweep_file_that_does_more_than_give_values_is_refused_at_once(
-    content, told, refused, tmp_path
+    content, expected, refused, tmp_path
 ):
     file = tmp_path / "mine" / "sweeps" / "evil.yaml"
     file.parent.mkdir(parents=True)
@@ -293,5 +293,5 @@ def test_a_sweep_file_that_does_more_than_give_values_is_refused_at_once(
     if content is None:
         os.truncate(file, 100_000_000)
     started = time.process_time()
-    refused(["-m", "--config-dir", str(tmp_path / "mine"), "sweeps=evil"], "evil.yaml", told)
+    refused(["-m", "--config-dir", str(tmp_path / "mine"), "sweeps=evil"], "evil.yaml", expected)
     assert time.process_time() - started < 1

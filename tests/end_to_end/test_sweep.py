@@ -215,22 +215,22 @@ def test_the_table_shows_the_means_of_the_last_epoch(main_job):
 
 def test_what_is_printed_around_a_sweep_says_what_where_and_what_next(main_job):
     assert main_job.out.startswith("channels x dropout: 4 cells x 2 seeds = 8 runs\n")
-    for told in (
+    for text in (
         "0 of 8 already trained",
         "data digits (",
         "device cpu",
         "2 workers",
         str(main_job.root),
     ):
-        assert told in main_job.out
+        assert text in main_job.out
     assert "8 of 8 runs trained and stored" in main_job.out
     assert main_job.err == ""
 
 
 def test_each_finished_run_is_one_plain_line_where_there_is_no_terminal(main_job):
-    told = [line for line in main_job.out.splitlines() if line.startswith("[")]
-    assert [line.partition("/")[0] for line in told] == [f"[{n}" for n in range(1, 9)]
-    assert len({line.partition("]")[2].partition(":")[0] for line in told}) == 8
+    run_lines = [line for line in main_job.out.splitlines() if line.startswith("[")]
+    assert [line.partition("/")[0] for line in run_lines] == [f"[{n}" for n in range(1, 9)]
+    assert len({line.partition("]")[2].partition(":")[0] for line in run_lines}) == 8
     assert "\x1b" not in main_job.out
 
 

@@ -169,18 +169,19 @@ def test_the_report_has_the_frames_that_version_1_wrote(store, root, tmp_path):
     if store == "filled again":
         Root(root).database.unlink()
         sync(root)
-    now, told = analyse(root, "channels x dropout", tmp_path / "report")
+    now, printed = analyse(root, "channels x dropout", tmp_path / "report")
     assert_frames_equal(now, frames(root / "frames"))
-    assert "12 of 12 runs done" in told
+    assert "12 of 12 runs done" in printed
     assert (
-        told.count("SUPPORTED: ") == 2 and "NOT TESTABLE: Dropout delays 97 % test accuracy" in told
+        printed.count("SUPPORTED: ") == 2
+        and "NOT TESTABLE: Dropout delays 97 % test accuracy" in printed
     )
 
 
 def test_diverged_runs_of_version_1_are_counted(root, tmp_path):
-    now, told = analyse(root, "lr", tmp_path / "report")
+    now, printed = analyse(root, "lr", tmp_path / "report")
     assert list(now["runs"]["state"]) == ["done", "diverged", "done", "diverged"]
-    assert "2 diverged" in told
+    assert "2 diverged" in printed
 
 
 @pytest.mark.parametrize(

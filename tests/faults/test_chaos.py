@@ -60,7 +60,7 @@ def test_an_undisturbed_sweep_has_nothing_wrong(root):
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         (
             "insert into metrics select key, value, timestamp + 1, run_uuid, step, is_nan from"
@@ -88,11 +88,11 @@ def test_an_undisturbed_sweep_has_nothing_wrong(root):
         ),
     ],
 )
-def test_what_must_never_be_in_a_store_is_seen(statement, told, root):
+def test_what_must_never_be_in_a_store_is_seen(statement, expected, root):
     undisturbed = results_of(root)
     change(root, statement)
     _, violations = judged(root, undisturbed)
-    assert [violation for violation in violations if told in violation]
+    assert [violation for violation in violations if expected in violation]
 
 
 def test_a_changed_weight_two_writers_and_files_left_are_seen(root):
@@ -181,7 +181,7 @@ def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("invariant", "seen", "told"),
+    ("invariant", "seen", "expected"),
     [
         (checker.exit_code_says_how_it_ended, {"exit_code": 3}, ["exit code 3"]),
         (checker.exit_code_says_how_it_ended, {"exit_code": 1}, []),
@@ -205,14 +205,14 @@ def test_a_violation_ends_the_harness_and_is_counted(tmp_path):
         ),
     ],
 )
-def test_what_must_never_happen_is_seen(invariant, seen, told, tmp_path):
+def test_what_must_never_happen_is_seen(invariant, seen, expected, tmp_path):
     runner = Runner(None, n_epochs=1)
     runner.report = lambda root: {"claims.csv": b"other"}
     (tmp_path / "root.epochs").write_bytes(b"+ run 1\n! run\n" + b"0 1\n" * 9)
     evidence = Evidence(
         runner, tmp_path / "root", Figures("", 0), Undisturbed({}, {"claims.csv": b""}), **seen
     )
-    assert [*invariant(evidence)] == told
+    assert [*invariant(evidence)] == expected
 
 
 def test_a_point_kills_on_the_visit_that_was_asked_for_and_only_once(tmp_path):

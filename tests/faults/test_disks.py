@@ -49,7 +49,7 @@ def small_disk(tmp_path):
         )
         assert "Traceback" not in ended.stderr, ended.stderr
         codes = [int(code) for code in re.findall("^code (.*)$", ended.stdout, re.MULTILINE)]
-        return SimpleNamespace(out=ended.stdout, told=ended.stderr.splitlines(), codes=codes)
+        return SimpleNamespace(out=ended.stdout, err_lines=ended.stderr.splitlines(), codes=codes)
 
     return SimpleNamespace(path=disk, kept=tmp_path / "kept", run=run)
 
@@ -85,11 +85,11 @@ def test_a_full_disk_costs_the_run_and_says_where_and_the_next_start_goes_on(
         f"runner.root={small_disk.path}",
     )
     ended = small_disk.run(TRAIN, *words, STORE=empty_store)
-    (told,) = [line for line in ended.told if "failed: hidden_size=8192" in line]
+    (line_of_run,) = [line for line in ended.err_lines if "failed: hidden_size=8192" in line]
     assert (
-        "No space left on device" in told
-        and "bytes free" in told
-        and str(small_disk.path / "state") in told
+        "No space left on device" in line_of_run
+        and "bytes free" in line_of_run
+        and str(small_disk.path / "state") in line_of_run
     )
     assert "2 of 2 runs trained and stored" in ended.out and ended.codes == [1, 0]
     assert ".tmp" not in ended.out, "half-written files are removed at once"
@@ -123,10 +123,10 @@ def test_a_full_disk_leaves_the_report_before_and_the_same_command_writes_the_ne
     assert ended.codes == [0, 1, 1, 0, 0, 1]
     where = re.escape(str(small_disk.path / "report"))
     full = r"analysis: \[Errno 28\] No space left on device"
-    assert len(ended.told) == 3
-    for line in ended.told[:2]:
+    assert len(ended.err_lines) == 3
+    for line in ended.err_lines[:2]:
         assert re.fullmatch(rf"{full}, [\d,]+ bytes free: '{where}'", line)
-    assert re.fullmatch(full, ended.told[2]), "what is printed does not fit"
+    assert re.fullmatch(full, ended.err_lines[2]), "what is printed does not fit"
     kept = {path.name: contents(path) for path in small_disk.kept.iterdir()}
     assert kept["20"] == kept["600"] == kept["old"]
     assert kept["new"] == kept["undisturbed"] != kept["old"]
@@ -161,14 +161,14 @@ def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_st
     ended = small_disk.run(STORE_ALONE, *words, STORE=Root(root).database, ROOT=root)
     assert ended.codes == [4, 4, 0]
     full = r"\(sqlite3.OperationalError\) database or disk is full"
-    assert len(ended.told) == 2
+    assert len(ended.err_lines) == 2
     assert re.match(
         rf"runner: 4 runs are kept in {root}/state and not in MLflow yet \({full}\); when",
-        ended.told[0],
+        ended.err_lines[0],
     )
     assert re.fullmatch(
         rf"runner.sync: the store went away \({full}\); nothing is lost, run it again",
-        ended.told[1],
+        ended.err_lines[1],
     )
     assert "4 runs looked at; the store is in step" in ended.out
     assert all(journal[-1]["status"] == "done" for journal in journals(root).values())
@@ -282,7 +282,13 @@ def test_a_disk_that_fills_up_until_not_even_that_can_be_written_down_is_told_in
     words = (*how, *TINY, "train.epochs=20", f"runner.root={small_disk.path}")
     slow = {"PYTHONPATH": FAULTY, "EPOCH_SLEEP": "0.2"}
     ended = small_disk.run(FILLED, *words, STORE=empty_store, **slow)
-    assert ended.codes == [1, 0], ended.told
-    told = [line for line in ended.told if "No space left on device, 0 bytes free: " in line]
-    assert told and all(line.startswith("runner: ") for line in ended.told), ended.told
-    assert re.search("the same command goes on|try again with: python -m runner", ended.told[-1])
+    assert ended.codes == [1, 0], ended.err_lines
+    full_disk = [
+        line for line in ended.err_lines if "No space left on device, 0 bytes free: " in line
+    ]
+    assert full_disk and all(line.startswith("runner: ") for line in ended.err_lines), (
+        ended.err_lines
+    )
+    assert re.search(
+        "the same command goes on|try again with: python -m runner", ended.err_lines[-1]
+    )

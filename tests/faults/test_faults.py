@@ -73,11 +73,11 @@ def test_every_way_for_a_run_to_go_wrong_costs_that_run_alone_and_is_told_by_its
     assert {seed: status for seed, (status, _) in ended_by_seed.items()} == {
         seed: "done" if seed in (0, 7) else "failed" for seed in range(9)
     }
-    told = {seed: cause for seed, (_, cause) in ended_by_seed.items()}
-    assert told[1] == told[8] == LATE
-    assert (told[2], told[3]) == ("SystemExit: 0", "SystemExit: 3")
-    assert told[4].startswith("its worker died (process ")
-    assert (told[5], told[6]) == (
+    cause_of = {seed: cause for seed, (_, cause) in ended_by_seed.items()}
+    assert cause_of[1] == cause_of[8] == LATE
+    assert (cause_of[2], cause_of[3]) == ("SystemExit: 0", "SystemExit: 3")
+    assert cause_of[4].startswith("its worker died (process ")
+    assert (cause_of[5], cause_of[6]) == (
         "out of memory (asked for 5 TB)",
         "out of memory (asked for 80 GB of 78)",
     )
@@ -85,7 +85,7 @@ def test_every_way_for_a_run_to_go_wrong_costs_that_run_alone_and_is_told_by_its
         "7 of 9 runs failed, the others are stored; try again with: python -m runner -m"
         in ended.err
     )
-    for seed, cause in told.items():
+    for seed, cause in cause_of.items():
         assert cause is None or f"seed={seed}: {cause}" in ended.err
     by_seed = {stored_run.tags["seed"]: stored_run for stored_run in stored(Root(root).database)}
     assert {seed for seed, stored_run in by_seed.items() if stored_run.status == "FINISHED"} == {

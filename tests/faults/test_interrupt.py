@@ -180,8 +180,10 @@ def test_a_worker_that_is_still_starting_when_its_run_is_interrupted_says_nothin
     process = start(root, *SLOW, "seed=0")
     until(lambda: any("runner.work.worker" in words_of(pid) for pid in descendants(process.pid)))
     os.killpg(process.pid, signal.SIGINT)
-    told = end(process, 130, timeout=30).err
-    assert "interrupted after 0 whole epochs, nothing is lost" in told and told.count("\n") == 1
+    printed = end(process, 130, timeout=30).err
+    assert (
+        "interrupted after 0 whole epochs, nothing is lost" in printed and printed.count("\n") == 1
+    )
     assert not descendants(process.pid)
 
 
@@ -201,9 +203,9 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     checkpoint.write_bytes(content)
 
     ended = run(root, *SLOW, "seed=0")
-    told = "seed=0: checkpoint could not be used (damaged, or another run's);"
-    told += " it went on from epoch 1\n"
-    assert ended.err.endswith(told) and ended.err.count("\n") == 1
+    warning = "seed=0: checkpoint could not be used (damaged, or another run's);"
+    warning += " it went on from epoch 1\n"
+    assert ended.err.endswith(warning) and ended.err.count("\n") == 1
     shown = [line.partition(",")[0] for line in ended.out.splitlines() if line.startswith("epoch")]
     assert shown == [f"epoch: {n}" for n in range(1, N_EPOCHS + 1)]
     ((key, result),) = results(root).items()

@@ -186,10 +186,14 @@ def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(
         n["done"], n["failed"], n["diverged"]
     ]  # fmt: skip
     assert ended.err.count("runner: failed: ") == n["failed"]
-    told = f"{n_behind} runs are" if n_behind > 1 else "1 run is" if n_behind else "how it ended is"
+    which = (
+        f"{n_behind} runs are" if n_behind > 1 else "1 run is" if n_behind else "how it ended is"
+    )
     is_behind = any(ends[place] for place in refused)
     assert (
-        is_behind == (f"runner: {told} kept in " in ended.err) == ("not in MLflow yet" in ended.err)
+        is_behind
+        == (f"runner: {which} kept in " in ended.err)
+        == ("not in MLflow yet" in ended.err)
     )
     if interrupted:
         assert f"interrupted; {n_trained} of {N_RUNS} runs are trained" in ended.err

@@ -29,13 +29,13 @@ def run_in(folder, *arguments, **environment):
     )
 
 
-def assert_one_line(stderr, *told):
+def assert_one_line(stderr, *expected):
     assert stderr.startswith("runner: ") and stderr.count("\n") == 1 and stderr.endswith("\n"), (
         stderr
     )
     assert "Traceback" not in stderr
     assert len(stderr) < 600
-    for text in told:
+    for text in expected:
         assert text in stderr, f"{text!r} is not in {stderr!r}"
 
 

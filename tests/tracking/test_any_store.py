@@ -41,7 +41,7 @@ def made_up():
     return studies.MadeUpStore(rows, value, CLAIMS)
 
 
-def told(sweep):
+def contents(sweep):
     """Every text of the report but figures, what the terminal shows, and the exact frames."""
     results = study(sweep, lambda sweep: {})
     frames = tables.frames(results)
@@ -59,7 +59,7 @@ def decided(sweep):
 
 @functools.cache
 def undisturbed(of):
-    """What `told` or `decided` makes of the store as it is."""
+    """What `contents` or `decided` makes of the store as it is."""
     return of(made_up().read())
 
 
@@ -105,7 +105,7 @@ def test_neither_the_order_of_a_store_nor_foreign_runs_change_a_byte(order, othe
         run.tags.update(tags)
     random.shuffle(made.stored)
     random.shuffle(made.sent)
-    assert told(made.read()) == undisturbed(told)
+    assert contents(made.read()) == undisturbed(contents)
 
 
 def test_of_two_runs_that_are_there_by_mistake_the_same_one_counts_in_any_order():
@@ -113,9 +113,9 @@ def test_of_two_runs_that_are_there_by_mistake_the_same_one_counts_in_any_order(
     first = made.stored[1]
     first.tags.update(complete="0", cause="one")
     made.stored.append(replace(first, run_id="other", tags=first.tags | {"cause": "other"}))
-    there = told(made.read())
+    there = contents(made.read())
     made.stored.reverse()
-    assert told(made.read()) == there
+    assert contents(made.read()) == there
 
 
 @settings(max_examples=12, deadline=None)

@@ -152,9 +152,9 @@ def test_a_store_whose_writer_was_killed_in_the_middle_is_read_as_it_was_before(
     database = Root(root).database
     before = image(database)
     subprocess.run([sys.executable, "-c", HALF, database], env=environment(), check=False)
-    with pytest.raises(sqlite3.OperationalError) as told:
+    with pytest.raises(sqlite3.OperationalError) as error:
         sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True).execute("select * from metrics")
-    assert told.value.sqlite_errorname == "SQLITE_READONLY_ROLLBACK"
+    assert error.value.sqlite_errorname == "SQLITE_READONLY_ROLLBACK"
     if reader == "sync":
         in_process(root)
     else:
@@ -186,10 +186,10 @@ def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):
     content[len(content) // 2] ^= 1
     changed.write_bytes(content)
     missing.unlink()
-    told = sync(root, "--verify", code=1).stderr
+    printed = sync(root, "--verify", code=1).stderr
     assert (
-        f"not what the run wrote: {changed}, {missing}; move the run's folder away" in told
-        and told.count("\n") == 1
+        f"not what the run wrote: {changed}, {missing}; move the run's folder away" in printed
+        and printed.count("\n") == 1
     )
 
 

@@ -93,10 +93,10 @@ def test_train_metrics_are_the_running_mean_over_images_with_a_smaller_last_batc
 
 def test_a_step_is_told_its_number_over_all_epochs(new_run, data, monkeypatch):
     run = new_run()
-    told = []
-    monkeypatch.setattr(run.masks, "training", told.append)
+    steps = []
+    monkeypatch.setattr(run.masks, "training", steps.append)
     go_on(run, data, Position())
-    assert told == list(range(1, EPOCHS * N_STEPS + 1))
+    assert steps == list(range(1, EPOCHS * N_STEPS + 1))
 
 
 def softmax_loss(scores, labels):

@@ -104,7 +104,7 @@ def test_a_process_of_somebody_elses_is_never_killed(root, watch, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "ends, told",
+    "ends, expected",
     [
         ("pass", []),
         ("import sys; sys.exit(3)", ["EXIT(3)"]),
@@ -112,10 +112,10 @@ def test_a_process_of_somebody_elses_is_never_killed(root, watch, monkeypatch):
     ],
 )
 def test_how_a_worker_process_ended_is_told_in_the_words_of_joblib(
-    ends, told, tmp_path, monkeypatch
+    ends, expected, tmp_path, monkeypatch
 ):
     (tmp_path / "ends.py").write_text(ends)
     line = [sys.executable, str(tmp_path / "ends.py")]
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda words, **how: popen(line, **how))
-    assert start_process(tmp_path / "sweep.json", LAUNCH, 2) == told * 2
+    assert start_process(tmp_path / "sweep.json", LAUNCH, 2) == expected * 2

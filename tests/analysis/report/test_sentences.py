@@ -37,8 +37,8 @@ def test_a_level_off_the_straight_line_is_named_and_a_line_is_left_alone():
         said.startswith("The levels do not lie on a straight line in log2; off it: ")
         and "at hidden_size=200" in said
     )
-    told = details(straight, Multiverse({"as declared": straight.verdict}))
-    assert "No level is established to lie off the straight line in log2." in told
+    printed = details(straight, Multiverse({"as declared": straight.verdict}))
+    assert "No level is established to lie off the straight line in log2." in printed
 
 
 def under(**knobs):
