@@ -156,7 +156,7 @@ def test_the_loss_its_gradient_and_the_correct_rows_equal_the_cpus(n):
 @pytest.mark.parametrize("decay", [0.0, 1e-2])
 @pytest.mark.parametrize(
     "name, n_states, lr_to_eps",
-    [("adam", 2, (1e-2, 0.9, 0.999, 1e-8)), ("momentum", 1, (1e-2, 0.9)), ("sgd", 0, (1e-2,))],
+    [("adam", 2, (1e-2, (0.9, 0.999), 1e-8)), ("momentum", 1, (1e-2, 0.9)), ("sgd", 0, (1e-2,))],
 )
 def test_an_optimizer_has_the_bits_of_the_cpus_and_so_of_dezeros(name, n_states, lr_to_eps, decay):
     rng = np.random.default_rng(5)
