@@ -105,11 +105,12 @@ def of_a_worker(root: Path) -> dict[str, float]:
 
 def timed(root: Path, overrides: list[str]) -> tuple[float, list[list[dict[str, Any]]]]:
     """Wall-clock seconds of a sweep, from typing to prompt, and the journals of what it trained."""
-    before = set(root.glob("state/*/journal.jsonl"))
+    written = "state/*/attempts/*/journal.jsonl"
+    before = set(root.glob(written))
     started = time.perf_counter()
     sweep(root, overrides)
     wall_s = time.perf_counter() - started
-    new = set(root.glob("state/*/journal.jsonl")) - before
+    new = set(root.glob(written)) - before
     journals = [path.read_text("ascii").splitlines() for path in new]
     return wall_s, [[json.loads(line) for line in lines] for lines in journals]
 

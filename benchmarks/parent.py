@@ -35,18 +35,19 @@ SWEEP = ["-m", *RUN, f"optimizer.lr={RATES}", f"seed=range(0,{N_SEEDS})", "hydra
 def of_the_parent(root: Path) -> dict[str, float]:
     """The share of a core, and what it was measured on; `root` is an empty folder."""
     run(root, [*RUN, "optimizer.lr=0.001", "seed=0"])
-    (template,) = root.glob("state/*/journal.jsonl")
+    (template,) = root.glob("state/*/attempts/*/journal.jsonl")
     # Its workers find nothing to do: it writes the plan and opens the sweep in the store.
     run(root, [*SWEEP, "progress=false"])
     keys = planned_keys(root)
-    keys.remove(template.parent.name)
+    trained = template.relative_to(root / "state").parts[0]
+    keys.remove(trained)
     n_done = round(SHARE_DONE * N_CELLS * N_SEEDS)
     done, live = keys[: n_done - 1], keys[n_done - 1 : n_done - 1 + N_LIVE]
-    synthesise_store(root, template.parent.name, done)
+    synthesise_store(root, trained, done)
     work = root / "work.json"
     folders = {name: [str(root / "state" / key) for key in keys] for name, keys in
                (("done", done), ("live", live))}  # fmt: skip
-    work.write_text(json.dumps({"journal": str(template), **folders}))
+    work.write_text(json.dumps({"attempt": str(template.parent), **folders}))
     share = measured_share(root, live, work)
     n_runs = N_CELLS * N_SEEDS
     return {"n_runs": n_runs, "n_epochs": N_EPOCHS, "n_done": n_done, "share_of_a_core": share}

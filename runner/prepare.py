@@ -14,7 +14,6 @@ from runner.plan import grid as grids
 from runner.plan import memory
 from runner.plan import plan as plans
 from runner.plan.plan import Plan, PlannedRun
-from runner.state.checkpoint import Checkpoints
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.tracking import address
@@ -131,7 +130,7 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     shown, name = address.shown(uri, root), prepared.config.tracking.experiment
     experiment = store.insist(lambda: store.experiment_id(client, name, uri, root), shown)
     tracker = MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
-    _tidy(prepared)
+    tidy(prepared)
     plans.write(plan, root)
     if not plan.single:
         store.insist(lambda: tracker.open_sweep(plan), shown)
@@ -155,9 +154,9 @@ def _n_workers(config: Config, device: str) -> int:
     return max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
 
 
-def _tidy(prepared: Prepared) -> None:
-    """Remove checkpoints of trained runs, which a worker leaves that is killed at a run's end."""
-    to_train = {run.run_key for run in prepared.to_train}
+def tidy(prepared: Prepared) -> None:
+    """Remove what attempts left at runs that are trained by now: all but journals and results."""
     for run in prepared.plan.runs:
-        if run.run_key not in to_train:
-            Checkpoints(prepared.root.run(run.run_key).path, run.run_key).delete()
+        record, folder = prepared.journals[run.run_key], prepared.root.run(run.run_key)
+        for id in record.attempts if record.trained else ():
+            folder.attempt(id).tidy(keep_results=id == record.attempt)

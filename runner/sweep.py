@@ -4,7 +4,7 @@ from runner.display import summary
 from runner.display.progress import Progress
 from runner.display.summary import Outcome
 from runner.plan.grid import Grid
-from runner.prepare import Prepared, open_tracker, prepare
+from runner.prepare import Prepared, open_tracker, prepare, tidy
 from runner.tracking.writer import Writer, WriterThread
 from runner.work import estimate
 from runner.work.launch import Launch, StartWorkers, new_launch
@@ -58,7 +58,9 @@ def train(prepared: Prepared, start_workers: StartWorkers) -> Outcome:
                 progress.stop()
             stop_file.unlink(missing_ok=True)
         journals.look(max_age_s=0)
+        tidy(prepared)
         stopped = stop.signal is not None
         status = "KILLED" if stopped else "FAILED" if summary.failures(prepared) else "FINISHED"
         behind = writer.finish(status, interrupted=stopped)
-    return Outcome(name, stop.exit_code if stopped else None, behind, writer.trouble)
+    refused = list(writer.writer.refused.values())
+    return Outcome(name, stop.exit_code if stopped else None, behind, writer.trouble, refused)

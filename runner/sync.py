@@ -1,16 +1,15 @@
 """`python -m runner.sync`: bring MLflow in step with everything that is in state/."""
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Iterator
 
 from runner.errors import RunnerError, StateError, StoreBehindError, StoreError
 from runner.plan import plan as plans
 from runner.plan.plan import PlannedRun, config_from
-from runner.state.journal import read_journal
 from runner.state.journals import Journals
 from runner.state.root import Root
+from runner.state.run_record import changed_files, read_run
 from runner.tracking import address
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
@@ -67,16 +66,13 @@ def verify(root: Root) -> int:
     StateError
         Naming the files that are missing or not what the run wrote.
     """
-    n_runs, wrong = 0, []
+    n_runs, wrong = 0, list[str]()
     for folder in root.runs():
-        end = read_journal(folder.journal).end
-        if end is None or not end.sha256:
+        record = read_run(folder)
+        if record.end is None or record.attempt is None or not record.end.sha256:
             continue
         n_runs += 1
-        for name, sha256 in end.sha256.items():
-            file = folder.path / name
-            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
-                wrong.append(str(file))
+        wrong += map(str, changed_files(folder.attempt(record.attempt), record.end.sha256))
     if wrong:
         raise StateError(
             f"not what the run wrote: {', '.join(wrong)}; move the run's folder away and start"
@@ -89,7 +85,7 @@ def verify(root: Root) -> int:
 def _started(root: Root) -> Iterator[PlannedRun]:
     """Every run that was ever started, as its journal describes it."""
     for folder in root.runs():
-        start = read_journal(folder.journal).start
+        start = read_run(folder).start
         if start is not None:
             yield PlannedRun(
                 start.run_key,

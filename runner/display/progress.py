@@ -8,8 +8,8 @@ from typing import Any
 
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, seconds_spent
-from runner.state.journal import Journal
 from runner.state.journals import Journals
+from runner.state.run_record import RunRecord
 from runner.work.estimate import COMPILING
 
 _POLL_S = 0.5
@@ -32,19 +32,19 @@ class Tally:
         for run in self.plan.runs:
             self.cells.setdefault(run.cell_key, [0.0, 0, 0])[2] += run.config.train.epochs
 
-    def count(self, run: PlannedRun, journal: Journal) -> None:
+    def count(self, run: PlannedRun, record: RunRecord) -> None:
         """Take a run as it is now, in place of as it was."""
-        n_planned, n_epochs = run.config.train.epochs, len(journal.epochs)
+        n_planned, n_epochs = run.config.train.epochs, len(record.epochs)
         # A run that has ended has no epochs to come, however many it has.
-        to_come = 0 if journal.end else n_planned - n_epochs
+        to_come = 0 if record.end else n_planned - n_epochs
         before = self._counted.get(run.run_key, (None, 0, 0.0, n_planned))
-        self._counted[run.run_key] = journal.status, n_epochs, journal.seconds, to_come
-        for status, step in ((before[0], -1), (journal.status, 1)):
+        self._counted[run.run_key] = record.status, n_epochs, record.seconds, to_come
+        for status, step in ((before[0], -1), (record.status, 1)):
             if status is not None:
                 self.ended[status] = self.ended.get(status, 0) + step
         self.n_epochs += n_epochs - before[1]
         cell = self.cells[run.cell_key]
-        cell[0] += journal.seconds - before[2]
+        cell[0] += record.seconds - before[2]
         cell[1] += n_epochs - before[1]
         cell[2] += to_come - before[3]
 
@@ -118,34 +118,34 @@ class Progress(threading.Thread):
                 self.journals.look()
                 live.update(self._table())
 
-    def _changed(self) -> Iterator[tuple[PlannedRun, Journal]]:
+    def _changed(self) -> Iterator[tuple[PlannedRun, RunRecord]]:
         """The runs that have changed since the last call, each counted as it is given."""
         keys, self._position = self.journals.changed_since(self._position)
         for key in keys:
-            run, journal = self._runs[key], self.journals[key]
-            self.tally.count(run, journal)
-            yield run, journal
+            run, record = self._runs[key], self.journals[key]
+            self.tally.count(run, record)
+            yield run, record
 
     def _tell_epochs(self) -> None:
         self._tell_trouble()
-        for _, journal in self._changed():
-            if journal.compiling and not self._told_compiling:
+        for _, record in self._changed():
+            if record.compiling and not self._told_compiling:
                 self._told_compiling = True
                 print(COMPILING, flush=True)
-            for number in sorted(set(journal.epochs) - self._told_epochs):
+            for number in sorted(set(record.epochs) - self._told_epochs):
                 self._told_epochs.add(number)
-                print(epoch_line(number, journal.epochs[number].metrics), flush=True)
+                print(epoch_line(number, record.epochs[number].metrics), flush=True)
 
     def _tell_finished(self) -> None:
         self._tell_trouble()
-        for run, journal in self._changed():
+        for run, record in self._changed():
             # A run that failed in an earlier launch is not news.
-            of_this_launch = journal.start is not None and journal.start.launch == self.launch
+            of_this_launch = record.start is not None and record.start.launch == self.launch
             # A run that gave way on a full card ends a second time.
-            if journal.end and of_this_launch and (run.run_key, journal.status) not in self._told:
-                self._told.add((run.run_key, journal.status))
+            if record.end and of_this_launch and (run.run_key, record.status) not in self._told:
+                self._told.add((run.run_key, record.status))
                 print(
-                    f"[{self.tally.n_ended}/{len(self._runs)}] {run.name}: {ending(journal)}",
+                    f"[{self.tally.n_ended}/{len(self._runs)}] {run.name}: {ending(record)}",
                     flush=True,
                 )
 
@@ -165,7 +165,7 @@ class Progress(threading.Thread):
         running = [
             (self._runs[key], self.journals[key]) for key in self.journals.under_way(self.launch)
         ]
-        rate = sum(journal.last.get("throughput/images_per_s", 0.0) for _, journal in running)
+        rate = sum(record.last.get("throughput/images_per_s", 0.0) for _, record in running)
         left = tally.seconds_left(self.n_workers)
         diverged = ended.get(DIVERGED, 0)
         head = (
@@ -177,15 +177,15 @@ class Progress(threading.Thread):
         )
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_row(Text(head, style="bold"))
-        for run, journal in running:
-            last, of = journal.last, run.config.train.epochs
+        for run, record in running:
+            last, of = record.last, run.config.train.epochs
             accuracy = (
                 f"  test accuracy {last['test/accuracy']:.4f}" if "test/accuracy" in last else ""
             )
             doing = (
                 "compiling"
-                if journal.compiling
-                else f"epoch {min(len(journal.epochs) + 1, of)} of {of}"
+                if record.compiling
+                else f"epoch {min(len(record.epochs) + 1, of)} of {of}"
             )
             table.add_row(Text(f"  {run.name}  {doing}{accuracy}"))
         trouble = self.trouble()
@@ -208,15 +208,15 @@ def epoch_line(epoch: int, metrics: dict[str, float]) -> str:
     )
 
 
-def ending(journal: Journal) -> str:
+def ending(record: RunRecord) -> str:
     """How a run ended, in one line."""
-    assert journal.end is not None
-    if journal.status != DONE:
-        return f"{journal.status} ({journal.end.cause})"
-    last = journal.last
+    assert record.end is not None
+    if record.status != DONE:
+        return f"{record.status} ({record.end.cause})"
+    last = record.last
     return (
         f"test accuracy {last['test/accuracy']:.4f}, train loss {last['train/loss']:.4f},"
-        f" {count(len(journal.epochs), 'epoch')} in {duration(journal.seconds)}"
+        f" {count(len(record.epochs), 'epoch')} in {duration(record.seconds)}"
     )
 
 

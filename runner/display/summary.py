@@ -79,6 +79,7 @@ def announce(prepared: Prepared) -> None:
         trained = "; already trained" if n_trained else ""
         places = f"root {root}, MLflow {store}"
         print(f"{first.name}: data {data}, {device}, {engine}, {places}{trained}", flush=True)
+        _tell_damage(prepared)
         return
     n_cells, n_seeds = len(plan.cells), len(plan.seeds)
     shape = f"{count(n_cells, 'cell')} x {count(n_seeds, 'seed')}"
@@ -90,6 +91,15 @@ def announce(prepared: Prepared) -> None:
     print(f"  {n_trained} of {len(plan.runs)} already trained")
     print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")
     print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
+    _tell_damage(prepared)
+
+
+def _tell_damage(prepared: Prepared) -> None:
+    """Say which files do not prove themselves; the runs are trained from what does."""
+    sys.stdout.flush()
+    for run in prepared.to_train:
+        for damage in prepared.journals[run.run_key].damages:
+            _complain(f"{run.name}: {damage}")
 
 
 def announce_time(prepared: Prepared, seconds: float, n_unknown: int) -> None:
@@ -113,10 +123,11 @@ def failures(prepared: Prepared) -> list[str]:
     """One line for each run that failed: its name, its cause, where its traceback is."""
     lines = []
     for run in prepared.plan.runs:
-        end, error = prepared.journals[run.run_key].end, prepared.root.run(run.run_key).error
-        if end is not None and end.status == FAILED:
+        record = prepared.journals[run.run_key]
+        if record.end is not None and record.status == FAILED:
+            error = prepared.root.run(run.run_key).attempt(record.attempt or "").error
             trace = f" ({error})" if error.exists() else ""
-            lines.append(f"failed: {run.name}: {end.cause}{trace}")
+            lines.append(f"failed: {run.name}: {record.end.cause}{trace}")
     return lines
 
 
@@ -131,6 +142,8 @@ class Outcome:
     #: What the tracking store lacks, as in `2 runs are`, and why; None when it is in step.
     behind: str | None
     trouble: str | None
+    #: Runs whose files are not what they wrote, and which the store does not hold for that reason.
+    refused: list[str]
 
 
 def conclude(prepared: Prepared, outcome: Outcome) -> int:
@@ -141,7 +154,7 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
     if outcome.behind:
         _tell_behind(prepared, outcome)
     failed, again = failures(prepared), shlex.join(plan.command)
-    for line in failed:
+    for line in [*failed, *outcome.refused]:
         _complain(line)
     n_trained = sum(journals[run.run_key].trained for run in plan.runs)
     if outcome.interrupted is not None:
@@ -157,6 +170,8 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
             others = f"which stopped the sweep{why}; {n_trained} are trained; go on with"
         _complain(f"{len(failed)} of {len(plan.runs)} runs failed, {others}: {again}")
         return 1
+    if outcome.refused:
+        return 1
     if outcome.behind:
         return 4
     print(f"{n_trained} of {len(plan.runs)} runs trained and stored. Browse the curves: make ui")
@@ -165,9 +180,15 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
 
 
 def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
-    """Say which runs of a launch could not use their newest checkpoint."""
+    """Say which runs of a launch could not use their newest checkpoint, and which are mixed."""
     for run in plan.runs:
-        start, setup = journals[run.run_key].start, journals[run.run_key].setup
+        record = journals[run.run_key]
+        start, setup = record.start, record.setup
+        if start and record.is_mixed and start.launch == launch:
+            _complain(
+                f"{run.name}: attempts on processors of two families gave other last bits; the run"
+                " is marked as mixed"
+            )
         if start and setup and setup.refused_checkpoints and start.launch == launch:
             _complain(
                 f"{run.name}: {' and '.join(setup.refused_checkpoints)} could not be used"

@@ -21,11 +21,11 @@ from runner.record import CODE_OF_VERSION_1
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "ea52b5deb2860c428191a3515246a7a5dec6831b6327fbc9c14dd3e793f70594": (
+    "e984961ddf8fe5473e013b0133eda4a5c6534c884689210b7fdfcdd3f8856896": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b599a43a33143661ebe7945f691729f3526a156d1251908f99f8c01e42670aae": (
+    "bdac515f51f51b592897bbc2aebd6773ae531c58397e8103506fd0ee6c94f486": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

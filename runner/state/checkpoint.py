@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,36 @@ _MAGIC = b"ablation-checkpoint-1\n"
 _N_HASH = hashlib.sha256().digest_size
 
 
+def newest(
+    folders: Iterable[Path], run_key: str
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The whole checkpoint of a run that got furthest, of those in the folders of its attempts.
+
+    Returns
+    -------
+    arrays, position
+        Both empty where there is none.
+    refused
+        The names of the files that could not be used.
+    """
+    arrays: dict[str, Any] = {}
+    position: dict[str, Any] = {}
+    refused = []
+    for folder in folders:
+        checkpoints = Checkpoints(folder, run_key)
+        found = checkpoints.load()
+        refused += [f"{folder.name}/{name}" for name in checkpoints.refused]
+        if found and _reached(found[1]) > _reached(position):
+            arrays, position = found
+    return arrays, position, refused
+
+
+def _reached(position: dict[str, Any]) -> tuple[int, int]:
+    return position.get("epoch", 0), position.get("step", 0)
+
+
 class Checkpoints:
-    """`checkpoint` and `checkpoint.previous` in a run's folder; the newest whole one is used."""
+    """`checkpoint` and `checkpoint.previous` of an attempt; the newest whole one is used."""
 
     def __init__(self, folder: Path, run_key: str) -> None:
         self.run_key = run_key
@@ -51,7 +80,7 @@ class Checkpoints:
     def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
         try:
             content = path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return None
         start = len(_MAGIC) + _N_HASH
         payload = content[start:]

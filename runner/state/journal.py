@@ -1,4 +1,4 @@
-"""A run's journal: what its records say together, and how they get to disk."""
+"""An attempt's journal: what its records say together, and how they get to disk."""
 
 import contextlib
 import dataclasses
@@ -8,16 +8,29 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.errors import StateError
-from runner.files import no_room, write_all
-from runner.record import FAILED, TRAINED, seconds_spent
-from runner.state.records import Compiling, End, Epoch, Record, Setup, Start, parse
+from runner.files import no_room, write_all, write_whole
+from runner.state.records import (
+    Compiling,
+    End,
+    Epoch,
+    LaterVersion,
+    Record,
+    Setup,
+    Start,
+    decode,
+    encode,
+    parse,
+)
+from runner.state.root import AttemptFolder
 
 
 @dataclass
-class Journal:
-    """What a run's records say together."""
+class Attempt:
+    """What one process wrote of a run; of versions 1 and 2, what all of them wrote."""
 
+    id: str
+    #: The path of its journal, for messages.
+    file: str = ""
     #: The last one: configuration, versions, device, process.
     start: Start | None = None
     #: The last one.
@@ -28,55 +41,26 @@ class Journal:
     epochs: dict[int, Epoch] = field(default_factory=dict)
     #: None, too, when the run was started again after it.
     end: End | None = None
-    #: What is wrong with the file, when a whole line of it cannot be read. Such a run counts as
-    #: failed, is not trained, and its file is left as it is.
+    #: What is wrong with the file, when a line of it does not prove itself. Nothing from that line
+    #: on is used.
     damage: str | None = None
-    #: Of training and evaluation, over all epochs.
-    seconds: float = 0.0
+    #: Set when a later version of this program wrote the file.
+    of_later_version: str | None = None
 
     @property
-    def status(self) -> str | None:
-        """done, diverged, failed or killed; None while it has not ended."""
-        return self.end.status if self.end else None
-
-    @property
-    def trained(self) -> bool:
-        """Whether the run is a result and will never be trained again."""
-        return self.status in TRAINED
-
-    @property
-    def last(self) -> dict[str, float]:
-        """The metrics of the last epoch; empty before the first."""
-        return self.epochs[max(self.epochs)].metrics if self.epochs else {}
-
-    def settled(self, launch: str) -> bool:
-        """Whether a launch is done with the run: it is trained, has failed in it, or is damaged."""
-        if self.trained or self.damage:
-            return True
-        return self.status == FAILED and self.start is not None and self.start.launch == launch
-
-    def under_way(self, launch: str) -> bool:
-        """Whether a worker of a launch, alive or dead, began the run and has not ended it."""
-        return self.start is not None and not self.end and self.start.launch == launch
-
-    def taken(self, launch: str) -> bool:
-        """Whether the other workers of a launch have nothing to do for the run.
-
-        Not even when the worker that began it has died: a run that takes its worker with it would
-        take them one by one. The sweep's process finds out whose fault it was.
-        """
-        return self.settled(launch) or self.under_way(launch)
+    def has_ended(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.end is not None or self.damage is not None
 
     def add(self, record: Record) -> None:
         """Take the next record of the file."""
         if isinstance(record, Epoch):
             if record.epoch not in self.epochs:
                 self.epochs[record.epoch] = record
-                self.seconds += seconds_spent(record.metrics)
             return
         self.compiling = isinstance(record, Compiling)
         if isinstance(record, Start):
-            self.start, self.end = record, None
+            self.start, self.setup, self.end = record, None, None
         elif isinstance(record, Setup):
             self.setup = record
         elif isinstance(record, End):
@@ -86,87 +70,105 @@ class Journal:
 class JournalReader:
     """Follows a journal while another process writes it, and reads each byte once."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.journal = Journal()
-        #: The end of the last whole line.
-        self.n_bytes = 0
-        self._n_lines = 0
+    def __init__(self, folder: AttemptFolder) -> None:
+        self.folder = folder
+        self.attempt = Attempt(folder.id, str(folder.journal))
+        self._n_bytes = self._n_lines = 0
+        self._check = first_check(folder)
 
     def poll(self) -> bool:
-        """Take the whole lines that were added since; whether there were any.
-
-        Reading ends at a whole line that is no record: `Journal.damage` says which.
-        """
-        if self.journal.damage:
+        """Take the whole lines that were added since; whether there were any."""
+        attempt = self.attempt
+        if attempt.has_ended and not self.folder.is_before_attempts or attempt.damage:
             return False
+        # Looked for first: what the journal itself says by then counts before it.
+        death = self._death()
         try:
-            with open(self.path, "rb") as file:
-                file.seek(self.n_bytes)
+            with open(self.folder.journal, "rb") as file:
+                file.seek(self._n_bytes)
                 added = file.read()
         except FileNotFoundError:
-            return False
+            added = b""
+        except OSError as error:  # such as a folder in its place
+            attempt.damage = f"{self.folder.journal}: {os.strerror(error.errno or 0)}"
+            return True
         whole = added[: added.rfind(b"\n") + 1]
-        for line in whole.splitlines():
+        for line in whole[:-1].split(b"\n") if whole else ():
             self._n_lines += 1
             try:
-                self.journal.add(parse(line))
+                attempt.add(self._record(line))
+            except LaterVersion as error:
+                attempt.of_later_version = attempt.damage = f"{self.folder.journal}: {error}"
+                break
             except (ValueError, KeyError, TypeError) as error:
-                self.journal.damage = (
-                    f"{self.path}: line {self._n_lines} is damaged ({error}); it is left as it is:"
-                    " move the folder away to train this run anew"
+                attempt.damage = (
+                    f"{self.folder.journal}: line {self._n_lines} is damaged ({error}); from there"
+                    " on it is not used"
                 )
-                self.journal.end = End(FAILED, self.journal.damage)
-                return True
-        self.n_bytes += len(whole)
-        return bool(whole)
+                break
+        self._n_bytes += len(whole)
+        if death and not attempt.has_ended:
+            attempt.end = death
+        return bool(whole or death)
 
+    def _record(self, line: bytes) -> Record:
+        if self.folder.is_before_attempts:
+            record = parse(line)
+        else:
+            record, self._check = decode(line, self._check)
+        if self._n_lines == 1 and not isinstance(record, Start):
+            raise ValueError("a journal begins with the start of an attempt")
+        if isinstance(record, Start) and record.run_key != self.folder.run_key:
+            raise ValueError(f"it is that of run {record.run_key[:8]}")
+        return record
 
-def read_journal(path: Path) -> Journal:
-    """The journal as it stands now; an empty one where there is none."""
-    reader = JournalReader(path)
-    reader.poll()
-    return reader.journal
+    def _death(self) -> End | None:
+        """How the sweep's process found that this attempt's process had died, if it did."""
+        if self.folder.is_before_attempts:
+            return None
+        try:
+            line = self.folder.death.read_bytes().removesuffix(b"\n")
+            record, _ = decode(line, first_check(self.folder))
+        except (OSError, ValueError, KeyError, TypeError):  # absent, or it proves nothing
+            return None
+        return record if isinstance(record, End) else None
 
 
 class JournalWriter:
-    """Appends records that are on disk when `write` returns. Its caller holds the run's lock.
+    """Appends records to a new journal; they are on disk when `write` returns."""
 
-    Raises
-    ------
-    StateError
-        When the journal is damaged.
-    """
-
-    def __init__(self, path: Path) -> None:
-        reader = JournalReader(path)
-        reader.poll()
-        #: What the journal said before.
-        self.before = reader.journal
-        if self.before.damage:
-            raise StateError(self.before.damage)
+    def __init__(self, folder: AttemptFolder) -> None:
         # Unbuffered: Python does not try again later what could not be written.
-        self._file = open(path, "ab", buffering=0)
-        self._n_bytes = reader.n_bytes
-        # What follows the last whole line was torn by a crash.
-        self._file.truncate(self._n_bytes)
+        self._file = open(folder.journal, "xb", buffering=0)
+        self._n_bytes, self._check = 0, first_check(folder)
 
     def write(self, record: Record) -> None:
         """Append a record, with the time."""
-        values = dataclasses.asdict(
-            dataclasses.replace(record, time_ms=time.time_ns() // 1_000_000)
-        )
-        line = {"kind": record.kind, "time_ms": values.pop("time_ms"), **values}
-        text = json.dumps(line, allow_nan=False).encode("ascii") + b"\n"
+        line, check = encode(_timed(record), self._check)
         try:
-            write_all(self._file, text)
+            write_all(self._file, line)
             os.fsync(self._file.fileno())
         except OSError as error:
             # Half a line would make the next one unreadable.
             with contextlib.suppress(OSError):
                 self._file.truncate(self._n_bytes)
             raise no_room(error, Path(self._file.name)) from error
-        self._n_bytes += len(text)
+        self._n_bytes, self._check = self._n_bytes + len(line), check
 
     def close(self) -> None:
         self._file.close()
+
+
+def write_death(folder: AttemptFolder, end: End) -> None:
+    """Record how an attempt ended whose process died before it could say so."""
+    line, _ = encode(_timed(end), first_check(folder))
+    write_whole(folder.death, line)
+
+
+def _timed(record: Record) -> Record:
+    return dataclasses.replace(record, time_ms=time.time_ns() // 1_000_000)
+
+
+def first_check(folder: AttemptFolder) -> str:
+    """What the checksums of a journal begin with: a journal that was put elsewhere does not fit."""
+    return json.dumps([folder.run_key, folder.id])

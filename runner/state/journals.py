@@ -1,4 +1,4 @@
-"""One reader that follows the journals of many runs, for everybody in a process."""
+"""One reader that follows the attempts at many runs, for everybody in a process."""
 
 import math
 import os
@@ -6,29 +6,29 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
-from runner.state.journal import Journal, JournalReader
 from runner.state.root import Root
+from runner.state.run_record import RunReader, RunRecord
 
 
 class Journals:
-    """The journals of runs, each byte read once however many threads look.
+    """The records of runs, each byte read once however many threads look.
 
-    A journal that says that its run is trained is not read again. A run that nobody has begun costs
+    A run that is trained is not looked at again. A run that nobody has begun costs
     nothing: its folder is not there.
     """
 
     def __init__(self, root: Root, run_keys: Iterable[str]) -> None:
         self.root = root
-        self._readers = {key: JournalReader(root.run(key).journal) for key in run_keys}
+        self._readers = {key: RunReader(root.run(key)) for key in run_keys}
         self._to_begin = dict.fromkeys(self._readers)
-        self._to_follow: dict[str, JournalReader] = {}
+        self._to_follow: dict[str, RunReader] = {}
         self._changes: list[str] = []
         self._lock = threading.Lock()
         self._looked_at = -math.inf
 
-    def __getitem__(self, run_key: str) -> Journal:
-        """A run's journal as it was at the last look."""
-        return self._readers[run_key].journal
+    def __getitem__(self, run_key: str) -> RunRecord:
+        """A run's record as it was at the last look."""
+        return self._readers[run_key].record
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._readers)
@@ -47,8 +47,8 @@ class Journals:
             self._looked_at = time.monotonic()
         return self
 
-    def read(self, run_key: str) -> Journal:
-        """A run's journal as it is now."""
+    def read(self, run_key: str) -> RunRecord:
+        """A run's record as it is now."""
         with self._lock:
             self._to_begin.pop(run_key, None)
             if not self[run_key].trained:
@@ -64,10 +64,10 @@ class Journals:
     def under_way(self, launch: str) -> dict[str, int]:
         """The runs that a launch began and has not ended: run key -> process."""
         with self._lock:
-            followed = [(key, reader.journal) for key, reader in self._to_follow.items()]
-        return {
-            key: j.start.pid for key, j in followed if j.start is not None and j.under_way(launch)
-        }
+            followed = [(key, reader.record) for key, reader in self._to_follow.items()]
+        under_way = [(key, record) for key, record in followed if record.under_way(launch)]
+        begun = [(key, record.of_launch(launch)) for key, record in under_way]
+        return {key: attempt.start.pid for key, attempt in begun if attempt and attempt.start}
 
     def _follow_begun(self) -> None:
         try:
@@ -82,5 +82,5 @@ class Journals:
         reader = self._readers[run_key]
         if reader.poll():
             self._changes.append(run_key)
-        if reader.journal.trained or reader.journal.damage:
+        if reader.record.trained or reader.record.refusal:
             del self._to_follow[run_key]

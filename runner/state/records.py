@@ -1,8 +1,17 @@
-"""The records of a journal, typed, with defaults for what older versions did not write."""
+"""The records of a journal, typed, with defaults for what older versions did not write.
+
+A line ends with a checksum of itself and of the line before, so that a changed, lost, doubled or
+moved line is seen. Lines of versions 1 and 2 have none.
+"""
 
 import dataclasses
+import hashlib
 import json
+import math
+import re
 import sys
+import types
+import typing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -10,7 +19,12 @@ from typing import Any, ClassVar
 from runner.record import CODE_OF_VERSION_1
 
 #: The version of the records that this program writes; version 1 did not say so.
-VERSION = 2
+VERSION = 3
+_CHECKED = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
+
+
+class LaterVersion(ValueError):
+    """A record that a later version of this program wrote."""
 
 
 class Kind(StrEnum):
@@ -61,11 +75,18 @@ class Start(Record):
     threads: dict[str, str | None] = field(default_factory=dict)
     #: Environment variables that change how cuBLAS rounds.
     cublas: dict[str, str] = field(default_factory=dict)
+    #: The attempt whose record this one goes on with, whether or not it left a checkpoint.
+    after: str | None = None
     version: int = 1
+
+    @property
+    def hardware(self) -> str:
+        """What rounds: the processor or the card."""
+        return self.card or self.processor
 
     def __post_init__(self) -> None:
         if self.version > VERSION:
-            raise ValueError(
+            raise LaterVersion(
                 f"written by version {self.version} of this format; this program knows {VERSION}"
             )
 
@@ -121,19 +142,75 @@ class End(Record):
 _RECORDS: dict[Kind, type[Record]] = {
     record.kind: record for record in (Start, Compiling, Setup, Epoch, End)
 }
-_FIELDS = {kind: {f.name for f in dataclasses.fields(record)} for kind, record in _RECORDS.items()}
+_TYPES = {kind: typing.get_type_hints(record) for kind, record in _RECORDS.items()}
 
 
-def parse(line: bytes) -> Record:
-    """The record of one line.
+def encode(record: Record, before: str) -> tuple[bytes, str]:
+    """The line of a record, and its checksum.
+
+    Parameters
+    ----------
+    before
+        The checksum of the line before; for the first one the name of the journal.
+    """
+    values = dataclasses.asdict(record)
+    line = {"kind": record.kind, "time_ms": values.pop("time_ms"), **values}
+    body = json.dumps(line, allow_nan=False).encode("ascii")[:-1]
+    check = _check(body, before)
+    return body + f', "check": "{check}"}}\n'.encode("ascii"), check
+
+
+def decode(line: bytes, before: str) -> tuple[Record, str]:
+    """The inverse of `encode`, without the line's end.
 
     Raises
     ------
-    ValueError, TypeError
+    ValueError, TypeError, KeyError
+        When the line is not as it was written, or not the one after `before`.
+    """
+    parts = _CHECKED.fullmatch(line)
+    if parts is None:
+        raise ValueError("it has no checksum")
+    check = _check(parts[1], before)
+    if check != parts[2].decode("ascii"):
+        raise ValueError("its checksum does not fit: it was changed, or a line before it was")
+    return parse(parts[1] + b"}"), check
+
+
+def parse(line: bytes) -> Record:
+    """The record of one line without its checksum.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
         When it is none.
     """
     values = json.loads(line)
     kind = Kind(values["kind"])
-    return _RECORDS[kind](
-        **{name: value for name, value in values.items() if name in _FIELDS[kind]}
-    )
+    known = {name: value for name, value in values.items() if name in _TYPES[kind]}
+    for name, value in known.items():
+        if name != "kind" and not _is_of(_TYPES[kind][name], value):
+            raise TypeError(f"{name} is {json.dumps(value)[:40]}")
+    return _RECORDS[kind](**{name: value for name, value in known.items() if name != "kind"})
+
+
+def _check(body: bytes, before: str) -> str:
+    return hashlib.sha256(before.encode("utf-8") + body).hexdigest()[:16]
+
+
+def _is_of(of: typing.Any, value: object) -> bool:
+    """Whether a value that JSON gave is of a type of these records."""
+    if of is typing.Any:
+        return True
+    arguments = typing.get_args(of)
+    if isinstance(of, types.UnionType):
+        return any(_is_of(part, value) for part in arguments)
+    if arguments:
+        parts = value.values() if isinstance(value, dict) else value
+        return isinstance(value, typing.get_origin(of)) and all(
+            _is_of(arguments[-1], part) for part in typing.cast(list[object], parts)
+        )
+    if of is float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and math.isfinite(value)  # type: ignore[arg-type]
+    return isinstance(value, of) and not (of is int and isinstance(value, bool))

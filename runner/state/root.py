@@ -1,5 +1,9 @@
 """Every path below the root, known to one object."""
 
+import os
+import platform
+import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,8 +74,10 @@ class Root:
 
     def runs(self) -> "Iterator[RunFolder]":
         """The folders of all runs that were ever started, in the order of their keys."""
-        for journal in sorted(self.state.glob("*/journal.jsonl")):
-            yield RunFolder(journal.parent)
+        journals = self.state.glob("*/journal.jsonl"), self.state.glob("*/attempts/*/journal.jsonl")
+        keys = {path.relative_to(self.state).parts[0] for paths in journals for path in paths}
+        for key in sorted(keys):
+            yield self.run(key)
 
     def sweep(self, sweep_key: str) -> "SweepFolder":
         """The folder of a sweep, whether it is there or not."""
@@ -103,15 +109,90 @@ class SweepFolder:
         return self.path / f"{launch}.jobs"
 
 
+#: The id of what versions 1 and 2 left: one journal in the run's own folder, for all its attempts.
+BEFORE_ATTEMPTS = "before-attempts"
+
+
 @dataclass(frozen=True)
 class RunFolder:
-    """`state/<run_key>/`: the only place to which a run writes."""
+    """`state/<run_key>/`: the attempts at a run."""
 
     path: Path
 
     @property
+    def key(self) -> str:
+        return self.path.name
+
+    @property
+    def attempts(self) -> Path:
+        return self.path / "attempts"
+
+    def attempt(self, id: str) -> "AttemptFolder":
+        """The folder of an attempt, whether it is there or not."""
+        return AttemptFolder(self.path if id == BEFORE_ATTEMPTS else self.attempts / id, id)
+
+    def attempt_ids(self) -> list[str]:
+        """The ids of all attempts, in no order."""
+        try:
+            ids = os.listdir(self.attempts)
+        except FileNotFoundError:
+            ids = []
+        before = self.attempt(BEFORE_ATTEMPTS)
+        return [BEFORE_ATTEMPTS, *ids] if before.journal.exists() else ids
+
+    def new_attempt(self) -> "AttemptFolder":
+        """The folder of this process's attempt, made."""
+        host = re.sub(r"[^\w.-]", "-", platform.node())[:64]
+        attempt = self.attempt(f"{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+        attempt.path.mkdir(parents=True)
+        return attempt
+
+    @contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Hold the run's lock; False when another process has it. It is freed with its holder.
+
+        It saves work: where a file system's locks do not reach from host to host, two processes may
+        train the run at once, each in an attempt of its own.
+        """
+        from filelock import FileLock, Timeout
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(self.path / "lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+@dataclass(frozen=True)
+class AttemptFolder:
+    """`state/<run_key>/attempts/<id>/`: written to by the one process that makes the attempt."""
+
+    path: Path
+    id: str
+
+    @property
+    def run_key(self) -> str:
+        """The key of the run, by the place of the folder."""
+        return self.path.name if self.is_before_attempts else self.path.parents[1].name
+
+    @property
+    def is_before_attempts(self) -> bool:
+        return self.id == BEFORE_ATTEMPTS
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
+
+    @property
+    def death(self) -> Path:
+        """How the attempt ended, as the sweep's process found where its own process died."""
+        return self.path / "death.jsonl"
 
     @property
     def weights(self) -> Path:
@@ -127,25 +208,16 @@ class RunFolder:
 
     @property
     def error(self) -> Path:
-        """The traceback of a run that failed."""
+        """The traceback of an attempt that failed."""
         return self.path / "error.txt"
 
-    @contextmanager
-    def locked(self) -> Iterator[bool]:
-        """Hold the run's lock; False when another process has it. It is freed with its holder."""
-        from filelock import FileLock, Timeout
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """The files whose hashes stand in the journal's last line."""
+        return self.config, self.weights, self.test_correct
 
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(str(self.path / "lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        # Only the holder writes here: a half-written file was left by a process that was killed.
-        for left in self.path.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
-        try:
-            yield True
-        finally:
-            lock.release()
+    def tidy(self, keep_results: bool) -> None:
+        """Remove what the attempt left behind that a trained run has no use for."""
+        left = [*self.path.glob("checkpoint*"), *self.path.glob(".*.tmp"), self.error]
+        for file in left if keep_results else [*left, *self.results]:
+            file.unlink(missing_ok=True)

@@ -4,31 +4,35 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from runner.config.schema import recorded
+from runner.errors import StateError
 from runner.faults import crash_point
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import (
     DONE,
     KILLED,
+    METRICS,
     TAG_CAUSE,
     TAG_CELL_KEY,
     TAG_CLAIMS_SHA256,
     TAG_CODE,
     TAG_COMPLETE,
     TAG_LAST_USED,
+    TAG_MIXED,
     TAG_RUN_KEY,
     TAG_STATUS,
     TAG_SWEEP_KEY,
     sha256_tag,
     sweep_tag,
 )
-from runner.state.journal import Journal
 from runner.state.records import Epoch
 from runner.state.root import Root
+from runner.state.run_record import RunRecord, changed_files
 from runner.tracking.tracker import TrackedRun
 
 if TYPE_CHECKING:
@@ -47,9 +51,9 @@ _RUNNING = "running"
 class MlflowRun(TrackedRun):
     """A run in MLflow."""
 
-    run_key: str = ""
+    run: PlannedRun = field(kw_only=True)
     #: Parameters that MLflow has not been sent yet, as JSON text by Hydra name.
-    parameters: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(kw_only=True)
 
 
 class MlflowTracker:
@@ -85,12 +89,12 @@ class MlflowTracker:
             self.client.set_tag(self.parent_id, TAG_LAST_USED, str(time.time_ns() // 1_000_000))
         self._link = {sweep_tag(plan.sweep_key): "1", "mlflow.parentRunId": self.parent_id}
 
-    def begin_run(self, run: PlannedRun, journal: Journal) -> MlflowRun:
+    def begin_run(self, run: PlannedRun, record: RunRecord) -> MlflowRun:
         """As `Tracker.begin_run`: found by its key, or created with its tags."""
         with self._alone:
             found = self._find(run)
             if found is None:
-                return self._create(run, journal)
+                return self._create(run, record)
         tags, params, run_id = found.data.tags, found.data.params, str(found.info.run_id)
         # A run that another sweep trained becomes one of this sweep's too; its parent stays the
         # first.
@@ -100,50 +104,83 @@ class MlflowTracker:
         # A process may have died between creating the run and sending its parameters.
         missing = {name: value for name, value in _parameters(run).items() if name not in params}
         is_complete = tags.get(TAG_COMPLETE) == "1" and not missing
-        if not is_complete:
+        if not is_complete and record.end is None:
             from mlflow.entities import RunTag
 
-            # A process that was killed early may not have said what the model and the engine turned
-            # out to be.
-            known = {TAG_STATUS, TAG_CAUSE} if journal.end else set()
-            told = [
-                (name, v)
-                for name, v in _tags(run, journal).items()
-                if name not in known and tags.get(name) != v
-            ]
-            if told:
-                self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in told])
-        if not is_complete and journal.end is None:
+            now = [RunTag(name, v) for name, v in _tags(run, record).items() if tags.get(name) != v]
+            self.client.log_batch(run_id, tags=now)
             self.client.update_run(run_id, status="RUNNING")
-        return MlflowRun(run_id, is_complete, run.run_key, missing)
+        return MlflowRun(run_id, is_complete, run=run, parameters=missing)
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
         """As `Tracker.log_rows`: with the journal's times, a row that is sent twice is one row."""
         self._log(tracked, epochs, {})
 
-    def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], journal: Journal) -> None:
-        """As `Tracker.end_run`: MLflow's own status, the files, and last the tag `complete`."""
-        end = journal.end
+    def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], record: RunRecord) -> None:
+        """As `Tracker.end_run`: what it was trained with, the files, and last the tag `complete`.
+
+        Raises
+        ------
+        StateError
+            When a file of results is not what the run wrote.
+        """
+        end = record.end
         assert end is not None and isinstance(tracked, MlflowRun)
-        hashes = {sha256_tag(name): value for name, value in end.sha256.items()}
-        self._log(tracked, epochs, {TAG_STATUS: end.status, TAG_CAUSE: end.cause or ""} | hashes)
-        folder = self.root.run(tracked.run_key)
-        for path in (folder.config, folder.weights, folder.test_correct):
-            if journal.trained and path.exists():
-                self.client.log_artifact(tracked.id, str(path))
+        files = self._files(tracked.run, record) if record.trained else []
+        # Rows of attempts that do not count, or of an epoch as another processor rounded it.
+        is_doubtful = record.is_contested or record.is_mixed
+        if record.trained and is_doubtful and self._has_other_rows(tracked, record):
+            epochs = self._begin_anew(tracked, record)
+        # What is recorded is what holds for the attempt that counts, whatever came before it.
+        self._log(tracked, epochs, _tags(tracked.run, record))
+        for path in files:
+            self.client.log_artifact(tracked.id, str(path))
         status = {DONE: "FINISHED", KILLED: "KILLED"}.get(end.status, "FAILED")
         crash_point("before_terminate")
         self.client.set_terminated(tracked.id, status, end_time=end.time_ms)
         crash_point("after_terminate")
-        if journal.trained:
+        if record.trained:
             crash_point("before_complete_tag")
             self.client.set_tag(tracked.id, TAG_COMPLETE, "1")
             crash_point("after_complete_tag")
+            if record.is_contested:
+                self._find(tracked.run)  # removes what another sweep's process created meanwhile
 
     def close_sweep(self, status: str) -> None:
         """As `Tracker.close_sweep`: MLflow's own status of the parent run."""
         if self.parent_id is not None:
             self.client.set_terminated(self.parent_id, status)
+
+    def _files(self, run: PlannedRun, record: RunRecord) -> list[Path]:
+        """The files of results, each proved to be what the run wrote."""
+        assert record.end is not None and record.attempt is not None
+        folder = self.root.run(run.run_key).attempt(record.attempt)
+        wrong = changed_files(folder, record.end.sha256)
+        if wrong:
+            raise StateError(
+                f"{run.name}: {', '.join(map(str, wrong))}: not what the run wrote; move the run's"
+                " folder away and type the sweep's command again to train it anew"
+            )
+        return [folder.path / name for name in record.end.sha256]
+
+    def _has_other_rows(self, tracked: TrackedRun, record: RunRecord) -> bool:
+        """Whether the store has rows of an attempt that does not count."""
+        for metric in METRICS:
+            for row in self.client.get_metric_history(tracked.id, metric):
+                epoch = record.epochs.get(row.step)
+                if epoch is None or (row.timestamp, row.value) != (
+                    epoch.time_ms,
+                    epoch.metrics.get(metric),
+                ):
+                    return True
+        return False
+
+    def _begin_anew(self, tracked: MlflowRun, record: RunRecord) -> list[Epoch]:
+        """Put a new run in the place of one with rows that do not count; the rows to send it."""
+        created = self._create(tracked.run, record)
+        self.client.delete_run(tracked.id)
+        tracked.id, tracked.parameters = created.id, created.parameters
+        return [record.epochs[number] for number in sorted(record.epochs)]
 
     def _find_or_create_parent(self, plan: Plan) -> str:
         found = self.client.search_runs(
@@ -165,24 +202,29 @@ class MlflowTracker:
         found = self.client.search_runs(
             [self.experiment_id],
             f"tags.{TAG_RUN_KEY} = '{run.run_key}'",
-            order_by=["attributes.start_time"],
         )
         # A reply that was lost leaves a second run: the complete one stays, else the first.
-        found.sort(key=lambda stored: stored.data.tags.get(TAG_COMPLETE) != "1")
+        found.sort(
+            key=lambda stored: (
+                stored.data.tags.get(TAG_COMPLETE) != "1",
+                stored.info.start_time,
+                stored.info.run_id,
+            )
+        )
         for spare in found[1:]:
             self.client.delete_run(spare.info.run_id)
         return found[0] if found else None
 
-    def _create(self, run: PlannedRun, journal: Journal) -> MlflowRun:
+    def _create(self, run: PlannedRun, record: RunRecord) -> MlflowRun:
         crash_point("before_create_run")
         created = self.client.create_run(
             self.experiment_id,
-            start_time=_first_time_ms(journal),
-            tags=_tags(run, journal) | self._link,
+            start_time=_first_time_ms(record),
+            tags=_tags(run, record) | self._link,
             run_name=run.name,
         )
         crash_point("after_create_run")
-        return MlflowRun(str(created.info.run_id), False, run.run_key, _parameters(run))
+        return MlflowRun(str(created.info.run_id), run=run, parameters=_parameters(run))
 
     def _log(self, tracked: TrackedRun, epochs: Sequence[Epoch], tags: dict[str, str]) -> None:
         """Send rows, tags and missing parameters in as few calls as possible: each takes 5 ms."""
@@ -212,19 +254,20 @@ def _parameters(run: PlannedRun) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in recorded(run.config).items()}
 
 
-def _first_time_ms(journal: Journal) -> int:
-    assert journal.start is not None
-    return min([journal.start.time_ms, *(epoch.time_ms for epoch in list(journal.epochs.values()))])
+def _first_time_ms(record: RunRecord) -> int:
+    assert record.start is not None
+    return min([record.start.time_ms, *(epoch.time_ms for epoch in record.epochs.values())])
 
 
-def _tags(run: PlannedRun, journal: Journal) -> dict[str, str]:
-    start, setup = journal.start, journal.setup
+def _tags(run: PlannedRun, record: RunRecord) -> dict[str, str]:
+    """What is told of a run: how it ended, and what it was trained with."""
+    start, setup, end = record.start, record.setup, record.end
     assert start is not None
     tags = {
         TAG_RUN_KEY: run.run_key,
         TAG_CELL_KEY: run.cell_key,
-        TAG_STATUS: _RUNNING,
-        TAG_CAUSE: "",
+        TAG_STATUS: end.status if end else _RUNNING,
+        TAG_CAUSE: (end.cause or "") if end else "",
         "kind": "run",
         "cell": run.cell,
         "seed": str(run.config.seed),
@@ -241,4 +284,8 @@ def _tags(run: PlannedRun, journal: Journal) -> dict[str, str]:
         "git.commit": start.git.get("commit") or "",
         "git.dirty": json.dumps(start.git.get("dirty")),
     }
-    return tags | {f"version.{package}": version for package, version in start.versions.items()}
+    if record.is_mixed:
+        tags[TAG_MIXED] = "1"
+    hashes = {sha256_tag(name): value for name, value in end.sha256.items()} if end else {}
+    versions = {f"version.{package}": version for package, version in start.versions.items()}
+    return tags | hashes | versions

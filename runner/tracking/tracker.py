@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runner.plan.plan import Plan, PlannedRun
-from runner.state.journal import Journal
 from runner.state.records import Epoch
+from runner.state.run_record import RunRecord
 
 
 @dataclass
@@ -36,13 +36,13 @@ class Tracker(Protocol):
         `used` makes it the latest sweep; bringing a store in step later does not.
         """
 
-    def begin_run(self, run: PlannedRun, journal: Journal) -> TrackedRun:
+    def begin_run(self, run: PlannedRun, record: RunRecord) -> TrackedRun:
         """Find the run, or record that it has begun: its configuration, what it is trained with."""
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
         """Record the metrics of epochs, at the time at which the journal says that they ended."""
 
-    def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], journal: Journal) -> None:
+    def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], record: RunRecord) -> None:
         """Record the last epochs, how the run ended, its files; last, that it is whole."""
 
     def close_sweep(self, status: str) -> None:

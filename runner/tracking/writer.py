@@ -2,11 +2,12 @@
 
 import threading
 
+from runner.errors import StateError
 from runner.plan.plan import PlannedRun
 from runner.record import FAILED, KILLED
-from runner.state.journal import Journal
 from runner.state.journals import Journals
-from runner.state.records import Start
+from runner.state.records import Epoch, Start
+from runner.state.run_record import RunRecord
 from runner.tracking.mlflow_store import in_short
 from runner.tracking.tracker import TrackedRun, Tracker
 
@@ -25,6 +26,9 @@ class Writer:
         self._runs = {run.run_key: _RunWriter(tracker, run) for run in runs}
         self._position = 0
         self._pending: dict[str, None] = {}
+        #: Why runs cannot be recorded as they are, by run key: a file of theirs is not what they
+        #: wrote.
+        self.refused: dict[str, str] = {}
 
     def update(self, patience: int = 2) -> None:
         """One pass over the runs of which there is news.
@@ -34,20 +38,23 @@ class Writer:
         """
         changed, self._position = self.journals.look().changed_since(self._position)
         self._pending |= dict.fromkeys(key for key in changed if key in self._runs)
-        refused: list[Exception] = []
+        errors: list[Exception] = []
         for key in list(self._pending):
             run = self._runs[key]
             try:
                 run.update(self.journals[key])
                 del self._pending[key]
+            except StateError as error:
+                self.refused[key] = str(error)
+                del self._pending[key]
             except Exception as error:
                 run.forget()
-                refused.append(error)
+                errors.append(error)
                 # MLflow takes twenty seconds to say so of a locked file, each time.
-                if len(refused) >= patience or "database is locked" in str(error):
+                if len(errors) >= patience or "database is locked" in str(error):
                     break
-        if refused:
-            raise refused[0]
+        if errors:
+            raise errors[0]
 
     def close_as_recorded(self) -> None:
         """Record the sweep's end from the journals, unless a run has not ended."""
@@ -82,31 +89,35 @@ class _RunWriter:
         self.is_complete = False
         self._tracked: TrackedRun | None = None
         self._start: Start | None = None
-        self._epochs: set[int] = set()
+        self._epochs: dict[int, Epoch] = {}
 
-    def update(self, journal: Journal) -> None:
-        """Tell what the journal has and the tracker has not been told."""
-        start, end = journal.start, journal.end
+    def update(self, record: RunRecord) -> None:
+        """Tell what the record has and the tracker has not been told."""
+        start, end = record.start, record.end
         if (
             self.is_complete
-            or journal.damage
+            or record.refusal
             or start is None
-            or (journal.setup is None and end is None)
+            or (record.setup is None and end is None)
         ):
             return
         is_new = self._tracked is None or self._start is not start
         if self._tracked is None or is_new:
-            self._tracked, self._start = self._tracker.begin_run(self._run, journal), start
+            self._tracked, self._start = self._tracker.begin_run(self._run, record), start
             self.is_complete = self._tracked.is_complete
         if self.is_complete:
             return
-        news = [journal.epochs[number] for number in sorted(journal.epochs.keys() - self._epochs)]
+        news = [
+            epoch
+            for number, epoch in sorted(record.epochs.items())
+            if self._epochs.get(number) is not epoch
+        ]
         if end is not None:
-            self._tracker.end_run(self._tracked, news, journal)
-            self.is_complete = journal.trained
+            self._tracker.end_run(self._tracked, news, record)
+            self.is_complete = record.trained
         elif news or is_new:
             self._tracker.log_rows(self._tracked, news)
-        self._epochs.update(epoch.epoch for epoch in news)
+        self._epochs |= {epoch.epoch: epoch for epoch in news}
 
 
 class WriterThread(threading.Thread):

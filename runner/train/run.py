@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,27 @@ from runner.errors import GaveWay, StateError, TimedOut, printable
 from runner.faults import crash_point
 from runner.files import write_whole
 from runner.plan.plan import PlannedRun, check_code
-from runner.record import DIVERGED, DONE, FAILED, KILLED, TIMES, EpochRecord
-from runner.state.checkpoint import Checkpoints
+from runner.record import DIVERGED, DONE, FAILED, KILLED, EpochRecord
+from runner.state.checkpoint import Checkpoints, newest
 from runner.state.journal import JournalWriter
 from runner.state.records import VERSION, Compiling, End, Epoch, Setup, Start
-from runner.state.root import Root, RunFolder
+from runner.state.root import AttemptFolder, Root
+from runner.state.run_record import RunRecord, differing, read_run
 from runner.train import device_data, epochs, provenance
 from runner.train.assemble import assemble
 
 #: Environment variables that have cuBLAS round otherwise than a run's configuration says.
 _CUBLAS_NAMES = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
+
+
+@dataclass
+class _Attempt:
+    """What this process writes of a run, and what was there before."""
+
+    folder: AttemptFolder
+    journal: JournalWriter
+    start: Start
+    before: RunRecord
 
 
 def train_run(
@@ -53,11 +64,15 @@ def train_run(
         Whether no other run of this process has memory on the card. A run that does not fit beside
         others has not failed: it is killed, GaveWay is raised, and it can be gone on with.
     """
-    folder = root.run(planned.run_key)
-    journal = JournalWriter(folder.journal)
+    run = root.run(planned.run_key)
+    before = read_run(run)
+    if before.refusal:
+        raise StateError(before.refusal)
+    folder, start = run.new_attempt(), _start(planned, launch, before.attempt)
+    journal = JournalWriter(folder)
     try:
-        journal.write(_start(planned, launch))
-        yield from _train(planned, root, journal, should_stop)
+        journal.write(start)
+        yield from _train(planned, root, _Attempt(folder, journal, start, before), should_stop)
     except Diverged as diverged:
         journal.write(End(DIVERGED, str(diverged)))
         Checkpoints(folder.path, planned.run_key).delete()
@@ -81,10 +96,10 @@ def train_run(
 
 
 def _train(
-    planned: PlannedRun, root: Root, journal: JournalWriter, should_stop: Callable[[], bool]
+    planned: PlannedRun, root: Root, attempt: _Attempt, should_stop: Callable[[], bool]
 ) -> Iterator[EpochRecord | None]:
     check_code(planned)
-    config, folder = planned.config, root.run(planned.run_key)
+    config, folder, journal = planned.config, attempt.folder, attempt.journal
     assembly = assemble(
         config, planned.device, lambda engine: device_data.load(planned, root, engine)
     )
@@ -96,9 +111,10 @@ def _train(
     assembly.warm_up()
     threadpool_limits(limits=1)  # for the libraries, too, that were loaded only now
     checkpoints, position = Checkpoints(folder.path, planned.run_key), Position()
-    saved = checkpoints.load()
-    if saved:
-        arrays, reached = saved
+    run = root.run(planned.run_key)
+    earlier = [run.attempt(id).path for id in attempt.before.attempts]
+    arrays, reached, refused = newest(earlier, planned.run_key)
+    if arrays:
         assembly.restore(arrays)
         position = Position(**reached)
     journal.write(
@@ -107,7 +123,7 @@ def _train(
             n_parameters=assembly.n_parameters,
             first_batch_order_sha256=seeding.batch_order_sha256(config.seed, n_images),
             goes_on_from_epoch=position.epoch,
-            refused_checkpoints=checkpoints.refused,
+            refused_checkpoints=refused,
         )
     )
 
@@ -116,7 +132,7 @@ def _train(
         if record is None:
             yield None
             continue
-        _keep(record, journal)
+        _keep(record, attempt)
         correct = record.test_correct
         yield record
         if time.monotonic() - saved_at >= config.runner.checkpoint_every_s:
@@ -136,7 +152,7 @@ def _train(
     checkpoints.delete()
 
 
-def _start(planned: PlannedRun, launch: str) -> Start:
+def _start(planned: PlannedRun, launch: str, after: str | None) -> Start:
     return Start(
         run_key=planned.run_key,
         cell_key=planned.cell_key,
@@ -157,31 +173,30 @@ def _start(planned: PlannedRun, launch: str) -> Start:
         cublas={name: os.environ[name] for name in _CUBLAS_NAMES if name in os.environ},
         pid=os.getpid(),
         launch=launch,
+        after=after,
         version=VERSION,
     )
 
 
-def _keep(record: EpochRecord, journal: JournalWriter) -> None:
-    """Write the epoch to the journal; one that is there already must have come out the same."""
-    before = journal.before.epochs.get(record.epoch)
-    metrics = record.metrics()
-    if before is None:
-        journal.write(Epoch(epoch=record.epoch, metrics=metrics))
-        crash_point("after_journal")
-        return
-    # A metric that the version which trained it did not measure is no difference.
-    both = [name for name in metrics if name in before.metrics and name not in TIMES]
-    differ = [name for name in both if metrics[name] != before.metrics[name]]
-    if differ:
+def _keep(record: EpochRecord, attempt: _Attempt) -> None:
+    """Write the epoch to the journal; it must have come out as in an earlier attempt.
+
+    Processors, or cards, of two families may round otherwise: the run is then mixed.
+    """
+    before, metrics = attempt.before, record.metrics()
+    earlier = before.epochs.get(record.epoch)
+    differ = differing(earlier.metrics, metrics) if earlier else []
+    if differ and before.start and before.start.hardware == attempt.start.hardware:
         raise StateError(
             f"epoch {record.epoch} came out differently after a resume ({', '.join(differ)}):"
-            " other versions,"
-            " another processor or another card? Move the run's folder away to train it anew"
+            " other versions of packages? Move the run's folder away to train it anew"
         )
+    attempt.journal.write(Epoch(epoch=record.epoch, metrics=metrics))
+    crash_point("after_journal")
 
 
 def _write_results(
-    planned: PlannedRun, folder: RunFolder, weights: dict[str, Any], correct: Any
+    planned: PlannedRun, folder: AttemptFolder, weights: dict[str, Any], correct: Any
 ) -> dict[str, str]:
     """Weights, one bit a test image, and the configuration; their hashes by file name."""
     contents = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.errors import RunnerError
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED
-from runner.state.journal import JournalWriter
+from runner.state.journal import write_death
 from runner.state.journals import Journals
 from runner.state.records import End
 from runner.work.processes import WorkerWatch, time_limit_cause
@@ -162,13 +162,13 @@ class Launch:
                 self._end(run, End(FAILED, _cause(pid, errors)))
 
     def _end(self, run: PlannedRun, end: End) -> None:
-        """Write a run's end for the worker that died, unless it has done so itself."""
+        """Record how the attempt of a worker that died ended, unless it has done so itself."""
         folder = self.journals.root.run(run.run_key)
         with folder.locked() as is_mine:
-            if is_mine and self.journals.read(run.run_key).under_way(self.name):
-                writer = JournalWriter(folder.journal)
-                writer.write(end)
-                writer.close()
+            record = self.journals.read(run.run_key)
+            attempt = record.of_launch(self.name)
+            if is_mine and attempt and record.under_way(self.name):
+                write_death(folder.attempt(attempt.id), end)
         self.journals.read(run.run_key)
 
 

@@ -86,7 +86,7 @@ def test_an_uncommitted_edit_of_a_kernel_makes_new_runs_and_never_finishes_an_ol
 
     # A worker that is started on the plan of the old code trains nothing under its keys.
     lost = json.loads(old.plan.read_bytes())["runs"][0]["run_key"]
-    root.run(lost).journal.unlink()
+    shutil.rmtree(root.run(lost).attempts)
     typed(checkout, str(old.plan), "1-late", module="runner.work.worker")
     end = lines(checkout / "out", "end")[lost][-1]
     assert end["status"] == "failed" and "the code changed since this sweep" in end["cause"]

@@ -3,6 +3,7 @@ says."""
 
 import statistics
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from runner.display.progress import Tally, count, duration, ending
 from runner.record import DONE
-from runner.state.journal import Journal
+from runner.state.journal import Attempt
 from runner.state.records import End, Epoch, Setup, Start
+from runner.state.run_record import RunRecord
 
 N_EPOCHS = 3
 
@@ -53,18 +55,20 @@ events = st.lists(
 @settings(max_examples=200)
 @given(events)
 def test_a_tally_says_what_a_count_of_all_journals_says(events):
-    journals = {run.run_key: Journal() for run in RUNS}
+    attempts = {run.run_key: Attempt("a", start=start(run.run_key)) for run in RUNS}
+    journals = {run.run_key: RunRecord({}) for run in RUNS}
     tally = Tally(SimpleNamespace(runs=RUNS))
     for place, event in events:
         run = RUNS[place]
-        journal = journals[run.run_key]
+        attempt = attempts[run.run_key]
         if event == "start":
-            journal.add(start(run.run_key))
+            attempt.add(start(run.run_key))
         elif isinstance(event, float):
-            journal.add(epoch(min(len(journal.epochs) + 1, N_EPOCHS), event))
+            attempt.add(epoch(min(len(attempt.epochs) + 1, N_EPOCHS), event))
         else:
-            journal.add(End(event))
-        tally.count(run, journal)
+            attempt.add(End(event))
+        journals[run.run_key] = RunRecord({"a": replace(attempt)})
+        tally.count(run, journals[run.run_key])
     statuses = Counter(journal.status for journal in journals.values() if journal.end)
     assert {status: n for status, n in tally.ended.items() if n} == statuses
     assert tally.n_ended == sum(statuses.values())
@@ -92,13 +96,13 @@ def test_a_tally_says_what_a_count_of_all_journals_says(events):
 
 
 def test_an_ending_is_one_line():
-    journal = Journal()
-    for record in (start("a"), Setup(), epoch(1, 1.0), epoch(2, 1.5)):
-        journal.add(record)
-    journal.add(End(DONE))
-    assert ending(journal) == "test accuracy 0.5000, train loss 0.2500, 2 epochs in 3.5 s"
-    journal.add(End("failed", "out of memory"))
-    assert ending(journal) == "failed (out of memory)"
+    attempt = Attempt("a")
+    for record in (start("a"), Setup(), epoch(1, 1.0), epoch(2, 1.5), End(DONE)):
+        attempt.add(record)
+    done = "test accuracy 0.5000, train loss 0.2500, 2 epochs in 3.5 s"
+    assert ending(RunRecord({"a": attempt})) == done
+    attempt.add(End("failed", "out of memory"))
+    assert ending(RunRecord({"a": attempt})) == "failed (out of memory)"
 
 
 @pytest.mark.parametrize(

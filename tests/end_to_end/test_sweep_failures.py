@@ -1,12 +1,15 @@
 """What goes wrong in one run stays there, and what is refused leaves nothing."""
 
 import re
+import shutil
 
 import pytest
 from commands import (
     EPOCHS,
     MAIN,
+    attempt_of,
     end,
+    environment,
     free_port,
     journals,
     keys_of,
@@ -19,6 +22,7 @@ from commands import (
     stored,
     stored_by_key,
 )
+from places import FAULTY
 
 from runner.record import METRICS
 from runner.state.root import Root
@@ -33,10 +37,9 @@ SMALL = ("data=digits", "model.hidden_size=16", "train.epochs=2")
 
 def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
     keys = keys_of(main_job.root, seed=0)
-    in_the_way = root / "state" / keys[1] / "weights.npz"
-    in_the_way.mkdir(parents=True)
-    ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic", code=1)
-    assert "failed: channels=1 dropout=false seed=0: IsADirectoryError" in ended.err
+    faults = environment(PYTHONPATH=FAULTY, FAULTS=f"{keys[1]}:exception")
+    ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic", code=1, env=faults)
+    assert "failed: channels=1 dropout=false seed=0: ValueError: the model's own" in ended.err
     assert (
         "1 of 4 runs failed, the others are stored; try again with: python -m runner -m"
         in ended.err
@@ -44,13 +47,12 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
     assert {key: records[-1]["status"] for key, records in lines(root, "end").items()} == {
         key: "failed" if key == keys[1] else "done" for key in keys
     }
-    assert "IsADirectoryError" in (root / "state" / keys[1] / "error.txt").read_text()
+    assert "ValueError: the model's" in attempt_of(root, keys[1]).error.read_text()
     stored_run = stored_by_key(Root(root).database)[keys[1]]
     assert recorded_end(stored_run) == ("FAILED", "failed", None)
-    assert stored_run.tags["cause"].startswith("IsADirectoryError")
+    assert stored_run.tags["cause"].startswith("ValueError")
     assert stored_run.params["model.channels"] == "1"
 
-    in_the_way.rmdir()
     before = journals(root)
     ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic")
     assert "3 of 4 already trained" in ended.out
@@ -61,24 +63,37 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
     assert len(stored_run.rows) == EPOCHS * len(METRICS)
 
 
-def test_a_run_whose_journal_is_damaged_is_named_left_as_it_is_and_costs_no_other_run(
+def test_a_damaged_journal_is_named_and_its_run_is_trained_anew_to_the_same_numbers(
     main_job, new_root
 ):
     root = new_root(state=main_job.root)
-    keys = keys_of(main_job.root, seed=0)
-    journal = root / "state" / keys[2] / "journal.jsonl"
-    content = journal.read_bytes().splitlines(keepends=True)
-    content[2] = content[2][:20] + b"\n"
-    journal.write_bytes(b"".join(content))
+    key = keys_of(main_job.root, seed=0)[2]
+    journal = attempt_of(root, key).journal
+    content = journal.read_bytes()
+    journal.write_bytes(content.replace(b'"test/accuracy": 0.', b'"test/accuracy": 1.', 1))
+    ended = run(root, "-m", *MAIN, "seed=0")
+    assert "3 of 4 already trained" in ended.out
+    named = f"channels=3 dropout=true seed=0: {journal}: line 3 is damaged (its checksum"
+    assert named in ended.err
+    assert attempt_of(root, key).journal != journal
+    assert results(root, [key]) == results(main_job.root, [key])
+    assert stored_by_key(Root(root).database)[key].rows
+    assert "4 of 4 already trained" in run(root, "-m", *MAIN, "seed=0").out
+
+
+@pytest.mark.parametrize("place", [".", "attempts"])
+def test_a_file_in_the_place_of_a_runs_folder_is_named_and_costs_no_other_run(
+    place, main_job, new_root
+):
+    root = new_root(state=main_job.root)
+    key = keys_of(main_job.root, seed=0)[2]
+    in_the_way = root / "state" / key / place
+    shutil.rmtree(in_the_way)
+    in_the_way.write_bytes(b"in the way")
     ended = run(root, "-m", *MAIN, "seed=0", code=1)
-    assert f"{journal}: line 3 is damaged" in ended.err
-    assert journal.read_bytes() == b"".join(content)
-    complete = {
-        key
-        for key, stored_run in stored_by_key(Root(root).database).items()
-        if stored_run.tags.get("complete") == "1"
-    }
-    assert complete == set(keys) - {keys[2]}
+    attempts = root / "state" / key / "attempts"
+    assert f"{attempts}: Not a directory; move it away" in ended.err
+    assert "3 of 4 already trained" in ended.out and in_the_way.read_bytes() == b"in the way"
 
 
 def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):

@@ -207,16 +207,17 @@ def test_a_run_that_version_1_left_unfinished_goes_on_from_its_checkpoint(root):
     assert [line["epoch"] for line in before[key] if line["kind"] == "epoch"] == [1, 2, 3]
     process = start(root, *KILLED)
     out, err = process.communicate(timeout=90)
-    if process.returncode == 1 and before[key][0]["processor"] != provenance.processor():
-        # The third epoch is computed again: another family of processors may round it otherwise,
-        # and says so.
-        assert "epoch 3 came out differently after a resume" in err
-        return
+    # The third epoch is computed again: another family of processors may round it otherwise.
+    is_mixed = "the run is marked as mixed" in err
+    assert not is_mixed or before[key][0]["processor"] != provenance.processor()
     assert process.returncode == 0 and "1 of 1 runs trained and stored" in out, err
     after = journals(root)[key]
     assert after[: len(before[key])] == before[key]
     assert [setup["goes_on_from_epoch"] for setup in lines(root, "setup")[key]] == [1, 3]
-    assert [line["epoch"] for line in after if line["kind"] == "epoch"] == [1, 2, 3, 4, 5, 6]
+    assert [line["epoch"] for line in after if line["kind"] == "epoch"] == [
+        *(1, 2, 3),
+        *(3, 4, 5, 6),
+    ]
     assert all(set(line["metrics"]) == set(METRICS) for line in after if line["kind"] == "epoch")
     assert (after[-1]["kind"], after[-1]["status"]) == ("end", "done")
     stored_run = stored_by_key(Root(root).database)[key]

@@ -12,7 +12,7 @@ from chaos.checker import Evidence, Undisturbed
 from chaos.figures import Figures, table
 from chaos.harness import Harness
 from chaos.subjects import Runner, StoredRun
-from commands import environment
+from commands import attempt_of, environment
 from places import FAULTY
 
 from runner import faults
@@ -98,15 +98,15 @@ def test_what_must_never_be_in_a_store_is_seen(statement, expected, root):
 def test_a_changed_weight_two_writers_and_files_left_are_seen(root):
     undisturbed = results_of(root)
     first, second, *_ = sorted(undisturbed)
-    weights = root / "state" / first / "weights.npz"
+    weights = attempt_of(root, first).weights
     content = bytearray(weights.read_bytes())
     content[-30] ^= 1
     weights.write_bytes(content)
-    journal = root / "state" / second / "journal.jsonl"
+    journal = attempt_of(root, second).journal
     lines = journal.read_bytes().splitlines(keepends=True)
     epochs = [line for line in lines if b'"epoch"' in line[:20]]
     journal.write_bytes(b"".join(lines[:-1]) + epochs[0] + lines[-1])
-    (root / "state" / second / ".checkpoint.1.a.tmp").touch()
+    journal.with_name(".checkpoint.1.a.tmp").touch()
     figures, violations = judged(root, undisturbed)
     assert (
         f"runs_equal_the_undisturbed_ones: {first[:8]} differs from the undisturbed run"

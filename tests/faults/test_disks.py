@@ -182,10 +182,11 @@ def test_a_journal_that_could_not_take_a_line_takes_the_next_one(tmp_path):
     code = """
 import resource, sys
 from pathlib import Path
-from runner.state.journal import JournalWriter, read_journal
+from runner.state.journal import JournalReader, JournalWriter
 from runner.state.records import End, Epoch, Start
-path = Path(sys.argv[1])
-writer = JournalWriter(path)
+from runner.state.root import Root
+folder = Root(Path(sys.argv[1])).run("r").new_attempt()
+path, writer = folder.journal, JournalWriter(folder)
 writer.write(Start("r", "c", {}, {}, {}, "cpu", 1, "1-a"))
 size = path.stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))
@@ -196,9 +197,11 @@ except OSError as error:
 assert path.stat().st_size == size
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 writer.write(End("failed", "no room"))
-print(read_journal(path).status, read_journal(path).damage)
+reader = JournalReader(folder)
+reader.poll()
+print(reader.attempt.end.status, reader.attempt.damage)
 """
-    line = [sys.executable, "-c", code, str(tmp_path / "journal.jsonl")]
+    line = [sys.executable, "-c", code, str(tmp_path)]
     ended = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert "File too large" in ended.stdout and "journal.jsonl" in ended.stdout
@@ -265,7 +268,7 @@ def test_what_may_not_be_written_is_refused_before_anything_is_done(
 FILLED = """
 mount -t tmpfs -o size=64m tmpfs "$DISK" && cp "$STORE" "$DISK"/mlflow.db
 "$PYTHON" -m runner "$@" & sweep=$!
-until grep -qs '"kind": "epoch"' "$DISK"/state/*/journal.jsonl; do sleep 0.05; done
+until grep -qs '"kind": "epoch"' "$DISK"/state/*/attempts/*/journal.jsonl; do sleep 0.05; done
 dd if=/dev/zero of="$DISK"/filler bs=4k 2> /dev/null
 wait $sweep; echo "code $?"
 rm "$DISK"/filler

@@ -197,14 +197,14 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     assert ends(root) == {"killed"}
     (stored_run,) = stored(Root(root).database)
     assert stored_run.status == "KILLED"
-    (checkpoint,) = (root / "state").glob("*/checkpoint")
+    (checkpoint,) = (root / "state").glob("*/attempts/*/checkpoint")
     content = bytearray(checkpoint.read_bytes())
     content[len(content) // 2] ^= 1
     checkpoint.write_bytes(content)
 
     ended = run(root, *SLOW, "seed=0")
-    warning = "seed=0: checkpoint could not be used (damaged, or another run's);"
-    warning += " it went on from epoch 1\n"
+    warning = f"seed=0: {checkpoint.parent.name}/checkpoint could not be used (damaged, or another"
+    warning += " run's); it went on from epoch 1\n"
     assert ended.err.endswith(warning) and ended.err.count("\n") == 1
     shown = [line.partition(",")[0] for line in ended.out.splitlines() if line.startswith("epoch")]
     assert shown == [f"epoch: {n}" for n in range(1, N_EPOCHS + 1)]
@@ -235,7 +235,7 @@ def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undis
         root, "-m", *SLOW, SEEDS, "runner.workers=2", "runner.checkpoint_every_s=0"
     )
     until(
-        lambda: list((root / "state").glob("*/checkpoint"))
+        lambda: list((root / "state").glob("*/attempts/*/checkpoint"))
     )  # written a moment after the epoch's line
     os.kill(begun.process.pid, signal.SIGKILL)
     begun.process.communicate()

@@ -87,7 +87,7 @@ def journal(run, root, launch, end):
     """What a worker would have written."""
     data = {"name": run.data_name, "sha256": run.data_sha256}
     append(
-        root.run(run.run_key).journal,
+        root.run(run.run_key).attempt("first"),
         Start(run.run_key, run.cell_key, run.knobs, {}, data, "cpu", 1, launch),
         Setup(),
         Epoch(1, dict.fromkeys(METRICS, 0.5)),

@@ -8,7 +8,7 @@ import sys
 import pytest
 from commands import environment
 
-from runner.state.root import Root
+from runner.state.root import BEFORE_ATTEMPTS, Root
 
 KEY = "5" * 64
 
@@ -20,12 +20,39 @@ def folder(tmp_path):
     return folder
 
 
-def test_a_folder_is_named_by_its_key_alone(tmp_path):
+def test_a_folder_is_named_by_its_key_alone_and_every_attempt_has_its_own(tmp_path):
     folder = Root(tmp_path).run(KEY)
-    assert folder.path == tmp_path / "state" / KEY
-    files = (folder.journal, folder.weights, folder.test_correct, folder.config, folder.error)
-    assert {path.parent for path in files} == {folder.path}
+    assert folder.path == tmp_path / "state" / KEY and folder.attempt_ids() == []
+    attempt = folder.attempt("host-1-a")
+    files = (attempt.journal, attempt.death, attempt.error, *attempt.results)
+    assert {path.parent for path in files} == {folder.path / "attempts" / "host-1-a"}
+    assert attempt.run_key == KEY and not attempt.is_before_attempts
     assert not folder.path.exists(), "looking makes nothing"
+
+
+def test_what_was_trained_before_there_were_attempts_is_one_in_the_runs_own_folder(folder):
+    attempt = folder.attempt(BEFORE_ATTEMPTS)
+    assert attempt.path == folder.path and attempt.run_key == KEY and attempt.is_before_attempts
+    attempt.journal.touch()
+    new = folder.new_attempt()
+    assert set(folder.attempt_ids()) == {BEFORE_ATTEMPTS, new.id}
+
+
+def test_no_two_attempts_share_a_folder(folder):
+    assert len({folder.new_attempt().path for _ in range(20)}) == 20
+
+
+def test_a_trained_run_keeps_its_journals_and_the_results_that_count(folder):
+    counts, other = folder.attempt("counts"), folder.attempt("other")
+    for attempt in (counts, other):
+        attempt.path.mkdir(parents=True)
+        for name in ("checkpoint", "checkpoint.previous", ".weights.npz.1.a.tmp"):
+            (attempt.path / name).touch()
+        for file in (attempt.journal, attempt.death, attempt.error, *attempt.results):
+            file.touch()
+        attempt.tidy(keep_results=attempt is counts)
+    assert {*other.path.iterdir()} == {other.journal, other.death}
+    assert {*counts.path.iterdir()} == {counts.journal, counts.death, *counts.results}
 
 
 def test_looking_for_runs_and_sweeps_makes_nothing(tmp_path):
@@ -43,9 +70,11 @@ def test_sweeps_come_from_the_oldest_and_runs_by_key_where_they_were_started(tmp
         os.utime(root.sweep(key).plan, (time, time))
         root.run(key).path.mkdir()
         if key != "c":
-            root.run(key).journal.touch()
+            root.run(key).new_attempt().journal.touch()
+    root.run("d").path.mkdir()
+    root.run("d").attempt(BEFORE_ATTEMPTS).journal.touch()
     assert [folder.path.name for folder in root.sweeps()] == ["b", "c", "a"]
-    assert [folder.path.name for folder in root.runs()] == ["a", "b"]
+    assert [folder.key for folder in root.runs()] == ["a", "b", "d"]
 
 
 def test_a_root_is_what_was_configured_else_the_checkout(tmp_path, monkeypatch):
@@ -59,22 +88,10 @@ def test_a_root_is_what_was_configured_else_the_checkout(tmp_path, monkeypatch):
 # The lock.
 
 
-def test_what_a_killed_holder_left_half_written_is_gone_for_the_next(folder):
-    left = folder.path / ".checkpoint.123.0f0f0f0f.tmp"
-    left.write_bytes(b"half")
-    (folder.path / "checkpoint").write_bytes(b"whole")
-    with folder.locked() as ours:
-        assert ours and not left.exists()
-        assert (folder.path / "checkpoint").read_bytes() == b"whole"
-        left.write_bytes(b"being written by the holder")
-        with Root(folder.path.parents[1]).run(KEY).locked() as another:
-            assert not another and left.exists()
-
-
 HOLD = """
 import sys, time
 from pathlib import Path
-from runner.state.root import Root
+from runner.state.root import BEFORE_ATTEMPTS, Root
 with Root(Path(sys.argv[1])).run(sys.argv[2]).locked() as mine:
     print(mine, flush=True)
     time.sleep(60)

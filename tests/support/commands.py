@@ -13,6 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from runner.record import TIMES
+from runner.state.root import Root
+from runner.state.run_record import read_run
 from runner.tracking import sqlite
 
 #: A small main job on 8x8 images: tenths of a second a run.
@@ -136,13 +138,40 @@ def status_of(address, host=None):
 # What is on disk.
 
 
+def journal_files(root):
+    """The journals of all attempts, of versions before there were any too."""
+    places = ("state/*/journal.jsonl", "state/*/attempts/*/journal.jsonl")
+    return [path for place in places for path in root.glob(place)]
+
+
 def journals(root):
-    """Run key -> the whole lines of its journal."""
-    contents = {path.parent.name: path.read_bytes() for path in root.glob("state/*/journal.jsonl")}
+    """Run key -> the whole lines of its journals, attempt by attempt as they began."""
+    attempts = {}
+    for path in journal_files(root):
+        lines = whole_lines(path)
+        death = path.with_name("death.jsonl")
+        if death.exists() and lines[-1]["kind"] != "end":
+            lines += whole_lines(death)
+        attempts.setdefault(path.relative_to(root / "state").parts[0], []).append(lines)
     return {
-        key: [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
-        for key, content in contents.items()
+        key: [line for lines in sorted(of_run, key=began) for line in lines]
+        for key, of_run in attempts.items()
     }
+
+
+def whole_lines(path):
+    content = path.read_bytes()
+    return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+
+
+def began(lines):
+    return lines[0]["time_ms"] if lines else 0
+
+
+def attempt_of(root, key):
+    """The folder of the attempt that counts."""
+    folder = Root(root).run(key)
+    return folder.attempt(read_run(folder).attempt)
 
 
 def lines(root, kind):
@@ -165,17 +194,14 @@ def keys_of(root, seed):
 
 def results(root, keys=None):
     """Run key -> what has to be the same however a run is trained: its numbers, and its files."""
-    return {
-        key: (
-            [(line["epoch"], without_times(line["metrics"])) for line in epochs],
-            [
-                (root / "state" / key / name).read_bytes()
-                for name in ("weights.npz", "test_correct.npy")
-            ],
-        )
-        for key, epochs in lines(root, "epoch").items()
-        if keys is None or key in keys
-    }
+    found = {}
+    for folder in Root(root).runs():
+        if keys is None or folder.key in keys:
+            record, attempt = read_run(folder), attempt_of(root, folder.key)
+            epochs = [(n, without_times(epoch.metrics)) for n, epoch in record.epochs.items()]
+            files = [path.read_bytes() for path in (attempt.weights, attempt.test_correct)]
+            found[folder.key] = sorted(epochs), files, record.status
+    return found
 
 
 def without_times(metrics):

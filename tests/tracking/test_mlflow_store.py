@@ -10,6 +10,7 @@ import sys
 import pytest
 from commands import (
     environment,
+    journal_files,
     listing,
     query,
     run,
@@ -160,9 +161,7 @@ def test_a_damaged_store_is_refused_before_anything_is_trained_and_left_as_it_is
     Root(root).database.write_bytes(content)
     ended = run(root, "-m", *SMALL, "seed=0", code=2)
     assert "not a usable MLflow store" in ended.err and ended.err.count("\n") == 1
-    assert Root(root).database.read_bytes() == content and not list(
-        (root / "state").glob("*/journal.jsonl")
-    )
+    assert Root(root).database.read_bytes() == content and not journal_files(root)
 
 
 def test_a_store_that_is_locked_is_not_taken_for_a_damaged_one(root, monkeypatch):

@@ -7,10 +7,12 @@ import sys
 
 import pytest
 from commands import (
+    attempt_of,
     environment,
     image,
     listing,
     query,
+    results,
     stored,
     stored_by_key,
     sync,
@@ -40,8 +42,7 @@ def test_a_store_that_is_gone_is_rebuilt_equal_from_the_journals(main_job, new_r
     for key, stored_run in stored_by_key(Root(root).database).items():
         kept = Root(root).artifacts / stored_run.id / "artifacts"
         assert {path.name: path.read_bytes() for path in kept.iterdir()} == {
-            name: (main_job.root / "state" / key / name).read_bytes()
-            for name in ("config.json", "weights.npz", "test_correct.npy")
+            path.name: path.read_bytes() for path in attempt_of(main_job.root, key).results
         }
 
 
@@ -181,7 +182,7 @@ def test_a_replay_changes_nothing_but_the_store(main_job, new_root, tmp_path, mo
 def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):
     root = new_root(state=main_job.root)
     assert "8 runs looked at; every file is what its run wrote" in sync(root, "--verify").stdout
-    changed, missing = sorted((root / "state").glob("*/weights.npz"))[:2]
+    changed, missing = [attempt_of(root, key).weights for key in sorted(results(root))[:2]]
     content = bytearray(changed.read_bytes())
     content[len(content) // 2] ^= 1
     changed.write_bytes(content)

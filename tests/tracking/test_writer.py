@@ -2,9 +2,11 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 from commands import (
+    attempt_of,
     end,
     environment,
     image,
@@ -19,12 +21,14 @@ from commands import (
     until,
 )
 from filelock import FileLock
+from journaling import append, records_of
 from mlflow.exceptions import MlflowException
 from replays import BreaksOff, in_process, local_writer, writer_to
 
 from analysis.read import runs
 from runner.errors import StoreBehindError, StoreError
 from runner.record import METRICS
+from runner.state.records import End
 from runner.state.root import Root
 from runner.tracking import mlflow_store as store
 from runner.tracking import mlflow_tracker
@@ -55,37 +59,46 @@ def writer(main_job, new_root):
 
 
 def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(writer, main_job):
-    journals = writer.journals.look()
-    ends = {key: journals[key].end for key in journals}
-    for key in journals:  # as if all were under way
-        journals[key].end = None
+    root, folders = writer.tracker.root, {}
+    for key in writer.journals:  # as if all were under way
+        folders[key] = attempt_of(root.path, key)
+        *records, end = records_of(folders[key])
+        folders[key].journal.unlink()
+        append(folders[key], *records)
+        folders[key] = folders[key], end
     writer.update()
-    for stored_run in stored(writer.tracker.root.database):
+    for stored_run in stored(root.database):
         writer.tracker.client.delete_run(stored_run.id)
-    for key in journals:
-        journals[key].end = ends[key]
-        journals._changes.append(key)
+    for folder, end in folders.values():
+        append(folder, end)
+    writer.journals.look(max_age_s=0)
     with pytest.raises(MlflowException, match="must be in the 'active' state"):
         writer.update(patience=99)
     writer.update()
     writer.close_as_recorded()
-    assert image(writer.tracker.root.database) == image(Root(main_job.root).database)
+    assert image(root.database) == image(Root(main_job.root).database)
 
 
 def test_a_run_that_was_killed_before_it_told_all_tells_it_when_it_goes_on(writer, main_job):
-    killed = b'{"kind": "end", "time_ms": 9, "status": "killed", "cause": "its worker ended"}\n'
-    contents = {
-        path: path.read_bytes() for path in writer.tracker.root.state.glob("*/journal.jsonl")
-    }
-    for path, content in contents.items():
-        path.write_bytes(content[: content.index(b"\n") + 1] + killed)
+    root = writer.tracker.root
+    for key in writer.journals:  # as if its attempt had come after one that was killed early
+        second = attempt_of(root.path, key)
+        start, *others = records_of(second)
+        second.journal.rename(second.journal.with_suffix(".later"))
+        append(root.run(key).attempt("first"), replace(start, engine="", git={}))
+        append(root.run(key).attempt("first"), End("killed", "its worker ended"))
     writer.update()
-    for path, content in contents.items():
-        path.write_bytes(path.read_bytes() + content)
+    for key in writer.journals:
+        (later,) = root.run(key).attempts.glob("*/journal.later")
+        second = root.run(key).attempt(later.parent.name)
+        later.rename(second.journal)
+        start, *others = records_of(second)
+        second.journal.unlink()
+        append(second, replace(start, after="first"), *others)
     writer.journals.look(max_age_s=0)
     writer.update()
     writer.close_as_recorded()
-    assert image(writer.tracker.root.database) == image(Root(main_job.root).database)
+    assert image(root.database) == image(Root(main_job.root).database)
 
 
 def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(writer):

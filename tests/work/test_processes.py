@@ -34,13 +34,17 @@ def worker(root):
     def start(key):
         process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         started.append(process)
-        append(root.run(key).journal, Start(key, "", {}, {}, {}, "cpu", process.pid, LAUNCH))
+        append(attempt(root, key), Start(key, "", {}, {}, {}, "cpu", process.pid, LAUNCH))
         return process
 
     yield start
     for process in started:
         process.kill()
         process.wait()
+
+
+def attempt(root, key):
+    return root.run(key).attempt("first")
 
 
 @pytest.fixture
@@ -87,7 +91,7 @@ def test_a_run_that_goes_on_past_its_limit_and_the_grace_has_its_process_killed(
 def test_a_run_that_has_ended_has_no_limit_any_more(root, worker, watch, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_S", 0.2)
     process = worker(KEYS[0])
-    append(root.run(KEYS[0]).journal, End("done"))
+    append(attempt(root, KEYS[0]), End("done"))
     watching = watch(**{KEYS[0]: 0.1})
     time.sleep(1.0)
     assert watching.timed_out == set() and process.poll() is None
@@ -97,7 +101,10 @@ def test_a_process_of_somebody_elses_is_never_killed(root, watch, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_S", 0.0)
     # The number in a journal may be another machine's: here it is that of a process that is no
     # descendant.
-    append(root.run(KEYS[0]).journal, Start(KEYS[0], "", {}, {}, {}, "cpu", os.getppid(), LAUNCH))
+    append(
+        attempt(root, KEYS[0]),
+        Start(KEYS[0], "", {}, {}, {}, "cpu", os.getppid(), LAUNCH),
+    )
     watching = watch(**{KEYS[0]: 0.1})
     time.sleep(0.8)
     assert watching.timed_out == set()

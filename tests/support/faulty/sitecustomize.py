@@ -1,9 +1,10 @@
 """Python imports this file first in a command under test that has its folder on PYTHONPATH.
 
-FAULTS (`1:hang 2:os._exit`) says by seed which runs misbehave, and how. EPOCHS_LOG=FILE counts:
-every epoch that is computed adds a line with its seed and number, and every process that begins or
-leaves a run adds one (`+ KEY PID`, `- KEY PID`), with `! KEY` where another process was still
-training it. EPOCH_SLEEP=SECONDS makes every epoch longer, so that a test can kill in its middle.
+FAULTS (`1:hang 2:os._exit`) says by seed or run key which runs misbehave, and how. EPOCHS_LOG=FILE
+counts: every epoch that is computed adds a line with its seed and number, and every process that
+begins or leaves a run adds one (`+ KEY PID`, `- KEY PID`), with `! KEY` where another process was
+still training it. EPOCH_SLEEP=SECONDS makes every epoch longer, so that a test can kill in its
+middle.
 CLOCK=jumps sets the time of day an hour back and a day forward, in turn, at every reading.
 """
 
@@ -99,9 +100,10 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
         def watched(assembly, *how):
             seed = assembly.config.seed
-            if str(seed) in FAULTS:
-                misbehave(FAULTS[str(seed)])
             key = getattr(sys._getframe(1).f_locals.get("planned"), "run_key", None)
+            for name in (str(seed), str(key)):
+                if name in FAULTS:
+                    misbehave(FAULTS[name])
             note("+", key)
             try:
                 for record in train(assembly, *how):

@@ -50,6 +50,7 @@ def assert_equal(run, root, recorded, capsys):
 
 def _trained(run, root):
     """The run's weights by name, and each epoch's metrics but for times."""
+    from runner.state.run_record import read_run
     from runner.train.run import train_run
 
     folder = root.run(run.run_key)
@@ -58,7 +59,8 @@ def _trained(run, root):
     metrics = [
         {name: value for name, value in r.metrics().items() if name not in TIMES} for r in records
     ]
-    with np.load(folder.weights) as weights:
+    attempt = folder.attempt(read_run(folder).attempt)
+    with np.load(attempt.weights) as weights:
         return dict(weights), metrics
 
 
