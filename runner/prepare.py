@@ -131,7 +131,9 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     experiment = store.insist(lambda: store.experiment_id(client, name, uri, root), shown)
     tracker = MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
     tidy(prepared)
-    plans.write(plan, root)
+    damage = plans.write(plan, root)
+    if damage:
+        print(f"runner: {damage}", file=sys.stderr, flush=True)
     if not plan.single:
         store.insist(lambda: tracker.open_sweep(plan), shown)
     return tracker

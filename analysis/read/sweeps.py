@@ -9,9 +9,10 @@ from analysis.read import version1
 from analysis.read.store import Store, StoredRun
 from runner.errors import StoreError
 from runner.record import TAG_CLAIMS_SHA256, TAG_LAST_USED, TAG_SWEEP_KEY, Claim
+from runner.seal import is_whole, sha256
 
-#: The newest plan that this version reads.
-VERSION = 2
+#: The newest plan that this version reads. From version 3 on a plan is sealed.
+VERSION = 3
 #: How many sweeps a message names.
 _N_NAMED = 5
 #: A shorter text is no start of a key.
@@ -67,7 +68,7 @@ def chosen(parents: list[StoredRun], sweep: str | None) -> StoredRun:
 
 
 def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
-    """The plan that a sweep recorded, as one of version 2.
+    """The plan that a sweep recorded, as one of the newest version.
 
     Its claims are `Claim`s, and its knobs `Knob`s without the seed.
 
@@ -78,26 +79,45 @@ def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
     """
     where = f"the plan of {parent.name} ({parent.artifact_uri}/sweep.json)"
     try:
-        # JSON can spell a lone surrogate, which is no character: no frame and no file takes it.
-        text = json.dumps(json.loads(store.artifact(parent, "sweep.json")), ensure_ascii=False)
-        plan = json.loads(text.encode("utf-8", "replace"))
-        version = plan.get("version", 1)
+        content = json.loads(store.artifact(parent, "sweep.json"))
+        version = content.get("version", 1)
         if version in range(1, VERSION + 1):
-            return _checked(plan if version > 1 else version1.upgraded(plan), parent)
+            _prove(content, version, parent)
+            # JSON can spell a lone surrogate, which is no character: no frame and no file takes it.
+            text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+            plan = json.loads(text)
+            return _typed(plan if version > 1 else version1.upgraded(plan))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"cannot be read ({error}); python -m runner.sync puts it back"
         raise StoreError(f"{where} {why}") from error
     raise StoreError(
         f"{where} has version {version}, and this program reads up to {VERSION}; analyse it with"
-        " the"
-        " version that trained it, or with a newer one"
+        " the version that trained it, or with a newer one"
     )
 
 
-def _checked(plan: dict[str, Any], parent: StoredRun) -> dict[str, Any]:
-    if plan["sweep_key"] != parent.tags[TAG_SWEEP_KEY] or not plan["runs"]:
+def _prove(plan: dict[str, Any], version: int, parent: StoredRun) -> None:
+    """Refuse a plan that is not what was written, or is another sweep's.
+
+    Raises
+    ------
+    ValueError
+    """
+    if version >= 3 and not is_whole(plan):
+        raise ValueError("it was changed after it was written")
+    keys = sorted(run["run_key"] for run in plan["runs"])
+    single = ["single"] if plan.get("single") else []
+    claims_sha256 = sha256(plan["claims"])
+    if claims_sha256 != plan["claims_sha256"]:
+        raise ValueError("its claims are not those that were declared")
+    if plan["sweep_key"] != sha256([keys, claims_sha256, *single]):
+        raise ValueError("it has another key than its runs and claims")
+    if plan["sweep_key"] != parent.tags[TAG_SWEEP_KEY] or not keys:
         raise ValueError("it is of another sweep")
-    for part in ("name", "swept", "claims_sha256", "claims_origin", "command"):
+
+
+def _typed(plan: dict[str, Any]) -> dict[str, Any]:
+    for part in ("name", "swept", "claims_origin", "command"):
         plan[part]
     claims = {name: Claim(**claim) for name, claim in plan["claims"].items()}
     recorded = [

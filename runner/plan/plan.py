@@ -12,10 +12,12 @@ from runner.errors import StateError
 from runner.files import write_whole
 from runner.plan import fingerprint, identity
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
+from runner.seal import is_whole, sealed
 from runner.state.root import Root
 
-#: The version of sweep.json that `write` writes; `read` reads it and every earlier one.
-VERSION = 2
+#: The version of sweep.json that `write` writes; `read` reads it and every earlier one. From
+#: version 3 on the file is sealed.
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,29 @@ def check_code(run: PlannedRun) -> None:
     )
 
 
-def write(plan: Plan, root: Root) -> None:
-    """Keep the plan; one that is there already is the same and stays."""
-    path = root.sweep(plan.sweep_key).plan
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(asdict(plan), indent=1).encode("ascii"))
+class LaterPlan(StateError):
+    """A plan that a later version of this program wrote."""
+
+
+def write(plan: Plan, root: Root) -> str | None:
+    """Keep the plan; one that is there already is the same and stays.
+
+    Returns
+    -------
+    What is wrong with the file that was there, where it had to be written anew.
+    """
+    path, damage = root.sweep(plan.sweep_key).plan, None
+    if path.exists():
+        try:
+            read(path)
+            return None
+        except LaterPlan:
+            raise
+        except StateError as error:
+            damage = f"{error}; it was written anew"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(sealed(asdict(plan)), indent=1).encode("ascii"))
+    return damage
 
 
 def read(path: Path) -> Plan:
@@ -171,24 +190,50 @@ def read(path: Path) -> Plan:
     Raises
     ------
     StateError
-        When the file is not a plan, or one of a later version.
+        When the file is not a plan, not what was written, or one of a later version (LaterPlan).
     """
     try:
         values = json.loads(path.read_bytes())
         version = values.get("version", 1)
         if version > VERSION:
-            raise StateError(
+            raise LaterPlan(
                 f"{path}: a plan of version {version}, and this program knows those up to version"
                 f" {VERSION}; use the program that wrote it, or a later one"
             )
+        if version >= 3 and not is_whole(values):
+            raise ValueError("it was changed after it was written")
         runs = [_run_from(run) for run in values["runs"]]
         knobs = [PlannedKnob(**_known(PlannedKnob, knob)) for knob in values.get("knobs", [])]
         read = {"runs": runs, "knobs": knobs, "claims": _claims_from(values["claims"])}
-        return Plan(**_known(Plan, values) | read)
+        plan = Plan(**_known(Plan, values) | read)
+        _prove(plan)
+        return plan
     except FileNotFoundError:
         raise StateError(f"{path}: there is no such plan") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{path}: not a plan that this version can read ({error})") from error
+
+
+def _prove(plan: Plan) -> None:
+    """Refuse a plan whose keys are not those of what it holds.
+
+    Raises
+    ------
+    ValueError
+    """
+    for run in plan.runs:
+        of = identity.identity(run.config, run.data_name, run.data_sha256, run.device, run.code)
+        # The code of one's own model is not in the plan: `check_code` looks at it.
+        is_own = own_model(dict(leaves(run.config)))
+        if not is_own and (run.run_key, run.cell_key) != (
+            identity.run_key(of),
+            identity.cell_key(of),
+        ):
+            raise ValueError(f"the run {run.name} has another key than its configuration")
+    keys = [run.run_key for run in plan.runs]
+    key = identity.sweep_key(keys, plan.claims, plan.single)
+    if key != plan.sweep_key:
+        raise ValueError("it has another key than its runs and claims")
 
 
 def config_from(values: dict[str, Any]) -> Config:

@@ -13,6 +13,7 @@ from runner.config.schema import KNOBS
 from runner.errors import StateError
 from runner.plan import fingerprint, grid, plan
 from runner.record import CODE_OF_VERSION_1
+from runner.seal import sealed
 from runner.state.root import Root
 
 pytest_plugins = "composing"
@@ -158,7 +159,7 @@ def test_a_plan_that_is_not_there_is_named(tmp_path):
 def test_a_plan_lists_the_recorded_knobs_in_the_order_of_the_schema():
     made, _ = planned("seed=0")
     values = json.loads(json.dumps(dataclasses.asdict(made)))
-    assert values["version"] == 2
+    assert values["version"] == 3
     assert values["knobs"] == [
         {"name": name, "bears_on_numbers": knob.bears_on_numbers, "shown": knob.shown}
         for name, knob in KNOBS.items()
@@ -198,7 +199,7 @@ def test_a_plan_of_a_later_version_is_refused_with_both_versions(tmp_path):
     path.write_text(json.dumps({"version": plan.VERSION + 1, "jobs": []}))
     with pytest.raises(
         StateError,
-        match=r"sweep\.json: a plan of version 3, and .* up to version 2; use the program",
+        match=r"sweep\.json: a plan of version 4, and .* up to version 3; use the program",
     ):
         plan.read(path)
 
@@ -214,5 +215,64 @@ def test_fields_that_a_later_program_added_to_a_plan_are_ignored(tmp_path):
         *(config, config["model"]),
     ):
         record["added_later"] = [1]
-    path.write_text(json.dumps(values))
+    del values["sha256"]
+    path.write_text(json.dumps(sealed(values)))
     assert plan.read(path) == made
+
+
+def of_version_2(values):
+    """A plan without a seal, as version 2 wrote it."""
+    return {name: value for name, value in values.items() if name != "sha256"} | {"version": 2}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("runs", 0, "config", "optimizer", "lr"), 0.009),
+        (("runs", 0, "config", "seed"), 7),
+        (("runs", 0, "run_key"), "0" * 64),
+        (("runs", 0, "cell_key"), "0" * 64),
+        (("runs", 0, "data_sha256"), "0" * 64),
+        (("runs", 0, "device"), "gpu"),
+        (("sweep_key",), "0" * 64),
+        (("claims", "dropout_slows", "margin"), 0.5),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_plan_whose_keys_are_not_those_of_what_it_holds_is_refused(
+    place, value, version, tmp_path
+):
+    made, _ = planned("model.dropout=true,false", "seed=0")
+    plan.write(made, Root(tmp_path))
+    path = Root(tmp_path).sweep(made.sweep_key).plan
+    values = json.loads(path.read_bytes())
+    part = values
+    for name in place[:-1]:
+        part = part[name] if name != "dropout_slows" else next(iter(part.values()))
+    part[place[-1]] = value
+    path.write_text(json.dumps(values if version == 3 else of_version_2(values)))
+    why = "it was changed after it was written" if version == 3 else "has another key than its"
+    with pytest.raises(StateError, match=f"not a plan that this version can read .*{why}"):
+        plan.read(path)
+
+
+def test_a_damaged_plan_is_named_and_written_anew_by_the_same_command(tmp_path):
+    made, _ = planned("seed=0")
+    assert plan.write(made, Root(tmp_path)) is None and plan.write(made, Root(tmp_path)) is None
+    path = Root(tmp_path).sweep(made.sweep_key).plan
+    path.write_bytes(path.read_bytes().replace(b"0.001", b"0.009"))
+    damage = plan.write(made, Root(tmp_path))
+    assert damage.startswith(f"{path}: not a plan") and damage.endswith("; it was written anew")
+    assert plan.read(path) == made
+
+
+def test_the_plan_of_a_later_version_is_left_alone_by_the_same_command(tmp_path):
+    made, _ = planned("seed=0")
+    plan.write(made, Root(tmp_path))
+    path = Root(tmp_path).sweep(made.sweep_key).plan
+    values = json.loads(path.read_bytes()) | {"version": plan.VERSION + 1}
+    path.write_text(json.dumps(values))
+    with pytest.raises(StateError, match="use the program that wrote it"):
+        plan.write(made, Root(tmp_path))
+    assert json.loads(path.read_bytes()) == values

@@ -16,6 +16,7 @@ from analysis.read.runs import Sweep
 from analysis.read.store import StoredRun
 from analysis.read.sweeps import Knob
 from runner.record import METRICS, Claim, as_text, cell_name
+from runner.seal import sealed, sha256
 
 FIXED = {
     "model.kind": "cnn",
@@ -161,6 +162,17 @@ def with_effect(effect, sd=0.001, **knobs):
     return runs, curves(runs, value)
 
 
+def proved(plan):
+    """A plan with the keys of what it holds, and sealed; as it is where it lacks a part."""
+    try:
+        keys = sorted(run["run_key"] for run in plan["runs"])
+    except KeyError:
+        return plan
+    claims_sha256 = sha256(plan["claims"])
+    key = sha256([keys, claims_sha256])
+    return sealed(plan | {"claims_sha256": claims_sha256, "sweep_key": key})
+
+
 class MadeUpStore:
     """A store that holds one made-up sweep, as `analysis.read.runs` asks for it.
 
@@ -213,10 +225,14 @@ class MadeUpStore:
     def artifact(self, run, name):
         if name != "sweep.json":
             raise FileNotFoundError(name)
-        return json.dumps(self.plan).encode("ascii")
+        return json.dumps(proved(self.plan)).encode("ascii")
 
     def read(self):
         """The sweep, as from a real store."""
+        plan = proved(self.plan)
+        for run in self.stored:
+            if run.run_id == "parent":
+                run.tags.update({tag: plan[tag] for tag in ("sweep_key", "claims_sha256")})
         with mock.patch.object(
             runs, "_opened", lambda uri, experiment: contextlib.nullcontext(self)
         ):

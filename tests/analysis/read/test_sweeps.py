@@ -1,9 +1,10 @@
 """Which sweep of a store is meant, and what its plan has to be."""
 
+import json
 from dataclasses import replace
 
 import pytest
-from studies import MadeUpStore, claim, grid
+from studies import MadeUpStore, claim, grid, proved
 
 from analysis.read.sweeps import chosen
 from runner.errors import StoreError
@@ -33,9 +34,9 @@ def test_a_start_that_several_keys_have_names_none_of_them():
 def test_a_plan_of_a_newer_version_is_refused_with_what_to_do():
     with pytest.raises(
         StoreError,
-        match="has version 3, and this program reads up to 2; analyse it with the version",
+        match="has version 4, and this program reads up to 3; analyse it with the version",
     ):
-        made_up(version=3).read()
+        made_up(version=4).read()
 
 
 @pytest.mark.parametrize(
@@ -50,10 +51,33 @@ def test_a_plan_that_lacks_a_part_is_refused_by_its_file(part):
         made_up(**part).read()
 
 
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        ({"name": "other"}, "it was changed after it was written"),
+        ({"claims": {}}, "it was changed after it was written"),
+        ({"sha256": None}, "it was changed after it was written"),
+        ({"version": 2}, "it is of another sweep"),
+        ({"version": 2, "claims": {}}, "its claims are not those that were declared"),
+        ({"version": 2, "runs": []}, "it has another key than its runs and claims"),
+    ],
+    ids=str,
+)
+def test_a_plan_that_was_changed_or_put_in_anothers_place_is_refused(part, why):
+    made = made_up(version=3, knobs=[])
+    changed = proved(made.plan) | part
+    if why == "it is of another sweep":
+        changed |= {"runs": made.plan["runs"][:1]}
+        changed = proved(changed)
+    made.artifact = lambda run, name: json.dumps(changed).encode("ascii")
+    with pytest.raises(StoreError, match=why):
+        made.read()
+
+
 def test_a_sweep_that_asked_the_same_of_fewer_seeds_is_a_look_and_others_are_none():
     made = made_up()
     plan, parent = made.plan, made.stored[0]
-    fewer = plan | {"runs": plan["runs"][:2], "sweep_key": "4" * 64}
+    fewer = plan | {"runs": plan["runs"][:2]}
     plans = {
         "parent": plan,
         "fewer": fewer,
@@ -61,8 +85,9 @@ def test_a_sweep_that_asked_the_same_of_fewer_seeds_is_a_look_and_others_are_non
         "others": fewer | {"runs": plan["runs"][:1]},
     }
     made.stored[0] = replace(parent, start_ms=10)
-    tags = parent.tags | {"sweep_key": "4" * 64, "last_used": "1"}
     for name, start_ms in (("fewer", 1), ("later", 11), ("others", 2)):
+        keys = {tag: proved(plans[name])[tag] for tag in ("sweep_key", "claims_sha256")}
+        tags = parent.tags | keys | {"last_used": "1"}
         made.stored.append(replace(parent, run_id=name, start_ms=start_ms, tags=tags))
     artifact = made.artifact
 
