@@ -3,83 +3,118 @@
 import argparse
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+from runner.config.overrides import COMMAND
 from runner.errors import RunnerError, StateError, StoreBehindError, StoreError
 from runner.plan import plan as plans
-from runner.plan.plan import PlannedRun, config_from
+from runner.plan.plan import Plan, PlannedRun, config_from
 from runner.state.journals import Journals
 from runner.state.root import Root
-from runner.state.run_record import changed_files, read_run
+from runner.state.run_record import NOT_WRITTEN, changed_files, read_run
 from runner.tracking import address
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.writer import Writer
 
 
-def sync(root: Root, uri: str | None, experiment: str) -> int:
-    """Replay the journals of all runs; how many runs were looked at.
+def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
+    """Replay the journals of all runs.
+
+    Returns
+    -------
+    How many runs were looked at, and what is wrong with files under state/, a line each.
 
     Raises
     ------
     StoreError
         When the store cannot be used, or there is nothing to put into it.
     StoreBehindError
-        When it went away on the way.
+        When a call failed on the way.
     """
-    if not root.state.is_dir():
-        raise StoreError(
-            f"{root.state}: there is no such folder; train something first, or give --root"
-        )
-    client = store.connect(uri, root)
-    of = (client, experiment, uri, root)
-    experiment_id = store.insist(lambda: store.experiment_id(*of), address.shown(uri, root))
-    # The oldest first: a run's parent is the first sweep that it served.
-    sweeps = [
-        plan for plan in (plans.read(folder.plan) for folder in root.sweeps()) if not plan.single
-    ]
-    planned = {run.run_key: run for plan in sweeps for run in plan.runs}
-    alone = [run for run in _started(root) if run.run_key not in planned]
-    journals = Journals(root, [*planned, *(run.run_key for run in alone)])
+    kept = _Kept(root)
+    client, experiment_id = _opened(root, uri, experiment)
+    problems = list(kept.problems)
     try:
-        for plan in sweeps:
+        for plan in kept.sweeps:
             tracker = MlflowTracker(client, experiment_id, root)
             tracker.open_sweep(plan, used=False)
-            writer = Writer(tracker, journals, plan.runs)
+            writer = Writer(tracker, kept.journals, plan.runs)
             writer.update()
             writer.close_as_recorded()
-        Writer(MlflowTracker(client, experiment_id, root), journals, alone).update()
+            problems += writer.refused.values()
+        writer = Writer(MlflowTracker(client, experiment_id, root), kept.journals, kept.alone)
+        writer.update()
     except RunnerError:
         raise
     except Exception as error:
-        why = store.in_short(error)
-        raise StoreBehindError(
-            f"the store went away ({why}); nothing is lost, run it again"
-        ) from error
-    return len(planned) + len(alone)
+        raise StoreBehindError(f"{store.failure(error)}; nothing is lost, run it again") from error
+    return len(kept.runs), list(dict.fromkeys([*problems, *writer.refused.values()]))
 
 
-def verify(root: Root) -> int:
-    """Compare the files of trained runs with the hashes in their journals; the number of runs.
+def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
+    """Hold the files under state/ against their hashes, and what the store has against them.
 
-    Raises
-    ------
-    StateError
-        Naming the files that are missing or not what the run wrote.
+    Returns
+    -------
+    The number of trained runs, and what is not as it was written, a line each.
     """
-    n_runs, wrong = 0, list[str]()
-    for folder in root.runs():
-        record = read_run(folder)
-        if record.end is None or record.attempt is None or not record.end.sha256:
-            continue
-        n_runs += 1
-        wrong += map(str, changed_files(folder.attempt(record.attempt), record.end.sha256))
-    if wrong:
-        raise StateError(
-            f"not what the run wrote: {', '.join(wrong)}; move the run's folder away and start"
-            " its sweep again to"
-            " train it anew"
-        )
-    return n_runs
+    kept = _Kept(root)
+    problems = list(kept.problems)
+    trained = [run for run in kept.runs if kept.journals[run.run_key].trained]
+    for run in kept.runs:
+        record, folder = kept.journals[run.run_key], root.run(run.run_key)
+        problems += [f"{run.name}: {damage}" for damage in record.damages]
+        if record.trained and record.end and record.attempt:
+            changed = changed_files(folder.attempt(record.attempt), record.end.sha256)
+            problems += [f"{run.name}: {file}: {NOT_WRITTEN}" for file in changed]
+    if uri is None and not root.database.exists():
+        return len(trained), problems
+    client, experiment_id = _opened(root, uri, experiment)
+    tracker = MlflowTracker(client, experiment_id, root)
+    for run in trained:
+        record, where = kept.journals[run.run_key], address.shown(uri, root)
+        if not tracker.holds(run):
+            again = f"{COMMAND}.sync puts it there"
+            problems.append(f"{run.name}: in {where} it is not there whole: {again}")
+        elif differ := tracker.differences(run, record):
+            problems.append(
+                f"{run.name}: in {where}: {', '.join(differ)}: not what is in state/; delete that"
+                f" run there, and type {COMMAND}.sync"
+            )
+    return len(trained), problems
+
+
+class _Kept:
+    """What is kept under state/: the sweeps, the runs that serve none, and what is damaged."""
+
+    def __init__(self, root: Root) -> None:
+        if not root.state.is_dir():
+            raise StoreError(
+                f"{root.state}: there is no such folder; train something first, or give --root"
+            )
+        #: The oldest first: a run's parent is the first sweep that it served.
+        self.sweeps: list[Plan] = []
+        self.problems: list[str] = []
+        for folder in root.sweeps():
+            try:
+                plan = plans.read(folder.plan)
+            except StateError as error:
+                self.problems.append(str(error))
+                continue
+            if not plan.single:
+                self.sweeps.append(plan)
+        planned = {run.run_key: run for plan in self.sweeps for run in plan.runs}
+        self.alone = [run for run in _started(root) if run.run_key not in planned]
+        self.runs = [*planned.values(), *self.alone]
+        self.journals = Journals(root, [run.run_key for run in self.runs]).look(max_age_s=0)
+
+
+def _opened(root: Root, uri: str | None, experiment: str) -> tuple[Any, str]:
+    """A client for the store, and the number of the experiment there."""
+    client = store.connect(uri, root)
+    of = (client, experiment, uri, root)
+    return client, store.insist(lambda: store.experiment_id(*of), address.shown(uri, root))
 
 
 def _started(root: Root) -> Iterator[PlannedRun]:
@@ -112,21 +147,23 @@ def main() -> None:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="instead, hold all files in state/ against the journals' hashes",
+        help="instead, hold all files in state/ against their hashes, and the store against them",
     )
     arguments = parser.parse_args()
+    do = verify if arguments.verify else sync
     try:
-        if arguments.verify:
-            print(
-                f"{verify(Root.of(arguments.root))} runs looked at; every file is what its run"
-                " wrote"
-            )
-            return
-        n_runs = sync(Root.of(arguments.root), arguments.uri, arguments.experiment)
+        n_runs, problems = do(Root.of(arguments.root), arguments.uri, arguments.experiment)
     except RunnerError as error:
         print(f"runner.sync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    print(f"{n_runs} runs looked at; the store is in step")
+    for problem in problems:
+        print(f"runner.sync: {problem}", file=sys.stderr)
+    if problems:
+        sys.exit(StateError.exit_code)
+    if arguments.verify:
+        print(f"{n_runs} runs looked at; state/ and the store hold what they wrote")
+    else:
+        print(f"{n_runs} runs looked at; the store is in step")
 
 
 if __name__ == "__main__":

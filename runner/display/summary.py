@@ -198,14 +198,14 @@ def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
 
 
 def _tell_behind(prepared: Prepared, outcome: Outcome) -> None:
-    """Say what MLflow lacks, why, and what to type when it is back."""
+    """Say what MLflow lacks, why, and what to type once that is mended."""
     root, tracking = prepared.root, prepared.config.tracking
     words = ["--root", str(root), "--experiment", tracking.experiment]
     if tracking.uri:
         words += ["--uri", without_password(tracking.uri)]
     _complain(
-        f"{outcome.behind} kept in {root.state} and not in MLflow yet ({outcome.trouble});"
-        f" when it is back: {COMMAND}.sync {shlex.join(words)}"
+        f"{outcome.behind} kept in {root.state} and not in MLflow yet: {outcome.trouble}; once that"
+        f" is mended: {COMMAND}.sync {shlex.join(words)}"
     )
 
 

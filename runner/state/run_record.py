@@ -10,6 +10,11 @@ from runner.state.journal import Attempt, JournalReader
 from runner.state.records import End, Epoch, Setup, Start
 from runner.state.root import AttemptFolder, RunFolder
 
+#: What is said of a file of results that does not fit its hash.
+NOT_WRITTEN = (
+    "not what the run wrote; move the run's folder away and type the sweep's command again"
+)
+
 
 class RunRecord:
     """The chain of attempts that ends in the one that trained the run first, else in the last one.

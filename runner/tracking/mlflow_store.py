@@ -1,6 +1,7 @@
 """An MLflow store: its client, the store itself where there is none yet, its experiment."""
 
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -127,6 +128,25 @@ def insist(call: Callable[[], T], uri: str) -> T:
                 ) from error
             time.sleep(wait_s)
     raise AssertionError
+
+
+#: How MLflow says that it will not take a call, however often it is made.
+_REFUSALS = (
+    "INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST",
+    "RESOURCE_ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED",
+)  # fmt: skip
+
+
+def failure(error: Exception) -> str:
+    """What came of a call that failed: the store is away, locked or full, or it refuses."""
+    why = in_short(error)
+    if sqlite.is_locked(error) or "database is locked" in why:
+        return f"the store is kept locked by another process ({why})"
+    if "disk is full" in why or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return f"the store's disk is full ({why})"
+    if getattr(error, "error_code", None) in _REFUSALS:
+        return f"the store refuses it ({why})"
+    return f"the store went away ({why})"
 
 
 def in_short(error: Exception) -> str:

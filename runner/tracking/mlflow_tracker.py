@@ -1,8 +1,9 @@
 """The tracker that ships: a sweep's parent run in MLflow, and a nested run for each of its runs."""
 
+import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,8 @@ from runner.record import (
 )
 from runner.state.records import Epoch
 from runner.state.root import Root
-from runner.state.run_record import RunRecord, changed_files
+from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files
+from runner.tracking.mlflow_store import failure
 from runner.tracking.tracker import TrackedRun
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ _ROWS_A_CALL = 900
 #: hold nobody up.
 _ALONE_S = 30.0
 _RUNNING = "running"
+#: What the column of MLflow's databases takes.
+_LONGEST_NAME = 250
 
 
 @dataclass
@@ -157,23 +161,18 @@ class MlflowTracker:
         folder = self.root.run(run.run_key).attempt(record.attempt)
         wrong = changed_files(folder, record.end.sha256)
         if wrong:
-            raise StateError(
-                f"{run.name}: {', '.join(map(str, wrong))}: not what the run wrote; move the run's"
-                " folder away and type the sweep's command again to train it anew"
-            )
+            raise StateError(f"{run.name}: {', '.join(map(str, wrong))}: {NOT_WRITTEN}")
         return [folder.path / name for name in record.end.sha256]
 
     def _has_other_rows(self, tracked: TrackedRun, record: RunRecord) -> bool:
         """Whether the store has rows of an attempt that does not count."""
-        for metric in METRICS:
-            for row in self.client.get_metric_history(tracked.id, metric):
-                epoch = record.epochs.get(row.step)
-                if epoch is None or (row.timestamp, row.value) != (
-                    epoch.time_ms,
-                    epoch.metrics.get(metric),
-                ):
-                    return True
-        return False
+        rows = set(_rows(record.epochs.values()))
+        histories = (self.client.get_metric_history(tracked.id, metric) for metric in METRICS)
+        return any(
+            (row.key, row.value, row.timestamp, row.step) not in rows
+            for history in histories
+            for row in history
+        )
 
     def _begin_anew(self, tracked: MlflowRun, record: RunRecord) -> list[Epoch]:
         """Put a new run in the place of one with rows that do not count; the rows to send it."""
@@ -181,6 +180,46 @@ class MlflowTracker:
         self.client.delete_run(tracked.id)
         tracked.id, tracked.parameters = created.id, created.parameters
         return [record.epochs[number] for number in sorted(record.epochs)]
+
+    def holds(self, run: PlannedRun) -> bool:
+        """Whether the store says that it has all of a run."""
+        return any(stored.data.tags.get(TAG_COMPLETE) == "1" for stored in self._search(run))
+
+    def differences(self, run: PlannedRun, record: RunRecord) -> list[str]:
+        """What the store has of a run that is not as it is recorded under state/, in words."""
+        stored, expected = self._search(run)[0], _tags(run, record)
+        run_id = str(stored.info.run_id)
+        tags = {name: stored.data.tags.get(name, value) for name, value in expected.items()}
+        differ = [f"tag {name}" for name, value in expected.items() if tags[name] != value]
+        params = _parameters(run)
+        differ += [
+            f"parameter {name}"
+            for name, value in stored.data.params.items()
+            if params.get(name) != value
+        ]
+        rows = _rows(record.epochs.values())
+        for metric in sorted({metric for metric, *_ in rows} | set(stored.data.metrics)):
+            history = self.client.get_metric_history(run_id, metric)
+            kept = sorted((metric, row.value, row.timestamp, row.step) for row in history)
+            if kept != sorted(row for row in rows if row[0] == metric):
+                differ.append(f"metric {metric}")
+        return differ + self._differing_files(run_id, record)
+
+    def _differing_files(self, run_id: str, record: RunRecord) -> list[str]:
+        assert record.end is not None
+        differ = []
+        for name, expected in record.end.sha256.items():
+            try:
+                content = Path(self.client.download_artifacts(run_id, name)).read_bytes()
+                is_whole = hashlib.sha256(content).hexdigest() == expected
+            except Exception as error:
+                if failure(error).startswith("the store refuses") or isinstance(error, OSError):
+                    is_whole = False
+                else:
+                    raise
+            if not is_whole:
+                differ.append(f"artifact {name}")
+        return differ
 
     def _find_or_create_parent(self, plan: Plan) -> str:
         found = self.client.search_runs(
@@ -195,25 +234,33 @@ class MlflowTracker:
             "command": " ".join(plan.command)[:5000],
         }
         return str(
-            self.client.create_run(self.experiment_id, tags=tags, run_name=plan.name).info.run_id
+            self.client.create_run(
+                self.experiment_id, tags=tags, run_name=plan.name[:_LONGEST_NAME]
+            ).info.run_id
         )
 
     def _find(self, run: PlannedRun) -> "Run | None":
+        found = self._search(run)
+        for spare in found[1:]:
+            self.client.delete_run(spare.info.run_id)
+        return found[0] if found else None
+
+    def _search(self, run: PlannedRun) -> "list[Run]":
+        """The runs of a key: the complete one first, else the first; the others are spare.
+
+        A reply that was lost leaves a second run.
+        """
         found = self.client.search_runs(
-            [self.experiment_id],
-            f"tags.{TAG_RUN_KEY} = '{run.run_key}'",
+            [self.experiment_id], f"tags.{TAG_RUN_KEY} = '{run.run_key}'"
         )
-        # A reply that was lost leaves a second run: the complete one stays, else the first.
-        found.sort(
+        return sorted(
+            found,
             key=lambda stored: (
                 stored.data.tags.get(TAG_COMPLETE) != "1",
                 stored.info.start_time,
                 stored.info.run_id,
-            )
+            ),
         )
-        for spare in found[1:]:
-            self.client.delete_run(spare.info.run_id)
-        return found[0] if found else None
 
     def _create(self, run: PlannedRun, record: RunRecord) -> MlflowRun:
         crash_point("before_create_run")
@@ -221,7 +268,7 @@ class MlflowTracker:
             self.experiment_id,
             start_time=_first_time_ms(record),
             tags=_tags(run, record) | self._link,
-            run_name=run.name,
+            run_name=run.name[:_LONGEST_NAME],
         )
         crash_point("after_create_run")
         return MlflowRun(str(created.info.run_id), run=run, parameters=_parameters(run))
@@ -231,11 +278,7 @@ class MlflowTracker:
         from mlflow.entities import Metric, Param, RunTag
 
         assert isinstance(tracked, MlflowRun)
-        rows = [
-            Metric(name, value, epoch.time_ms, epoch.epoch)
-            for epoch in epochs
-            for name, value in epoch.metrics.items()
-        ]
+        rows = [Metric(*row) for row in _rows(epochs)]
         crash_point("before_log_batch")
         self.client.log_batch(
             tracked.id,
@@ -247,6 +290,15 @@ class MlflowTracker:
             self.client.log_batch(tracked.id, metrics=rows[first : first + _ROWS_A_CALL])
         crash_point("after_log_batch")
         tracked.parameters = {}
+
+
+def _rows(epochs: Iterable[Epoch]) -> list[tuple[str, float, int, int]]:
+    """Metric, value, time stamp and step."""
+    return [
+        (name, value, epoch.time_ms, epoch.epoch)
+        for epoch in epochs
+        for name, value in epoch.metrics.items()
+    ]
 
 
 def _parameters(run: PlannedRun) -> dict[str, str]:

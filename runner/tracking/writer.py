@@ -8,7 +8,7 @@ from runner.record import FAILED, KILLED
 from runner.state.journals import Journals
 from runner.state.records import Epoch, Start
 from runner.state.run_record import RunRecord
-from runner.tracking.mlflow_store import in_short
+from runner.tracking.mlflow_store import failure
 from runner.tracking.tracker import TrackedRun, Tracker
 
 _POLL_S = 1.0
@@ -142,7 +142,7 @@ class WriterThread(threading.Thread):
             self.writer.update(patience=1 if self.trouble and self._finish.is_set() else 2)
             self.trouble = None
         except Exception as error:
-            self.trouble = in_short(error)
+            self.trouble = failure(error)
         return self.trouble is None
 
     def finish(self, status: str, interrupted: bool = False) -> str | None:
@@ -156,7 +156,7 @@ class WriterThread(threading.Thread):
             try:
                 self.writer.tracker.close_sweep(status)
             except Exception as error:
-                self.trouble = in_short(error)
+                self.trouble = failure(error)
         if self.trouble is None:
             return None
         n_behind = self.writer.n_behind

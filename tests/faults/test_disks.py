@@ -163,11 +163,12 @@ def test_a_full_disk_under_the_store_alone_stops_no_run_and_sync_brings_it_in_st
     full = r"\(sqlite3.OperationalError\) database or disk is full"
     assert len(ended.err_lines) == 2
     assert re.match(
-        rf"runner: 4 runs are kept in {root}/state and not in MLflow yet \({full}\); when",
+        rf"runner: 4 runs are kept in {root}/state and not in MLflow yet: the store's disk is full"
+        rf" \({full}\); once",
         ended.err_lines[0],
     )
     assert re.fullmatch(
-        rf"runner.sync: the store went away \({full}\); nothing is lost, run it again",
+        rf"runner.sync: the store's disk is full \({full}\); nothing is lost, run it again",
         ended.err_lines[1],
     )
     assert "4 runs looked at; the store is in step" in ended.out

@@ -10,7 +10,9 @@ from runner.tracking.writer import Writer
 
 
 def in_process(root):
-    return syncing.sync(Root(root), None, "ablations")
+    n_runs, problems = syncing.sync(Root(root), None, "ablations")
+    assert problems == []
+    return n_runs
 
 
 class BreaksOff:

@@ -1,5 +1,6 @@
 """Replay: a store is filled from the journals, completely and never twice."""
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -7,12 +8,14 @@ import sys
 
 import pytest
 from commands import (
+    MAIN,
     attempt_of,
     environment,
     image,
     listing,
     query,
     results,
+    run,
     stored,
     stored_by_key,
     sync,
@@ -170,7 +173,7 @@ def test_a_replay_changes_nothing_but_the_store(main_job, new_root, tmp_path, mo
     monkeypatch.chdir(elsewhere)
     before = listing(tmp_path)
     in_process(root)
-    assert syncing.verify(Root(root)) == 8
+    assert syncing.verify(Root(root), None, "ablations") == (8, [])
     after = listing(tmp_path)
     changed = {path for path in before | after if before.get(path) != after.get(path)}
     artifacts = {path for path in changed if path.is_relative_to(Root(root).artifacts)}
@@ -181,17 +184,82 @@ def test_a_replay_changes_nothing_but_the_store(main_job, new_root, tmp_path, mo
 
 def test_a_file_that_is_not_what_its_run_wrote_is_named(main_job, new_root):
     root = new_root(state=main_job.root)
-    assert "8 runs looked at; every file is what its run wrote" in sync(root, "--verify").stdout
+    in_process(root)
+    whole = "8 runs looked at; state/ and the store hold what they wrote"
+    assert whole in sync(root, "--verify").stdout
     changed, missing = [attempt_of(root, key).weights for key in sorted(results(root))[:2]]
     content = bytearray(changed.read_bytes())
     content[len(content) // 2] ^= 1
     changed.write_bytes(content)
     missing.unlink()
-    printed = sync(root, "--verify", code=1).stderr
-    assert (
-        f"not what the run wrote: {changed}, {missing}; move the run's folder away" in printed
-        and printed.count("\n") == 1
-    )
+    printed = sync(root, "--verify", code=1).stderr.splitlines()
+    assert len(printed) == 2
+    for file in (changed, missing):
+        (line,) = [line for line in printed if str(file) in line]
+        assert f": {file}: not what the run wrote; move the run's folder away and type" in line
+
+
+CHANGES = {
+    "artifact test_correct.npy": lambda store, folder: (folder / "test_correct.npy").write_bytes(
+        b""
+    ),
+    "artifact weights.npz": lambda store, folder: (folder / "weights.npz").unlink(),
+    "metric test/accuracy": lambda store, folder: store.execute(
+        "update metrics set value = value + 0.01 where key = 'test/accuracy' and step = 2"
+    ),
+    "metric test/loss": lambda store, folder: store.execute(
+        "delete from metrics where key = 'test/loss' and step = 3"
+    ),
+    "parameter optimizer.lr": lambda store, folder: store.execute(
+        "update params set value = '0.009' where key = 'optimizer.lr'"
+    ),
+    "tag data.sha256": lambda store, folder: store.execute(
+        "update tags set value = 'x' where key = 'data.sha256'"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_the_store_has_is_held_against_what_the_run_wrote(what, main_job, new_root):
+    root = new_root(state=main_job.root)
+    in_process(root)
+    stored_run = stored(Root(root).database)[0]
+    with contextlib.closing(sqlite3.connect(Root(root).database)) as store, store:
+        CHANGES[what](store, Root(root).artifacts / stored_run.id / "artifacts")
+    _, problems = syncing.verify(Root(root), None, "ablations")
+    assert len(problems) == (1 if what.startswith("artifact") else 8)
+    assert all(f": {what}: not what is in state/; delete" in problem for problem in problems)
+
+
+def test_a_run_that_the_store_has_not_is_named(main_job, new_root):
+    root = new_root(state=main_job.root)
+    in_process(root)
+    stored_run = stored(Root(root).database)[0]
+    store.connect(None, Root(root)).delete_run(stored_run.id)
+    _, (problem,) = syncing.verify(Root(root), None, "ablations")
+    assert problem.endswith("is not there whole: python -m runner.sync puts it there")
+
+
+def test_a_damaged_plan_is_named_and_keeps_no_run_from_the_store(main_job, new_root):
+    root = new_root(state=main_job.root)
+    (folder,) = Root(root).sweeps()
+    folder.plan.write_bytes(folder.plan.read_bytes().replace(b"0.001", b"0.009", 1))
+    n_runs, (problem,) = syncing.sync(Root(root), None, "ablations")
+    assert n_runs == 8 and len(stored_by_key(Root(root).database)) == 8
+    assert problem.startswith(f"{folder.plan}: not a plan") and "it was changed" in problem
+
+
+def test_results_that_are_not_what_the_run_wrote_are_not_stored_and_no_outage(main_job, new_root):
+    root = new_root(state=main_job.root)
+    key = sorted(results(root))[0]
+    attempt_of(root, key).test_correct.write_bytes(b"x")
+    n_runs, (problem,) = syncing.sync(Root(root), None, "ablations")
+    assert n_runs == 8 and "test_correct.npy: not what the run wrote" in problem
+    complete = [r for r in stored(Root(root).database) if r.tags.get("complete") == "1"]
+    assert len(complete) == 7
+    ended = run(root, "-m", *MAIN, "seed=0,1", code=1)
+    assert "test_correct.npy: not what the run wrote; move the run's folder away" in ended.err
+    assert "went away" not in ended.err
 
 
 def test_there_is_nothing_to_replay_where_nothing_was_trained(tmp_path):

@@ -48,7 +48,7 @@ def test_a_writer_without_a_store_says_so_and_counts_what_is_behind(main_job):
     thread.start()
     until(lambda: thread.trouble, seconds=5)
     assert thread.finish("FINISHED") == "8 runs are"
-    assert thread.trouble == "http://***@host is away"
+    assert thread.trouble == "the store went away (http://***@host is away)"
     assert not thread.is_alive()
 
 
@@ -185,7 +185,7 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
     assert {ends[-1]["status"] for ends in lines(root, "end").values()} == {"done"}
     command = f"python -m runner.sync --root {root} --experiment ablations --uri {server.uri}"
     assert f"2 runs are kept in {root / 'state'} and not in MLflow yet" in ended.err
-    assert ended.err.rstrip().endswith(f"when it is back: {command}")
+    assert ended.err.rstrip().endswith(f"once that is mended: {command}")
     assert not query(Root(root).database, "select 1 from runs"), (
         "the local store is not the one that was asked for"
     )
