@@ -4,8 +4,8 @@ FAULTS (`1:hang 2:os._exit`) says by seed or run key which runs misbehave, and h
 counts: every epoch that is computed adds a line with its seed and number, and every process that
 begins or leaves a run adds one (`+ KEY PID`, `- KEY PID`), with `! KEY` where another process was
 still training it. EPOCH_SLEEP=SECONDS makes every epoch longer, so that a test can kill in its
-middle.
-CLOCK=jumps sets the time of day an hour back and a day forward, in turn, at every reading.
+middle. LOCKS=none makes every lock succeed. CLOCK=jumps sets the time of day an hour back and a day
+forward, in turn, at every reading.
 """
 
 import importlib.abc
@@ -125,6 +125,29 @@ if os.environ.get("CLOCK") == "jumps":
         return time_ns() + (-3600, 86400)[len(looks) % 2] * 10**9
 
     time.time_ns, time.time = jumping, lambda: jumping() / 1e9
+
+if os.environ.get("LOCKS") == "none":
+    import filelock
+
+    class Unlocked:
+        """A lock that always succeeds, as where locks do not reach from host to host."""
+
+        def __init__(self, *_, **__):
+            pass
+
+        def acquire(self, **_):
+            return self
+
+        def release(self):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    filelock.FileLock = Unlocked
 
 if FAULTS or EPOCHS_LOG or EPOCH_SLEEP:
     sys.meta_path.insert(0, Patched())
