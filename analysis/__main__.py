@@ -17,7 +17,7 @@ import pandas as pd  # noqa: E402
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
 from analysis.report import sentences, write  # noqa: E402
-from runner import files  # noqa: E402
+from runner import files, streams  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
 from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
@@ -50,6 +50,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal without a minus sign shows its name instead of `?`.
         sys.stdout.reconfigure(errors="namereplace")
+    streams.outlast_readers()
     try:
         code = analyse(Root.of(given.root), given.uri, given.experiment, given.sweep, given.out)
     except RunnerError as error:
@@ -58,9 +59,6 @@ def main() -> None:
     except OSError as error:
         # Python must not try again at exit what could not be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            # The reader, such as `head`, has seen enough.
-            sys.exit(0)
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     sys.exit(code)

@@ -59,11 +59,14 @@ class PlanSweeper(Sweeper):
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
         from runner.state.root import SweepFolder
         from runner.work.launch import start_process
+        from runner.work.processes import start_joblibs_tracker
 
-        if n_workers == 1 and self.config.hydra.runtime.choices["hydra/launcher"] == "cores":
-            # Joblib runs a lone worker in this very process, where nobody could end it when it
-            # hangs.
-            return start_process(plan, launch, n_workers)
+        if self.config.hydra.runtime.choices["hydra/launcher"] == "cores":
+            if n_workers == 1:
+                # Joblib runs a lone worker in this very process, where nobody could end it when it
+                # hangs.
+                return start_process(plan, launch, n_workers)
+            start_joblibs_tracker()
         folder = SweepFolder(plan.parent).jobs(launch)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context,

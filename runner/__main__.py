@@ -14,9 +14,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 def main() -> None:
     """The command line."""
+    from runner import streams
     from runner.work import stop
 
-    signal.signal(signal.SIGTERM, stop.terminated)
+    stop.end_at_once_when_asked()
+    streams.outlast_readers()
     full_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         if not {"--help", "-h"}.isdisjoint(sys.argv[1:]):
@@ -28,7 +30,7 @@ def main() -> None:
             "runner: interrupted; what is trained is kept, the same command goes on",
             file=sys.stderr,
         )
-        sys.exit(128 + (signal.SIGTERM if isinstance(stopped, stop.Terminated) else signal.SIGINT))
+        sys.exit(stop.exit_code(getattr(stopped, "number", signal.SIGINT)))
     except SystemExit as left:
         # What a single run could not do comes as the cause; see app.main.
         if not isinstance(left.__cause__, Exception):

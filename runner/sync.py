@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from runner import streams
 from runner.config.overrides import COMMAND
 from runner.errors import RunnerError, StateError, StoreBehindError, StoreError
 from runner.plan import plan as plans
@@ -136,6 +137,7 @@ def _started(root: Root) -> Iterator[PlannedRun]:
 
 def main() -> None:
     """The command line."""
+    streams.outlast_readers()
     parser = argparse.ArgumentParser(prog="python -m runner.sync", description=__doc__)
     parser.add_argument(
         "--root", help="folder that holds state/ (default: the checkout, else here)"

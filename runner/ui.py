@@ -3,13 +3,16 @@
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 
-from runner.errors import RunnerError
+from runner import streams
+from runner.errors import ConfigError, RunnerError
 from runner.state.root import Root
 from runner.tracking import address
 from runner.tracking import mlflow_store as store
+from runner.work.processes import guarded
 
 # MLflow's pages draw only runs that are listed, and fold those of a sweep away unless they are
 # sorted by a metric.
@@ -30,7 +33,7 @@ def command(uri: str, artifacts: str, port: int) -> list[str]:
 
 
 def main() -> None:
-    """The command line; runs until Ctrl-C."""
+    """The command line; runs until Ctrl-C, or until its terminal is closed."""
     parser = argparse.ArgumentParser(prog="python -m runner.ui", description=__doc__)
     parser.add_argument(
         "--root", help="folder that holds mlflow.db (default: the checkout, else here)"
@@ -41,37 +44,63 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
     arguments = parser.parse_args()
     root = Root.of(arguments.root)
+    streams.outlast_readers()
     try:
+        _check_port(arguments.port)
         experiment = store.local_experiment_id(arguments.experiment, root)
     except RunnerError as error:
         print(f"runner.ui: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    environment = os.environ | {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "PYTHONWARNINGS": "ignore",  # of MLflow's own dependencies
-    }
     page = f"http://127.0.0.1:{arguments.port}/#/experiments/{experiment}/runs"
     print("MLflow, on this machine only; Ctrl-C ends it")
     print(f"  sweeps and their runs: {page}")
     print(f"  curves, best first:    {page}?{_BEST_FIRST}&compareRunsMode=CHART", flush=True)
     uri = address.sqlite_uri(root.database)
-    sys.exit(_serve(command(uri, str(root.artifacts), arguments.port), environment))
+    sys.exit(_serve(command(uri, str(root.artifacts), arguments.port)))
 
 
-def _serve(words: list[str], environment: dict[str, str]) -> int:
-    """Run the server until Ctrl-C or SIGTERM; its exit code, 0 when it was asked to end."""
-    # In a session of its own, so that Ctrl-C reaches this process alone, which ends the server's
-    # processes in order.
-    server = subprocess.Popen(words, env=environment, start_new_session=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return server.wait()
-    except KeyboardInterrupt:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
-        return 0
+def _check_port(port: int) -> None:
+    """Refuse a port that cannot be served on, before its address is shown.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not 1 <= port <= 65535:
+        raise ConfigError(f"--port={port}: allowed is an integer from 1 to 65535")
+    with socket.socket() as tried:
+        # As the server does: a port whose last connections are still closing is free.
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError as error:
+            why = f"cannot be served on ({os.strerror(error.errno or 0)})"
+            raise ConfigError(f"--port={port}: {why}; give another one") from error
+
+
+def _serve(words: list[str]) -> int:
+    """Run the server until it is asked to end; its exit code, 0 when it was.
+
+    It ends with this process, however that ends.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    with guarded():
+        environment = os.environ | {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "PYTHONWARNINGS": "ignore",  # of MLflow's own dependencies
+        }
+        # In a session of its own, so that Ctrl-C reaches this process alone, which ends the
+        # server's processes in order.
+        server = subprocess.Popen(words, env=environment, start_new_session=True)
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+            return 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The check of a composed configuration, whole, before anything runs."""
 
 import difflib
+import json
 import math
 
 from omegaconf import DictConfig, OmegaConf
@@ -8,9 +9,12 @@ from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBas
 
 from runner.config.names import check_optimizer
 from runner.config.rules import TEXT, is_text
-from runner.config.schema import GROUPS, KNOBS, OPEN_PREFIXES, Config, leaves
+from runner.config.schema import GROUPS, KNOBS, OPEN_PREFIXES, Config, leaves, recorded
 from runner.errors import ConfigError, short_text
 from runner.record import CLAIM_KINDS, Claim, parse_reduction
+
+#: Of a parameter's text in a tracking store.
+LONGEST_PARAMETER = 6000
 
 
 def checked(composed: DictConfig) -> Config:
@@ -34,6 +38,13 @@ def checked(composed: DictConfig) -> Config:
     assert isinstance(config, Config)
     for key, value in leaves(config):
         check_value(key, value)
+    for key, value in recorded(config).items():
+        # Found before a run is trained that could never be stored.
+        if len(text := json.dumps(value)) > LONGEST_PARAMETER:
+            raise ConfigError(
+                f"{key}={short_text(value)}: has {len(text)} characters, and MLflow takes"
+                f" {LONGEST_PARAMETER}"
+            )
     check_optimizer(config.optimizer.name, config.engine.name)
     for name, claim in config.claims.items():
         _check_claim(name, claim)

@@ -99,6 +99,22 @@ def _is_ours(pid: int) -> bool:
     return False
 
 
+def start_joblibs_tracker() -> None:
+    """Start joblib's tracker of shared memory as a process that no closed terminal ends.
+
+    It leaves Ctrl-C and SIGTERM to the process that it serves, but not SIGHUP.
+    """
+    from joblib.externals.loky.backend import (  # type: ignore[import-untyped]
+        resource_tracker,
+    )
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
+    try:
+        resource_tracker.ensure_running()  # which inherits what is blocked
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _NAME = "RUNNER_GUARD"
 
 #: Waits for the end of its input, which comes with the sweep's process, however that ends; then

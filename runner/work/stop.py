@@ -1,4 +1,4 @@
-"""How a sweep is asked to stop (Ctrl-C, SIGTERM, schedulers' signals), and its workers."""
+"""How a sweep and its workers are asked to stop: Ctrl-C, a closed terminal, a scheduler."""
 
 import ctypes
 import os
@@ -11,17 +11,43 @@ from types import FrameType
 from typing import Any, NoReturn
 
 _POLL_S = 0.2
-#: Schedulers send the last two some time before they end a job.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+#: A terminal sends the first when it is closed; schedulers send the last two some time before they
+#: end a job.
+_REQUESTS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, where no `Stop` turns it into a request to stop between two batches."""
+    """A request to end, where no `Stop` turns it into one to stop between two batches."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
-def terminated(_: int, __: FrameType | None) -> NoReturn:
-    """Handle SIGTERM while no `Stop` does: end at once."""
-    raise Terminated
+def end_at_once_when_asked() -> None:
+    """Raise Terminated for any request to end, until a `Stop` takes over."""
+    for number in _handled(_REQUESTS):
+        signal.signal(number, terminated)
+
+
+def terminated(number: int, _: FrameType | None) -> NoReturn:
+    """Handle a request to end while no `Stop` does: end at once."""
+    raise Terminated(number)
+
+
+def exit_code(number: int) -> int:
+    """130 after Ctrl-C, 129 after a closed terminal, else 143: SIGTERM, a scheduler's signal."""
+    own = (signal.SIGINT, signal.SIGHUP)
+    return 128 + (number if number in own else signal.SIGTERM)
+
+
+def _handled(numbers: tuple[int, ...]) -> list[int]:
+    """Those that are not ignored: `nohup` has a command ignore that its terminal is closed."""
+    return [
+        number
+        for number in numbers
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+    ]
 
 
 class Stop:
@@ -51,7 +77,7 @@ class Stop:
     def __enter__(self) -> "Stop":
         # Python sets handlers in the main thread only; another thread relies on the stop file.
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in _handled((signal.SIGINT, *_REQUESTS)):
                 self._before[number] = signal.getsignal(number)
                 signal.signal(number, self._on_signal)
         return self
@@ -103,8 +129,8 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """130 after Ctrl-C, 143 after SIGTERM or a scheduler's signal."""
-        return 128 + (signal.SIGINT if self.signal in (None, signal.SIGINT) else signal.SIGTERM)
+        """As `exit_code` of the signal."""
+        return exit_code(self.signal or signal.SIGINT)
 
 
 def die_with_parent(parent_pid: int) -> None:

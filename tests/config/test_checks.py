@@ -8,7 +8,7 @@ import pytest
 from configurations import is_one_line, value_of, with_value
 from hypothesis import strategies as st
 
-from runner.config.checks import checked, unknown_key
+from runner.config.checks import LONGEST_PARAMETER, checked, unknown_key
 from runner.config.names import OPTIMIZERS
 from runner.errors import ConfigError
 
@@ -232,3 +232,11 @@ def test_an_optimizer_that_the_engine_does_not_have_is_refused_with_those_that_i
         checked(with_value(plain, "optimizer.name", "adam"))
     plain = plain | {"engine": plain["engine"] | {"name": "stock"}}
     assert checked(with_value(plain, "optimizer.name", "adam")).engine.name == "stock"
+
+
+def test_a_value_that_mlflow_could_never_store_is_refused_before_it_is_trained(plain):
+    fits = {"text": "x" * (LONGEST_PARAMETER - len('{"text": ""}'))}
+    checked(with_value(plain, "model.options", fits))
+    with pytest.raises(ConfigError, match="model.options=.*: has 6001 characters, and MLflow") as e:
+        checked(with_value(plain, "model.options", {"text": fits["text"] + "x"}))
+    assert is_one_line(e)

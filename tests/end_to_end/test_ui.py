@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -141,3 +142,32 @@ def test_the_pages_end_with_the_process_that_shows_them(pages):
     assert pages.process.wait(timeout=20) == 0
     until(lambda: not any(is_alive(pid) for pid in below), seconds=10)
     assert status_of(pages.address) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_the_server_ends_with_its_terminal_and_with_its_parent(number, main_job):
+    port = free_port()
+    line = [sys.executable, "-m", "runner.ui", "--root", main_job.root, "--port", str(port)]
+    process = subprocess.Popen(
+        line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+    )
+    until(lambda: status_of(f"http://127.0.0.1:{port}/health") == 200)
+    below = descendants(process.pid)
+    assert below
+    process.send_signal(number)
+    assert process.wait(timeout=20) == (0 if number == signal.SIGHUP else -signal.SIGKILL)
+    until(lambda: not any(is_alive(pid) for pid in below), seconds=20)
+    assert status_of(f"http://127.0.0.1:{port}/health") is None
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "70000", "taken"])
+def test_a_port_that_cannot_be_served_on_is_refused_before_an_address_is_shown(port, main_job):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        number = str(other.getsockname()[1]) if port == "taken" else port
+        line = [sys.executable, "-m", "runner.ui", "--root", main_job.root, f"--port={number}"]
+        ended = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"runner.ui: --port={number}: ")
+    assert ended.stderr.count("\n") == 1

@@ -14,7 +14,7 @@ from commands import descendants, is_alive
 from chaos import checker
 from chaos.checker import Evidence, Undisturbed
 from chaos.figures import Figures
-from chaos.nemesis import Nemesis
+from chaos.nemesis import SURVIVED, Nemesis
 from chaos.subjects import N_WORKERS
 
 _PATIENCE_S, _REAP_S = 120.0, 10.0
@@ -114,7 +114,7 @@ class Harness:
         self.nemesis.wait(kill, self.root, commands[0], lambda: self._judge(checker.ANY_TIME))
         if commands[0].poll() is None:
             self.figures.kills[kill.kind] += 1
-            if kill.kind != "server":
+            if kill.kind not in SURVIVED:
                 self.evidence.may_repeat += N_WORKERS * len(commands)
                 below = [pid for process in commands for pid in descendants(process.pid)]
                 self.nemesis.strike(kill, self.root, commands)

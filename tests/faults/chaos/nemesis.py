@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from commands import is_alive
 
 #: How often each kind of kill is drawn: everything at once, the sweep's process alone, one worker,
-#: polite requests.
-KINDS = {"group": 55, "parent": 15, "worker": 10, "SIGTERM": 10, "SIGINT": 10}
+#: polite requests, and a pause of the whole group.
+KINDS = {
+    "group": 45, "parent": 15, "worker": 10, "SIGTERM": 8, "SIGINT": 8, "SIGHUP": 6, "SIGUSR1": 6,
+    "pause": 2,
+}  # fmt: skip
+#: After these the commands end by themselves.
+SURVIVED = ("server", "pause")
+_PAUSE_S = 30.0
 #: The same for a sweep that logs to a server: the server is killed half of the time.
 SERVED = KINDS | {"server": 100}
 #: One start in five is of two sweeps at once.
@@ -90,6 +96,13 @@ class Nemesis:
             time.sleep(self.random.uniform(0, 2))
             self.subject.server.begin()
             return
+        if kill.kind == "pause":
+            for number in (signal.SIGSTOP, signal.SIGCONT):
+                for process in commands:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, number)
+                time.sleep(_PAUSE_S if number == signal.SIGSTOP else 0)
+            return
         workers = self._workers(root, commands[0]) if kill.kind == "worker" else []
         if workers:
             # The sweep goes on without it, and ends by itself.
@@ -135,9 +148,9 @@ def _end(kind, process):
     """End a command's process, or its whole group."""
     if kind == "parent":
         process.kill()
-    elif kind == "SIGTERM":
-        os.kill(process.pid, signal.SIGTERM)
-    elif kind == "SIGINT":
-        os.killpg(process.pid, signal.SIGINT)
+    elif kind in ("SIGTERM", "SIGUSR1"):  # a scheduler's
+        os.kill(process.pid, signal.Signals[kind])
+    elif kind in ("SIGINT", "SIGHUP"):  # a terminal's
+        os.killpg(process.pid, signal.Signals[kind])
     else:
         os.killpg(process.pid, signal.SIGKILL)
