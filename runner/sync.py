@@ -71,7 +71,7 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
             problems += [f"{run.name}: {file}: {NOT_WRITTEN}" for file in changed]
     if uri is None and not root.database.exists():
         return len(trained), problems
-    client, experiment_id = _opened(root, uri, experiment)
+    client, experiment_id = _opened(root, uri, experiment, to_read=True)
     tracker = MlflowTracker(client, experiment_id, root)
     for run in trained:
         record, where = kept.journals[run.run_key], address.shown(uri, root)
@@ -111,9 +111,9 @@ class _Kept:
         self.journals = Journals(root, [run.run_key for run in self.runs]).look(max_age_s=0)
 
 
-def _opened(root: Root, uri: str | None, experiment: str) -> tuple[Any, str]:
+def _opened(root: Root, uri: str | None, experiment: str, to_read: bool = False) -> tuple[Any, str]:
     """A client for the store, and the number of the experiment there."""
-    client = store.connect(uri, root)
+    client = store.connect(uri, root, to_read)
     of = (client, experiment, uri, root)
     return client, store.insist(lambda: store.experiment_id(*of), address.shown(uri, root))
 

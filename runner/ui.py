@@ -48,6 +48,7 @@ def main() -> None:
     try:
         _check_port(arguments.port)
         experiment = store.local_experiment_id(arguments.experiment, root)
+        store.tell_put_right(root)
     except RunnerError as error:
         print(f"runner.ui: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

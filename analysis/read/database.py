@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -13,14 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from analysis.read.store import Row, StoredRun, no_experiment
 from runner.errors import StoreError, without_password
+from runner.state.root import ARTIFACTS
 from runner.tracking import sqlite
 
 
 class Database:
     """An experiment in a database of MLflow's."""
 
-    def __init__(self, connection: Connection, experiment_id: int) -> None:
+    def __init__(
+        self, connection: Connection, experiment_id: int, folder: Path | None = None
+    ) -> None:
         self._connection, self._experiment_id = connection, experiment_id
+        #: Where the database's file lies, if it is one.
+        self._folder = folder
 
     def tagged(self, tag: str) -> list[StoredRun]:
         """As `Store.tagged`."""
@@ -34,7 +40,7 @@ class Database:
         values = {"experiment": self._experiment_id, "tag": tag}
         for *run, key, value in self._connection.execute(query, values):
             runs.setdefault(run[0], StoredRun(*run)).tags[key] = value
-        return list(runs.values())
+        return [replace(run, artifact_uri=self._place(run.artifact_uri)) for run in runs.values()]
 
     def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
         """As `Store.rows`: all of the experiment, because a query can name only so many runs."""
@@ -50,12 +56,29 @@ class Database:
 
     def artifact(self, run: StoredRun, name: str) -> bytes:
         """As `Store.artifact`, from folders of this machine."""
-        return local_artifact(run.artifact_uri, name).read_bytes()
+        return local_artifact(run.artifact_uri, name, self._folder).read_bytes()
+
+    def _place(self, artifact_uri: str) -> str:
+        """Where a run's artifacts are: in a store with its root, below the root.
+
+        The address that MLflow recorded is absolute, and wrong once the root was moved or copied.
+        """
+        _, kept, below = artifact_uri.rpartition(f"/{ARTIFACTS}/")
+        is_here = kept and self._folder is not None and (self._folder / ARTIFACTS).is_dir()
+        return f"{ARTIFACTS}/{below}" if is_here else artifact_uri
 
 
-def local_artifact(artifact_uri: str, name: str) -> Path:
-    """The path of an artifact on this machine; OSError for one on another machine."""
+def local_artifact(artifact_uri: str, name: str, folder: Path | None = None) -> Path:
+    """The path of an artifact on this machine; OSError for one on another machine.
+
+    Parameters
+    ----------
+    folder
+        That of the database, where the address is one below it.
+    """
     parts = urlsplit(artifact_uri)
+    if folder is not None and artifact_uri.startswith(f"{ARTIFACTS}/"):
+        return folder / unquote(artifact_uri) / name
     if parts.scheme not in ("", "file"):
         raise FileNotFoundError(f"{artifact_uri} is on another machine")
     return Path(unquote(parts.path) if parts.scheme else artifact_uri) / name
@@ -77,7 +100,10 @@ def opened(uri: str, experiment: str) -> Iterator[Database]:
             row = connection.execute(query, {"name": experiment}).fetchone()
             if row is None:
                 raise no_experiment(uri, experiment)
-            yield Database(connection, row[0])
+            url = make_url(uri)
+            is_file = url.get_backend_name() == "sqlite" and url.database
+            folder = Path(url.database or "").resolve().parent if is_file else None
+            yield Database(connection, row[0], folder)
     except (SQLAlchemyError, sqlite3.Error) as error:
         if sqlite.is_locked(error):
             raise StoreError(f"{without_password(uri)} {sqlite.LOCKED}") from error

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from runner.files import checkout
 
+#: The folder of the local store's artifacts, beside its file.
+ARTIFACTS = "mlartifacts"
+
 
 @dataclass(frozen=True)
 class Root:
@@ -61,7 +64,7 @@ class Root:
     @property
     def artifacts(self) -> Path:
         """The artifacts of the local MLflow store."""
-        return self.path / "mlartifacts"
+        return self.path / ARTIFACTS
 
     @property
     def reports(self) -> Path:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from runner.errors import StoreError, without_password
 from runner.files import unwritable
-from runner.state.root import Root
+from runner.state.root import ARTIFACTS, Root
 from runner.tracking import sqlite
 
 #: How long a server may take to answer before anything is trained, and while a sweep trains; and
 #: how long another process may keep a file locked before the store counts as away.
 _PROBE_S, _PATIENT_S, _LOCKED_S = 5.0, 10.0, 8.0
+#: Where MLflow keeps absolute addresses of artifacts: table and column.
+_ADDRESSES = (("experiments", "artifact_location"), ("runs", "artifact_uri"))
 #: SQLite checks a file of this size in a fraction of a second.
 _SMALL_BYTES = 64 * 2**20
 
@@ -68,6 +70,37 @@ def check(uri: str | None, root: Root) -> None:
                 " the server, or leave"
                 " tracking.uri out for the local store"
             ) from error
+
+
+def put_right(root: Root) -> str | None:
+    """Make the local store's addresses those of its root, which may have been moved or copied.
+
+    MLflow records where each run's artifacts are, as an absolute address, and writes there.
+
+    Returns
+    -------
+    What was put right, for people; None where nothing was.
+    """
+    here, changed = root.artifacts.as_uri(), []
+    with contextlib.closing(sqlite.to_write(root.database)) as store:
+        question = "select distinct artifact_location from experiments"
+        for (location,) in store.execute(question).fetchall():
+            if location == here or not str(location).endswith(f"/{ARTIFACTS}"):
+                continue
+            with sqlite.transaction(store):
+                for table, column in (
+                    ("experiments", "artifact_location"),
+                    ("runs", "artifact_uri"),
+                ):
+                    store.execute(
+                        f"update {table} set {column} = ? || substr({column}, ?)"
+                        f" where {column} = ? or substr({column}, 1, ?) = ?",
+                        (here, len(location) + 1, location, len(location) + 1, f"{location}/"),
+                    )
+            changed.append(location)
+    if not changed:
+        return None
+    return f"{root.database}: its artifacts are in {root.artifacts} now, no longer in {changed[0]}"
 
 
 def probe(uri: str | None, root: Root) -> None:

@@ -6,6 +6,8 @@ import gc
 import logging
 import os
 import re
+import sqlite3
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -40,8 +42,13 @@ _ENVIRONMENT = {
 }
 
 
-def connect(uri: str | None, root: Root) -> "MlflowClient":
+def connect(uri: str | None, root: Root, to_read: bool = False) -> "MlflowClient":
     """A client for the store: the local one, created when it is not there, or a server.
+
+    Parameters
+    ----------
+    to_read
+        Leave the addresses in a local store as they are, though its root was moved.
 
     Raises
     ------
@@ -58,7 +65,26 @@ def connect(uri: str | None, root: Root) -> "MlflowClient":
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         _create(file)
+    elif uri is None and not to_read:
+        tell_put_right(root)
     return _client(address.sqlite_uri(file))
+
+
+def tell_put_right(root: Root) -> None:
+    """Put the local store's addresses right after its root was moved, and say so in a line.
+
+    Raises
+    ------
+    StoreError
+        When the store is kept locked.
+    """
+    try:
+        told = address.put_right(root)
+    except sqlite3.Error as error:
+        why = sqlite.LOCKED if sqlite.is_locked(error) else f"cannot be written to ({error})"
+        raise StoreError(f"{root.database} {why}") from error
+    if told:
+        print(f"runner: {told}", file=sys.stderr, flush=True)
 
 
 def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Root) -> str:

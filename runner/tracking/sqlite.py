@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 #: Seconds to wait while another process writes.
@@ -38,6 +39,23 @@ def to_read(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def to_write(path: Path) -> sqlite3.Connection:
+    """A connection to a file that is there, in which each statement is a transaction of its own."""
+    return _connect(path, "rw")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """What is done in the block is there whole, or not at all."""
+    connection.execute("begin immediate")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
 
 
 def is_locked(error: BaseException | None) -> bool:
