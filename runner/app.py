@@ -1,5 +1,6 @@
 """Where Hydra enters: composes the configuration and hands it to a worker or to a single run."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from runner.files import values_folder
 #: Where conf/ and sweeps/ are.
 FOLDER = values_folder()
 _MAX_YAML_BYTES = 1_000_000
+_MAX_FILES = 10_000
 
 
 class SweepsPath(SearchPathPlugin):
@@ -84,7 +86,9 @@ def check_files(folder: str | None) -> None:
         can fill the memory.
     """
     for place in (FOLDER / "conf", FOLDER / "sweeps", *([Path(folder)] if folder else [])):
-        for file in sorted(place.rglob("*.yaml")):
+        for file in _yaml_files(place):
+            if not file.is_file():
+                raise ConfigError(f"{file}: not a file")
             if file.stat().st_size > _MAX_YAML_BYTES:
                 raise ConfigError(
                     f"{file}: larger than {_MAX_YAML_BYTES} bytes; a file of values is small"
@@ -100,6 +104,26 @@ def check_files(folder: str | None) -> None:
                         )
             except yaml.YAMLError as error:
                 raise ConfigError(f"{file}: {' '.join(str(error).split())}") from error
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    """The YAML files below a folder of configuration, which has few files.
+
+    Raises
+    ------
+    ConfigError
+        For a folder such as `/`, before all of it is looked at.
+    """
+    found, n_seen = [], 0
+    for place, _, names in os.walk(folder):
+        n_seen += 1 + len(names)
+        if n_seen > _MAX_FILES:
+            raise ConfigError(
+                f"{folder}: holds more than {_MAX_FILES} files; --config-dir is a folder of YAML"
+                " files"
+            )
+        found += [Path(place) / name for name in names if name.endswith(".yaml")]
+    return sorted(found)
 
 
 register()

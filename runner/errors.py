@@ -63,7 +63,7 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def short_text(value: object) -> str:
-    """A value for a message: on one line, without control characters, cut after 80 characters."""
+def short_text(value: object, longest: int = 80) -> str:
+    """A value for a message: on one line, without control characters, cut after so many."""
     text = printable(str(value))
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -17,6 +17,9 @@ from runner.record import CLAIM_KINDS, Claim, parse_reduction
 LONGEST_PARAMETER = 6000
 
 
+_MOST_CLAIMS = 200
+
+
 def checked(composed: DictConfig) -> Config:
     """The configuration as plain dataclasses, every key known, every value in its range.
 
@@ -46,6 +49,11 @@ def checked(composed: DictConfig) -> Config:
                 f" {LONGEST_PARAMETER}"
             )
     check_optimizer(config.optimizer.name, config.engine.name)
+    if len(config.claims) > _MOST_CLAIMS:
+        raise ConfigError(
+            f"{len(config.claims)} claims are more than {_MOST_CLAIMS}, which one"
+            " sweep may have: all of them share its 5 %"
+        )
     for name, claim in config.claims.items():
         _check_claim(name, claim)
     return config

@@ -1,19 +1,29 @@
 """The check of what was typed after `python -m runner`, before Hydra composes anything."""
 
+import itertools
+import math
 import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, ValueType
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep, ValueType
 from hydra.errors import HydraException
 
 from runner.config.checks import unknown_key
 from runner.config.schema import GROUPS, KNOBS, OPEN_PREFIXES, Config, leaves
-from runner.errors import ConfigError
+from runner.errors import ConfigError, printable, short_text
 
 COMMAND = "python -m runner"
+#: Cells times seeds.
+MAX_RUNS = 100_000
+#: Of what was typed, in a message.
+LONGEST_ECHO = 200
+#: Of one of Hydra's messages, which may quote all that was typed.
+_LONGEST_MESSAGE = 400
+#: Of lists and dictionaries in a value.
+_DEEPEST = 16
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -24,18 +34,29 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     ConfigError
         For one that is not `KEY=VALUE`.
     """
-    try:
-        return OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise ConfigError(one_line(error)) from error
+    parser, parsed = OverridesParser.create(), []
+    for word in overrides:
+        try:
+            parsed += parser.parse_overrides([word])
+        except HydraException as error:
+            raise ConfigError(
+                f"{short_text(word, LONGEST_ECHO)}: cannot be read as KEY=VALUE; a text with other"
+                """ signs than letters, digits and _-.:/ goes in quotes: "KEY='...'\""""
+            ) from error
+    return parsed
 
 
 def one_line(error: Exception) -> str:
     """Hydra's message on one line, without its search path, and with what the knob may be."""
-    text = " ".join(str(error).split()).partition(" Config search path:")[0]
+    text = printable(" ".join(str(error).split()).partition(" Config search path:")[0])
     typed = text.removeprefix("Error merging override ").lstrip("+")
     key = typed.partition("=")[0]
-    return f"{typed}: allowed is {KNOBS[key].allowed.text}" if key in KNOBS else text
+    typed = short_text(typed, LONGEST_ECHO)
+    return (
+        f"{typed}: allowed is {KNOBS[key].allowed.text}"
+        if key in KNOBS
+        else text[:_LONGEST_MESSAGE]
+    )
 
 
 def check(overrides: Sequence[str], multirun: bool) -> None:
@@ -47,17 +68,18 @@ def check(overrides: Sequence[str], multirun: bool) -> None:
         For unknown keys, additions and deletions, a key given twice, a sweep or a list of values
         without `-m`, claims, and settings of Hydra's other than the launcher's.
     """
+    _check_words(overrides)
     typed_before: dict[str, str] = {}
     for override in parse(overrides):
         key = override.key_or_group
-        typed = override.input_line or key
+        typed = short_text(override.input_line or key, LONGEST_ECHO)
         if not key:
             raise ConfigError(f"{typed}: allowed is KEY=VALUE")
         if key in typed_before:
             raise ConfigError(f"{key}: given twice ({typed_before[key]} and {typed}); give it once")
         typed_before[key] = typed
         if key == "hydra" or key.startswith(("hydra.", "hydra/")):
-            _check_hydra(typed, key)
+            _check_hydra(typed, override)
             continue
         _check_key(typed, override)
         _check_value(typed, override)
@@ -82,13 +104,49 @@ def typed_knobs(config: Config, typed: Sequence[str]) -> dict[str, Any]:
     return groups | {key: values[key] for key in shown}
 
 
-def _check_hydra(typed: str, key: str) -> None:
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse slips of typing, and what takes the parser for ever, in words of our own."""
+    for word, following in itertools.pairwise([*words, ""]):
+        typed = short_text(word, LONGEST_ECHO)
+        if word.endswith(",") and following and "=" not in following:
+            whole = short_text(word + following, LONGEST_ECHO)
+            raise ConfigError(
+                f"{typed} {short_text(following)}: a space after the comma: type {whole}"
+            )
+        if "=" not in word and not word.startswith("~"):
+            known = KNOBS.get(word)
+            is_switch = known is not None and known.allowed.test(True)
+            hint = f"; did you mean {word}=true?" if is_switch else "; allowed is KEY=VALUE"
+            raise ConfigError(f"no '=' in {typed!r}{hint}")
+        if _depth(word) > _DEEPEST:
+            raise ConfigError(f"{typed}: nested more than {_DEEPEST} deep")
+
+
+def _depth(word: str) -> int:
+    """How deep brackets are nested in a word, those in quotes left out."""
+    depth = deepest = 0
+    for letter in re.sub(r"""'[^']*'|"[^"]*\"""", "", word):
+        depth += (letter in "[{(") - (letter in "]})")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _check_hydra(typed: str, override: Override) -> None:
     """Refuse all but the launcher: the sweeper is ours, and a `_target_` would be called."""
+    key = override.key_or_group
     is_launcher = key == "hydra/launcher" or key.startswith("hydra.launcher.")
-    if not is_launcher or key.endswith("_target_"):
+    if not is_launcher:
         raise ConfigError(
             f"{typed}: of Hydra's own settings only hydra/launcher and hydra.launcher.* may be"
             " given"
+        )
+    if key == "hydra.launcher.n_jobs":
+        raise ConfigError(f"{typed}: how many workers there are is runner.workers")
+    # A `_target_` is called; an interpolation could spell one that is not seen here.
+    texts = f"{override.input_line} {override.value()!r}"
+    if "_target_" in texts or "${" in texts:
+        raise ConfigError(
+            f"{typed}: a launcher's settings are plain values, without _target_ and ${{...}}"
         )
 
 
@@ -122,6 +180,9 @@ def _check_value(typed: str, override: Override) -> None:
         raise ConfigError(
             f"{typed}: a sweep needs its values one by one; allowed are a,b,c and range(a,b)"
         )
+    n_values = _n_values(override)
+    if n_values > MAX_RUNS:
+        raise ConfigError(f"{typed}: {n_values:,} values; a sweep may have {MAX_RUNS:,} runs")
     if group not in GROUPS:
         return
     options = override.sweep_string_iterator() if is_sweep else [override.value()]
@@ -132,6 +193,17 @@ def _check_value(typed: str, override: Override) -> None:
         raise ConfigError(
             f"{typed}: allowed is the name of one file of {place} ({COMMAND} --help lists them)"
         )
+
+
+def _n_values(override: Override) -> int:
+    """How many values a sweep lists, without listing them."""
+    value = override.value()
+    if isinstance(value, RangeSweep):
+        start, stop, step = value.start, value.stop, value.step
+        if start is None or stop is None or not step:
+            return 0
+        return max(0, math.ceil((stop - start) / step))
+    return len(value.list) if isinstance(value, ChoiceSweep) else 1
 
 
 def _check_single(typed: str, override: Override, command: str) -> None:

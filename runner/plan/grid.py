@@ -21,7 +21,6 @@ from runner.record import Claim, as_text, short
 
 #: The margin of a generated claim, as a share of the test images.
 GENERATED_MARGIN = 0.002
-_MAX_RUNS = 100_000
 
 #: Gives the name and the SHA-256 of the data that a configuration will really see.
 DataOf = Callable[[Config], tuple[str, str]]
@@ -71,9 +70,10 @@ def compose(
     seeds = _seeds(given.pop("seed", None), primary)
     spellings = {key: _spellings(override) for key, override in given.items()}
     n_runs = len(seeds) * math.prod(map(len, spellings.values()))
-    if n_runs > _MAX_RUNS:
+    if n_runs > overrides.MAX_RUNS:
         raise ConfigError(
-            f"{n_runs} runs are more than one sweep may have ({_MAX_RUNS}); sweep fewer values"
+            f"{n_runs:,} runs are more than one sweep may have ({overrides.MAX_RUNS:,}); sweep"
+            " fewer values"
         )
     swept: dict[str, list[Any]] = {
         key: [] for key, override in given.items() if override.is_sweep_override()

@@ -64,7 +64,11 @@ def test_the_tree_as_it_is_keeps_every_contract(tree):
         ("hydra_plugins/quick.py", "import mlflow.entities", "hydra_plugins.quick -> mlflow"),
         ("runner/state/root.py", FOR_TYPES + "runner.sync", "runner.state.root -> runner.sync"),
         ("runner/errors.py", FOR_TYPES + "analysis.read", "runner.errors -> analysis.read"),
-        ("runner/state/journal.py", FOR_TYPES + "runner.state.journals", ".journals -> .journal"),
+        (
+            "runner/state/journal.py",
+            FOR_TYPES + "runner.state.run_record",
+            ".run_record -> .journal",
+        ),
         ("runner/misc.py", "", "runner.misc"),
         ("runner/engine/quick.py", "", "runner.engine.quick"),
         ("runner/engine/gpu/quick.py", "", "runner.engine.gpu.quick"),

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import signal
 import socket
 import sys
 import time
@@ -14,7 +13,9 @@ from hydra.core.hydra_config import HydraConfig
 from typed import assert_one_line, options
 
 from runner import __main__ as command
+from runner import streams
 from runner.engine import device
+from runner.work import stop
 
 
 def everything_in(folder):
@@ -25,6 +26,9 @@ def everything_in(folder):
 def refused(tmp_path, monkeypatch, capfd):
     """Call with arguments and texts that the one line must hold; nothing may be written."""
     monkeypatch.chdir(tmp_path)
+    # The streams and handlers of this process are pytest's: test_streams.py starts real commands.
+    monkeypatch.setattr(streams, "outlast_readers", lambda: None)
+    monkeypatch.setattr(stop, "end_at_once_when_asked", lambda: None)
 
     def refuse(arguments, *expected, code=2):
         before = everything_in(tmp_path)
@@ -37,9 +41,7 @@ def refused(tmp_path, monkeypatch, capfd):
         assert_one_line(err, *expected)
         return out, err
 
-    handler = signal.getsignal(signal.SIGTERM)
     yield refuse
-    signal.signal(signal.SIGTERM, handler)
     GlobalHydra.instance().clear()
     HydraConfig.instance().cfg = None
 
@@ -115,7 +117,7 @@ BAD_KEYS = [
     ("++seed=0,1", "++seed=0,1", "write seed=0,1"),
     ("++seed=1", "++seed=1", "write seed=1"),
     ("=3", "=3", "KEY=VALUE"),
-    ("nonsense", "nonsense", "missing EQUAL"),
+    ("nonsense", "no '=' in 'nonsense'", "allowed is KEY=VALUE"),
     ("model.channels=[1", "[1"),
     ("--nonsense", "--nonsense", "--help"),
     ("--cfg=nope", "nope", "job"),
@@ -125,14 +127,39 @@ BAD_KEYS = [
     ("hydra.run.dir=x", "hydra.run.dir=x", "only hydra/launcher"),
     ("hydra.output_subdir=x", "hydra.output_subdir=x", "only hydra/launcher"),
     ("hydra/sweeper=basic", "hydra/sweeper=basic", "only hydra/launcher"),
-    ("hydra.launcher._target_=os.system", "os.system", "only hydra/launcher"),
+    ("hydra.launcher._target_=os.system", "os.system", "without _target_"),
     (
         "+hydra.callbacks.x={_target_: pathlib.Path.touch, self: evil}",
         "+hydra.callbacks.x",
         "only hydra/launcher",
     ),
     ("hydra={run: {dir: x}}", "hydra=", "only hydra/launcher"),
+    ("hydra.launcher={_target_: os.system}", "hydra.launcher=", "only hydra/launcher"),
+    ("hydra.launcher.a={b: {_target_: os.system}}", "without _target_"),
+    ("hydra.launcher.a=[{_target_: os.system}]", "without _target_"),
+    ("+hydra.launcher.a={'_target_': os.system}", "cannot be read as KEY=VALUE"),
+    ("hydra.launcher.a=${oc.create:x}", "plain values"),
+    ("hydra.launcher.n_jobs=3", "runner.workers"),
+    ("plan", "no '=' in 'plan'", "did you mean plan=true?"),
+    ("seed=1,2;3", "seed=1,2;3: cannot be read as KEY=VALUE", "goes in quotes"),
+    ("seed=range(1,100000000)", "99,999,999 values", "100,000 runs"),
+    ("seed=range(0,10000000000,2)", "5,000,000,000 values", "100,000 runs"),
+    (f"model.blocks={'[' * 400}1{']' * 400}", "nested more than 16 deep"),
+    (f"model.kind={'x' * 5000}\x1b[31m", "x..."),
 ]
+
+
+def test_what_was_typed_is_quoted_in_200_characters_at_most(refused):
+    for typed in (f"model.kind={'x' * 5000}", f"{'x' * 5000}=1", f"seed={'x;' * 2000}", "x" * 999):
+        out, err = refused(["-m", typed])
+        assert len(err) < 500
+
+
+def test_a_space_after_a_comma_is_said_to_be_one(refused):
+    refused(
+        ["-m", "model.channels=1,", "30"],
+        "model.channels=1, 30: a space after the comma: type model.channels=1,30",
+    )
 
 
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["one run", "-m"])

@@ -26,8 +26,6 @@ from runner.state.run_record import changed_files, read_run
 
 pytest_plugins = "roots"
 
-N_MUTATIONS = 1500
-
 
 def digit(content, chance):
     """One digit is another one."""
@@ -73,6 +71,12 @@ def folder_in_its_place(content, chance):
 MUTATIONS = (digit, bit, truncated, zeros, line_lost, line_doubled, folder_in_its_place)
 
 
+@pytest.fixture(params=[70, pytest.param(1500, marks=pytest.mark.long)])
+def n(request):
+    """How many mutations."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
 def kept(main_job, tmp_path_factory):
     """A root with its store, of which single files are changed and put back."""
@@ -97,14 +101,16 @@ def judged_journal(root, key, attempt, whole):
     return "repaired"
 
 
-def test_a_journal_gives_its_own_numbers_or_none(kept):
+def test_a_journal_gives_its_own_numbers_or_none(kept, n):
     root, key, attempt = kept
     whole = read_run(Root(root).run(key))
-    outcomes = under_mutations(attempt.journal, lambda: judged_journal(root, key, attempt, whole))
-    assert outcomes["repaired"] > 0.9 * N_MUTATIONS
+    outcomes = under_mutations(
+        attempt.journal, lambda: judged_journal(root, key, attempt, whole), n
+    )
+    assert outcomes["repaired"] > 0.9 * n
 
 
-def test_a_death_gives_its_own_cause_or_none(kept, tmp_path):
+def test_a_death_gives_its_own_cause_or_none(kept, tmp_path, n):
     attempt = Root(tmp_path).run("5" * 64).new_attempt()
     write_death(attempt, End("failed", "its worker died (process 123)"))
     from runner.state.journal import JournalReader
@@ -116,10 +122,10 @@ def test_a_death_gives_its_own_cause_or_none(kept, tmp_path):
         assert end is None or end.cause == "its worker died (process 123)"
         return "harmless" if end else "repaired"
 
-    under_mutations(attempt.death, judged)
+    under_mutations(attempt.death, judged, n)
 
 
-def test_a_plan_is_the_one_that_was_written_or_is_refused_by_its_name(kept):
+def test_a_plan_is_the_one_that_was_written_or_is_refused_by_its_name(kept, n):
     root, *_ = kept
     (folder,) = Root(root).sweeps()
     whole = only_plan(root)
@@ -132,10 +138,10 @@ def test_a_plan_is_the_one_that_was_written_or_is_refused_by_its_name(kept):
             assert str(error).startswith(f"{folder.plan}: ") and "\n" not in str(error)
             return "refused"
 
-    assert under_mutations(folder.plan, judged)["refused"] > 0.9 * N_MUTATIONS
+    assert under_mutations(folder.plan, judged, n)["refused"] > 0.9 * n
 
 
-def test_a_checkpoint_is_the_one_that_was_written_or_is_not_used(kept):
+def test_a_checkpoint_is_the_one_that_was_written_or_is_not_used(kept, n):
     _, key, attempt = kept
     path = attempt.path / "checkpoint"
 
@@ -148,11 +154,11 @@ def test_a_checkpoint_is_the_one_that_was_written_or_is_not_used(kept):
         assert np.array_equal(arrays["weights/W"], np.arange(1000, dtype=np.float32))
         return "harmless"
 
-    assert under_mutations(path, judged)["refused"] > 0.9 * N_MUTATIONS
+    assert under_mutations(path, judged, n)["refused"] > 0.9 * n
 
 
 @pytest.mark.parametrize("name", ["weights.npz", "test_correct.npy", "config.json"])
-def test_results_are_what_was_written_or_named(name, kept):
+def test_results_are_what_was_written_or_named(name, kept, n):
     root, key, attempt = kept
     end, path = read_run(Root(root).run(key)).end, attempt.path / name
     whole = path.read_bytes()
@@ -163,11 +169,11 @@ def test_results_are_what_was_written_or_named(name, kept):
         assert path.read_bytes() == whole
         return "harmless"
 
-    under_mutations(path, judged)
+    under_mutations(path, judged, n)
 
 
 @pytest.mark.parametrize("name", ["test_images.npy", "train_labels.npy"])
-def test_a_kept_data_set_is_the_one_that_was_checked_or_is_refused(name, kept):
+def test_a_kept_data_set_is_the_one_that_was_checked_or_is_refused(name, kept, n):
     root, *_ = kept
     run = only_plan(root).runs[0]
     (folder,) = Root(root).data.iterdir()
@@ -182,11 +188,11 @@ def test_a_kept_data_set_is_the_one_that_was_checked_or_is_refused(name, kept):
         assert np.array_equal(getattr(dataset, name[:-4]), whole)
         return "harmless"
 
-    under_mutations(folder / name, judged, n=150)
+    under_mutations(folder / name, judged, max(7, n // 10))
 
 
 @pytest.mark.parametrize("name", ["sweep.json", "test_correct.npy"])
-def test_what_mlflow_keeps_gives_its_own_conclusions_or_is_refused(name, kept):
+def test_what_mlflow_keeps_gives_its_own_conclusions_or_is_refused(name, kept, n):
     root, *_ = kept
     uri = runs.local_uri(root)
     sweep = runs.read(uri)
@@ -205,10 +211,10 @@ def test_what_mlflow_keeps_gives_its_own_conclusions_or_is_refused(name, kept):
             assert "\n" not in str(error)
             return "refused"
 
-    under_mutations(path, judged, n=150)
+    under_mutations(path, judged, max(7, n // 10))
 
 
-def under_mutations(path, judged, n=N_MUTATIONS):
+def under_mutations(path, judged, n):
     """How often a changed file was judged as what; afterwards it is as it was."""
     content, chance, outcomes = path.read_bytes(), random.Random(path.name), Counter()
     try:

@@ -45,6 +45,7 @@ def test_a_sweep_whose_terminal_is_closed_stops_and_goes_on_to_the_same_numbers(
     assert results(root) == undisturbed
 
 
+@pytest.mark.long
 def test_a_sweep_under_nohup_outlasts_its_terminal(undisturbed, root):
     ignored = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
     process = start(root, *SWEEP, env=slowly(), **ignored)
@@ -55,7 +56,12 @@ def test_a_sweep_under_nohup_outlasts_its_terminal(undisturbed, root):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGUSR1, 143), (signal.SIGUSR2, 143)]
+    ("number", "code"),
+    [
+        (signal.SIGHUP, 129),
+        (signal.SIGUSR1, 143),
+        pytest.param(signal.SIGUSR2, 143, marks=pytest.mark.long),
+    ],
 )
 def test_a_command_that_is_asked_to_end_before_it_trains_says_so(number, code, root):
     process = start(root, *SWEEP)
@@ -87,7 +93,13 @@ def shell(root, form, *words, **options):
 
 
 @pytest.mark.parametrize(
-    "form", ["{} | head -n 1", "{} >&-", "{} >&- 2>&- <&-", "{} > /dev/null 2>&-"]
+    "form",
+    [
+        "{} | head -n 1",
+        pytest.param("{} >&-", marks=pytest.mark.long),
+        "{} >&- 2>&- <&-",
+        pytest.param("{} > /dev/null 2>&-", marks=pytest.mark.long),
+    ],
 )
 def test_streams_that_nobody_reads_change_no_exit_code_and_no_file(form, undisturbed, root):
     ended = shell(root, form, *SWEEP)
@@ -110,6 +122,7 @@ def test_a_full_disk_under_what_is_printed_is_an_error(root):
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.long
 def test_the_analysis_and_sync_end_as_they_would_though_nobody_reads(main_job):
     for module in ("analysis", "runner.sync"):
         words = [sys.executable, "-m", module, "--root", str(main_job.root)]

@@ -96,7 +96,7 @@ def test_one_bad_cell_among_good_ones_refuses_the_sweep(values):
 
 
 def test_more_runs_than_a_sweep_may_have_are_refused_before_any_is_composed():
-    with pytest.raises(ConfigError, match="^200000 runs are more than one sweep may have"):
+    with pytest.raises(ConfigError, match="^200,000 runs are more than one sweep may have"):
         grid_of("model.channels=range(1,2001)", "seed=range(0,100)")
 
 
