@@ -91,3 +91,9 @@ def test_a_bad_claim_is_refused_on_is_one_line(changes, expected, plain):
         and is_one_line(error)
         and len(str(error.value)) < 500
     )
+
+
+def test_more_claims_than_a_sweep_may_have_are_refused(plain):
+    many = with_value(plain, "claims", {f"c{n}": CLAIM for n in range(201)})
+    with pytest.raises(ConfigError, match="^201 claims are more than 200"):
+        checked(many)

@@ -1,5 +1,6 @@
 """The command line as real processes: refusals, help, and folders and locales of any kind."""
 
+import os
 import re
 import sqlite3
 import subprocess
@@ -195,3 +196,13 @@ def test_plan_tells_runs_time_and_place_and_writes_nothing(arguments, expected, 
     ):
         assert text in out
     assert Path(out.partition("MLflow")[2].strip(": ").splitlines()[0]).parent == tmp_path / "out"
+
+
+def test_a_config_dir_that_holds_a_whole_machine_or_a_pipe_is_refused_at_once(tmp_path):
+    code, _, err = run_in(tmp_path, "--config-dir=/", "data=digits")
+    assert code == 2
+    assert_one_line(err, "/: holds more than 10000 files; --config-dir is a folder of YAML files")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    code, _, err = run_in(tmp_path, f"--config-dir={tmp_path}", "data=digits")
+    assert code == 2
+    assert_one_line(err, "pipe.yaml: not a file")
