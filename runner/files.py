@@ -1,18 +1,22 @@
-"""Files that appear whole or not at all; the checkout and the user's cache folder."""
+"""Files that appear whole or not at all, and prove themselves; the checkout, the cache folder."""
 
 import contextlib
 import errno
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from runner.faults import crash_point
 
+#: The name of the value that proves the others.
+SEAL = "sha256"
 #: The folder of the package `runner`.
 PACKAGE = Path(__file__).resolve().parent
 
@@ -171,3 +175,22 @@ def checkout() -> Path | None:
 def values_folder() -> Path:
     """The folder of conf/ and sweeps/: the package in a wheel, else the folder it lies in."""
     return PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parent
+
+
+# =============================================================================
+# JSON values that prove themselves: each holds the SHA-256 of all the rest of it
+# =============================================================================
+def sha256(value: Any) -> str:
+    """The hash of a JSON value, 64 hexadecimal digits; the order of an object's names is none."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with their seal."""
+    return {**values, SEAL: sha256(dict(values))}
+
+
+def is_whole(values: Mapping[str, Any]) -> bool:
+    """Whether the values are those that were sealed."""
+    return values.get(SEAL) == sha256({name: v for name, v in values.items() if name != SEAL})

@@ -1,5 +1,6 @@
 """A folder that is replaced whole: what is there after a fault, and how it heals."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.files import replace_folder
+from runner.files import SEAL, is_whole, replace_folder, sealed
 
 
 def contents(folder):
@@ -108,3 +109,20 @@ def test_a_killed_process_leaves_the_old_folder_or_the_new_one_and_the_next_heal
     assert contents(tmp_path) == {"out/deep/page": expected}
     replace(tmp_path / "out", "newer")
     assert contents(tmp_path) == {"out/deep/page": "newer"} and len(list(tmp_path.iterdir())) == 1
+
+
+# JSON that proves itself.
+
+
+def test_a_sealed_value_is_whole_until_any_part_of_it_is_another():
+    values = sealed({"b": [1, {"c": "ä\udcff"}], "a": 0.1})
+    assert is_whole(values) and is_whole(json.loads(json.dumps(values)))
+    assert is_whole(dict(reversed(values.items()))), "the order of names is none"
+    for changed in (
+        values | {"a": 0.2},
+        values | {"d": None},
+        {name: value for name, value in values.items() if name != "a"},
+        values | {SEAL: "0" * 64},
+        {name: value for name, value in values.items() if name != SEAL},
+    ):
+        assert not is_whole(changed)

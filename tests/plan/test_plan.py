@@ -11,9 +11,9 @@ from hydra import compose
 from runner.config.checks import checked
 from runner.config.schema import KNOBS
 from runner.errors import StateError
+from runner.files import sealed
 from runner.plan import fingerprint, grid, plan
 from runner.record import CODE_OF_VERSION_1
-from runner.seal import sealed
 from runner.state.root import Root
 
 pytest_plugins = "composing"
