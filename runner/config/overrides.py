@@ -80,6 +80,8 @@ def check(overrides: Sequence[str], multirun: bool) -> None:
         typed_before[key] = typed
         if key == "hydra" or key.startswith(("hydra.", "hydra/")):
             _check_hydra(typed, override)
+            if key == "hydra.launcher.n_jobs" and "hydra/launcher=joblib" not in overrides:
+                raise ConfigError(f"{typed}: how many workers there are is runner.workers")
             continue
         _check_key(typed, override)
         _check_value(typed, override)
@@ -140,8 +142,6 @@ def _check_hydra(typed: str, override: Override) -> None:
             f"{typed}: of Hydra's own settings only hydra/launcher and hydra.launcher.* may be"
             " given"
         )
-    if key == "hydra.launcher.n_jobs":
-        raise ConfigError(f"{typed}: how many workers there are is runner.workers")
     # A `_target_` is called; an interpolation could spell one that is not seen here.
     texts = f"{override.input_line} {override.value()!r}"
     if "_target_" in texts or "${" in texts:

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,6 +58,8 @@ def connect(uri: str | None, root: Root, to_read: bool = False) -> "MlflowClient
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # Not what somebody asked for by PYTHONWARNINGS=error: warnings between packages.
+    warnings.filterwarnings("ignore", module="mlflow|sqlalchemy|alembic")
     address.check(uri, root)
     file = address.sqlite_file(uri, root)
     if file is None:

@@ -130,12 +130,12 @@ def assert_trained(root, run_key):
 @pytest.mark.parametrize(
     ("name", "launcher"),
     [
-        ("with space", "basic"),
+        pytest.param("with space", "basic", marks=pytest.mark.long),
         ("a=b#c%20d&e?f;g:h,i", "basic"),
         ("q'u\"o`t{e}[s](x)", "basic"),
-        ("$HOME ${seed} $$", "basic"),
-        ("back\\slash\\\\", "basic"),
-        ("größe 日本 עברית", "basic"),
+        pytest.param("$HOME ${seed} $$", "basic", marks=pytest.mark.long),
+        pytest.param("back\\slash\\\\", "basic", marks=pytest.mark.long),
+        pytest.param("größe 日本 עברית", "basic", marks=pytest.mark.long),
         ("a b=%20#'\"$H ${x}\\é?", "cores"),
         pytest.param("a b=%20#'\"$H ${x}\\é?", "submitit_local", marks=pytest.mark.long),
     ],

@@ -11,6 +11,7 @@ from commands import MAIN, environment, image, listing, results, run, stored_by_
 from runner.state.root import Root
 
 pytest_plugins = "roots"
+pytestmark = pytest.mark.long
 
 SWEEP = ("-m", *MAIN, "seed=0,1", "runner.workers=2")
 
@@ -43,11 +44,7 @@ def moved(main_job, tmp_path):
 
 @pytest.mark.parametrize(
     "old_place",
-    [
-        pytest.param("gone", marks=pytest.mark.long),
-        pytest.param("a file", marks=pytest.mark.long),
-        "a copy that was changed",
-    ],
+    ["gone", "a file", "a copy that was changed"],
 )
 def test_everything_works_where_a_root_was_moved_to_and_nothing_is_written_elsewhere(
     old_place, moved, main_job, tmp_path
@@ -85,7 +82,6 @@ def test_everything_works_where_a_root_was_moved_to_and_nothing_is_written_elsew
     assert [path for path in elsewhere if path != tmp_path] == []
 
 
-@pytest.mark.long
 def test_a_sweep_in_the_new_place_puts_the_addresses_right_itself(moved):
     first, root, _ = moved
     ended = run(root, *SWEEP)
@@ -94,7 +90,6 @@ def test_a_sweep_in_the_new_place_puts_the_addresses_right_itself(moved):
     assert not first.exists() and artifacts(root) == {root.as_uri()}
 
 
-@pytest.mark.long
 def test_a_copy_and_its_original_go_on_side_by_side(main_job, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()

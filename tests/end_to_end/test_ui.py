@@ -144,7 +144,9 @@ def test_the_pages_end_with_the_process_that_shows_them(pages):
     assert status_of(pages.address) is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGHUP, marks=pytest.mark.long), signal.SIGKILL]
+)
 def test_the_server_ends_with_its_terminal_and_with_its_parent(number, main_job):
     port = free_port()
     line = [sys.executable, "-m", "runner.ui", "--root", main_job.root, "--port", str(port)]

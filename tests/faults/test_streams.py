@@ -97,7 +97,7 @@ def shell(root, form, *words, **options):
     [
         "{} | head -n 1",
         pytest.param("{} >&-", marks=pytest.mark.long),
-        "{} >&- 2>&- <&-",
+        pytest.param("{} >&- 2>&- <&-", marks=pytest.mark.long),
         pytest.param("{} > /dev/null 2>&-", marks=pytest.mark.long),
     ],
 )

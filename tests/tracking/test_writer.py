@@ -158,7 +158,7 @@ def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(
     main_job, new_root, monkeypatch
 ):
     root = new_root(state=main_job.root)
-    monkeypatch.setattr(store, "connect", lambda uri, root: BreaksOff(None, 1))
+    monkeypatch.setattr(store, "connect", lambda *_: BreaksOff(None, 1))
     monkeypatch.setattr(store, "experiment_id", lambda *_: "1")
     with pytest.raises(
         StoreBehindError, match="the store went away .*; nothing is lost, run it again"
