@@ -65,7 +65,8 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
     trained = [run for run in kept.runs if kept.journals[run.run_key].trained]
     for run in kept.runs:
         record, folder = kept.journals[run.run_key], root.run(run.run_key)
-        problems += [f"{run.name}: {damage}" for damage in record.damages]
+        if not record.trained:  # else it was trained by an attempt that is whole
+            problems += [f"{run.name}: {damage}" for damage in record.damages]
         if record.trained and record.end and record.attempt:
             changed = changed_files(folder.attempt(record.attempt), record.end.sha256)
             problems += [f"{run.name}: {file}: {NOT_WRITTEN}" for file in changed]

@@ -99,6 +99,10 @@ class MlflowTracker:
             found = self._find(run)
             if found is None:
                 return self._create(run, record)
+            if found.data.tags.get(TAG_COMPLETE) == "1" and _is_of_another(found, record):
+                created = self._create(run, record)
+                self.client.delete_run(found.info.run_id)
+                return created
         tags, params, run_id = found.data.tags, found.data.params, str(found.info.run_id)
         # A run that another sweep trained becomes one of this sweep's too; its parent stays the
         # first.
@@ -293,6 +297,11 @@ class MlflowTracker:
             self.client.log_batch(tracked.id, metrics=rows[first : first + _ROWS_A_CALL])
         crash_point("after_log_batch")
         tracked.parameters = {}
+
+
+def _is_of_another(stored: "Run", record: RunRecord) -> bool:
+    """Whether a complete run is that of an attempt which does not count: its files are damaged."""
+    return record.trained and record.end is not None and stored.info.end_time != record.end.time_ms
 
 
 def _rows(epochs: Iterable[Epoch]) -> list[tuple[str, float, int, int]]:

@@ -21,11 +21,13 @@ from commands import (
     start,
     stored,
     stored_by_key,
+    sync,
 )
 from places import FAULTY
 
 from runner.record import METRICS
 from runner.state.root import Root
+from runner.state.run_record import read_run
 
 pytest_plugins = "roots"
 
@@ -77,7 +79,12 @@ def test_a_damaged_journal_is_named_and_its_run_is_trained_anew_to_the_same_numb
     assert named in ended.err
     assert attempt_of(root, key).journal != journal
     assert results(root, [key]) == results(main_job.root, [key])
-    assert stored_by_key(Root(root).database)[key].rows
+    stored_run = stored_by_key(Root(root).database)[key]
+    assert {at for _, _, _, at in stored_run.rows} == {
+        epoch.time_ms for epoch in read_run(Root(root).run(key)).epochs.values()
+    }
+    sync(root)
+    assert "8 runs looked at" in sync(root, "--verify").stdout
     assert "4 of 4 already trained" in run(root, "-m", *MAIN, "seed=0").out
 
 
