@@ -190,6 +190,7 @@ def test_the_bits_of_the_images_are_those_that_the_run_wrote_or_the_file_is_name
     )
 
 
+@pytest.mark.long
 def test_a_sweep_that_was_decided_before_with_fewer_seeds_says_so(new_root, main_job):
     root = new_root(state=main_job.root)
     run(root, "-m", *MAIN, "seed=0,1")
@@ -291,6 +292,7 @@ def test_a_plan_that_cannot_be_read_is_said_in_a_line(damage, copy, tmp_path):
     assert "python -m runner.sync puts it back" in analyse(copy, code=2)
 
 
+@pytest.mark.long
 def test_the_published_experiments_cannot_say_that_thirty_channels_win(new_root):
     root = new_root()
     run(root, "-m", "sweeps=published", "data=digits", "train.epochs=1", "seed=0,1")

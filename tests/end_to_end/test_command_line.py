@@ -154,6 +154,7 @@ def test_a_sweep_trains_into_exactly_the_folder_it_was_given(name, launcher, tmp
     assert_trained(root, smoke_key)
 
 
+@pytest.mark.long
 def test_a_locale_that_knows_no_umlauts_gives_the_same_key_or_a_refusal(tmp_path, smoke_key):
     c = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     arguments = [*SMOKE, "hydra/launcher=basic"]

@@ -189,6 +189,7 @@ def test_a_machine_compiles_once(tiny_run, tmp_path):
     assert same_losses == losses
 
 
+@pytest.mark.long
 def test_without_a_folder_to_keep_kernels_in_it_trains_and_keeps_them_nowhere_else(
     tiny_run, tmp_path
 ):

@@ -187,6 +187,7 @@ def test_a_worker_that_is_still_starting_when_its_run_is_interrupted_says_nothin
     assert not descendants(process.pid)
 
 
+@pytest.mark.long
 def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root):
     begun = mid_training(root, *SLOW, "seed=0", env=slowly())
     os.killpg(begun.process.pid, signal.SIGINT)

@@ -107,6 +107,7 @@ def test_streams_that_nobody_reads_change_no_exit_code_and_no_file(form, undistu
     assert results(root) == undisturbed
 
 
+@pytest.mark.long
 def test_a_sweep_that_fails_says_so_by_its_exit_code_though_nobody_reads(root):
     assert shell(root, "{} >&- 2>&-", *SWEEP, "optimizer.lr=-1").returncode == 2
     env = environment(PYTHONPATH=FAULTY, FAULTS="1:exception")

@@ -84,11 +84,13 @@ def tidy(root):
     return {path.name for path in root.iterdir()} <= {"mlflow.db", "mlflow.db.lock"}
 
 
+@pytest.mark.long
 def test_eight_processes_that_open_a_new_store_at_once_all_succeed(tmp_path):
     assert child(RACE, tmp_path) == ["0"] * 8
     assert tidy(tmp_path)
 
 
+@pytest.mark.long
 def test_a_store_whose_making_was_killed_again_and_again_is_made_by_the_next_start(tmp_path):
     (n_half_made,) = child(KILLS, tmp_path)
     assert int(n_half_made) == 5, "each kill left one, and the next start took it away"

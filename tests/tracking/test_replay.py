@@ -219,7 +219,14 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
+#: In the short tier.
+OFTEN = ("artifact test_correct.npy", "metric test/accuracy")
+
+
+@pytest.mark.parametrize(
+    "what",
+    [what if what in OFTEN else pytest.param(what, marks=pytest.mark.long) for what in CHANGES],
+)
 def test_what_the_store_has_is_held_against_what_the_run_wrote(what, main_job, new_root):
     root = new_root(state=main_job.root)
     in_process(root)
