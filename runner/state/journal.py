@@ -138,8 +138,9 @@ class JournalWriter:
     """Appends records to a new journal; they are on disk when `write` returns."""
 
     def __init__(self, folder: AttemptFolder) -> None:
-        # Unbuffered: Python does not try again later what could not be written.
-        self._file = open(folder.journal, "xb", buffering=0)
+        # Unbuffered: Python does not try again later what could not be written. Appending: after
+        # half a line was cut off again, the next one begins where that began.
+        self._file = open(folder.journal, "ab", buffering=0, opener=_exclusively)
         self._n_bytes, self._check = 0, first_check(folder)
 
     def write(self, record: Record) -> None:
@@ -157,6 +158,10 @@ class JournalWriter:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _exclusively(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL, 0o666)
 
 
 def write_death(folder: AttemptFolder, end: End) -> None:

@@ -292,3 +292,24 @@ def test_a_journal_of_a_later_version_is_refused_by_its_number(folder):
     check = records._check(body, first_check(folder))
     folder.journal.write_bytes(body + f', "check": "{check}"}}\n'.encode("ascii"))
     assert f"written by version {later} of this format" in read(folder).of_later_version
+
+
+def test_a_line_that_did_not_fit_leaves_no_gap_before_the_next(folder, monkeypatch):
+    from runner.state import journal as module
+
+    writer = JournalWriter(folder)
+    writer.write(start())
+    whole = module.write_all
+
+    def half(file, content):
+        whole(file, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_all", half)
+    with pytest.raises(OSError, match="No space left"):
+        writer.write(Epoch(1, {"test/loss": 1.0}))
+    monkeypatch.setattr(module, "write_all", whole)
+    writer.write(Epoch(1, {"test/loss": 0.5}))
+    writer.close()
+    assert read(folder).damage is None
+    assert read(folder).epochs[1].metrics == {"test/loss": 0.5}
