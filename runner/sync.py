@@ -13,7 +13,7 @@ from runner.plan.plan import Plan, PlannedRun, config_from
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files, read_run
-from runner.tracking import address
+from runner.tracking import address, comparison
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.writer import Writer
@@ -76,10 +76,10 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
     tracker = MlflowTracker(client, experiment_id, root)
     for run in trained:
         record, where = kept.journals[run.run_key], address.shown(uri, root)
-        if not tracker.holds(run):
+        if not comparison.holds(tracker, run):
             again = f"{COMMAND}.sync puts it there"
             problems.append(f"{run.name}: in {where} it is not there whole: {again}")
-        elif differ := tracker.differences(run, record):
+        elif differ := comparison.differences(tracker, run, record):
             problems.append(
                 f"{run.name}: in {where}: {', '.join(differ)}: not what is in state/; delete that"
                 f" run there, and type {COMMAND}.sync"

@@ -1,16 +1,13 @@
 """The tracker that ships: a sweep's parent run in MLflow, and a nested run for each of its runs."""
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from runner.config.schema import recorded
 from runner.errors import StateError
 from runner.faults import crash_point
 from runner.plan.plan import Plan, PlannedRun
@@ -18,23 +15,17 @@ from runner.record import (
     DONE,
     KILLED,
     METRICS,
-    TAG_CAUSE,
-    TAG_CELL_KEY,
     TAG_CLAIMS_SHA256,
-    TAG_CODE,
     TAG_COMPLETE,
     TAG_LAST_USED,
-    TAG_MIXED,
     TAG_RUN_KEY,
-    TAG_STATUS,
     TAG_SWEEP_KEY,
-    sha256_tag,
     sweep_tag,
 )
 from runner.state.records import Epoch
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files
-from runner.tracking.mlflow_store import failure
+from runner.tracking.mlflow_values import first_time_ms, parameters_of, rows_of, tags_of
 from runner.tracking.tracker import TrackedRun
 
 if TYPE_CHECKING:
@@ -46,7 +37,6 @@ _ROWS_A_CALL = 900
 #: So long another process may be in the middle of creating a run; one that was stopped there must
 #: hold nobody up.
 _ALONE_S = 30.0
-_RUNNING = "running"
 #: What the column of MLflow's databases takes.
 _LONGEST_NAME = 250
 
@@ -100,9 +90,7 @@ class MlflowTracker:
             if found is None:
                 return self._create(run, record)
             if found.data.tags.get(TAG_COMPLETE) == "1" and _is_of_another(found, record):
-                created = self._create(run, record)
-                self.client.delete_run(found.info.run_id)
-                return created
+                return self._replace(str(found.info.run_id), run, record)
         tags, params, run_id = found.data.tags, found.data.params, str(found.info.run_id)
         # A run that another sweep trained becomes one of this sweep's too; its parent stays the
         # first.
@@ -110,12 +98,14 @@ class MlflowTracker:
             if name not in tags:
                 self.client.set_tag(run_id, name, value)
         # A process may have died between creating the run and sending its parameters.
-        missing = {name: value for name, value in _parameters(run).items() if name not in params}
+        missing = {name: value for name, value in parameters_of(run).items() if name not in params}
         is_complete = tags.get(TAG_COMPLETE) == "1" and not missing
         if not is_complete and record.end is None:
             from mlflow.entities import RunTag
 
-            now = [RunTag(name, v) for name, v in _tags(run, record).items() if tags.get(name) != v]
+            now = [
+                RunTag(name, v) for name, v in tags_of(run, record).items() if tags.get(name) != v
+            ]
             self.client.log_batch(run_id, tags=now)
             self.client.update_run(run_id, status="RUNNING")
         return MlflowRun(run_id, is_complete, run=run, parameters=missing)
@@ -138,9 +128,11 @@ class MlflowTracker:
         # Rows of attempts that do not count, or of an epoch as another processor rounded it.
         is_doubtful = record.is_contested or record.is_mixed
         if record.trained and is_doubtful and self._has_other_rows(tracked, record):
-            epochs = self._begin_anew(tracked, record)
+            anew = self._replace(tracked.id, tracked.run, record)
+            tracked.id, tracked.parameters = anew.id, anew.parameters
+            epochs = [record.epochs[number] for number in sorted(record.epochs)]
         # What is recorded is what holds for the attempt that counts, whatever came before it.
-        self._log(tracked, epochs, _tags(tracked.run, record))
+        self._log(tracked, epochs, tags_of(tracked.run, record))
         for path in files:
             self.client.log_artifact(tracked.id, str(path))
         status = {DONE: "FINISHED", KILLED: "KILLED"}.get(end.status, "FAILED")
@@ -170,7 +162,7 @@ class MlflowTracker:
 
     def _has_other_rows(self, tracked: TrackedRun, record: RunRecord) -> bool:
         """Whether the store has rows of an attempt that does not count."""
-        rows = set(_rows(record.epochs.values()))
+        rows = set(rows_of(record.epochs.values()))
         histories = (self.client.get_metric_history(tracked.id, metric) for metric in METRICS)
         return any(
             (row.key, row.value, row.timestamp, row.step) not in rows
@@ -178,55 +170,11 @@ class MlflowTracker:
             for row in history
         )
 
-    def _begin_anew(self, tracked: MlflowRun, record: RunRecord) -> list[Epoch]:
-        """Put a new run in the place of one with rows that do not count; the rows to send it."""
-        created = self._create(tracked.run, record)
-        self.client.delete_run(tracked.id)
-        tracked.id, tracked.parameters = created.id, created.parameters
-        return [record.epochs[number] for number in sorted(record.epochs)]
-
-    def holds(self, run: PlannedRun) -> bool:
-        """Whether the store says that it has all of a run."""
-        return any(stored.data.tags.get(TAG_COMPLETE) == "1" for stored in self._search(run))
-
-    def differences(self, run: PlannedRun, record: RunRecord) -> list[str]:
-        """What the store has of a run that is not as it is recorded under state/, in words."""
-        stored, expected = self._search(run)[0], _tags(run, record)
-        run_id = str(stored.info.run_id)
-        tags = {name: stored.data.tags.get(name, value) for name, value in expected.items()}
-        differ = [f"tag {name}" for name, value in expected.items() if tags[name] != value]
-        params = _parameters(run)
-        differ += [
-            f"parameter {name}"
-            for name, value in stored.data.params.items()
-            if params.get(name) != value
-        ]
-        rows = _rows(record.epochs.values())
-        for metric in sorted({metric for metric, *_ in rows} | set(stored.data.metrics)):
-            history = self.client.get_metric_history(run_id, metric)
-            kept = sorted((metric, row.value, row.timestamp, row.step) for row in history)
-            if kept != sorted(row for row in rows if row[0] == metric):
-                differ.append(f"metric {metric}")
-        return differ + self._differing_files(run_id, record)
-
-    def _differing_files(self, run_id: str, record: RunRecord) -> list[str]:
-        assert record.end is not None
-        # In a store that was moved with its root the addresses may be those of the old place.
-        local = self.root.artifacts / run_id / "artifacts"
-        differ = []
-        for name, expected in record.end.sha256.items():
-            try:
-                path = local / name
-                if not local.is_dir():
-                    path = Path(self.client.download_artifacts(run_id, name))
-                is_whole = hashlib.sha256(path.read_bytes()).hexdigest() == expected
-            except Exception as error:
-                if not (isinstance(error, OSError) or "refuses" in failure(error)):
-                    raise
-                is_whole = False
-            if not is_whole:
-                differ.append(f"artifact {name}")
-        return differ
+    def _replace(self, run_id: str, run: PlannedRun, record: RunRecord) -> MlflowRun:
+        """Put a new run in the place of one that holds what does not count."""
+        created = self._create(run, record)
+        self.client.delete_run(run_id)
+        return created
 
     def _find_or_create_parent(self, plan: Plan) -> str:
         found = self.client.search_runs(
@@ -247,12 +195,12 @@ class MlflowTracker:
         )
 
     def _find(self, run: PlannedRun) -> "Run | None":
-        found = self._search(run)
+        found = self.search(run)
         for spare in found[1:]:
             self.client.delete_run(spare.info.run_id)
         return found[0] if found else None
 
-    def _search(self, run: PlannedRun) -> "list[Run]":
+    def search(self, run: PlannedRun) -> "list[Run]":
         """The runs of a key: the complete one first, else the first; the others are spare.
 
         A reply that was lost leaves a second run.
@@ -273,19 +221,19 @@ class MlflowTracker:
         crash_point("before_create_run")
         created = self.client.create_run(
             self.experiment_id,
-            start_time=_first_time_ms(record),
-            tags=_tags(run, record) | self._link,
+            start_time=first_time_ms(record),
+            tags=tags_of(run, record) | self._link,
             run_name=run.name[:_LONGEST_NAME],
         )
         crash_point("after_create_run")
-        return MlflowRun(str(created.info.run_id), run=run, parameters=_parameters(run))
+        return MlflowRun(str(created.info.run_id), run=run, parameters=parameters_of(run))
 
     def _log(self, tracked: TrackedRun, epochs: Sequence[Epoch], tags: dict[str, str]) -> None:
         """Send rows, tags and missing parameters in as few calls as possible: each takes 5 ms."""
         from mlflow.entities import Metric, Param, RunTag
 
         assert isinstance(tracked, MlflowRun)
-        rows = [Metric(*row) for row in _rows(epochs)]
+        rows = [Metric(*row) for row in rows_of(epochs)]
         crash_point("before_log_batch")
         self.client.log_batch(
             tracked.id,
@@ -302,54 +250,3 @@ class MlflowTracker:
 def _is_of_another(stored: "Run", record: RunRecord) -> bool:
     """Whether a complete run is that of an attempt which does not count: its files are damaged."""
     return record.trained and record.end is not None and stored.info.end_time != record.end.time_ms
-
-
-def _rows(epochs: Iterable[Epoch]) -> list[tuple[str, float, int, int]]:
-    """Metric, value, time stamp and step."""
-    return [
-        (name, value, epoch.time_ms, epoch.epoch)
-        for epoch in epochs
-        for name, value in epoch.metrics.items()
-    ]
-
-
-def _parameters(run: PlannedRun) -> dict[str, str]:
-    """The configuration under its Hydra names, as JSON text, so that types survive."""
-    return {name: json.dumps(value) for name, value in recorded(run.config).items()}
-
-
-def _first_time_ms(record: RunRecord) -> int:
-    assert record.start is not None
-    return min([record.start.time_ms, *(epoch.time_ms for epoch in record.epochs.values())])
-
-
-def _tags(run: PlannedRun, record: RunRecord) -> dict[str, str]:
-    """What is told of a run: how it ended, and what it was trained with."""
-    start, setup, end = record.start, record.setup, record.end
-    assert start is not None
-    tags = {
-        TAG_RUN_KEY: run.run_key,
-        TAG_CELL_KEY: run.cell_key,
-        TAG_STATUS: end.status if end else _RUNNING,
-        TAG_CAUSE: (end.cause or "") if end else "",
-        "kind": "run",
-        "cell": run.cell,
-        "seed": str(run.config.seed),
-        "data.name": run.data_name,
-        "data.sha256": run.data_sha256,
-        "first_batch_order.sha256": setup.first_batch_order_sha256 if setup else "",
-        "engine": start.engine,
-        "engine.fallbacks": json.dumps(setup.fallbacks if setup else []),
-        "n_parameters": str(setup.n_parameters) if setup and setup.n_parameters is not None else "",
-        "device": run.device,
-        "card": start.card or "",
-        "processor": start.processor,
-        TAG_CODE: start.code,
-        "git.commit": start.git.get("commit") or "",
-        "git.dirty": json.dumps(start.git.get("dirty")),
-    }
-    if record.is_mixed:
-        tags[TAG_MIXED] = "1"
-    hashes = {sha256_tag(name): value for name, value in end.sha256.items()} if end else {}
-    versions = {f"version.{package}": version for package, version in start.versions.items()}
-    return tags | hashes | versions
