@@ -1,7 +1,8 @@
 """The tracker that ships: a sweep's parent run in MLflow, and a nested run for each of its runs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +25,9 @@ from runner.record import (
 )
 from runner.state.records import Epoch
 from runner.state.root import Root
-from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files
+from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files, read_run
 from runner.tracking.mlflow_values import first_time_ms, parameters_of, rows_of, tags_of
-from runner.tracking.tracker import TrackedRun
+from runner.tracking.tracker import Replaced, TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,6 +38,8 @@ _ROWS_A_CALL = 900
 #: So long another process may be in the middle of creating a run; one that was stopped there must
 #: hold nobody up.
 _ALONE_S = 30.0
+#: What MLflow says of a call about a run that was deleted.
+_GONE = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")
 #: What the column of MLflow's databases takes.
 _LONGEST_NAME = 250
 
@@ -89,7 +92,7 @@ class MlflowTracker:
             found = self._find(run)
             if found is None:
                 return self._create(run, record)
-            if found.data.tags.get(TAG_COMPLETE) == "1" and _is_of_another(found, record):
+            if found.data.tags.get(TAG_COMPLETE) == "1" and self._is_of_another(found, record):
                 return self._replace(str(found.info.run_id), run, record)
         tags, params, run_id = found.data.tags, found.data.params, str(found.info.run_id)
         # A run that another sweep trained becomes one of this sweep's too; its parent stays the
@@ -112,7 +115,8 @@ class MlflowTracker:
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
         """As `Tracker.log_rows`: with the journal's times, a row that is sent twice is one row."""
-        self._log(tracked, epochs, {})
+        with self._unless_replaced(tracked):
+            self._log(tracked, epochs, {})
 
     def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], record: RunRecord) -> None:
         """As `Tracker.end_run`: what it was trained with, the files, and last the tag `complete`.
@@ -122,15 +126,25 @@ class MlflowTracker:
         StateError
             When a file of results is not what the run wrote.
         """
-        end = record.end
-        assert end is not None and isinstance(tracked, MlflowRun)
+        assert record.end is not None and isinstance(tracked, MlflowRun)
         files = self._files(tracked.run, record) if record.trained else []
-        # Rows of attempts that do not count, or of an epoch as another processor rounded it.
-        is_doubtful = record.is_contested or record.is_mixed
-        if record.trained and is_doubtful and self._has_other_rows(tracked, record):
-            anew = self._replace(tracked.id, tracked.run, record)
-            tracked.id, tracked.parameters = anew.id, anew.parameters
-            epochs = [record.epochs[number] for number in sorted(record.epochs)]
+        with self._unless_replaced(tracked):
+            # Rows of attempts that do not count, or of an epoch as another processor rounded it.
+            is_doubtful = record.is_contested or record.is_mixed
+            if record.trained and is_doubtful and self._has_other_rows(tracked.id, record):
+                anew = self._replace(tracked.id, tracked.run, record)
+                tracked.id, tracked.parameters = anew.id, anew.parameters
+                epochs = [record.epochs[number] for number in sorted(record.epochs)]
+            self._tell_end(tracked, epochs, record, files)
+        # The other process may have ended, and told so, since the record was read.
+        if record.trained and (now := read_run(self.root.run(tracked.run.run_key))).is_contested:
+            self._settle(tracked.run, now)
+
+    def _tell_end(
+        self, tracked: MlflowRun, epochs: Sequence[Epoch], record: RunRecord, files: list[Path]
+    ) -> None:
+        end = record.end
+        assert end is not None
         # What is recorded is what holds for the attempt that counts, whatever came before it.
         self._log(tracked, epochs, tags_of(tracked.run, record))
         for path in files:
@@ -143,8 +157,25 @@ class MlflowTracker:
             crash_point("before_complete_tag")
             self.client.set_tag(tracked.id, TAG_COMPLETE, "1")
             crash_point("after_complete_tag")
-            if record.is_contested:
-                self._find(tracked.run)  # removes what another sweep's process created meanwhile
+
+    def _settle(self, run: PlannedRun, record: RunRecord) -> None:
+        """Leave one run in the store, that of the record, whatever other processes do meanwhile.
+
+        Each process looks again after whatever it did itself. The one that looks last finds what
+        all of them did, and all choose the same run of several.
+        """
+        stored = self.search(run)
+        right = [
+            one
+            for one in stored
+            if one.data.tags.get(TAG_COMPLETE) == "1" and not self._is_of_another(one, record)
+        ]
+        if len(right) == len(stored) == 1:
+            return
+        for other in stored:
+            if other not in right[:1]:
+                self.client.delete_run(other.info.run_id)
+        raise Replaced(f"{run.name}: another process told the store of it too")
 
     def close_sweep(self, status: str) -> None:
         """As `Tracker.close_sweep`: MLflow's own status of the parent run."""
@@ -160,15 +191,36 @@ class MlflowTracker:
             raise StateError(f"{run.name}: {', '.join(map(str, wrong))}: {NOT_WRITTEN}")
         return [folder.path / name for name in record.end.sha256]
 
-    def _has_other_rows(self, tracked: TrackedRun, record: RunRecord) -> bool:
+    def _has_other_rows(self, run_id: str, record: RunRecord) -> bool:
         """Whether the store has rows of an attempt that does not count."""
         rows = set(rows_of(record.epochs.values()))
-        histories = (self.client.get_metric_history(tracked.id, metric) for metric in METRICS)
+        histories = (self.client.get_metric_history(run_id, metric) for metric in METRICS)
         return any(
             (row.key, row.value, row.timestamp, row.step) not in rows
             for history in histories
             for row in history
         )
+
+    def _is_of_another(self, stored: "Run", record: RunRecord) -> bool:
+        """Whether a complete run is not, or not only, what the attempt that counts wrote."""
+        if not record.trained or record.end is None:
+            return False
+        is_other = stored.info.end_time != record.end.time_ms
+        run_id = str(stored.info.run_id)
+        return is_other or (record.is_contested and self._has_other_rows(run_id, record))
+
+    @contextmanager
+    def _unless_replaced(self, tracked: TrackedRun) -> Iterator[None]:
+        """Turn a call that failed since another process deleted the run into `Replaced`."""
+        try:
+            yield
+        except Exception as error:
+            if getattr(error, "error_code", None) in _GONE and self._is_deleted(tracked.id):
+                raise Replaced(f"{tracked.id} was replaced") from error
+            raise
+
+    def _is_deleted(self, run_id: str) -> bool:
+        return bool(self.client.get_run(run_id).info.lifecycle_stage == "deleted")
 
     def _replace(self, run_id: str, run: PlannedRun, record: RunRecord) -> MlflowRun:
         """Put a new run in the place of one that holds what does not count."""
@@ -245,8 +297,3 @@ class MlflowTracker:
             self.client.log_batch(tracked.id, metrics=rows[first : first + _ROWS_A_CALL])
         crash_point("after_log_batch")
         tracked.parameters = {}
-
-
-def _is_of_another(stored: "Run", record: RunRecord) -> bool:
-    """Whether a complete run is that of an attempt which does not count: its files are damaged."""
-    return record.trained and record.end is not None and stored.info.end_time != record.end.time_ms

@@ -2,7 +2,8 @@
 
 MLflow's (mlflow_tracker.py) is the one that ships. The writer (writer.py) follows the journals
 under state/ and tells a tracker what is new. It tells it again after an error, so that a repeated
-call must change nothing. Any call may raise; training never waits for it.
+call must change nothing. Any call may raise; training never waits for it. Where locks do not reach,
+two processes may tell the same run at once: what stays is what the run's record says.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,10 @@ class TrackedRun:
     id: str
     #: Whether it was found whole: the tracker has all of it, and is told nothing more.
     is_complete: bool = False
+
+
+class Replaced(Exception):
+    """Another process put another run in this one's place; it is to be looked for again."""
 
 
 class Tracker(Protocol):

@@ -7,13 +7,15 @@ from runner.plan.plan import PlannedRun
 from runner.record import FAILED, KILLED
 from runner.state.journals import Journals
 from runner.state.records import Epoch, Start
-from runner.state.run_record import RunRecord
+from runner.state.run_record import RunRecord, read_run
 from runner.tracking.mlflow_store import failure
-from runner.tracking.tracker import TrackedRun, Tracker
+from runner.tracking.tracker import Replaced, TrackedRun, Tracker
 
 _POLL_S = 1.0
 #: Wait after a failed call, in seconds; doubled up to the second figure.
 _BACKOFF_S = (2.0, 30.0)
+#: Two processes that replace one another's runs soon agree: both read the same record.
+_REPLACED_TIMES = 5
 #: A person who interrupted a sweep waits no longer for a call that is under way.
 _INTERRUPTED_S = 5.0
 
@@ -42,7 +44,7 @@ class Writer:
         for key in list(self._pending):
             run = self._runs[key]
             try:
-                run.update(self.journals[key])
+                self._tell(run, key)
                 del self._pending[key]
             except StateError as error:
                 self.refused[key] = str(error)
@@ -55,6 +57,16 @@ class Writer:
                     break
         if errors:
             raise errors[0]
+
+    def _tell(self, run: "_RunWriter", key: str) -> None:
+        record = self.journals[key]
+        for _ in range(_REPLACED_TIMES):
+            try:
+                return run.update(record)
+            except Replaced:
+                run.forget()
+                record = read_run(self.journals.root.run(key))
+        run.update(record)
 
     def close_as_recorded(self) -> None:
         """Record the sweep's end from the journals, unless a run has not ended."""
