@@ -1,6 +1,7 @@
 """A run's record: what its attempts say together, and which of them count."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,8 @@ class RunRecord:
         self._chain: list[Attempt] = []
         #: By epoch, the first record of the chain; a later one where that differs.
         self.epochs: dict[int, Epoch] = {}
+        #: What an attempt of the chain trained while the next one was under way already.
+        self._late: list[Epoch] = []
         #: Whether attempts of the chain differ in an epoch that both trained: on processors of two
         #: families.
         self.is_mixed = False
@@ -88,9 +91,10 @@ class RunRecord:
 
     @property
     def is_contested(self) -> bool:
-        """Whether attempts outside the chain trained epochs, which a store may have been told."""
+        """Whether there are epochs that do not count, and which a store may have been told."""
         chain = {attempt.id for attempt in self._chain}
-        return any(a.epochs for a in self._attempts.values() if a.id not in chain)
+        beside = any(a.epochs for a in self._attempts.values() if a.id not in chain)
+        return beside or any(self.epochs[late.epoch] is not late for late in self._late)
 
     def settled(self, launch: str) -> bool:
         """Whether a launch is done with the run: it is trained, has failed in it, or is refused."""
@@ -125,20 +129,29 @@ class RunRecord:
             if not missing:
                 return
             self.damages.append(f"{attempt.file}: epochs {missing} are missing; it does not count")
-        self._chain, self.epochs, self.is_mixed = [], {}, False
+        self._chain, self.epochs, self._late, self.is_mixed = [], {}, [], False
         last = _last(a for a in self._attempts.values() if a.start and a not in trained)
         if last:
             self._merge(last)
 
     def _merge(self, last: Attempt) -> None:
         self._chain = list(reversed(list(self._before(last))))
-        self.epochs, self.is_mixed = {}, False
-        for attempt in self._chain:
-            for number, epoch in attempt.epochs.items():
-                before = self.epochs.get(number)
-                if before is None or differing(before.metrics, epoch.metrics):
-                    self.is_mixed |= before is not None
-                    self.epochs[number] = epoch
+        self.epochs, self._late, self.is_mixed = {}, [], False
+        for attempt, following in itertools.zip_longest(self._chain, self._chain[1:]):
+            for epoch in attempt.epochs.values():
+                if following and _is_late(epoch, following):
+                    self._late.append(epoch)
+                else:
+                    self._take(epoch)
+        for epoch in self._late:
+            # Another attempt may have gone on from its checkpoint.
+            self.epochs.setdefault(epoch.epoch, epoch)
+
+    def _take(self, epoch: Epoch) -> None:
+        before = self.epochs.get(epoch.epoch)
+        if before is None or differing(before.metrics, epoch.metrics):
+            self.is_mixed |= before is not None
+            self.epochs[epoch.epoch] = epoch
 
     def _before(self, attempt: Attempt) -> Iterator[Attempt]:
         """An attempt, and those that it goes on after."""
@@ -223,6 +236,16 @@ def _last(begun: Iterable[Attempt]) -> Attempt | None:
     followed = {attempt.start.after for attempt in attempts if attempt.start}
     leaves = [attempt for attempt in attempts if attempt.id not in followed]
     return max(leaves, key=lambda a: (a.start.time_ms if a.start else 0, a.id), default=None)
+
+
+def _is_late(epoch: Epoch, following: Attempt) -> bool:
+    """Whether an attempt trained an epoch while the one that goes on after it trained it, too.
+
+    So it is where locks do not reach. What counts must not change with what it writes later.
+    """
+    assert following.start is not None
+    goes_on_from = following.setup.goes_on_from_epoch if following.setup else 1
+    return epoch.time_ms > following.start.time_ms and epoch.epoch >= goes_on_from
 
 
 def _ended(attempt: Attempt) -> int:

@@ -42,15 +42,11 @@ class Writer:
         self._pending |= dict.fromkeys(key for key in changed if key in self._runs)
         errors: list[Exception] = []
         for key in list(self._pending):
-            run = self._runs[key]
             try:
-                self._tell(run, key)
-                del self._pending[key]
-            except StateError as error:
-                self.refused[key] = str(error)
+                self._tell(key, self.journals[key])
                 del self._pending[key]
             except Exception as error:
-                run.forget()
+                self._runs[key].forget()
                 errors.append(error)
                 # MLflow takes twenty seconds to say so of a locked file, each time.
                 if len(errors) >= patience or "database is locked" in str(error):
@@ -58,15 +54,29 @@ class Writer:
         if errors:
             raise errors[0]
 
-    def _tell(self, run: "_RunWriter", key: str) -> None:
-        record = self.journals[key]
-        for _ in range(_REPLACED_TIMES):
+    def settle(self) -> None:
+        """Look again at runs of which another process may have told the store, too.
+
+        Each process does so after all that it did itself: the last one sees what all of them did.
+        """
+        for key, run in self._runs.items():
+            if self.journals[key].is_contested:
+                run.forget()
+                self._tell(key, read_run(self.journals.root.run(key)))
+
+    def _tell(self, key: str, record: RunRecord) -> None:
+        run = self._runs[key]
+        for n_left in reversed(range(_REPLACED_TIMES)):
             try:
                 return run.update(record)
             except Replaced:
                 run.forget()
                 record = read_run(self.journals.root.run(key))
-        run.update(record)
+                if not n_left:
+                    raise
+            except StateError as error:
+                self.refused[key] = str(error)
+                return None
 
     def close_as_recorded(self) -> None:
         """Record the sweep's end from the journals, unless a run has not ended."""
@@ -166,6 +176,7 @@ class WriterThread(threading.Thread):
             self.trouble = self.trouble or "a call to it is still under way"
         elif self._pass():
             try:
+                self.writer.settle()
                 self.writer.tracker.close_sweep(status)
             except Exception as error:
                 self.trouble = failure(error)

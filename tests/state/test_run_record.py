@@ -73,6 +73,30 @@ def test_the_last_attempt_is_the_one_that_none_goes_on_after_whatever_the_clock_
     assert read_run(run).attempt == "b"
 
 
+def test_what_an_attempt_writes_after_the_next_one_began_changes_nothing_that_counts(run):
+    append(run.attempt("a"), start(at=1, n_epochs=3), Setup(), epoch(1, at=2))
+    append(run.attempt("b"), start("a", at=3, n_epochs=3), Setup(goes_on_from_epoch=2))
+    append(run.attempt("b"), epoch(2, at=6), epoch(3, at=8), End("done", time_ms=9))
+    before = read_run(run)
+    assert before.trained and not before.is_contested
+    # Its locks do not reach the other's process: it went on, unaware.
+    append(run.attempt("a"), epoch(2, at=5), epoch(3, at=7), End("done", time_ms=10))
+    record = read_run(run)
+    assert record.attempt == "b" and record.epochs == before.epochs and record.is_contested
+    assert [epoch.time_ms for epoch in record.epochs.values()] == [2, 6, 8]
+
+
+def test_an_attempt_may_go_on_from_what_another_trained_beside_the_one_before_it(run):
+    append(run.attempt("a"), start(at=1, n_epochs=3), Setup(), epoch(1, at=2))
+    append(run.attempt("b"), start("a", at=3), Setup(goes_on_from_epoch=2), End("killed"))
+    append(run.attempt("a"), epoch(2, at=5))  # and kept a checkpoint, from which `c` goes on
+    append(run.attempt("c"), start("b", at=6, n_epochs=3), Setup(goes_on_from_epoch=3))
+    append(run.attempt("c"), epoch(3, at=7), End("done"))
+    record = read_run(run)
+    assert record.trained and not record.is_contested and not record.damages
+    assert sorted(epoch.time_ms for epoch in record.epochs.values()) == [2, 5, 7]
+
+
 def test_of_two_attempts_that_trained_a_run_the_one_that_ended_first_counts(run):
     for id, at in (("a", 30), ("b", 20), ("c", 20)):
         append(run.attempt(id), start(), epoch(1, at=at), epoch(2, at=at + 1))
