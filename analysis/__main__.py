@@ -21,6 +21,7 @@ from runner import files, streams  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
 from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
+from runner.tracking import arguments  # noqa: E402
 
 gc.freeze()
 gc.enable()
@@ -39,13 +40,7 @@ def main() -> None:
         type=Path,
         help="folder of the report (default: reports/<sweep key> under the root)",
     )
-    parser.add_argument(
-        "--root", help="folder that holds the local store (default: the checkout, else here)"
-    )
-    parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
-    parser.add_argument(
-        "--experiment", default="ablations", help="MLflow experiment (default: %(default)s)"
-    )
+    arguments.add(parser)
     given = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal without a minus sign shows its name instead of `?`.

@@ -15,9 +15,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 def main() -> None:
     """The command line."""
     from runner import streams
+    from runner.tracking import arguments
     from runner.work import stop
 
     stop.end_at_once_when_asked()
+    arguments.forget_empty_variables()
     streams.outlast_readers()
     full_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:

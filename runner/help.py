@@ -3,11 +3,13 @@
 `python -m runner.help > docs/knobs.md` writes that page anew.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]  # OmegaConf's own
 from omegaconf import OmegaConf
 
 from runner.config.knob import Knob
@@ -55,7 +57,7 @@ def text(folder: Path) -> str:
     lines += ["", "Knobs (key=default):"]
     for name, knob, value in _explained(folder):
         only = f" Only {_condition(knob)}." if knob.has_effect else ""
-        sentences = f"{knob.comment} Allowed: {knob.allowed.text}.{only}"
+        sentences = f"{knob.comment} Allowed: {knob.allowed.text}.{only}{_variable(knob)}"
         lines.append(f"  {name}={as_text(value)}")
         lines.append(
             textwrap.fill(sentences, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
@@ -66,7 +68,7 @@ def text(folder: Path) -> str:
 def page(folder: Path) -> str:
     """docs/knobs.md."""
     rows = [
-        f"| `{name}` | `{as_text(value)}` | {knob.comment} | {knob.allowed.text}"
+        f"| `{name}` | `{as_text(value)}` | {knob.comment}{_variable(knob)} | {knob.allowed.text}"
         f" | {_condition(knob)} | {_yes(knob.bears_on_numbers)} | {_yes(knob.recorded)} |\n"
         for name, knob, value in _explained(folder)
     ]
@@ -81,7 +83,8 @@ def defaults(folder: Path) -> dict[str, Any]:
         value: Any = values
         for part in name.split("."):
             value = value[part]
-        found[name] = value
+        variable = re.fullmatch(r"\$\{oc\.env:\w+,(.*)\}", str(value))
+        found[name] = yaml.safe_load(variable[1]) if variable else value
     return found
 
 
@@ -104,6 +107,10 @@ def _explained(folder: Path) -> Iterator[tuple[str, Knob, Any]]:
     """Each knob that a user may set, with its name and its default."""
     values = defaults(folder)
     return ((n, knob, values[n]) for n, knob in KNOBS.items() if not n.startswith("worker."))
+
+
+def _variable(knob: Knob) -> str:
+    return f" ${knob.variable} gives another default." if knob.variable else ""
 
 
 def _yes(is_so: bool) -> str:

@@ -13,7 +13,7 @@ from runner.plan.plan import Plan, PlannedRun, config_from
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files, read_run
-from runner.tracking import address, comparison
+from runner.tracking import address, arguments, comparison
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.writer import Writer
@@ -42,6 +42,7 @@ def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
             tracker.open_sweep(plan, used=False)
             writer = Writer(tracker, kept.journals, plan.runs)
             writer.update()
+            writer.settle()
             writer.close_as_recorded()
             problems += writer.refused.values()
         writer = Writer(MlflowTracker(client, experiment_id, root), kept.journals, kept.alone)
@@ -140,22 +141,16 @@ def main() -> None:
     """The command line."""
     streams.outlast_readers()
     parser = argparse.ArgumentParser(prog="python -m runner.sync", description=__doc__)
-    parser.add_argument(
-        "--root", help="folder that holds state/ (default: the checkout, else here)"
-    )
-    parser.add_argument("--uri", help="tracking store (default: the local one under the root)")
-    parser.add_argument(
-        "--experiment", default="ablations", help="MLflow experiment (default: %(default)s)"
-    )
+    arguments.add(parser)
     parser.add_argument(
         "--verify",
         action="store_true",
         help="instead, hold all files in state/ against their hashes, and the store against them",
     )
-    arguments = parser.parse_args()
-    do = verify if arguments.verify else sync
+    given = parser.parse_args()
+    do = verify if given.verify else sync
     try:
-        n_runs, problems = do(Root.of(arguments.root), arguments.uri, arguments.experiment)
+        n_runs, problems = do(Root.of(given.root), given.uri, given.experiment)
     except RunnerError as error:
         print(f"runner.sync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -163,7 +158,7 @@ def main() -> None:
         print(f"runner.sync: {problem}", file=sys.stderr)
     if problems:
         sys.exit(StateError.exit_code)
-    if arguments.verify:
+    if given.verify:
         print(f"{n_runs} runs looked at; state/ and the store hold what they wrote")
     else:
         print(f"{n_runs} runs looked at; the store is in step")

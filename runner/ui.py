@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 from runner import streams
-from runner.errors import ConfigError, RunnerError
+from runner.errors import ConfigError, RunnerError, StoreError, without_password
 from runner.state.root import Root
-from runner.tracking import address
+from runner.tracking import address, arguments
 from runner.tracking import mlflow_store as store
 from runner.work.processes import guarded
 
@@ -35,29 +35,40 @@ def command(uri: str, artifacts: str, port: int) -> list[str]:
 def main() -> None:
     """The command line; runs until Ctrl-C, or until its terminal is closed."""
     parser = argparse.ArgumentParser(prog="python -m runner.ui", description=__doc__)
-    parser.add_argument(
-        "--root", help="folder that holds mlflow.db (default: the checkout, else here)"
-    )
-    parser.add_argument(
-        "--experiment", default="ablations", help="MLflow experiment (default: %(default)s)"
-    )
+    arguments.add(parser)
     parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
-    arguments = parser.parse_args()
-    root = Root.of(arguments.root)
+    given = parser.parse_args()
+    root = Root.of(given.root)
     streams.outlast_readers()
+    if given.uri:
+        sys.exit(_elsewhere(given.uri))
     try:
-        _check_port(arguments.port)
-        experiment = store.local_experiment_id(arguments.experiment, root)
+        _check_port(given.port)
+        experiment = store.local_experiment_id(given.experiment, root)
         store.tell_put_right(root)
     except RunnerError as error:
         print(f"runner.ui: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    page = f"http://127.0.0.1:{arguments.port}/#/experiments/{experiment}/runs"
+    page = f"http://127.0.0.1:{given.port}/#/experiments/{experiment}/runs"
     print("MLflow, on this machine only; Ctrl-C ends it")
     print(f"  sweeps and their runs: {page}")
     print(f"  curves, best first:    {page}?{_BEST_FIRST}&compareRunsMode=CHART", flush=True)
     uri = address.sqlite_uri(root.database)
-    sys.exit(_serve(command(uri, str(root.artifacts), arguments.port)))
+    sys.exit(_serve(command(uri, str(root.artifacts), given.port)))
+
+
+def _elsewhere(uri: str) -> int:
+    """Say where the pages of another store than the root's are; the exit code."""
+    shown = without_password(uri)
+    if address.is_server(uri):
+        print(f"MLflow has pages of its own: {shown}", flush=True)
+        return 0
+    print(
+        f"runner.ui: {shown}: only the local store and a server's are shown; for this one type"
+        f" mlflow server --backend-store-uri {shown}",
+        file=sys.stderr,
+    )
+    return StoreError.exit_code
 
 
 def _check_port(port: int) -> None:

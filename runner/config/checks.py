@@ -67,8 +67,10 @@ def check_value(key: str, value: object) -> None:
     ConfigError
         Naming the knob, what came and what is allowed.
     """
-    if not KNOBS[key].allowed.test(value):
-        raise ConfigError(f"{key}={short_text(value)}: allowed is {KNOBS[key].allowed.text}")
+    knob = KNOBS[key]
+    if not knob.allowed.test(value):
+        origin = f" (from {knob.variable})" if knob.is_from_variable(value) else ""
+        raise ConfigError(f"{key}={short_text(value)}{origin}: allowed is {knob.allowed.text}")
 
 
 def from_omegaconf(error: OmegaConfBaseException) -> ConfigError:

@@ -1,5 +1,6 @@
 """What is known of a knob beside its type and value: the metadata of its field in the schema."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,12 @@ class Knob:
     has_effect: Effect | None
     #: The value at which everything was trained before the knob existed.
     before: Any
+    #: The environment variable that gives the default, where it is set.
+    variable: str | None
+
+    def is_from_variable(self, value: object) -> bool:
+        """Whether a value is the one that the environment gives."""
+        return self.variable is not None and value == (os.environ.get(self.variable) or None)
 
     @property
     def came_later(self) -> bool:
@@ -50,9 +57,10 @@ def knob(
     shown: bool | None = None,
     has_effect: Effect | None = None,
     before: Any = _VERSION_1,
+    variable: str | None = None,
 ) -> Any:
     """A field of the schema; by default, what bears on numbers is recorded and shown."""
     recorded = bears_on_numbers if recorded is None else recorded
     shown = bears_on_numbers if shown is None else shown
-    known = Knob(comment, allowed, bears_on_numbers, recorded, shown, has_effect, before)
+    known = Knob(comment, allowed, bears_on_numbers, recorded, shown, has_effect, before, variable)
     return field(metadata={"knob": known})

@@ -155,8 +155,14 @@ class EngineConfig:
 
 @dataclass
 class TrackingConfig:
-    uri: str | None = knob("MLflow store; null is a local SQLite file under the root.", rules.STORE)
-    experiment: str = knob("Name of the MLflow experiment.", rules.TEXT)
+    uri: str | None = knob(
+        "MLflow store; null is a local SQLite file under the root.",
+        rules.STORE,
+        variable="MLFLOW_TRACKING_URI",
+    )
+    experiment: str = knob(
+        "Name of the MLflow experiment.", rules.TEXT, variable="MLFLOW_EXPERIMENT_NAME"
+    )
 
 
 @dataclass

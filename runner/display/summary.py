@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.overrides import COMMAND
+from runner.config.schema import KNOBS
 from runner.display.progress import count, duration
 from runner.errors import without_password
 from runner.plan.plan import Plan
@@ -73,7 +74,7 @@ def announce(prepared: Prepared) -> None:
     plan, root, first = prepared.plan, prepared.root, prepared.plan.runs[0]
     n_trained = len(plan.runs) - len(prepared.to_train)
     data = ", ".join(sorted({f"{run.data_name} ({run.data_sha256[:8]})" for run in plan.runs}))
-    store = address.shown(prepared.config.tracking.uri, root)
+    store = _store(prepared)
     device, engine = f"device {first.device}", f"engine {first.config.engine.name}"
     if plan.single:
         trained = "; already trained" if n_trained else ""
@@ -92,6 +93,17 @@ def announce(prepared: Prepared) -> None:
     print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")
     print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
     _tell_damage(prepared)
+
+
+def _store(prepared: Prepared) -> str:
+    """Where the sweep is tracked, and by which variables of the environment, if by any."""
+    uri, experiment = prepared.config.tracking.uri, prepared.config.tracking.experiment
+    text = address.shown(uri, prepared.root)
+    if uri and KNOBS["tracking.uri"].is_from_variable(uri):
+        text += f" ({KNOBS['tracking.uri'].variable})"
+    if KNOBS["tracking.experiment"].is_from_variable(experiment):
+        text += f", experiment {experiment} ({KNOBS['tracking.experiment'].variable})"
+    return text
 
 
 def _tell_damage(prepared: Prepared) -> None:

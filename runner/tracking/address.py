@@ -12,6 +12,7 @@ from runner.errors import StoreError, without_password
 from runner.files import unwritable
 from runner.state.root import ARTIFACTS, Root
 from runner.tracking import sqlite
+from runner.tracking.arguments import URI_VARIABLE
 
 #: How long a server may take to answer before anything is trained, and while a sweep trains; and
 #: how long another process may keep a file locked before the store counts as away.
@@ -61,14 +62,13 @@ def check(uri: str | None, root: Root) -> None:
         _check_path(file)
         if file.exists():
             check_sqlite(file)
-    elif _is_server(uri):
+    elif is_server(uri):
         try:
             _ask(str(uri), _PROBE_S)
         except (OSError, ValueError) as error:
             raise StoreError(
-                f"tracking.uri={without_password(str(uri))} cannot be reached ({error}); start"
-                " the server, or leave"
-                " tracking.uri out for the local store"
+                f"tracking.uri={without_password(str(uri))}{_origin(uri)} cannot be reached"
+                f" ({error}); start the server, or give tracking.uri=null for the local store"
             ) from error
 
 
@@ -114,7 +114,7 @@ def probe(uri: str | None, root: Root) -> None:
     file = sqlite_file(uri, root)
     if file is not None:
         sqlite.wait_to_write(file, _LOCKED_S)
-    elif _is_server(uri):
+    elif is_server(uri):
         _ask(str(uri), _PATIENT_S)
 
 
@@ -157,7 +157,12 @@ def check_sqlite(path: Path) -> None:
         )
 
 
-def _is_server(uri: str | None) -> bool:
+def _origin(uri: str | None) -> str:
+    return f" (from {URI_VARIABLE})" if uri == os.environ.get(URI_VARIABLE) else ""
+
+
+def is_server(uri: str | None) -> bool:
+    """Whether it is an MLflow server's address."""
     return uri is not None and uri.startswith(("http://", "https://"))
 
 

@@ -1,0 +1,33 @@
+"""The arguments by which every command finds the root, the tracking store and the experiment."""
+
+import argparse
+import os
+
+from runner.errors import without_password
+
+#: MLflow's own variables, which give the defaults; MLflow takes an empty one for one that is unset.
+URI_VARIABLE, EXPERIMENT_VARIABLE = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add `--root`, `--uri` and `--experiment`."""
+    uri = os.environ.get(URI_VARIABLE) or None
+    shown = without_password(uri).replace("%", "%%") if uri else "the local one under the root"
+    parser.add_argument(
+        "--root", help="folder of state/ and the local store (default: the checkout, else here)"
+    )
+    parser.add_argument(
+        "--uri", default=uri, help=f"tracking store (default: ${URI_VARIABLE}, now {shown})"
+    )
+    parser.add_argument(
+        "--experiment",
+        default=os.environ.get(EXPERIMENT_VARIABLE) or "ablations",
+        help=f"MLflow experiment (default: ${EXPERIMENT_VARIABLE}, now %(default)s)",
+    )
+
+
+def forget_empty_variables() -> None:
+    """Treat an empty variable as one that is unset, for Hydra's `${oc.env:...}` too."""
+    for name in (URI_VARIABLE, EXPERIMENT_VARIABLE):
+        if not os.environ.get(name, "unset"):
+            del os.environ[name]
