@@ -11,15 +11,16 @@ from runner.engine import device as devices
 from runner.errors import ConfigError, DataError, without_password
 from runner.files import unwritable
 from runner.plan import grid as grids
-from runner.plan import memory
+from runner.plan import kept, memory
 from runner.plan import plan as plans
 from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
 from runner.state.root import Root
+from runner.state.run_record import read_run
 from runner.tracking import address
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
-from runner.train import provenance
+from runner.train import fewer_epochs, provenance
 
 
 @dataclass
@@ -75,6 +76,10 @@ class Prepared:
     n_workers: int
     #: The runs that are not trained yet.
     to_train: list[PlannedRun]
+    #: How many epochs a run takes over from one with fewer, by run key.
+    taken_epochs: dict[str, int]
+    #: The size of all final states; None where it is not known before training.
+    kept_bytes: int | None
 
 
 def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
@@ -104,12 +109,14 @@ def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
     plan, n_duplicates = grids.plan(
         grid, data_of, device, [without_password(word) for word in command]
     )
+    plan, kept_bytes = kept.resolved(plan)
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
+    n_workers, taken = _n_workers(config, device), _taken_epochs(to_train, root)
     return Prepared(
-        config, root, plan, n_duplicates, journals, sources, _n_workers(config, device), to_train
+        config, root, plan, n_duplicates, journals, sources, n_workers, to_train, taken, kept_bytes
     )
 
 
@@ -150,6 +157,12 @@ def _check_size(config: Config, data_name: str) -> None:
     memory.check(config.model, config.train.batch_size, entry.image_shape, entry.n_train)
 
 
+def _taken_epochs(runs: list[PlannedRun], root: Root) -> dict[str, int]:
+    counts = root.kept_epochs()
+    found = {run.run_key: fewer_epochs.find(run, root, counts) for run in runs if counts}
+    return {key: fewer.n_epochs for key, fewer in found.items() if fewer}
+
+
 def _n_workers(config: Config, device: str) -> int:
     if config.runner.workers > 0:
         return config.runner.workers
@@ -160,5 +173,10 @@ def tidy(prepared: Prepared) -> None:
     """Remove what attempts left at runs that are trained by now: all but journals and results."""
     for run in prepared.plan.runs:
         record, folder = prepared.journals[run.run_key], prepared.root.run(run.run_key)
-        for id in record.attempts if record.trained else ():
-            folder.attempt(id).tidy(keep_results=id == record.attempt)
+        if not record.trained:
+            continue
+        # Where locks do not reach, another process may have trained it too, and be the one that
+        # counts, though it told so later.
+        record = record if len(record.attempts) == 1 else read_run(folder)
+        for id in record.attempts:
+            folder.attempt(id).tidy(keep_results=id in record.trained_by)

@@ -189,6 +189,11 @@ class RunnerConfig:
         rules.BOOLEAN,
         before=False,
     )
+    keep: str = knob(
+        "Final states, from which more epochs go on; auto is always below 2 GB a sweep.",
+        rules.one_of("auto", "always", "never"),
+        before="never",
+    )
 
 
 @dataclass

@@ -90,9 +90,28 @@ def announce(prepared: Prepared) -> None:
     if prepared.n_duplicates:
         print(f"  {count(prepared.n_duplicates, 'duplicate')} removed")
     print(f"  {n_trained} of {len(plan.runs)} already trained")
+    _tell_kept(prepared)
     print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")
     print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
     _tell_damage(prepared)
+
+
+def _tell_kept(prepared: Prepared) -> None:
+    """What goes on from runs of fewer epochs, and whether more epochs can go on from these."""
+    taken = prepared.taken_epochs
+    if taken:
+        shortest, longest = min(taken.values()), max(taken.values())
+        epochs = count(longest, "epoch")
+        epochs = epochs if shortest == longest else f"{shortest} to {epochs}"
+        print(f"  {len(taken)} go on from {epochs} that a run with fewer trained")
+    if not prepared.to_train:
+        return
+    size = prepared.kept_bytes
+    space = "" if size is None else f", {size / 1e6:,.0f} MB"
+    if prepared.plan.runs[0].config.runner.keep == "always":
+        print(f"  final states are kept{space}: more epochs go on from them (runner.keep)")
+    elif prepared.config.runner.keep == "auto":
+        print(f"  final states are not kept{space}; runner.keep=always keeps them")
 
 
 def _store(prepared: Prepared) -> str:

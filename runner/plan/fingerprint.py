@@ -21,11 +21,11 @@ from runner.record import CODE_OF_VERSION_1
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "e984961ddf8fe5473e013b0133eda4a5c6534c884689210b7fdfcdd3f8856896": (
+    "feb645694fdb960aa7f288eed891e86c9fac10b15b080d2cf0df25abb7366b06": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "bdac515f51f51b592897bbc2aebd6773ae531c58397e8103506fd0ee6c94f486": (
+    "3d0a9d1cd0b687f647f8ff94813f7a55e6d6620d92996094d348f9d4d3b5afdf": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

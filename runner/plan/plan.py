@@ -1,6 +1,7 @@
 """The plan of a sweep, `state/sweeps/<sweep_key>/sweep.json`: its runs and its claims."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -163,23 +164,28 @@ class LaterPlan(StateError):
 
 
 def write(plan: Plan, root: Root) -> str | None:
-    """Keep the plan; one that is there already is the same and stays.
+    """Keep the plan; one that is there already stays, unless its runs are to be run otherwise.
 
     Returns
     -------
     What is wrong with the file that was there, where it had to be written anew.
     """
-    path, damage = root.sweep(plan.sweep_key).plan, None
+    path, damage, first_ns = root.sweep(plan.sweep_key).plan, None, None
     if path.exists():
         try:
-            read(path)
-            return None
+            before = read(path)
+            if [run.config.runner for run in before.runs] == [r.config.runner for r in plan.runs]:
+                return None
+            first_ns = path.stat().st_mtime_ns
         except LaterPlan:
             raise
         except StateError as error:
             damage = f"{error}; it was written anew"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(sealed(asdict(plan)), indent=1).encode("ascii"))
+    if first_ns:
+        # Sweeps are told to a store in the order in which they were first planned.
+        os.utime(path, ns=(first_ns, first_ns))
     return damage
 
 

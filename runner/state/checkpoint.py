@@ -56,20 +56,16 @@ class Checkpoints:
 
     def save(self, arrays: dict[str, Any], position: dict[str, Any]) -> None:
         """Keep NumPy arrays by name and the position; the last checkpoint becomes the previous."""
-        about = json.dumps({"run_key": self.run_key, "position": position}).encode("ascii")
-        payload = io.BytesIO()
-        np.savez(payload, about=np.frombuffer(about, dtype=np.uint8), **arrays)
-        content = payload.getvalue()
         # A damaged checkpoint must not replace the previous one, which is then the only good one.
         if self._newest_serves and self.newest.exists():
             os.replace(self.newest, self.previous)
-        write_whole(self.newest, _MAGIC + hashlib.sha256(content).digest() + content)
+        write(self.newest, self.run_key, arrays, position)
         self._newest_serves = True
 
     def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Arrays and position of the newest whole checkpoint of this run, or None."""
         for path in (self.newest, self.previous):
-            found = self._read(path)
+            found = read(path, self.run_key)
             if found:
                 self._newest_serves = path == self.newest
                 return found
@@ -77,24 +73,35 @@ class Checkpoints:
                 self.refused.append(path.name)
         return None
 
-    def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        try:
-            content = path.read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
-            return None
-        start = len(_MAGIC) + _N_HASH
-        payload = content[start:]
-        # The hash is checked first: NumPy reads some damaged files without an error.
-        if content[:start] != _MAGIC + hashlib.sha256(payload).digest():
-            return None
-        with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
-            try:
-                arrays = {name: stored[name] for name in stored.files}
-            except ValueError:  # a pickled object, which the runner never writes
-                return None
-        about = json.loads(arrays.pop("about").tobytes())
-        return (arrays, about["position"]) if about["run_key"] == self.run_key else None
-
     def delete(self) -> None:
         self.newest.unlink(missing_ok=True)
         self.previous.unlink(missing_ok=True)
+
+
+def write(path: Path, run_key: str, arrays: dict[str, Any], position: dict[str, Any]) -> None:
+    """Keep NumPy arrays by name and a position in a file that appears whole."""
+    about = json.dumps({"run_key": run_key, "position": position}).encode("ascii")
+    payload = io.BytesIO()
+    np.savez(payload, about=np.frombuffer(about, dtype=np.uint8), **arrays)
+    content = payload.getvalue()
+    write_whole(path, _MAGIC + hashlib.sha256(content).digest() + content)
+
+
+def read(path: Path, run_key: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Arrays and position of a whole checkpoint of the run, or None."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+    start = len(_MAGIC) + _N_HASH
+    payload = content[start:]
+    # The hash is checked first: NumPy reads some damaged files without an error.
+    if content[:start] != _MAGIC + hashlib.sha256(payload).digest():
+        return None
+    with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
+        try:
+            arrays = {name: stored[name] for name in stored.files}
+        except ValueError:  # a pickled object, which the runner never writes
+            return None
+    about = json.loads(arrays.pop("about").tobytes())
+    return (arrays, about["position"]) if about["run_key"] == run_key else None

@@ -144,7 +144,7 @@ class JournalWriter:
         self._n_bytes, self._check = 0, first_check(folder)
 
     def write(self, record: Record) -> None:
-        """Append a record, with the time."""
+        """Append a record, with the time, unless it has that of another journal."""
         line, check = encode(_timed(record), self._check)
         try:
             write_all(self._file, line)
@@ -171,7 +171,7 @@ def write_death(folder: AttemptFolder, end: End) -> None:
 
 
 def _timed(record: Record) -> Record:
-    return dataclasses.replace(record, time_ms=time.time_ns() // 1_000_000)
+    return dataclasses.replace(record, time_ms=record.time_ms or time.time_ns() // 1_000_000)
 
 
 def first_check(folder: AttemptFolder) -> str:

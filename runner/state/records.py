@@ -110,6 +110,8 @@ class Setup(Record):
     goes_on_from_epoch: int = 1
     #: Names of checkpoints that were damaged, or another run's.
     refused_checkpoints: list[str] = field(default_factory=list)
+    #: The key of the run with fewer epochs whose epochs follow, with their own times.
+    taken_from: str | None = None
 
 
 @dataclass(frozen=True)

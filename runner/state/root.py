@@ -82,6 +82,11 @@ class Root:
         for key in sorted(keys):
             yield self.run(key)
 
+    def kept_epochs(self) -> set[int]:
+        """The numbers of epochs after which a final state was kept."""
+        names = [file.name for file in self.state.glob("*/attempts/*/final-*")]
+        return {int(name[6:]) for name in names if re.fullmatch(r"final-[0-9]{1,9}", name)}
+
     def sweep(self, sweep_key: str) -> "SweepFolder":
         """The folder of a sweep, whether it is there or not."""
         return SweepFolder(self.state / "sweeps" / sweep_key)
@@ -214,6 +219,10 @@ class AttemptFolder:
         """The traceback of an attempt that failed."""
         return self.path / "error.txt"
 
+    def final_state(self, n_epochs: int) -> Path:
+        """Weights and optimizer at the run's end, from which one with more epochs goes on."""
+        return self.path / f"final-{n_epochs}"
+
     @property
     def results(self) -> tuple[Path, ...]:
         """The files whose hashes stand in the journal's last line."""
@@ -222,5 +231,6 @@ class AttemptFolder:
     def tidy(self, keep_results: bool) -> None:
         """Remove what the attempt left behind that a trained run has no use for."""
         left = [*self.path.glob("checkpoint*"), *self.path.glob(".*.tmp"), self.error]
-        for file in left if keep_results else [*left, *self.results]:
+        results = [*self.results, *self.path.glob("final-*")]
+        for file in left if keep_results else [*left, *results]:
             file.unlink(missing_ok=True)

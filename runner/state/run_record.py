@@ -56,6 +56,11 @@ class RunRecord:
         return list(self._attempts)
 
     @property
+    def trained_by(self) -> list[str]:
+        """The ids of the attempts that trained the run; more than one where locks do not reach."""
+        return [a.id for a in self._attempts.values() if a.end and a.end.status in TRAINED]
+
+    @property
     def start(self) -> Start | None:
         return self._chain[-1].start if self._chain else None
 
@@ -122,7 +127,7 @@ class RunRecord:
 
     def _choose(self) -> None:
         """Choose the attempt that counts, and merge its chain."""
-        trained = [a for a in self._attempts.values() if a.end and a.end.status in TRAINED]
+        trained = [self._attempts[id] for id in self.trained_by]
         for attempt in sorted(trained, key=lambda a: (_ended(a), a.id)):
             self._merge(attempt)
             missing = self._missing()

@@ -64,6 +64,8 @@ def tags_of(run: PlannedRun, record: RunRecord) -> dict[str, str]:
         "git.commit": start.git.get("commit") or "",
         "git.dirty": json.dumps(start.git.get("dirty")),
     }
+    if setup and setup.taken_from:
+        tags["epochs.taken_from"] = setup.taken_from
     if record.is_mixed:
         tags[TAG_MIXED] = "1"
     hashes = {sha256_tag(name): value for name, value in end.sha256.items()} if end else {}

@@ -12,6 +12,8 @@ from runner.files import checkout
 
 PACKAGES = ("dezero", "numpy", "hydra-core", "omegaconf", "mlflow", "pandas")
 _CUPY = ("cupy-cuda12x", "cupy-cuda13x")
+#: Those that compute.
+OF_NUMBERS = ("dezero", "numpy", *_CUPY)
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """One run from its configuration to its end. The file to read first: everything else serves it."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -23,13 +24,14 @@ from runner.faults import crash_point
 from runner.files import write_whole
 from runner.plan.plan import PlannedRun, check_code
 from runner.record import DIVERGED, DONE, FAILED, KILLED, EpochRecord
+from runner.state import checkpoint
 from runner.state.checkpoint import Checkpoints, newest
 from runner.state.journal import JournalWriter
 from runner.state.records import VERSION, Compiling, End, Epoch, Setup, Start
 from runner.state.root import AttemptFolder, Root
 from runner.state.run_record import RunRecord, differing, read_run
-from runner.train import device_data, epochs, provenance
-from runner.train.assemble import assemble
+from runner.train import device_data, epochs, fewer_epochs, provenance
+from runner.train.assemble import Assembly, assemble
 
 #: Environment variables that have cuBLAS round otherwise than a run's configuration says.
 _CUBLAS_NAMES = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
@@ -114,6 +116,14 @@ def _train(
     run = root.run(planned.run_key)
     earlier = [run.attempt(id).path for id in attempt.before.attempts]
     arrays, reached, refused = newest(earlier, planned.run_key)
+    fewer = fewer_epochs.find(planned, root)
+    if fewer and fewer.n_epochs >= reached.get("epoch", 0):
+        if found := fewer.load():
+            arrays, reached = found
+        else:
+            refused, fewer = [*refused, f"the final state of {fewer.run_key[:8]}"], None
+    else:
+        fewer = None
     if arrays:
         assembly.restore(arrays)
         position = Position(**reached)
@@ -124,8 +134,12 @@ def _train(
             first_batch_order_sha256=seeding.batch_order_sha256(config.seed, n_images),
             goes_on_from_epoch=position.epoch,
             refused_checkpoints=refused,
+            taken_from=fewer.run_key if fewer else None,
         )
     )
+    for number, epoch in sorted(fewer.record.epochs.items()) if fewer else ():
+        if number < position.epoch:
+            journal.write(epoch)
 
     saved_at, correct = time.monotonic(), None
     for record in epochs.train(assembly, position, should_stop):
@@ -145,6 +159,10 @@ def _train(
         return
     if correct is None:  # the last epoch had been trained before an interruption
         _, correct = assembly.loop().test()
+    if config.runner.keep == "always":
+        # A disk that is too full for it is none for the run.
+        with contextlib.suppress(OSError):
+            _keep_final_state(planned, folder, assembly, position)
     hashes = _write_results(planned, folder, assembly.weights(), correct)
     crash_point("before_end")
     journal.write(End(DONE, sha256=hashes, n_test_images=len(correct)))
@@ -193,6 +211,13 @@ def _keep(record: EpochRecord, attempt: _Attempt) -> None:
         )
     attempt.journal.write(Epoch(epoch=record.epoch, metrics=metrics))
     crash_point("after_journal")
+
+
+def _keep_final_state(
+    planned: PlannedRun, folder: AttemptFolder, assembly: Assembly, position: Position
+) -> None:
+    file = folder.final_state(planned.config.train.epochs)
+    checkpoint.write(file, planned.run_key, assembly.snapshot(), asdict(position))
 
 
 def _write_results(

@@ -28,7 +28,11 @@ def seconds(prepared: Prepared) -> tuple[float, int]:
                 pace = _measured(run, prepared.sources.named(run.data_name))
             if pace is not None:
                 paces[run.cell_key] = pace
-    total = sum(paces.get(run.cell_key, 0.0) * run.config.train.epochs for run in to_train)
+    taken = prepared.taken_epochs
+    total = sum(
+        paces.get(run.cell_key, 0.0) * (run.config.train.epochs - taken.get(run.run_key, 0))
+        for run in to_train
+    )
     n_unknown = len({run.cell_key for run in to_train} - set(paces))
     return total / max(1, min(prepared.n_workers, len(to_train))), n_unknown
 

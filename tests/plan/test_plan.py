@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,17 @@ def test_a_configuration_of_before_a_knob_existed_comes_back_with_what_it_was_tr
         for name in names:
             del values[part][name]
     assert plan.config_from(values) == now
+
+
+def test_a_plan_that_is_to_be_run_otherwise_is_written_anew_and_stays_as_old_as_it_was(tmp_path):
+    made, otherwise = (planned("seed=0", f"runner.time_limit_s={limit}")[0] for limit in (1, 60))
+    assert made.sweep_key == otherwise.sweep_key
+    plan.write(made, Root(tmp_path))
+    file = Root(tmp_path).sweep(made.sweep_key).plan
+    os.utime(file, (1_000, 1_000))
+    assert plan.write(otherwise, Root(tmp_path)) is None
+    assert {run.config.runner.time_limit_s for run in plan.read(file).runs} == {60.0}
+    assert file.stat().st_mtime == 1_000, "sweeps are told to a store in the order of their plans"
 
 
 def test_a_plan_that_is_kept_already_stays_as_it_is(tmp_path):
