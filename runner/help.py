@@ -26,7 +26,9 @@ MLflow.
   python -m runner train.epochs=3 seed=7                             one run, a line an epoch
   python -m runner -m ... plan=true                                  the plan, and how long it takes
   python -m runner.ui                                                browse the curves in MLflow
-  python -m runner.sync                                              bring MLflow in step
+  python -m runner.status [SWEEP]                                    what ran, is running, is left
+  python -m runner.sync [--from OTHER_ROOT]                          bring MLflow in step
+  python -m runner.forget SWEEP|RUN                                  remove what no sweep needs
 
 Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data missing
 or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows

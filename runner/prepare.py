@@ -10,8 +10,8 @@ from runner.data.loading import Dataset
 from runner.engine import device as devices
 from runner.errors import ConfigError, DataError, without_password
 from runner.files import unwritable
+from runner.plan import final_states, memory
 from runner.plan import grid as grids
-from runner.plan import kept, memory
 from runner.plan import plan as plans
 from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
@@ -109,7 +109,7 @@ def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
     plan, n_duplicates = grids.plan(
         grid, data_of, device, [without_password(word) for word in command]
     )
-    plan, kept_bytes = kept.resolved(plan)
+    plan, kept_bytes = final_states.resolved(plan)
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()

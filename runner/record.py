@@ -34,6 +34,10 @@ def sha256_tag(file: str) -> str:
     return f"{file}.sha256"
 
 
+#: MLflow's own, by which its pages nest a run.
+TAG_PARENT = "mlflow.parentRunId"
+
+
 def sweep_tag(sweep_key: str) -> str:
     """The tag that a run carries for every sweep that it serves."""
     return f"sweep.{sweep_key[:8]}"

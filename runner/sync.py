@@ -2,17 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from runner import streams
+from runner.archive.contents import Contents
+from runner.archive.take_over import Taken, take_over
 from runner.config.overrides import COMMAND
-from runner.errors import RunnerError, StateError, StoreBehindError, StoreError
-from runner.plan import plan as plans
-from runner.plan.plan import Plan, PlannedRun, config_from
-from runner.state.journals import Journals
+from runner.display.progress import count
+from runner.errors import RunnerError, StateError, StoreBehindError
 from runner.state.root import Root
-from runner.state.run_record import NOT_WRITTEN, changed_files, read_run
+from runner.state.run_record import NOT_WRITTEN, changed_files
 from runner.tracking import address, arguments, comparison
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
@@ -33,7 +32,7 @@ def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
     StoreBehindError
         When a call failed on the way.
     """
-    kept = _Kept(root)
+    kept = Contents(root)
     client, experiment_id = _opened(root, uri, experiment)
     problems = list(kept.problems)
     try:
@@ -61,7 +60,7 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
     -------
     The number of trained runs, and what is not as it was written, a line each.
     """
-    kept = _Kept(root)
+    kept = Contents(root)
     problems = list(kept.problems)
     trained = [run for run in kept.runs if kept.journals[run.run_key].trained]
     for run in kept.runs:
@@ -88,31 +87,6 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
     return len(trained), problems
 
 
-class _Kept:
-    """What is kept under state/: the sweeps, the runs that serve none, and what is damaged."""
-
-    def __init__(self, root: Root) -> None:
-        if not root.state.is_dir():
-            raise StoreError(
-                f"{root.state}: there is no such folder; train something first, or give --root"
-            )
-        #: The oldest first: a run's parent is the first sweep that it served.
-        self.sweeps: list[Plan] = []
-        self.problems: list[str] = []
-        for folder in root.sweeps():
-            try:
-                plan = plans.read(folder.plan)
-            except StateError as error:
-                self.problems.append(str(error))
-                continue
-            if not plan.single:
-                self.sweeps.append(plan)
-        planned = {run.run_key: run for plan in self.sweeps for run in plan.runs}
-        self.alone = [run for run in _started(root) if run.run_key not in planned]
-        self.runs = [*planned.values(), *self.alone]
-        self.journals = Journals(root, [run.run_key for run in self.runs]).look(max_age_s=0)
-
-
 def _opened(root: Root, uri: str | None, experiment: str, to_read: bool = False) -> tuple[Any, str]:
     """A client for the store, and the number of the experiment there."""
     client = store.connect(uri, root, to_read)
@@ -120,21 +94,11 @@ def _opened(root: Root, uri: str | None, experiment: str, to_read: bool = False)
     return client, store.insist(lambda: store.experiment_id(*of), address.shown(uri, root))
 
 
-def _started(root: Root) -> Iterator[PlannedRun]:
-    """Every run that was ever started, as its journal describes it."""
-    for folder in root.runs():
-        start = read_run(folder).start
-        if start is not None:
-            yield PlannedRun(
-                start.run_key,
-                start.cell_key,
-                start.knobs,
-                config_from(start.config),
-                start.data["name"],
-                start.data["sha256"],
-                start.device,
-                code=start.code,
-            )
+def _tell(taken: Taken, other: str) -> None:
+    what = f"{count(taken.n_runs, 'run')} and {count(taken.n_sweeps, 'sweep')}"
+    print(f"{what} taken over from {other}; {taken.n_here} were here already", flush=True)
+    if taken.n_untrained:
+        print(f"{count(taken.n_untrained, 'run')} there not trained yet, and left there")
 
 
 def main() -> None:
@@ -147,13 +111,24 @@ def main() -> None:
         action="store_true",
         help="instead, hold all files in state/ against their hashes, and the store against them",
     )
+    parser.add_argument(
+        "--from",
+        dest="other",
+        metavar="OTHER_ROOT",
+        help="first take over the trained runs and the sweeps of another root, each verified",
+    )
     given = parser.parse_args()
+    root = Root.of(given.root)
     do = verify if given.verify else sync
     try:
-        n_runs, problems = do(Root.of(given.root), given.uri, given.experiment)
+        taken = take_over(root, Root.of(given.other)) if given.other else Taken()
+        if given.other:
+            _tell(taken, given.other)
+        n_runs, problems = do(root, given.uri, given.experiment)
     except RunnerError as error:
         print(f"runner.sync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    problems = [*taken.problems, *problems]
     for problem in problems:
         print(f"runner.sync: {problem}", file=sys.stderr)
     if problems:

@@ -57,6 +57,16 @@ class Root:
         return self.state / "tracking.lock"
 
     @property
+    def incoming(self) -> Path:
+        """Attempts that are being copied from another root, and are not whole yet."""
+        return self.state / "incoming"
+
+    @property
+    def forgotten(self) -> Path:
+        """Folders of runs that are being removed."""
+        return self.state / "forgotten"
+
+    @property
     def database(self) -> Path:
         """The SQLite file of the local MLflow store."""
         return self.path / "mlflow.db"

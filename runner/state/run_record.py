@@ -56,6 +56,11 @@ class RunRecord:
         return list(self._attempts)
 
     @property
+    def chain(self) -> list[str]:
+        """The ids of the attempts that the record is made of, the first one first."""
+        return [attempt.id for attempt in self._chain]
+
+    @property
     def trained_by(self) -> list[str]:
         """The ids of the attempts that trained the run; more than one where locks do not reach."""
         return [a.id for a in self._attempts.values() if a.end and a.end.status in TRAINED]
@@ -97,8 +102,7 @@ class RunRecord:
     @property
     def is_contested(self) -> bool:
         """Whether there are epochs that do not count, and which a store may have been told."""
-        chain = {attempt.id for attempt in self._chain}
-        beside = any(a.epochs for a in self._attempts.values() if a.id not in chain)
+        beside = any(a.epochs for a in self._attempts.values() if a.id not in self.chain)
         return beside or any(self.epochs[late.epoch] is not late for late in self._late)
 
     def settled(self, launch: str) -> bool:

@@ -19,6 +19,7 @@ from runner.record import (
     TAG_CLAIMS_SHA256,
     TAG_COMPLETE,
     TAG_LAST_USED,
+    TAG_PARENT,
     TAG_RUN_KEY,
     TAG_SWEEP_KEY,
     sweep_tag,
@@ -84,7 +85,7 @@ class MlflowTracker:
         self.client.log_artifact(self.parent_id, str(self.root.sweep(plan.sweep_key).plan))
         if used or TAG_LAST_USED not in self.client.get_run(self.parent_id).data.tags:
             self.client.set_tag(self.parent_id, TAG_LAST_USED, str(time.time_ns() // 1_000_000))
-        self._link = {sweep_tag(plan.sweep_key): "1", "mlflow.parentRunId": self.parent_id}
+        self._link = {sweep_tag(plan.sweep_key): "1", TAG_PARENT: self.parent_id}
 
     def begin_run(self, run: PlannedRun, record: RunRecord) -> MlflowRun:
         """As `Tracker.begin_run`: found by its key, or created with its tags."""

@@ -7,7 +7,7 @@ from commands import end, environment, run, start, stored
 from journaling import append, records_of
 
 from runner.data.catalogue import find
-from runner.plan import kept
+from runner.plan import final_states
 from runner.plan import plan as plans
 from runner.record import TIMES
 from runner.state.root import Root
@@ -128,18 +128,18 @@ def test_another_processor_takes_no_epochs_over(two_epochs):
 def test_auto_keeps_what_stays_small(two_epochs, monkeypatch):
     (plan,) = [plans.read(folder.plan) for folder in Root(two_epochs).sweeps()]
     _, folder = of_epochs(two_epochs, 2)
-    size = kept.final_state_bytes(plan.runs[0])
+    size = final_states.final_state_bytes(plan.runs[0])
     assert find("digits").image_shape == (1, 8, 8)
     # conv 2x(9+1), hidden 16x(2x16+1), last 10x17 numbers; weights and Adam's two moments, 4 bytes.
     assert size == 4 * 3 * (2 * 10 + 16 * 33 + 10 * 17)
     assert size < folder.final_state(2).stat().st_size < size + 10_000  # names, and a header each
     asked = dataclasses.replace(plan, runs=[_kept(run, "auto") for run in plan.runs])
-    decided, total = kept.resolved(asked)
+    decided, total = final_states.resolved(asked)
     assert total == size and decided.runs[0].config.runner.keep == "always"
-    monkeypatch.setattr(kept, "MOST_BYTES", size - 1)
-    assert kept.resolved(asked)[0].runs[0].config.runner.keep == "never"
+    monkeypatch.setattr(final_states, "MOST_BYTES", size - 1)
+    assert final_states.resolved(asked)[0].runs[0].config.runner.keep == "never"
     always = dataclasses.replace(plan, runs=[_kept(run, "always") for run in plan.runs])
-    assert kept.resolved(always)[0].runs[0].config.runner.keep == "always"
+    assert final_states.resolved(always)[0].runs[0].config.runner.keep == "always"
 
 
 def _kept(run, how):

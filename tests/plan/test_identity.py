@@ -82,6 +82,7 @@ INDIFFERENT = {
     "runner__checkpoint_every_s": st.floats(0, 86400),
     "runner__time_limit_s": st.floats(0, 1e9),
     "runner__fail_fast": st.booleans(),
+    "runner__keep": st.sampled_from(["auto", "always", "never"]),
     "worker__plan": st.none() | st.text(),
     "worker__launch": st.none() | st.text(),
     "engine__graph": st.booleans(),

@@ -1,0 +1,1 @@
+"""What a root holds: listed, taken over from another root, forgotten."""

@@ -1,0 +1,114 @@
+"""`python -m runner.status [SWEEP]`: the sweeps of a root; one that is named, live."""
+
+import argparse
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+
+from runner import streams
+from runner.archive.contents import Contents
+from runner.display.progress import Progress, Tally, count, duration
+from runner.display.summary import print_table
+from runner.errors import RunnerError, printable
+from runner.plan.plan import Plan
+from runner.record import DIVERGED, DONE, FAILED
+from runner.state.journals import Journals
+from runner.state.root import Root
+
+_LOOK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run that a process has under way."""
+
+    run_key: str
+    #: `HOST-PID-RANDOM`, and the launch that its worker belongs to.
+    attempt: str
+    launch: str
+
+
+def running(plan: Plan, journals: Journals) -> list[Running]:
+    """The runs of a plan that somebody holds the lock of."""
+    found = []
+    for run in plan.runs:
+        record = journals[run.run_key]
+        if record.start is None or record.end is not None or record.attempt is None:
+            continue
+        with journals.root.run(run.run_key).locked() as is_free:
+            if not is_free:
+                found.append(Running(run.run_key, record.attempt, record.start.launch))
+    return found
+
+
+def lines(plan: Plan, journals: Journals) -> list[str]:
+    """How far a sweep is; what to type where it is not at its end."""
+    under_way = running(plan, journals)
+    tally = Tally(plan)
+    for run in plan.runs:
+        tally.count(run, journals[run.run_key])
+    n_trained = tally.ended.get(DONE, 0) + tally.ended.get(DIVERGED, 0)
+    parts = [f"{n_trained} of {count(len(plan.runs), 'run')} trained"]
+    parts += [f"{len(under_way)} running"] if under_way else []
+    parts += [f"{tally.ended[FAILED]} failed"] if tally.ended.get(FAILED) else []
+    left = tally.seconds_left(len(under_way))
+    parts += [f"about {duration(left)} left"] if under_way and left is not None else []
+    text = [f"{plan.name} ({plan.sweep_key[:8]}): {', '.join(parts)}"]
+    if under_way:
+        places = sorted({one.attempt.rpartition("-")[0] for one in under_way})
+        parent = under_way[0].launch.partition("-")[0]
+        text.append(f"  by process {parent}, workers {', '.join(places)}")
+    elif n_trained < len(plan.runs):
+        text.append(f"  go on: {shlex.join(plan.command)}")
+    return [printable(line) for line in text]
+
+
+def follow(plan: Plan, journals: Journals) -> None:
+    """Show the display of a sweep that is running until it runs no more, then its table."""
+    while under_way := running(plan, journals.look(max_age_s=0)):
+        launch = under_way[0].launch
+        progress = Progress(plan, journals, launch, len(under_way), lambda: None)
+        progress.start()
+        try:
+            while any(one.launch == launch for one in under_way):
+                time.sleep(_LOOK_S)
+                under_way = running(plan, journals.look(max_age_s=0))
+        finally:
+            progress.stop()
+    print_table(plan, journals)
+
+
+def main() -> None:
+    """The command line."""
+    streams.outlast_readers()
+    parser = argparse.ArgumentParser(prog="python -m runner.status", description=__doc__)
+    parser.add_argument("sweep", nargs="?", help="a sweep's name or the start of its key")
+    parser.add_argument("--root", help="folder of state/ (default: the checkout, else here)")
+    given = parser.parse_args()
+    root = Root.of(given.root)
+    try:
+        contents = Contents(root)
+        if given.sweep:
+            plan = contents.sweep(given.sweep)
+            if plan is None:
+                raise contents.no_such(given.sweep)
+            print("\n".join(lines(plan, contents.journals)), flush=True)
+            follow(plan, contents.journals)
+            return
+        print(f"root: {root}")
+        for plan in contents.sweeps:
+            print("\n".join(lines(plan, contents.journals)), flush=True)
+        if contents.alone:
+            print(f"{count(len(contents.alone), 'run')} typed alone")
+        for problem in contents.problems:
+            print(f"runner.status: {problem}", file=sys.stderr)
+    except RunnerError as error:
+        print(f"runner.status: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # the sweep goes on
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
