@@ -13,7 +13,7 @@ from runner.plan.plan import Plan, PlannedRun, config_from
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files, read_run
-from runner.tracking import address, comparison
+from runner.tracking import address, comparison, upgrade
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.writer import Writer
@@ -147,15 +147,26 @@ def main() -> None:
     parser.add_argument(
         "--experiment", default="ablations", help="MLflow experiment (default: %(default)s)"
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--verify",
         action="store_true",
         help="instead, hold all files in state/ against their hashes, and the store against them",
     )
+    instead.add_argument(
+        "--upgrade-store",
+        action="store_true",
+        help="instead, bring a SQLite store of an older MLflow to the schema of the one installed"
+        " here, in a copy that takes its name; the old file is kept as FILE.before-REVISION",
+    )
     arguments = parser.parse_args()
+    root = Root.of(arguments.root)
     do = verify if arguments.verify else sync
     try:
-        n_runs, problems = do(Root.of(arguments.root), arguments.uri, arguments.experiment)
+        if arguments.upgrade_store:
+            print(upgrade.upgrade(arguments.uri, root))
+            return
+        n_runs, problems = do(root, arguments.uri, arguments.experiment)
     except RunnerError as error:
         print(f"runner.sync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
