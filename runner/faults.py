@@ -16,6 +16,8 @@ POINTS = (
     "before_create_run", "after_create_run", "before_log_batch", "after_log_batch",
     "before_terminate", "after_terminate", "before_complete_tag", "after_complete_tag",
     "report_half", "report_before_rename",
+    "upgrade_locked", "upgrade_copying", "upgrade_copied", "upgrade_migrated", "upgrade_kept",
+    "upgrade_renamed",
 )  # fmt: skip
 
 _AT, _, _VISIT = os.environ.get("RUNNER_KILL_AT", "").partition(":")

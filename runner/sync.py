@@ -12,7 +12,7 @@ from runner.display.progress import count
 from runner.errors import RunnerError, StateError, StoreBehindError
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files
-from runner.tracking import address, arguments, comparison
+from runner.tracking import address, arguments, comparison, upgrade
 from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.writer import Writer
@@ -106,21 +106,31 @@ def main() -> None:
     streams.outlast_readers()
     parser = argparse.ArgumentParser(prog="python -m runner.sync", description=__doc__)
     arguments.add(parser)
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--verify",
         action="store_true",
         help="instead, hold all files in state/ against their hashes, and the store against them",
     )
-    parser.add_argument(
+    instead.add_argument(
         "--from",
         dest="other",
         metavar="OTHER_ROOT",
         help="first take over the trained runs and the sweeps of another root, each verified",
     )
+    instead.add_argument(
+        "--upgrade-store",
+        action="store_true",
+        help="instead, bring a SQLite store of an older MLflow to the schema of the one installed"
+        " here, in a copy that takes its name; the old file is kept as FILE.before-REVISION",
+    )
     given = parser.parse_args()
     root = Root.of(given.root)
     do = verify if given.verify else sync
     try:
+        if given.upgrade_store:
+            print(upgrade.upgrade(given.uri, root))
+            return
         taken = take_over(root, Root.of(given.other)) if given.other else Taken()
         if given.other:
             _tell(taken, given.other)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from analysis.read.store import Row, StoredRun, no_experiment
 from runner.errors import StoreError, without_password
 from runner.state.root import ARTIFACTS
-from runner.tracking import sqlite
+from runner.tracking import schema, sqlite
 
 
 class Database:
@@ -121,6 +121,7 @@ def _connected(uri: str) -> Iterator[Connection]:
             raise StoreError(
                 f"{path}: there is no tracking store yet; train a sweep first, or give --root"
             )
+        schema.check(path)
         engine = create_engine("sqlite://", creator=lambda: sqlite.to_read(path))
     else:
         engine = create_engine(uri)

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.errors import StoreError, without_password
 from runner.files import unwritable
 from runner.state.root import ARTIFACTS, Root
-from runner.tracking import sqlite
+from runner.tracking import schema, sqlite
 from runner.tracking.arguments import URI_VARIABLE
 
 #: How long a server may take to answer before anything is trained, and while a sweep trains; and
@@ -32,7 +32,7 @@ def sqlite_file(uri: str | None, root: Root) -> Path | None:
     """The file of a SQLite store, the local one for None; None for a server or another database."""
     if uri is None:
         return root.database
-    if not uri.startswith("sqlite:"):
+    if re.match(r"sqlite(\+\w+)?:", uri) is None:
         return None
     from sqlalchemy.engine import make_url
 
@@ -49,19 +49,25 @@ def sqlite_uri(path: Path) -> str:
     return URL.create("sqlite+pysqlite", database=str(path)).render_as_string(hide_password=False)
 
 
-def check(uri: str | None, root: Root) -> None:
+def check(uri: str | None, root: Root, any_schema: bool = False) -> None:
     """Refuse a store that cannot work, in seconds, before anything is written.
+
+    Parameters
+    ----------
+    any_schema
+        Take a file of another MLflow, too.
 
     Raises
     ------
     StoreError
-        A server that does not answer, a file that is not a store, a path that cannot hold one.
+        A server that does not answer, a file that is not a store or is one of another MLflow, a
+        path that cannot hold one.
     """
     file = sqlite_file(uri, root)
     if file is not None:
         _check_path(file)
         if file.exists():
-            check_sqlite(file)
+            (_check_whole if any_schema else check_sqlite)(file)
     elif is_server(uri):
         try:
             _ask(str(uri), _PROBE_S)
@@ -70,6 +76,8 @@ def check(uri: str | None, root: Root) -> None:
                 f"tracking.uri={without_password(str(uri))}{_origin(uri)} cannot be reached"
                 f" ({error}); start the server, or give tracking.uri=null for the local store"
             ) from error
+    elif re.match(r"(postgresql|mysql|mssql)\b", str(uri)):
+        schema.check_database(str(uri))
 
 
 def put_right(root: Root) -> str | None:
@@ -132,6 +140,17 @@ def _check_path(path: Path) -> None:
 
 
 def check_sqlite(path: Path) -> None:
+    """Refuse a SQLite file that is not a store, is damaged, or is one of another MLflow.
+
+    Raises
+    ------
+    StoreError
+    """
+    _check_whole(path)
+    schema.check(path)
+
+
+def _check_whole(path: Path) -> None:
     tables: set[str] = set()
     whole = False
     # Read-only: MLflow itself would put its tables into whatever database it is given.
@@ -151,10 +170,7 @@ def check_sqlite(path: Path) -> None:
             raise StoreError(f"{path} {sqlite.LOCKED}") from error
         whole = False
     if not whole or not {"alembic_version", "experiments", "runs"} <= tables:
-        raise StoreError(
-            f"not a usable MLflow store: {path}; it is left as it is: move it away or give"
-            " tracking.uri"
-        )
+        raise schema.unusable(path)
 
 
 def _origin(uri: str | None) -> str:

@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,21 +56,30 @@ def connect(uri: str | None, root: Root, to_read: bool = False) -> "MlflowClient
     StoreError
         When it cannot be used, in seconds, before anything is trained.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    # Not what somebody asked for by PYTHONWARNINGS=error: warnings between packages.
-    warnings.filterwarnings("ignore", module="mlflow|sqlalchemy|alembic")
+    before_import()
     address.check(uri, root)
     file = address.sqlite_file(uri, root)
     if file is None:
         assert uri is not None
-        return _client(uri)
+        return client_of(uri)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         _create(file)
     elif uri is None and not to_read:
         tell_put_right(root)
-    return _client(address.sqlite_uri(file))
+    return client_of(address.sqlite_uri(file))
+
+
+def before_import() -> None:
+    """Set what MLflow reads when it is imported, and quiet it."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # Not what somebody asked for by PYTHONWARNINGS=error: warnings between packages.
+    warnings.filterwarnings("ignore", module="mlflow|sqlalchemy|alembic")
+    # MLflow logs many lines about a store that is away; the display says it in one.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    for noisy in ("alembic", "mlflow.store.tracking.sqlalchemy_store"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def tell_put_right(root: Root) -> None:
@@ -184,11 +193,8 @@ def in_short(error: Exception) -> str:
     return re.sub(r" ?\((raised as a result of|Background on this error)[^()]*\) ?", "", text)[:400]
 
 
-def _client(uri: str) -> "MlflowClient":
-    # MLflow logs many lines about a store that is away; the display says it in one.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    for noisy in ("alembic", "mlflow.store.tracking.sqlalchemy_store"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+def client_of(uri: str) -> "MlflowClient":
+    """A client for a store that was checked; StoreError when it does not take the first call."""
     try:
         # MLflow makes hundreds of thousands of objects that live to the end. Collecting garbage
         # among them, while they are made and at exit, takes half as long as the import.
@@ -206,29 +212,51 @@ def _client(uri: str) -> "MlflowClient":
     return client
 
 
+def close(client: "MlflowClient") -> None:
+    """Close a client's connections to a SQLite file, which then may be renamed."""
+    client._tracking_client.store.engine.dispose()
+
+
+def locked(path: Path) -> FileLock:
+    """The lock under which a SQLite store is made or replaced."""
+    return FileLock(str(path.with_name(path.name + ".lock")))
+
+
+def tidy(path: Path) -> None:
+    """Remove what a process that was killed left of a store; the caller holds the lock."""
+    for left in path.parent.iterdir():
+        if left.name.startswith(f".{path.name}.") and ".tmp" in left.name:
+            left.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def made_beside(path: Path) -> Iterator[Path]:
+    """Yield a private file's name; the file becomes the store at the end of the block.
+
+    The caller holds the lock. SQLite's connections must be closed before the file gets its name.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield beside
+        with open(beside, "rb+") as file:
+            os.fsync(file.fileno())
+        os.rename(beside, path)
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            beside.with_name(beside.name + suffix).unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
 def _create(path: Path) -> None:
     """Migrate a private file and rename it, so that no process sees a store that is half made.
 
     MLflow migrates in place: two processes at once, or one that is killed, break the file for good.
     """
-    with FileLock(str(path.with_name(path.name + ".lock"))):
+    with locked(path):
         if path.exists():
             return
-        # Only the holder of the lock creates a store: a half-made file was left by a process that
-        # was killed.
-        for left in path.parent.iterdir():
-            if left.name.startswith(f".{path.name}.") and ".tmp" in left.name:
-                left.unlink(missing_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
-        try:
-            client = _client(address.sqlite_uri(beside))
+        tidy(path)
+        with made_beside(path) as beside:
+            client = client_of(address.sqlite_uri(beside))
             crash_point("store_init_half")
-            # SQLite's connections must be closed before the file gets its name.
-            client._tracking_client.store.engine.dispose()
-            with open(beside, "rb+") as file:
-                os.fsync(file.fileno())
-            os.rename(beside, path)
-        finally:
-            for suffix in ("", "-journal", "-wal", "-shm"):
-                beside.with_name(beside.name + suffix).unlink(missing_ok=True)
-        sync_folder(path.parent)
+            close(client)

@@ -181,18 +181,6 @@ def test_a_store_that_is_locked_is_not_taken_for_a_damaged_one(root, monkeypatch
     address.check(None, Root(root))
 
 
-def test_a_store_of_another_mlflow_is_refused_and_never_upgraded(root):
-    with contextlib.closing(sqlite3.connect(Root(root).database)) as connection, connection:
-        connection.execute("update alembic_version set version_num = 'abcdef012345'")
-    before = Root(root).database.read_bytes()
-    with pytest.raises(
-        StoreError,
-        match="out-of-date database schema .found version abcdef012345.*mlflow db upgrade",
-    ):
-        store.connect(None, Root(root))
-    assert Root(root).database.read_bytes() == before
-
-
 def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(root):
     client = store.connect(None, Root(root))
     number = store.experiment_id(client, "ablations", None, Root(root))
