@@ -21,11 +21,11 @@ from runner.record import CODE_OF_VERSION_1
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "e984961ddf8fe5473e013b0133eda4a5c6534c884689210b7fdfcdd3f8856896": (
+    "62b7921d81bde2d1577ea08d58a3a4caca2a3914984b2c0bd95c7ef411cf8870": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "bdac515f51f51b592897bbc2aebd6773ae531c58397e8103506fd0ee6c94f486": (
+    "352d73a87f07f4a63106b1c554832262deb0e28c425477992c64277a1b162aa8": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
