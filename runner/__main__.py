@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import sys
+import warnings
+from pathlib import Path
 from typing import NoReturn
 
 # Before NumPy is imported, and inherited by every worker: OpenBLAS gives other bits with two
@@ -17,6 +19,8 @@ def main() -> None:
     from runner import streams
     from runner.work import stop
 
+    # Said in a line of our own, where it matters; see work/processes.py.
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
     stop.end_at_once_when_asked()
     streams.outlast_readers()
     full_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -90,6 +94,7 @@ def _explained(error: Exception) -> tuple[str, int | None]:
     from runner.config import overrides
     from runner.config.checks import from_omegaconf
     from runner.errors import RunnerError
+    from runner.files import no_room
 
     if isinstance(error, RunnerError):
         return str(error), error.exit_code
@@ -101,6 +106,8 @@ def _explained(error: Exception) -> tuple[str, int | None]:
     if isinstance(error, (HydraException, OmegaConfBaseException, ValueError)):
         return overrides.one_line(error), 2
     if isinstance(error, OSError):  # such as a disk on which not even a failure can be written down
+        if error.filename:
+            error = no_room(error, Path(error.filename))
         return f"{error}; what is trained is kept, the same command goes on", 1
     return str(error), None
 

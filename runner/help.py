@@ -112,7 +112,7 @@ def _yes(is_so: bool) -> str:
 
 def _condition(knob: Knob) -> str:
     """When it changes anything, in words."""
-    return "always" if knob.has_effect is None else str(knob.has_effect.__doc__)
+    return "always" if knob.has_effect is None else knob.has_effect.words
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from runner.record import CODE_OF_VERSION_1
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "62b7921d81bde2d1577ea08d58a3a4caca2a3914984b2c0bd95c7ef411cf8870": (
+    "d11bbc21207d89266285306c9e53b36a90e4114d6198d4eda9564ed820041b4f": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "352d73a87f07f4a63106b1c554832262deb0e28c425477992c64277a1b162aa8": (
+    "38f7ea56236ef5df4382623a937afb0309aec1f2f8a24071bef0bc96df3f824f": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
