@@ -71,12 +71,25 @@ def _run() -> None:
     arguments = parser.parse_args()
     if arguments.experimental_rerun:
         _refuse("--experimental-rerun is not supported; type the command again")
+    if arguments.shell_completion:
+        _check_completion(arguments.overrides)
     app.check_files(arguments.config_dir)
     if not (arguments.hydra_help or arguments.info or arguments.shell_completion):
         overrides.check(arguments.overrides, bool(arguments.multirun))
     # Makes Hydra raise its errors instead of printing them and exiting with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     app.main()
+
+
+def _check_completion(words: list[str]) -> None:
+    """Refuse to complete `python -m runner`: the shells' functions of Hydra's know no `-m`."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        _refuse(
+            "tab completion is for the command ablation-runner; type:"
+            ' eval "$(ablation-runner -sc install=bash)"'
+        )
+    if any(word.startswith("query") for word in words) and "COMP_LINE" not in os.environ:
+        _refuse("-sc query is what a shell asks while a command is typed; COMP_LINE is not set")
 
 
 def _refuse(message: str) -> NoReturn:

@@ -25,6 +25,7 @@ MLflow.
   python -m runner -m ... plan=true                                  the plan, and how long it takes
   python -m runner.ui                                                browse the curves in MLflow
   python -m runner.sync                                              bring MLflow in step
+  eval "$(ablation-runner -sc install=bash)"                         complete its words by tab
 
 Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data missing
 or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows
@@ -39,6 +40,8 @@ _PAGE = """\
 Every value of a configuration, in the order of `runner/config/schema.py`. Type `KEY=VALUE` after
 `python -m runner` to change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in
 the *run key* bears on numbers: another value is another run, unless it has no effect there.
+`ablation-runner` is the same command as `python -m runner`; after
+`eval "$(ablation-runner -sc install=bash)"` the tab key completes its knobs, groups and sweeps.
 
 | knob | default | meaning | allowed | has an effect | run key | in MLflow |
 |---|---|---|---|---|---|---|
