@@ -59,9 +59,17 @@ class PlanSweeper(Sweeper):
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
         from runner.state.root import SweepFolder
         from runner.work.launch import start_process
-        from runner.work.processes import start_joblibs_tracker
+        from runner.work.processes import (
+            NO_SHARED_MEMORY,
+            can_start_joblibs_processes,
+            start_joblibs_tracker,
+        )
 
-        if self.config.hydra.runtime.choices["hydra/launcher"] == "cores":
+        launcher_name = self.config.hydra.runtime.choices["hydra/launcher"]
+        if launcher_name in ("cores", "joblib") and not can_start_joblibs_processes():
+            print(NO_SHARED_MEMORY, file=sys.stderr, flush=True)
+            return start_process(plan, launch, n_workers)
+        if launcher_name == "cores":
             if n_workers == 1:
                 # Joblib runs a lone worker in this very process, where nobody could end it when it
                 # hangs.

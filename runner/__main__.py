@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import sys
+import warnings
+from pathlib import Path
 from typing import NoReturn
 
 # Before NumPy is imported, and inherited by every worker: OpenBLAS gives other bits with two
@@ -18,6 +20,8 @@ def main() -> None:
     from runner.tracking import arguments
     from runner.work import stop
 
+    # Said in a line of our own, where it matters; see work/processes.py.
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
     stop.end_at_once_when_asked()
     arguments.forget_empty_variables()
     streams.outlast_readers()
@@ -69,12 +73,25 @@ def _run() -> None:
     arguments = parser.parse_args()
     if arguments.experimental_rerun:
         _refuse("--experimental-rerun is not supported; type the command again")
+    if arguments.shell_completion:
+        _check_completion(arguments.overrides)
     app.check_files(arguments.config_dir)
     if not (arguments.hydra_help or arguments.info or arguments.shell_completion):
         overrides.check(arguments.overrides, bool(arguments.multirun))
     # Makes Hydra raise its errors instead of printing them and exiting with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     app.main()
+
+
+def _check_completion(words: list[str]) -> None:
+    """Refuse to complete `python -m runner`: the shells' functions of Hydra's know no `-m`."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        _refuse(
+            "tab completion is for the command ablation-runner; type:"
+            ' eval "$(ablation-runner -sc install=bash)"'
+        )
+    if any(word.startswith("query") for word in words) and "COMP_LINE" not in os.environ:
+        _refuse("-sc query is what a shell asks while a command is typed; COMP_LINE is not set")
 
 
 def _refuse(message: str) -> NoReturn:
@@ -92,6 +109,7 @@ def _explained(error: Exception) -> tuple[str, int | None]:
     from runner.config import overrides
     from runner.config.checks import from_omegaconf
     from runner.errors import RunnerError
+    from runner.files import no_room
 
     if isinstance(error, RunnerError):
         return str(error), error.exit_code
@@ -103,6 +121,8 @@ def _explained(error: Exception) -> tuple[str, int | None]:
     if isinstance(error, (HydraException, OmegaConfBaseException, ValueError)):
         return overrides.one_line(error), 2
     if isinstance(error, OSError):  # such as a disk on which not even a failure can be written down
+        if error.filename:
+            error = no_room(error, Path(error.filename))
         return f"{error}; what is trained is kept, the same command goes on", 1
     return str(error), None
 

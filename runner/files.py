@@ -17,6 +17,9 @@ from runner.faults import crash_point
 
 #: The name of the value that proves the others.
 SEAL = "sha256"
+#: What the system calls a disk, a quota or a file that takes no more.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_INODES = "No inodes left on the file system"
 #: The folder of the package `runner`.
 PACKAGE = Path(__file__).resolve().parent
 
@@ -32,18 +35,17 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with open(beside, "wb") as file:
-            half = len(content) // 2
-            file.write(memoryview(content)[:half])
-            crash_point(f"{path.name}_half")
-            file.write(memoryview(content)[half:])
-            file.flush()
-            os.fsync(file.fileno())
-        crash_point(f"{path.name}_before_rename")
-        os.replace(beside, path)
-        crash_point(f"{path.name}_after_rename")
-    except OSError as error:
-        raise no_room(error, path) from error
+        with naming_room(path):
+            with open(beside, "wb") as file:
+                half = len(content) // 2
+                file.write(memoryview(content)[:half])
+                crash_point(f"{path.name}_half")
+                file.write(memoryview(content)[half:])
+                file.flush()
+                os.fsync(file.fileno())
+            crash_point(f"{path.name}_before_rename")
+            os.replace(beside, path)
+            crash_point(f"{path.name}_after_rename")
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -127,21 +129,51 @@ def write_all(file: IO[bytes], content: bytes) -> None:
 
 
 def no_room(error: OSError, path: Path) -> OSError:
-    """The error with the file's name and, where the disk is full, the room that is left."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    """The error with the file's name and, where the disk is full, what there is too little of.
+
+    A file system that has given out all its inodes takes no file more, though it has bytes free.
+    The system's message is that of a full disk.
+    """
+    if error.errno not in _FULL:
         return error
+    what = os.strerror(error.errno)
     try:
-        room = f", {shutil.disk_usage(path.parent).free:,} bytes free"
+        place = os.statvfs(_nearest(path.parent))
     except OSError:
-        room = ""
-    return OSError(error.errno, f"{os.strerror(error.errno)}{room}", str(path))
+        return OSError(error.errno, what, str(path))
+    room = f"{place.f_bavail * place.f_frsize:,} bytes free"
+    if error.errno == errno.ENOSPC and lacks_inodes(_nearest(path.parent)):
+        return OSError(error.errno, f"{NO_INODES} ({room}): remove files there", str(path))
+    return OSError(error.errno, f"{what}, {room}", str(path))
+
+
+def lacks_inodes(folder: Path) -> bool:
+    """Whether the file system of a folder that is there takes no more files, though it has room."""
+    place = os.statvfs(folder)
+    return bool(place.f_files and not place.f_favail and place.f_bavail)
+
+
+@contextlib.contextmanager
+def naming_room(path: Path) -> Iterator[None]:
+    """Raise in the place of an error of a full disk in the block one that is as `no_room` says."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise no_room(error, path) from error
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
 
 
 def unwritable(folder: Path) -> str | None:
     """Why nothing can be written in a folder that exists or is to be made; None if it can."""
-    nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
+    nearest = _nearest(folder)
     if not nearest.is_dir():
         return f"{nearest} is not a folder"
     return None if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} cannot be written to"

@@ -48,7 +48,9 @@ def main() -> None:
         print(f"runner.forget: {why}; type it again to finish", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
-        print(f"runner.forget: {store.failure(error)}; type it again to finish", file=sys.stderr)
+        print(
+            f"runner.forget: {store.failure(error, root)}; type it again to finish", file=sys.stderr
+        )
         sys.exit(1)
     print("forgotten")
 

@@ -29,6 +29,7 @@ MLflow.
   python -m runner.status [SWEEP]                                    what ran, is running, is left
   python -m runner.sync [--from OTHER_ROOT]                          bring MLflow in step
   python -m runner.forget SWEEP|RUN                                  remove what no sweep needs
+  eval "$(ablation-runner -sc install=bash)"                         complete its words by tab
 
 Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data missing
 or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows
@@ -43,6 +44,8 @@ _PAGE = """\
 Every value of a configuration, in the order of `runner/config/schema.py`. Type `KEY=VALUE` after
 `python -m runner` to change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in
 the *run key* bears on numbers: another value is another run, unless it has no effect there.
+`ablation-runner` is the same command as `python -m runner`; after
+`eval "$(ablation-runner -sc install=bash)"` the tab key completes its knobs, groups and sweeps.
 
 | knob | default | meaning | allowed | has an effect | run key | in MLflow |
 |---|---|---|---|---|---|---|
@@ -121,7 +124,7 @@ def _yes(is_so: bool) -> str:
 
 def _condition(knob: Knob) -> str:
     """When it changes anything, in words."""
-    return "always" if knob.has_effect is None else str(knob.has_effect.__doc__)
+    return "always" if knob.has_effect is None else knob.has_effect.words
 
 
 if __name__ == "__main__":

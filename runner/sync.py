@@ -49,7 +49,9 @@ def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
     except RunnerError:
         raise
     except Exception as error:
-        raise StoreBehindError(f"{store.failure(error)}; nothing is lost, run it again") from error
+        raise StoreBehindError(
+            f"{store.failure(error, root)}; nothing is lost, run it again"
+        ) from error
     return len(kept.runs), list(dict.fromkeys([*problems, *writer.refused.values()]))
 
 

@@ -1,9 +1,7 @@
-"""When a knob changes anything, from the values of all knobs by dotted name.
+"""When a knob changes anything, from the values of all knobs by dotted name."""
 
-Each docstring is the rest of a sentence that begins with "Only", for `--help` and docs/knobs.md.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 #: The kinds of network that ship with the project. In one's own any knob of `model` may matter.
@@ -12,36 +10,52 @@ SHIPPED_MODELS = ("cnn", "mlp")
 Values = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Effect:
+    """Whether a knob changes anything, from the values of all knobs."""
+
+    condition: Callable[[Values], bool]
+    #: The rest of a sentence that begins with "Only", for `--help` and docs/knobs.md.
+    words: str
+
+    def __call__(self, values: Values) -> bool:
+        return self.condition(values)
+
+
+def _only(words: str) -> Callable[[Callable[[Values], bool]], Effect]:
+    return lambda condition: Effect(condition, words)
+
+
+@_only("with a model of your own")
 def own_model(values: Values) -> bool:
-    """with a model of your own"""
     return values["model.kind"] not in SHIPPED_MODELS
 
 
+@_only("with model=cnn or a model of your own")
 def blocks(values: Values) -> bool:
-    """with model=cnn or a model of your own"""
     return bool(values["model.kind"] != "mlp")
 
 
+@_only("with model=cnn where model.blocks is null, or with a model of your own")
 def channels(values: Values) -> bool:
-    """with model=cnn where model.blocks is null, or with a model of your own"""
     return own_model(values) or (blocks(values) and not values["model.blocks"])
 
 
+@_only("where model.fc_depth is above 0, or with a model of your own")
 def hidden_layer(values: Values) -> bool:
-    """where model.fc_depth is above 0, or with a model of your own"""
     return own_model(values) or bool(values["model.fc_depth"] > 0)
 
 
+@_only("with model.dropout=true where model.fc_depth is above 0, or with a model of your own")
 def dropout(values: Values) -> bool:
-    """with model.dropout=true where model.fc_depth is above 0, or with a model of your own"""
     return own_model(values) or (hidden_layer(values) and bool(values["model.dropout"]))
 
 
+@_only("with optimizer=momentum")
 def momentum(values: Values) -> bool:
-    """with optimizer=momentum"""
     return bool(values["optimizer.name"] == "momentum")
 
 
+@_only("on a GPU with engine=fast")
 def fast_on_gpu(values: Values) -> bool:
-    """on a GPU with engine=fast"""
     return bool(values["engine.name"] == "fast" and values["device"] == "gpu")

@@ -1,15 +1,12 @@
 """What is known of a knob beside its type and value: the metadata of its field in the schema."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.config.effects import Effect
 from runner.config.rules import Allowed
-
-#: Whether a knob changes anything, from the values of all knobs by dotted name. The docstring says
-#: when, for docs/knobs.md.
-Effect = Callable[[Mapping[str, Any]], bool]
 
 _VERSION_1 = object()
 

@@ -92,7 +92,7 @@ def read_folder(entry: Entry, folder: Path) -> list[Array]:
     """
     expected = files(entry)
     try:
-        paths = [_find(folder, file) or folder / file.spellings[0] for file in expected]
+        paths = [_find(folder, file) or _find_any(folder, file) for file in expected]
         arrays = [_read(path, file) for path, file in zip(paths, expected, strict=True)]
         for images, labels in ((0, 1), (2, 3)):
             n_images, n_labels = len(arrays[images]), len(arrays[labels])
@@ -136,6 +136,17 @@ def read_anywhere(entry: Entry, download: bool) -> list[Array]:
             raise UnavailableError("; ".join(reasons) or f"{file.stem} is nowhere")
         arrays.append(array)
     return arrays
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no file, before it is opened: a FIFO would wait for a writer for ever.
+
+    Raises
+    ------
+    DataError
+    """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is a folder, a FIFO or a device, not a file")
 
 
 def unpack(content: bytes, limit: int, where: str) -> bytes:
@@ -204,8 +215,15 @@ def _find(folder: Path, file: IdxFile) -> Path | None:
     return next((path for name in file.spellings if os.path.isfile(path := folder / name)), None)
 
 
+def _find_any(folder: Path, file: IdxFile) -> Path:
+    """What has one of the file's names and is no file, to be named; else where it should be."""
+    paths = [folder / name for name in file.spellings]
+    return next(filter(os.path.lexists, paths), paths[0])
+
+
 def _read(path: Path, file: IdxFile) -> Array:
     try:
+        check_regular(path)
         with path.open("rb") as stream:
             content = stream.read(file.n_bytes + _GZIP_SLACK)
         return parse(unpack(content, file.n_bytes, str(path)), file, str(path))

@@ -21,7 +21,7 @@ from runner.data import catalogue, embedded, idx
 from runner.data.catalogue import Entry, IdxSource, TableSource
 from runner.data.idx import Array
 from runner.errors import DataError
-from runner.files import sync_folder
+from runner.files import no_room, sync_folder
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -137,10 +137,11 @@ def load(name: str, sha256: str, cache: Path) -> Dataset:
     folder = cache / f"{name}-{sha256[:8]}"
     if not folder.is_dir():
         raise DataError(f"{folder} is missing; `prepare` makes it before the first run")
+    paths = [folder / f"{array}.npy" for array in ARRAYS]
     try:
-        arrays = [
-            np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS
-        ]
+        for path in paths:
+            idx.check_regular(path)
+        arrays = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
         digest = _digest(arrays)
     except Exception as error:  # NumPy raises nearly anything for a damaged header
         raise DataError(
@@ -186,7 +187,7 @@ def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, 
                 beside.rename(folder)
                 sync_folder(cache)
             except OSError as error:
-                refused = error.strerror or str(error)
+                refused = no_room(error, folder).strerror or str(error)
             try:
                 return load(entry.name, entry.sha256, cache), warning
             except DataError:
@@ -197,7 +198,7 @@ def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, 
                 folder.rename(aside)
                 warning = f"The kept copy {folder} was damaged and has been made anew."
     except OSError as error:
-        refused = error.strerror or str(error)
+        refused = no_room(error, folder).strerror or str(error)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)

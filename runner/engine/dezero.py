@@ -6,6 +6,7 @@ docs/engine.md lists what fails without it. NumPy itself is left as it was.
 """
 
 import types
+import warnings
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,11 @@ def _import_dezero() -> Any:
     before = np.__dict__.get("int", _MISSING)
     np.__dict__["int"] = int
     try:
-        import dezero
+        with warnings.catch_warnings():
+            # Its source compares with `is`. Where no compiled copy is kept and PYTHONWARNINGS=error
+            # is set, the warning would be an error.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            import dezero
     finally:
         if before is _MISSING:
             del np.__dict__["int"]

@@ -21,11 +21,11 @@ from runner.record import CODE_OF_VERSION_1
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "feb645694fdb960aa7f288eed891e86c9fac10b15b080d2cf0df25abb7366b06": (
+    "9dff6350a5575c2b543535df2bbdd514097efbb9189f610fda5ae7b159bb55da": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "3d0a9d1cd0b687f647f8ff94813f7a55e6d6620d92996094d348f9d4d3b5afdf": (
+    "8fc7dc11b06065209240a733deb8c3918972d70d9a3ca17139c392f1947cdacf": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.files import no_room, write_all, write_whole
+from runner.files import naming_room, write_all, write_whole
 from runner.state.records import (
     Compiling,
     End,
@@ -140,20 +140,22 @@ class JournalWriter:
     def __init__(self, folder: AttemptFolder) -> None:
         # Unbuffered: Python does not try again later what could not be written. Appending: after
         # half a line was cut off again, the next one begins where that began.
-        self._file = open(folder.journal, "ab", buffering=0, opener=_exclusively)
+        with naming_room(folder.journal):
+            self._file = open(folder.journal, "ab", buffering=0, opener=_exclusively)
         self._n_bytes, self._check = 0, first_check(folder)
 
     def write(self, record: Record) -> None:
         """Append a record, with the time, unless it has that of another journal."""
         line, check = encode(_timed(record), self._check)
         try:
-            write_all(self._file, line)
-            os.fsync(self._file.fileno())
-        except OSError as error:
+            with naming_room(Path(self._file.name)):
+                write_all(self._file, line)
+                os.fsync(self._file.fileno())
+        except OSError:
             # Half a line would make the next one unreadable.
             with contextlib.suppress(OSError):
                 self._file.truncate(self._n_bytes)
-            raise no_room(error, Path(self._file.name)) from error
+            raise
         self._n_bytes, self._check = self._n_bytes + len(line), check
 
     def close(self) -> None:

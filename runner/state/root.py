@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.files import checkout
+from runner.files import checkout, naming_room
 
 #: The folder of the local store's artifacts, beside its file.
 ARTIFACTS = "mlartifacts"
@@ -162,7 +162,8 @@ class RunFolder:
         """The folder of this process's attempt, made."""
         host = re.sub(r"[^\w.-]", "-", platform.node())[:64]
         attempt = self.attempt(f"{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-        attempt.path.mkdir(parents=True)
+        with naming_room(attempt.path):
+            attempt.path.mkdir(parents=True)
         return attempt
 
     @contextmanager
@@ -174,10 +175,11 @@ class RunFolder:
         """
         from filelock import FileLock, Timeout
 
-        self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(str(self.path / "lock"))
         try:
-            lock.acquire(timeout=0)
+            with naming_room(self.path / "lock"):
+                self.path.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=0)
         except Timeout:
             yield False
             return

@@ -164,7 +164,7 @@ class WriterThread(threading.Thread):
             self.writer.update(patience=1 if self.trouble and self._finish.is_set() else 2)
             self.trouble = None
         except Exception as error:
-            self.trouble = failure(error)
+            self.trouble = failure(error, self.writer.journals.root)
         return self.trouble is None
 
     def finish(self, status: str, interrupted: bool = False) -> str | None:
@@ -179,7 +179,7 @@ class WriterThread(threading.Thread):
                 self.writer.settle()
                 self.writer.tracker.close_sweep(status)
             except Exception as error:
-                self.trouble = failure(error)
+                self.trouble = failure(error, self.writer.journals.root)
         if self.trouble is None:
             return None
         n_behind = self.writer.n_behind

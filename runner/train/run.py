@@ -53,6 +53,7 @@ def train_run(
     launch: str,
     should_stop: Callable[[], bool] = lambda: False,
     is_alone: Callable[[], bool] = lambda: True,
+    limit: contextlib.AbstractContextManager[None] | None = None,
 ) -> Iterator[EpochRecord | None]:
     """Train one run to its end, or go on where it was interrupted; its caller holds the run's lock.
 
@@ -65,6 +66,9 @@ def train_run(
     is_alone
         Whether no other run of this process has memory on the card. A run that does not fit beside
         others has not failed: it is killed, GaveWay is raised, and it can be gone on with.
+    limit
+        Raises in its block when the time is up. It is entered once the journal has its first line:
+        whatever it raises is recorded.
     """
     run = root.run(planned.run_key)
     before = read_run(run)
@@ -74,7 +78,8 @@ def train_run(
     journal = JournalWriter(folder)
     try:
         journal.write(start)
-        yield from _train(planned, root, _Attempt(folder, journal, start, before), should_stop)
+        with limit or contextlib.nullcontext():
+            yield from _train(planned, root, _Attempt(folder, journal, start, before), should_stop)
     except Diverged as diverged:
         journal.write(End(DIVERGED, str(diverged)))
         Checkpoints(folder.path, planned.run_key).delete()

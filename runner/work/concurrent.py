@@ -172,6 +172,8 @@ class ConcurrentRun:
         self._records, self._lock = records, lock
         limit = planned.config.runner.time_limit_s
         self._deadline = time.monotonic() + limit if limit else None
+        # What is thrown before the journal has its first line is recorded nowhere.
+        self._has_begun = False
 
     def advance(self) -> int:
         """Read the results of the last epoch and launch the next; returns the images trained.
@@ -185,9 +187,10 @@ class ConcurrentRun:
         """
         n_images = 0
         self.ended = True  # unless the run yields below
-        if self._deadline and time.monotonic() > self._deadline:
+        if self._has_begun and self._deadline and time.monotonic() > self._deadline:
             cause = time_limit_cause(self.planned.config.runner.time_limit_s)
             self._records.throw(TimedOut(cause))  # type: ignore[attr-defined]
+        self._has_begun = True
         for record in self._records:
             if record is None:
                 self.ended = False

@@ -88,8 +88,8 @@ def _try(run: PlannedRun, journals: Journals, root: Root, launch: str, stop: sto
             # that overflows ends its run as diverged; NumPy's warnings on the way there would only
             # confuse.
             limit = time_limit(run.config.runner.time_limit_s)
-            with limit, threadpool_limits(limits=1), np.errstate(all="ignore"):
-                for _ in train_run(run, root, launch, stop):
+            with threadpool_limits(limits=1), np.errstate(all="ignore"):
+                for _ in train_run(run, root, launch, stop, limit=limit):
                     pass
         except KeyboardInterrupt:
             raise

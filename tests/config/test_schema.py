@@ -2,12 +2,15 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
 from configurations import value_of, with_value
 from hydra import compose
 from omegaconf import OmegaConf
+from places import REPO
 
 from runner import help as helps
 from runner.config import schema
@@ -147,9 +150,12 @@ def test_graphs_streams_and_rounded_products_belong_to_the_fast_engine_on_a_card
     assert [name for name in without_effect(values) if name.startswith("engine.")] == nothing
 
 
-def test_every_condition_is_said_in_words():
+def test_every_condition_is_said_in_words_and_without_docstrings_too():
     conditions = {knob.has_effect for knob in KNOBS.values() if knob.has_effect}
-    assert all(re.match("with |where |on ", condition.__doc__) for condition in conditions)
+    assert all(re.match("with |where |on ", condition.words) for condition in conditions)
+    line = [sys.executable, "-OO", "-m", "runner.help"]
+    page = subprocess.run(line, capture_output=True, text=True, check=True, cwd=REPO).stdout
+    assert page == (REPO / "docs" / "knobs.md").read_text(encoding="utf-8")
 
 
 # Values

@@ -1,16 +1,22 @@
 """The chaos harness, which `make chaos` runs, sees what must never happen."""
 
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from chaos import __main__ as chaos
 from chaos import checker
+from chaos import harness as harnesses
 from chaos.checker import Evidence, Undisturbed
 from chaos.figures import Figures, table
 from chaos.harness import Harness
+from chaos.nemesis import Nemesis
 from chaos.subjects import Runner, StoredRun
 from commands import attempt_of, environment
 from places import FAULTY
@@ -86,6 +92,11 @@ def test_an_undisturbed_sweep_has_nothing_wrong(root):
             "update runs set lifecycle_stage = 'deleted' where name like '%seed=1'",
             "runs in the store",
         ),
+        (
+            "update tags set value = '' where key = 'n_parameters'",
+            "runs_are_told_by_the_attempt_that_counts: channels=1",
+        ),
+        ("update tags set value = '0' where key = 'version.numpy'", "says version.numpy=0"),
     ],
 )
 def test_what_must_never_be_in_a_store_is_seen(statement, expected, root):
@@ -107,13 +118,15 @@ def test_a_changed_weight_two_writers_and_files_left_are_seen(root):
     epochs = [line for line in lines if b'"epoch"' in line[:20]]
     journal.write_bytes(b"".join(lines[:-1]) + epochs[0] + lines[-1])
     journal.with_name(".checkpoint.1.a.tmp").touch()
+    journal.with_name("error.txt").touch()
     figures, violations = judged(root, undisturbed)
     assert (
         f"runs_equal_the_undisturbed_ones: {first[:8]} differs from the undisturbed run"
         in violations
     )
     assert f"journals_have_one_writer_at_a_time: two writers on {second[:8]}" in violations
-    assert "no_file_is_left: left: .checkpoint.1.a.tmp" in violations
+    (left,) = [violation for violation in violations if violation.startswith("no_file_is_left")]
+    assert ".checkpoint.1.a.tmp" in left and "error.txt" in left
     assert figures.two_writers == 1 and figures.runs_equal == 6
 
 
@@ -134,20 +147,89 @@ def test_a_second_process_at_a_run_is_seen_while_the_first_is_alive(tmp_path):
 
 def test_the_figures_of_two_harnesses_side_by_side_are_added():
     first = Figures(
-        "us", 3, Counter(parent=2), epochs_needed=5, longest_stop_s=2.0, violations=["a"]
+        "us",
+        3,
+        Counter(parent=2),
+        epochs_needed=5,
+        longest_stop_s=Counter(parent=2.0, SIGINT=0.5),
+        violations=["a"],
     )
     second = Figures(
-        "us", 3, Counter(parent=1, group=1), epochs_needed=7, longest_stop_s=1.0, violations=["b"]
+        "us",
+        3,
+        Counter(parent=1, group=1),
+        epochs_needed=7,
+        longest_stop_s=Counter(parent=1.0),
+        violations=["b"],
     )
     both = Figures(
         "us",
         3,
         Counter(parent=3, group=1),
         epochs_needed=12,
-        longest_stop_s=2.0,
+        longest_stop_s=Counter(parent=2.0, SIGINT=0.5),
         violations=["a", "b"],
     )
     assert first + second == both
+    assert "| longest stop | parent 2.0 s, SIGINT 0.5 s |" in table([both])
+
+
+def test_a_start_that_finds_no_compiled_kernels_is_killed_before_it_trains(tmp_path):
+    class Compiling(Runner):
+        n_looks = 0
+
+        def n_started(self, root):
+            self.n_looks += 1
+            return self.n_looks > 2
+
+    nemesis = Nemesis(Compiling(None), seed=0, n_cold=3)
+    kills = [nemesis.draw() for _ in range(4)]
+    assert [kill.is_cold for kill in kills] == [True, True, True, False]
+    assert {kill.kind for kill in kills[:3]} == {"worker", "group", "parent"}
+    alive = SimpleNamespace(poll=lambda: None)
+    nemesis.wait(replace(kills[0], after_s=0), tmp_path, alive, look=None)
+    assert nemesis.subject.n_looks == 3
+
+
+def test_the_end_of_a_sweep_that_goes_on_without_a_worker_is_no_stop(tmp_path):
+    harness = Harness(Runner(None), tmp_path, seed=0, n_kills=1)
+    harness.evidence = Evidence(None, tmp_path, harness.figures)
+    ended = subprocess.Popen(["true"])
+    harness._reap([ended], [], None)
+    assert not harness.figures.longest_stop_s
+    harness._reap([ended], [], "SIGINT")
+    assert list(harness.figures.longest_stop_s) == ["SIGINT"]
+
+
+def test_what_ends_soon_after_a_command_is_not_left_however_long_that_took(tmp_path, monkeypatch):
+    monkeypatch.setattr(harnesses, "_REAP_S", 0.6)
+    harness = Harness(Runner(None), tmp_path, seed=0, n_kills=1)
+    harness.evidence = Evidence(None, tmp_path, harness.figures)
+    command, tracker = (subprocess.Popen(["sleep", seconds]) for seconds in ("0.7", "1"))
+    harness._reap([command], [tracker.pid], None)
+    assert harness.evidence.left_processes == []
+    tracker.wait()
+
+
+def test_commands_do_not_inherit_that_an_interrupt_is_ignored(monkeypatch):
+    seen, before = (
+        [],
+        signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # as in a script's `make chaos &`
+    monkeypatch.setattr(sys, "argv", ["make chaos"])
+    monkeypatch.setattr(chaos, "make_store", lambda folder: None)
+
+    def under_fire(*_):
+        seen.append(signal.getsignal(signal.SIGINT))
+        return Figures("", 0)
+
+    monkeypatch.setattr(chaos, "under_fire", under_fire)
+    try:
+        with pytest.raises(SystemExit, match="0|False"):
+            chaos.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.default_int_handler]
 
 
 def test_a_violation_ends_the_harness_and_is_counted(tmp_path):

@@ -1,8 +1,12 @@
 """The number of concurrent runs on a GPU doubles as long as this pays."""
 
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 
-from runner.work.concurrent import ConcurrencySearch
+from runner.errors import TimedOut
+from runner.work.concurrent import ConcurrencySearch, ConcurrentRun
 
 
 def settle(search, images_per_s, rounds=200, room_for=lambda: 64):
@@ -55,3 +59,19 @@ def test_a_limit_by_memory_ends_the_search():
     assert settle(search, lambda n: 1000 * n) == [3]
     search.limit(0)
     assert search.n_runs == 1
+
+
+def test_a_run_is_not_late_before_its_journal_has_begun():
+    begun = []
+
+    def records():
+        begun.append("its first line")
+        yield None
+        yield None
+
+    config = SimpleNamespace(runner=SimpleNamespace(time_limit_s=1e-9))
+    run = ConcurrentRun(SimpleNamespace(config=config), records(), contextlib.ExitStack())
+    run.advance()
+    assert begun and not run.ended
+    with pytest.raises(TimedOut, match="not at its end within 1e-09 s"):
+        run.advance()

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 
-from commands import environment, journals
+import pytest
+from commands import environment, journals, run, stored
 
 from runner.state.root import Root
 from runner.work.launch import new_launch
@@ -29,6 +30,17 @@ def test_a_worker_that_is_asked_to_stop_before_it_began_trains_nothing(main_job,
     folder.stop_file(launch).touch()
     work(folder.plan, launch)
     assert journals(root) == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", [("-m", "seed=0,1"), ("seed=0",)], ids=str)
+def test_a_time_limit_that_is_over_before_anything_begins_is_the_cause(how, root):
+    words = ("data=digits", "model.channels=2", "model.hidden_size=16")
+    ended = run(root, *how, *words, "runner.time_limit_s=0.001", code=1)
+    late = "timed out: not at its end within 0.001 s (runner.time_limit_s)"
+    assert f"seed=0: {late}" in ended.err and "try again with: python -m runner" in ended.err
+    for stored_run in stored(Root(root).database):
+        assert (stored_run.status, stored_run.tags["cause"]) == ("FAILED", late)
 
 
 COUNT_THREADS = """

@@ -5,6 +5,7 @@ import argparse
 import json
 import operator
 import shutil
+import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,9 @@ def main():
     )
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
+    # A shell without job control starts `make chaos &` with SIGINT ignored. Commands would inherit
+    # that, and a Ctrl-C before they handle it would not stop them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {arguments.seed}, in {folder}", flush=True)
     make_store(folder)
@@ -57,13 +61,20 @@ def under_fire(subject, folder, seed, n_kills):
     one core."""
     # Once each in the short tier, five times in that of 600 kills.
     points = [*subject.points] * max(1, n_kills // 120)
+    # Each costs a compilation.
+    n_cold = max(1, n_kills // 60) if subject.resumes else 0
 
     def half(number):
         place = folder / f"{subject.__name__.lower()} {number}"
         place.mkdir()
         kills = n_kills // 2 + n_kills % 2 * number
         return Harness(
-            subject(Root(folder).database), place, 2 * seed + number, kills, points[number::2]
+            subject(Root(folder).database),
+            place,
+            2 * seed + number,
+            kills,
+            points[number::2],
+            n_cold,
         ).run()
 
     with ThreadPoolExecutor(2) as pool:

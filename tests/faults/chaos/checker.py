@@ -170,6 +170,14 @@ def runs_equal_the_undisturbed_ones(evidence):
             yield f"{key[:8]} differs from the undisturbed run"
 
 
+def runs_are_told_by_the_attempt_that_counts(evidence):
+    """Versions and whatever comes with a journal's `setup`, not those of an attempt before it."""
+    for run, (said, own) in evidence.subject.provenance(evidence.root).items():
+        wrong = [name for name in own if said[name] != own[name] or not said[name]]
+        if wrong:
+            yield f"{run}: MLflow says {', '.join(f'{name}={said[name]}' for name in wrong)}"
+
+
 # After the same command once more, and a report.
 
 
@@ -213,6 +221,7 @@ AT_THE_END = (
     runs_are_stored_once,
     runs_are_stored_whole,
     runs_equal_the_undisturbed_ones,
+    runs_are_told_by_the_attempt_that_counts,
 )
 AFTER_A_THIRD_RUN = (nothing_is_computed_again, report_equals_the_undisturbed_one)
 LEFT = (no_file_is_left,)

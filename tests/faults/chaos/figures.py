@@ -33,7 +33,8 @@ class Figures:
     two_writers: int = 0
     broken_stores: int = 0
     orphans: int = 0
-    longest_stop_s: float = 0.0
+    #: Kind of kill -> the longest time from it to the end of the last process.
+    longest_stop_s: Counter = field(default_factory=Counter)
     temporary_files_left: int = 0
     manual_steps: int = 0
     longest_recovery_s: float = 0.0
@@ -51,11 +52,15 @@ class Figures:
         for name, value in vars(self).items():
             if name not in ("subject", "seed"):
                 values = value, getattr(other, name)
-                setattr(total, name, max(values) if name.endswith("_s") else values[0] + values[1])
+                setattr(
+                    total, name, _longest(*values) if name.endswith("_s") else values[0] + values[1]
+                )
         return total
 
     def rows(self):
         kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(self.kills.items()))
+        longest = sorted(self.longest_stop_s.items(), key=lambda item: -item[1])
+        stops = ", ".join(f"{kind} {seconds:.1f} s" for kind, seconds in longest)
         least = f", least {min(self.points.values())}" if self.points else ""
         return {
             "kills": f"{self.n_kills} ({kinds})",
@@ -74,13 +79,19 @@ class Figures:
             "reports equal byte for byte": f"{self.reports_equal} of {self.reports_compared}",
             "two writers on one run": self.two_writers,
             "stores that fail SQLite's integrity check": self.broken_stores,
-            "processes left, longest stop": f"{self.orphans}, {self.longest_stop_s:.1f} s",
+            "processes left": self.orphans,
+            "longest stop": stops or "none",
             "temporary files left": self.temporary_files_left,
             "manual steps": self.manual_steps,
             "longest recovery": f"{self.longest_recovery_s:.1f} s",
             "wall time": f"{self.wall_s:.0f} s",
             "violations": len(self.violations),
         }
+
+
+def _longest(first, second):
+    """The longer of two times, of each kind where there are kinds."""
+    return first | second if isinstance(first, Counter) else max(first, second)
 
 
 def table(all_figures):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 from commands import descendants, is_alive
@@ -14,7 +15,7 @@ from commands import descendants, is_alive
 from chaos import checker
 from chaos.checker import Evidence, Undisturbed
 from chaos.figures import Figures
-from chaos.nemesis import SURVIVED, Nemesis
+from chaos.nemesis import COLD, SURVIVED, Nemesis
 from chaos.subjects import N_WORKERS
 
 _PATIENCE_S, _REAP_S = 120.0, 10.0
@@ -33,12 +34,14 @@ class Harness:
         An empty folder, in which each sweep gets a root of its own.
     points
         Named points, each visited by a start of its own, as often as it is named.
+    n_cold
+        How many starts are killed while they compile.
     """
 
-    def __init__(self, subject, folder, seed, n_kills, points=()):
+    def __init__(self, subject, folder, seed, n_kills, points=(), n_cold=0):
         self.subject, self.folder, self.n_kills = subject, Path(folder), n_kills
         self.figures = Figures(subject.name, seed)
-        self.nemesis = Nemesis(subject, seed, points)
+        self.nemesis = Nemesis(subject, seed, points, n_cold)
         self.log = self.folder / "log.txt"
         self.evidence = None
 
@@ -110,15 +113,19 @@ class Harness:
 
     def _killed_command(self):
         kill = self.nemesis.draw()
-        commands = [self._start() for _ in range(kill.n_commands)]
+        names = self.subject.cold(self.root) if kill.is_cold else {}
+        line = self.subject.cold_line(self.root) if kill.is_cold else None
+        n_set_up = self.subject.n_set_up(self.root) if kill.is_cold else 0
+        commands = [self._start(line, names) for _ in range(kill.n_commands)]
         self.nemesis.wait(kill, self.root, commands[0], lambda: self._judge(checker.ANY_TIME))
         if commands[0].poll() is None:
-            self.figures.kills[kill.kind] += 1
+            is_cold = kill.is_cold and self.subject.n_set_up(self.root) == n_set_up
+            self.figures.kills[COLD if is_cold else kill.kind] += 1
             if kill.kind not in SURVIVED:
                 self.evidence.may_repeat += N_WORKERS * len(commands)
                 below = [pid for process in commands for pid in descendants(process.pid)]
-                self.nemesis.strike(kill, self.root, commands)
-                self._reap(commands, below)
+                ends = self.nemesis.strike(kill, self.root, commands)
+                self._reap(commands, below, kill.kind if ends else None)
                 return None
             self.nemesis.strike(kill, self.root, commands)
         return max([self._wait(process) for process in commands])
@@ -181,15 +188,21 @@ class Harness:
                 os.killpg(process.pid, signal.SIGKILL)
             return process.wait()
 
-    def _reap(self, commands, below):
-        """Wait for commands and what they started; what outlives them is noted, and killed."""
+    def _reap(self, commands, below, kind):
+        """Wait for commands and what they started; what outlives them is noted, and killed.
+
+        `kind` is that of the kill that they should end by; None: they go on without a worker.
+        """
         begun = time.monotonic()
         for process in commands:
             self._wait(process)
-        while any(map(is_alive, below)) and time.monotonic() - begun < _REAP_S:
+        # Counted from their end: a sweep that lost a worker may go on for long.
+        ended = time.monotonic()
+        while any(map(is_alive, below)) and time.monotonic() - ended < _REAP_S:
             time.sleep(0.02)
         self.evidence.left_processes = [pid for pid in below if is_alive(pid)]
-        self.figures.longest_stop_s = max(self.figures.longest_stop_s, time.monotonic() - begun)
+        if kind:
+            self.figures.longest_stop_s |= Counter({kind: time.monotonic() - begun})
         for pid in self.evidence.left_processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -17,6 +17,10 @@ KINDS = {
     "group": 45, "parent": 15, "worker": 10, "SIGTERM": 8, "SIGINT": 8, "SIGHUP": 6, "SIGUSR1": 6,
     "pause": 2,
 }  # fmt: skip
+#: A kill while the kernels are compiled, with no compiled copy kept: before a journal's `setup`.
+COLD = "before setup, empty cache"
+#: What is killed then, in turn, and at the latest when, from the first line of a journal on.
+_COLD_KINDS, _COLD_S = ("worker", "group", "parent"), 4.0
 #: After these the commands end by themselves.
 SURVIVED = ("server", "pause")
 _PAUSE_S = 30.0
@@ -42,6 +46,9 @@ class Kill:
     #: start.
     in_training: bool
     after_s: float
+    #: Whether the commands find no compiled kernels. The moment is then counted from the first line
+    #: of a journal.
+    is_cold: bool = False
 
 
 class Nemesis:
@@ -53,12 +60,16 @@ class Nemesis:
         What is killed: an object of `subjects`.
     points
         Named points, each visited by a start of its own, as often as it is named.
+    n_cold
+        How many starts are killed while they compile.
     """
 
-    def __init__(self, subject, seed, points=()):
+    def __init__(self, subject, seed, points=(), n_cold=0):
         self.subject = subject
         self.random = random.Random(seed)
         self.points = list(points)
+        first = self.random.randrange(len(_COLD_KINDS))
+        self.cold = [_COLD_KINDS[(first + n) % len(_COLD_KINDS)] for n in range(n_cold)]
         #: Point -> starts in a row that did not come by it.
         self._missed = Counter()
 
@@ -66,6 +77,9 @@ class Nemesis:
 
     def draw(self):
         """The next kill."""
+        if self.cold and not self.subject.server:
+            after_s = self.random.uniform(0, _COLD_S)
+            return Kill(self.cold.pop(), 1, False, after_s, is_cold=True)
         kinds = SERVED if self.subject.server else KINDS
         (kind,) = self.random.choices(list(kinds), kinds.values())
         n_commands = 2 if self.random.random() < _TWO_AT_ONCE else 1
@@ -77,6 +91,9 @@ class Nemesis:
     def wait(self, kill, root, process, look):
         """Return at the moment of the kill, or when the process has ended; call `look` now and
         then."""
+        if kill.is_cold:
+            self._wait_for_compiling(kill, root, process)
+            return
         n_before = self.subject.n_recorded(root)
         begun = looked = time.monotonic()
         end = begun + (_PATIENCE_S if kill.in_training else kill.after_s)
@@ -89,29 +106,41 @@ class Nemesis:
                 look()
             time.sleep(0.02)
 
+    def _wait_for_compiling(self, kill, root, process):
+        n_before, end = self.subject.n_started(root), time.monotonic() + _PATIENCE_S
+        while process.poll() is None and time.monotonic() < end:
+            if self.subject.n_started(root) > n_before:
+                time.sleep(kill.after_s)
+                return
+            time.sleep(0.02)
+
     def strike(self, kill, root, commands):
-        """Kill what the kill is for. A server is started again after a while."""
+        """Kill what the kill is for; whether the commands were to end by it.
+
+        A server is started again after a while.
+        """
         if kill.kind == "server":
             self.subject.server.kill()
             time.sleep(self.random.uniform(0, 2))
             self.subject.server.begin()
-            return
+            return False
         if kill.kind == "pause":
             for number in (signal.SIGSTOP, signal.SIGCONT):
                 for process in commands:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, number)
                 time.sleep(_PAUSE_S if number == signal.SIGSTOP else 0)
-            return
+            return False
         workers = self._workers(root, commands[0]) if kill.kind == "worker" else []
         if workers:
             # The sweep goes on without it, and ends by itself.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.random.choice(workers), signal.SIGKILL)
-            return
+            return False
         for process in commands:
             with contextlib.suppress(ProcessLookupError):
                 _end(kill.kind, process)
+        return True
 
     def _workers(self, root, process):
         return [pid for pid in self.subject.workers(root, process) if is_alive(pid)]

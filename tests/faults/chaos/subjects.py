@@ -18,9 +18,12 @@ from servers import Server
 from runner.faults import POINTS
 from runner.record import METRICS, TIMES
 from runner.state.root import Root
+from runner.state.run_record import read_run
 
 CHANNELS, SEEDS, N_EPOCHS, N_WORKERS = (1, 2, 3), (0, 1), 6, 2
 N_RUNS = len(CHANNELS) * len(SEEDS)
+#: Of a start that compiles, which takes longer.
+COLD_LIMIT_S = 3
 SMALL = (
     "data=mnist5k",
     "model.hidden_size=16",
@@ -104,6 +107,25 @@ class Runner:
         log = root.with_suffix(".epochs")
         return environment(PYTHONPATH=FAULTY, EPOCHS_LOG=str(log), EPOCH_SLEEP="0.15", **once)
 
+    def cold_line(self, root):
+        """The command whose workers compile: without its estimate, which would do so before them.
+
+        Attempts that take too long fail meanwhile, and leave what failed ones leave.
+        """
+        return [*self.line(root), "progress=false", f"runner.time_limit_s={COLD_LIMIT_S}"]
+
+    def cold(self, root):
+        """The environment of a command that finds no compiled kernels and other packages."""
+        cache = root.with_suffix(f".cache {self.n_started(root)}")
+        return {"NUMBA_CACHE_DIR": str(cache), "VERSIONS": "other"}
+
+    def n_started(self, root):
+        return sum(map(len, lines(root, "start").values()))
+
+    def n_set_up(self, root):
+        """Attempts that got as far as to train."""
+        return sum(map(len, lines(root, "setup").values()))
+
     def n_recorded(self, root):
         """Epochs in the journals: a new one says that a sweep is in the middle of training."""
         return sum(map(len, lines(root, "epoch").values()))
@@ -126,6 +148,22 @@ class Runner:
             for run in stored(self.database(root))
         ]
 
+    def provenance(self, root):
+        """Name of a run -> what MLflow says it was trained with, and what the attempt that counts
+        says."""
+        told = {}
+        for run in stored(self.database(root)) if self.database(root).exists() else ():
+            record = read_run(Root(root).run(run.tags["run_key"]))
+            if record.setup is None:
+                continue
+            own = {
+                "first_batch_order.sha256": record.setup.first_batch_order_sha256,
+                "n_parameters": str(record.setup.n_parameters),
+                "engine.fallbacks": json.dumps(record.setup.fallbacks),
+            } | {f"version.{package}": of for package, of in record.start.versions.items()}
+            told[run.name] = {name: run.tags.get(name) for name in own}, own
+        return told
+
     def journals(self, root):
         return journals(root)
 
@@ -138,7 +176,7 @@ class Runner:
         return [
             path
             for path in root.rglob("*")
-            if ".tmp" in path.name or path.name.startswith("checkpoint")
+            if ".tmp" in path.name or path.name.startswith(("checkpoint", "error.txt"))
         ]
 
     def results(self, root):
@@ -238,6 +276,9 @@ class PlainScript:
         ):
             parameters.setdefault(uuid, {})[key] = value
         return {uuid: json.dumps(values, sort_keys=True) for uuid, values in parameters.items()}
+
+    def provenance(self, root):
+        return {}
 
     def journals(self, root):
         return {}

@@ -5,7 +5,8 @@ counts: every epoch that is computed adds a line with its seed and number, and e
 begins or leaves a run adds one (`+ KEY PID`, `- KEY PID`), with `! KEY` where another process was
 still training it. EPOCH_SLEEP=SECONDS makes every epoch longer, so that a test can kill in its
 middle. LOCKS=none makes every lock succeed. CLOCK=jumps sets the time of day an hour back and a day
-forward, in turn, at every reading.
+forward, in turn, at every reading. VERSIONS=other gives packages that take part in numbers other
+versions.
 """
 
 import importlib.abc
@@ -116,6 +117,18 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
         module.train = faulty
 
+
+if os.environ.get("VERSIONS") == "other":
+    import importlib.metadata
+
+    version = importlib.metadata.version
+
+    def other(package):
+        # Another's own look at a version must not be misled.
+        is_ours = sys._getframe(1).f_globals.get("__name__") == "runner.train.provenance"
+        return version(package) + ("+other" if is_ours else "")
+
+    importlib.metadata.version = other
 
 if os.environ.get("CLOCK") == "jumps":
     time_ns, looks = time.time_ns, []
