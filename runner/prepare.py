@@ -11,7 +11,7 @@ from runner.engine import device as devices
 from runner.errors import ConfigError, DataError, without_password
 from runner.files import unwritable
 from runner.plan import grid as grids
-from runner.plan import memory
+from runner.plan import memory, workers
 from runner.plan import plan as plans
 from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
@@ -40,7 +40,7 @@ class Sources:
                 self.warnings.append(warning)
             self._datasets[asked] = dataset
         dataset = self._datasets[asked]
-        _check_size(config, dataset.name)
+        memory.check(config, catalogue.find(dataset.name))
         return dataset
 
     def named(self, name: str) -> Dataset:
@@ -77,13 +77,18 @@ class Prepared:
     to_train: list[PlannedRun]
 
 
-def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
+def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
     """Check all that a sweep needs, and plan it; nothing is written but data that were downloaded.
+
+    Parameters
+    ----------
+    is_here
+        Whether workers run on this machine: the memory of another one is not known.
 
     Raises
     ------
     RunnerError
-        No such device, no data, no store, a folder that cannot be written.
+        No such device, no data, no store, a folder that cannot be written, not enough memory.
     """
     config = grid.cells[0].config
     root = Root.of(config.runner.root)
@@ -91,7 +96,7 @@ def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
     if refused:
         raise ConfigError(f"runner.root={root}: {refused}; nothing was written")
     for cell in grid.cells:
-        _check_size(cell.config, cell.config.data.name)
+        memory.check(cell.config, catalogue.find(cell.config.data.name))
     device = devices.resolve(config.device, {cell.config.engine.name for cell in grid.cells})
     if not config.plan:
         address.check(config.tracking.uri, root)
@@ -104,13 +109,17 @@ def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
     plan, n_duplicates = grids.plan(
         grid, data_of, device, [without_password(word) for word in command]
     )
-    for warning in sources.warnings:
-        print(f"runner: {warning}", file=sys.stderr, flush=True)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
-    return Prepared(
-        config, root, plan, n_duplicates, journals, sources, _n_workers(config, device), to_train
-    )
+    n_workers = config.runner.workers
+    if n_workers < 0:
+        n_workers = max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
+    if is_here:
+        n_workers, fewer = workers.that_fit(n_workers, config.runner.workers > 0, to_train)
+        sources.warnings += fewer
+    for warning in sources.warnings:
+        print(f"runner: {warning}", file=sys.stderr, flush=True)
+    return Prepared(config, root, plan, n_duplicates, journals, sources, n_workers, to_train)
 
 
 def open_tracker(prepared: Prepared) -> MlflowTracker:
@@ -137,23 +146,6 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     if not plan.single:
         store.insist(lambda: tracker.open_sweep(plan), shown)
     return tracker
-
-
-def _check_size(config: Config, data_name: str) -> None:
-    """Refuse a network or a batch that does not fit the data set or this machine's memory.
-
-    Raises
-    ------
-    ConfigError
-    """
-    entry = catalogue.find(data_name)
-    memory.check(config.model, config.train.batch_size, entry.image_shape, entry.n_train)
-
-
-def _n_workers(config: Config, device: str) -> int:
-    if config.runner.workers > 0:
-        return config.runner.workers
-    return max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
 
 
 def tidy(prepared: Prepared) -> None:
