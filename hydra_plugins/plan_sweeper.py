@@ -28,6 +28,9 @@ ConfigStore.instance().store(
     group="hydra/sweeper", name="plan", node=PlanSweeperConfig, provider="runner"
 )
 
+#: The launchers whose workers have the memory of this machine.
+_ON_THIS_MACHINE = ("cores", "joblib", "basic", "submitit_local")
+
 
 class PlanSweeper(Sweeper):
     """Composes every cell, and launches workers instead of one job a run."""
@@ -54,7 +57,8 @@ class PlanSweeper(Sweeper):
             self.hydra_context.config_loader, self.config, dict(self.params), arguments
         )
         command = [*overrides.COMMAND.split(), "-m", *arguments]
-        sys.exit(sweep(cells, command, self._start_workers))
+        is_here = self.config.hydra.runtime.choices["hydra/launcher"] in _ON_THIS_MACHINE
+        sys.exit(sweep(cells, command, self._start_workers, is_here))
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
         from runner.state.root import SweepFolder

@@ -16,7 +16,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 def main() -> None:
     """The command line."""
-    from runner import streams
+    from runner import limits, streams
     from runner.tracking import arguments
     from runner.work import stop
 
@@ -30,6 +30,7 @@ def main() -> None:
         if not {"--help", "-h"}.isdisjoint(sys.argv[1:]):
             _help()
             return
+        limits.check_address_space()
         _run()
     except KeyboardInterrupt as stopped:
         print(
@@ -103,16 +104,23 @@ def _refuse(message: str) -> NoReturn:
 
 def _explained(error: Exception) -> tuple[str, int | None]:
     """The line for an error and its exit code; no code for one that only a programmer can mend."""
+    from runner import limits
+    from runner.errors import RunnerError
+
+    if isinstance(error, RunnerError):
+        return str(error), error.exit_code
+    limit = limits.told_address_space()
+    if limits.is_out_of_memory(error):
+        told = f"out of memory ({error})" if str(error) else "out of memory"
+        return f"{told}{limit}; what is trained is kept, the same command goes on", 1
+    # Imported here, where there is memory for them.
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from runner.config import overrides
     from runner.config.checks import from_omegaconf
-    from runner.errors import RunnerError
     from runner.files import no_room
 
-    if isinstance(error, RunnerError):
-        return str(error), error.exit_code
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
@@ -124,6 +132,9 @@ def _explained(error: Exception) -> tuple[str, int | None]:
         if error.filename:
             error = no_room(error, Path(error.filename))
         return f"{error}; what is trained is kept, the same command goes on", 1
+    if limit:  # libraries that get no memory raise nearly anything
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        return f"{told}; possibly out of memory{limit}; what is trained is kept", 1
     return str(error), None
 
 

@@ -10,7 +10,7 @@ from runner.data.loading import Dataset
 from runner.engine import device as devices
 from runner.errors import ConfigError, DataError, without_password
 from runner.files import unwritable
-from runner.plan import final_states, memory
+from runner.plan import final_states, memory, workers
 from runner.plan import grid as grids
 from runner.plan import plan as plans
 from runner.plan.plan import Plan, PlannedRun
@@ -41,7 +41,7 @@ class Sources:
                 self.warnings.append(warning)
             self._datasets[asked] = dataset
         dataset = self._datasets[asked]
-        _check_size(config, dataset.name)
+        memory.check(config, catalogue.find(dataset.name))
         return dataset
 
     def named(self, name: str) -> Dataset:
@@ -82,13 +82,18 @@ class Prepared:
     kept_bytes: int | None
 
 
-def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
+def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
     """Check all that a sweep needs, and plan it; nothing is written but data that were downloaded.
+
+    Parameters
+    ----------
+    is_here
+        Whether workers run on this machine: the memory of another one is not known.
 
     Raises
     ------
     RunnerError
-        No such device, no data, no store, a folder that cannot be written.
+        No such device, no data, no store, a folder that cannot be written, not enough memory.
     """
     config = grid.cells[0].config
     root = Root.of(config.runner.root)
@@ -96,7 +101,7 @@ def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
     if refused:
         raise ConfigError(f"runner.root={root}: {refused}; nothing was written")
     for cell in grid.cells:
-        _check_size(cell.config, cell.config.data.name)
+        memory.check(cell.config, catalogue.find(cell.config.data.name))
     device = devices.resolve(config.device, {cell.config.engine.name for cell in grid.cells})
     if not config.plan:
         address.check(config.tracking.uri, root)
@@ -110,11 +115,17 @@ def prepare(grid: grids.Grid, command: list[str]) -> Prepared:
         grid, data_of, device, [without_password(word) for word in command]
     )
     plan, kept_bytes = final_states.resolved(plan)
-    for warning in sources.warnings:
-        print(f"runner: {warning}", file=sys.stderr, flush=True)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
-    n_workers, taken = _n_workers(config, device), _taken_epochs(to_train, root)
+    n_workers = config.runner.workers
+    if n_workers < 0:
+        n_workers = max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
+    if is_here:
+        n_workers, fewer = workers.that_fit(n_workers, config.runner.workers > 0, to_train)
+        sources.warnings += fewer
+    for warning in sources.warnings:
+        print(f"runner: {warning}", file=sys.stderr, flush=True)
+    taken = _taken_epochs(to_train, root)
     return Prepared(
         config, root, plan, n_duplicates, journals, sources, n_workers, to_train, taken, kept_bytes
     )
@@ -146,27 +157,10 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     return tracker
 
 
-def _check_size(config: Config, data_name: str) -> None:
-    """Refuse a network or a batch that does not fit the data set or this machine's memory.
-
-    Raises
-    ------
-    ConfigError
-    """
-    entry = catalogue.find(data_name)
-    memory.check(config.model, config.train.batch_size, entry.image_shape, entry.n_train)
-
-
 def _taken_epochs(runs: list[PlannedRun], root: Root) -> dict[str, int]:
     counts = root.kept_epochs()
     found = {run.run_key: fewer_epochs.find(run, root, counts) for run in runs if counts}
     return {key: fewer.n_epochs for key, fewer in found.items() if fewer}
-
-
-def _n_workers(config: Config, device: str) -> int:
-    if config.runner.workers > 0:
-        return config.runner.workers
-    return max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
 
 
 def tidy(prepared: Prepared) -> None:

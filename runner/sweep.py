@@ -12,21 +12,23 @@ from runner.work.processes import guarded
 from runner.work.stop import Stop
 
 
-def sweep(grid: Grid, command: list[str], start_workers: StartWorkers) -> int:
+def sweep(grid: Grid, command: list[str], start_workers: StartWorkers, is_here: bool = True) -> int:
     """Train what is not trained yet, keep MLflow in step, print the cells; the exit code.
 
     Parameters
     ----------
     command
         The words that were typed, to be shown when it should be typed again.
+    is_here
+        Whether workers run on this machine.
 
     Raises
     ------
     RunnerError
         Before anything is trained: no such device, no data, no store, a folder that cannot be
-        written.
+        written, not enough memory.
     """
-    prepared = prepare(grid, command)
+    prepared = prepare(grid, command, is_here)
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
     if prepared.to_train and (config.plan or (config.progress and not single)):

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from runner import limits
 from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
 from runner.display.progress import count, duration
@@ -158,7 +159,10 @@ def failures(prepared: Prepared) -> list[str]:
         if record.end is not None and record.status == FAILED:
             error = prepared.root.run(run.run_key).attempt(record.attempt or "").error
             trace = f" ({error})" if error.exists() else ""
-            lines.append(f"failed: {run.name}: {record.end.cause}{trace}")
+            cause = record.end.cause or ""
+            if cause.startswith("out of memory"):
+                cause += limits.told_address_space()
+            lines.append(f"failed: {run.name}: {cause}{trace}")
     return lines
 
 

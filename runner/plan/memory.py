@@ -1,19 +1,248 @@
-"""The memory that a run needs, by its configuration; one that cannot fit is refused early."""
+"""The memory that a run needs, from the arrays that its engine makes of its configuration.
+
+Counted are the bytes that a worker has resident when it has most. What all workers share, the files
+that are mapped (libraries, the data set), is kept apart: on a machine it is there once.
+`python -m benchmarks.memory` holds this against measurements.
+"""
 
 import math
-import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from runner.config.effects import SHIPPED_MODELS
-from runner.config.schema import ModelConfig
+from runner.config.schema import Config, ModelConfig
+from runner.data.catalogue import Entry
 from runner.errors import ConfigError
 
 _FLOAT32_BYTES = 4
-#: Copies of every weight: the weight, its gradient, Adam's two moments, and a gradient being made.
-_COPIES_OF_WEIGHTS = 5
+_N_CLASSES = 10
+#: Images a batch in an evaluation (runner/engine/loop.py).
+_EVAL_BATCH = 100
+#: Arrays as large as all weights that an optimizer keeps.
+_SLOTS = {"adam": 2, "momentum": 1, "sgd": 0}
+#: Copies of what a checkpoint holds that exist while it is written: NumPy's file, whose room grows
+#: by eighths, and that file with its hash.
+_COPIES_IN_CHECKPOINT = 2.1
+#: Arrays as large as a weight while it is first drawn: float64, its float32, and that scaled.
+_COPIES_IN_DRAWING = 3
 
 
-def parameters_and_activations(model: ModelConfig, image_shape: tuple[int, ...]) -> tuple[int, int]:
-    """Number of parameters, and of float32 values that one image leaves in a step.
+@dataclass(frozen=True)
+class Need:
+    """Bytes of memory of a worker at its peak."""
+
+    own: int
+    #: Mapped files, which the workers of a machine have in common.
+    shared: int
+    #: Addresses that are asked for and never written to: they count for `ulimit -v` alone.
+    untouched: int
+
+    @property
+    def resident(self) -> int:
+        """What `ru_maxrss` of the worker comes to."""
+        return self.own + self.shared
+
+    @property
+    def addresses(self) -> int:
+        """What `ulimit -v` must leave to the worker."""
+        return self.resident + self.untouched
+
+
+@dataclass(frozen=True)
+class _Conv:
+    """A 3x3 convolution with ReLU, and for the last of a block a 2x2 max-pool."""
+
+    n_in: int
+    n_out: int
+    height: int
+    width: int
+    pooled: bool
+    first: bool
+
+    @property
+    def n_parameters(self) -> int:
+        return self.n_out * (9 * self.n_in + 1)
+
+    def sized(self, more: int) -> int:
+        """Pixels of an image with so many more rows and columns."""
+        return (self.height + more) * (self.width + more)
+
+    @property
+    def n_windows(self) -> int:
+        return (self.height // 2) * (self.width // 2)
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """A linear layer; a hidden one has ReLU, and maybe dropout."""
+
+    n_in: int
+    n_out: int
+    hidden: bool
+    dropout: bool
+    first: bool
+
+    @property
+    def n_parameters(self) -> int:
+        return self.n_out * (self.n_in + 1)
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """What an engine allocates: measured bytes of an idle worker, and numbers by layer.
+
+    The functions give float32 numbers for an image: those that a step keeps until its graph is
+    dropped, and those that exist beside them for a moment of the backward pass, in which every
+    layer needs more than in the forward pass.
+    """
+
+    own: int
+    libraries: int
+    untouched: int
+    conv: Callable[[_Conv], tuple[float, float]]
+    linear: Callable[[_Linear], tuple[float, float]]
+    #: Of an image itself: its pixels and, where it is computed, their gradient.
+    image: Callable[[int, int, int], int]
+    #: Whether an update makes arrays as large as a weight.
+    updates_in_place: bool
+
+
+def _fast_conv(layer: _Conv) -> tuple[float, float]:
+    n_in, n_full = layer.n_in * layer.sized(0), layer.n_out * layer.sized(0)
+    n_pooled = layer.n_out * layer.n_windows
+    # The output, and for a pool a byte for the winning corner of each window.
+    kept = 1.25 * n_pooled if layer.pooled else n_full
+    n_gy = n_pooled if layer.pooled else n_full
+    if layer.first and layer.pooled and layer.n_in == 1:
+        return kept, n_gy  # one pass, without im2col
+    return kept, n_gy + n_full + (0 if layer.first else n_in)
+
+
+def _fast_linear(layer: _Linear) -> tuple[float, float]:
+    n_gz = 2 * layer.n_out if layer.hidden else layer.n_out
+    return layer.n_out, n_gz + (0 if layer.first else layer.n_in)
+
+
+def _stock_conv(layer: _Conv) -> tuple[float, float]:
+    n_full, n_pooled = layer.n_out * layer.sized(0), layer.n_out * layer.n_windows
+    # Before and after ReLU; of a pool its output, and which pixel won as int64.
+    kept = 2 * n_full + (3 * n_pooled if layer.pooled else 0)
+    # The gradient of the output twice, that of the padded input, the columns of im2col twice.
+    of_conv = 2 * n_full + layer.n_in * (layer.sized(2) + 2 * 9 * layer.sized(0))
+    # The gradients of the output, of the columns and of the padded input, and int64 places.
+    of_pool = 3 * n_pooled + n_full + layer.n_out * layer.sized(1) if layer.pooled else 0
+    return kept, max(of_conv, of_pool)
+
+
+def _stock_linear(layer: _Linear) -> tuple[float, float]:
+    n = layer.n_out
+    # Of dropout the mask with its gradient, the product with it, and the quotient.
+    of_dropout = 3.25 * n if layer.dropout else 0
+    kept = of_dropout + (2 * n if layer.hidden else n)
+    return kept, max(n + layer.n_in, 4 * n if layer.hidden else 3 * n)
+
+
+_ENGINES = {
+    "fast": _Engine(
+        own=104_000_000,
+        libraries=105_000_000,
+        untouched=272_000_000,
+        conv=_fast_conv,
+        linear=_fast_linear,
+        image=lambda channels, height, width: channels * height * width,
+        updates_in_place=True,
+    ),
+    "stock": _Engine(
+        own=64_000_000,
+        libraries=28_000_000,
+        untouched=116_000_000,
+        conv=_stock_conv,
+        linear=_stock_linear,
+        image=lambda channels, height, width: (
+            channels * (height * width + (height + 2) * (width + 2))
+        ),
+        updates_in_place=False,
+    ),
+}
+
+
+def check(config: Config, entry: Entry) -> None:
+    """Refuse a network or a batch that a data set is too small for.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if config.train.batch_size > entry.n_train:
+        raise ConfigError(
+            f"train.batch_size={config.train.batch_size}: allowed is an integer from 1 to"
+            f" {entry.n_train}, the number of training images"
+        )
+    if config.model.kind in SHIPPED_MODELS:
+        list(_layers(config.model, entry.image_shape))
+
+
+def need(config: Config, entry: Entry, device: str = "cpu") -> Need | None:
+    """The memory of a worker that trains this configuration; None for a model that does not ship.
+
+    Parameters
+    ----------
+    device
+        On "gpu" the arrays of a step are on the card, and only what is done with weights counts.
+    """
+    if config.model.kind not in SHIPPED_MODELS:
+        return None
+    engine = _ENGINES[config.engine.name]
+    weights = _of_weights(config, entry, engine)
+    step = 0 if device == "gpu" else _of_step(config, entry, engine)
+    data = (entry.n_train + entry.n_test) * math.prod(entry.image_shape)
+    drawing, checkpoint, training = weights
+    own = engine.own + max(drawing, checkpoint, training + step)
+    return Need(own, engine.libraries + data, engine.untouched)
+
+
+def final_state(config: Config, entry: Entry) -> int | None:
+    """Bytes of a run's weights and optimizer; None for a model that does not ship."""
+    if config.model.kind not in SHIPPED_MODELS:
+        return None
+    n = sum(layer.n_parameters for layer in _layers(config.model, entry.image_shape))
+    return _FLOAT32_BYTES * n * (1 + _SLOTS[config.optimizer.name])
+
+
+def _of_weights(config: Config, entry: Entry, engine: _Engine) -> tuple[int, int, int]:
+    """Bytes of what is as large as the weights: as they are drawn, in a checkpoint, in a step."""
+    sizes = [layer.n_parameters for layer in _layers(config.model, entry.image_shape)]
+    n, largest, slots = sum(sizes), max(sizes), _SLOTS[config.optimizer.name]
+    # Weights, gradients, and the optimizer's.
+    lasting = n * (2 + slots)
+    drawing = n + _COPIES_IN_DRAWING * largest
+    checkpoint = lasting + _COPIES_IN_CHECKPOINT * n * (1 + slots)
+    training = lasting if engine.updates_in_place else lasting + 3 * largest
+    return (
+        _FLOAT32_BYTES * drawing,
+        math.ceil(_FLOAT32_BYTES * checkpoint),
+        _FLOAT32_BYTES * training,
+    )
+
+
+def _of_step(config: Config, entry: Entry, engine: _Engine) -> int:
+    """Bytes of what is as large as a batch."""
+    kept = float(engine.image(*entry.image_shape))
+    passing = 0.0
+    for layer in _layers(config.model, entry.image_shape):
+        of_layer = engine.conv(layer) if isinstance(layer, _Conv) else engine.linear(layer)
+        kept += of_layer[0]
+        passing = max(passing, of_layer[1])
+    n = config.train.batch_size
+    # The graph of a step is dropped when the next one's loss is there: two exist in the next step.
+    n_next = min(n, entry.n_train - n)
+    of_steps = max(n * (kept + passing), n * kept + n_next * (kept + passing))
+    numbers = max(of_steps, _EVAL_BATCH * (kept + passing))
+    return math.ceil(_FLOAT32_BYTES * numbers)
+
+
+def _layers(model: ModelConfig, image_shape: tuple[int, int, int]) -> Iterator[_Conv | _Linear]:
+    """The layers of runner/models/.
 
     Parameters
     ----------
@@ -26,15 +255,12 @@ def parameters_and_activations(model: ModelConfig, image_shape: tuple[int, ...])
         When there are more 2x2 pools than the image has pixels for.
     """
     channels, height, width = image_shape
-    n_parameters = n_activations = 0
+    first = True
     blocks = (model.blocks or [[model.channels]]) if model.kind == "cnn" else []
     for block in blocks:
-        for out in block:
-            n_parameters += out * (channels * 9 + 1)
-            # im2col forward and again for the weight's gradient; the output before and after ReLU,
-            # and their gradients.
-            n_activations += height * width * (2 * 9 * channels + 4 * out)
-            channels = out
+        for i, out in enumerate(block, start=1):
+            yield _Conv(channels, out, height, width, i == len(block), first)
+            channels, first = out, False
         height, width = height // 2, width // 2
         if height == 0 or width == 0:
             raise ConfigError(
@@ -42,40 +268,8 @@ def parameters_and_activations(model: ModelConfig, image_shape: tuple[int, ...])
                 f" {image_shape[1]}x{image_shape[2]} images to nothing; at most"
                 f" {int(math.log2(min(image_shape[1:])))} blocks are allowed"
             )
-        n_activations += height * width * channels * 8
     features = channels * height * width
-    for size in [model.hidden_size] * model.fc_depth + [10]:
-        n_parameters += size * (features + 1)
-        n_activations += 6 * size
-        features = size
-    return n_parameters, n_activations
-
-
-def check(model: ModelConfig, batch_size: int, image_shape: tuple[int, ...], n_train: int) -> None:
-    """Refuse a run that cannot fit this machine's memory, or whose batch exceeds the data set.
-
-    The memory of a model that does not ship is not known, and no such model is refused.
-
-    Raises
-    ------
-    ConfigError
-        With the estimate, and the memory that there is.
-    """
-    if batch_size > n_train:
-        raise ConfigError(
-            f"train.batch_size={batch_size}: allowed is an integer from 1 to {n_train}, the number"
-            " of training images"
-        )
-    if model.kind not in SHIPPED_MODELS:
-        return
-    n_parameters, n_activations = parameters_and_activations(model, image_shape)
-    needed = _FLOAT32_BYTES * (
-        _COPIES_OF_WEIGHTS * n_parameters + n_activations * max(batch_size, 100)
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory:
-        raise ConfigError(
-            f"model with {n_parameters:,} parameters and batches of {batch_size} needs about"
-            f" {needed / 2**30:.0f} GiB and this machine has {memory / 2**30:.0f}; lower"
-            " model.channels, model.blocks, model.hidden_size or train.batch_size"
-        )
+    for _ in range(model.fc_depth):
+        yield _Linear(features, model.hidden_size, True, bool(model.dropout), first)
+        features, first = model.hidden_size, False
+    yield _Linear(features, _N_CLASSES, False, False, first)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner import limits
 from runner.errors import RunnerError
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED
@@ -99,8 +100,8 @@ class Launch:
             if n_idle >= _MAX_IDLE_LAUNCHES:
                 why = errors[0] if errors else "no reason given"
                 raise RunnerError(
-                    f"workers end without training anything: {why}; what is trained is kept,"
-                    " the same command goes on"
+                    f"workers end without training anything: {why}{limits.told_address_space()};"
+                    " what is trained is kept, the same command goes on"
                 )
 
     def _unsettled(self) -> list[PlannedRun]:
@@ -175,5 +176,7 @@ class Launch:
 def _cause(pid: int, errors: list[str]) -> str:
     codes = re.findall(r"SIG\w+\(-\d+\)|EXIT\(\d+\)|UNKNOWN\(\d+\)", " ".join(errors))
     how = f", {codes[0]}" if codes else ""
-    memory = ", possibly out of memory" if not codes or "SIGKILL" in codes[0] else ""
-    return f"its worker died (process {pid}{how}{memory})"
+    # With too few addresses a library may end the process in any way.
+    limit = limits.told_address_space()
+    memory = ", possibly out of memory" if not codes or "SIGKILL" in codes[0] or limit else ""
+    return f"its worker died (process {pid}{how}{memory}{limit})"

@@ -7,7 +7,7 @@ from commands import end, environment, run, start, stored
 from journaling import append, records_of
 
 from runner.data.catalogue import find
-from runner.plan import final_states
+from runner.plan import final_states, memory
 from runner.plan import plan as plans
 from runner.record import TIMES
 from runner.state.root import Root
@@ -128,7 +128,7 @@ def test_another_processor_takes_no_epochs_over(two_epochs):
 def test_auto_keeps_what_stays_small(two_epochs, monkeypatch):
     (plan,) = [plans.read(folder.plan) for folder in Root(two_epochs).sweeps()]
     _, folder = of_epochs(two_epochs, 2)
-    size = final_states.final_state_bytes(plan.runs[0])
+    size = memory.final_state(plan.runs[0].config, find("digits"))
     assert find("digits").image_shape == (1, 8, 8)
     # conv 2x(9+1), hidden 16x(2x16+1), last 10x17 numbers; weights and Adam's two moments, 4 bytes.
     assert size == 4 * 3 * (2 * 10 + 16 * 33 + 10 * 17)

@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 from commands import (
@@ -155,7 +156,7 @@ def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(
     main_job, new_root, monkeypatch
 ):
     root = new_root(state=main_job.root)
-    monkeypatch.setattr(store, "connect", lambda *_: BreaksOff(None, 1))
+    monkeypatch.setattr(store, "connect", lambda *_: BreaksOff(Mock(), 1))
     monkeypatch.setattr(store, "experiment_id", lambda *_: "1")
     with pytest.raises(
         StoreBehindError, match="the store went away .*; nothing is lost, run it again"

@@ -1,0 +1,90 @@
+"""What a run needs: closed forms of the arrays that an engine makes, on tiny numbers."""
+
+import pytest
+from configs import configured
+
+from runner.data import catalogue
+from runner.data.catalogue import Entry
+from runner.errors import ConfigError
+from runner.plan import memory
+
+DIGITS = catalogue.find("digits")  # 8x8 pixels
+
+
+def need(device="cpu", entry=DIGITS, **knobs):
+    return memory.need(
+        configured({k.replace("__", "."): v for k, v in knobs.items()}), entry, device
+    )
+
+
+def difference(more, less):
+    """Float32 numbers by which one configuration needs more than another."""
+    return (need(**more).own - need(**less).own) / 4
+
+
+def test_a_larger_batch_of_a_linear_model_takes_its_arrays_twice_and_gradients_once():
+    mlp = {"model__kind": "mlp", "model__fc_depth": 0}
+    # Kept of an image, for two steps: 64 pixels and 10 scores; in passing the scores' gradient.
+    more, less = mlp | {"train__batch_size": 500}, mlp | {"train__batch_size": 400}
+    assert difference(more, less) == 100 * (2 * (64 + 10) + 10)
+
+
+def test_a_direct_convolution_makes_no_columns_and_im2col_does_not_grow_with_the_batch():
+    cnn = {"model__channels": 8, "model__fc_depth": 0}
+    more, less = cnn | {"train__batch_size": 500}, cnn | {"train__batch_size": 400}
+    # 8 channels of 4x4 pooled pixels, a byte a winner; the gradient of the pooled ones, with the
+    # scores' one.
+    pooled = 8 * 16
+    assert difference(more, less) == 100 * (2 * (64 + 1.25 * pooled + 10) + pooled + 10)
+
+
+def test_the_stock_engine_has_columns_of_the_whole_batch_twice():
+    cnn = {"model__channels": 1, "model__fc_depth": 0, "engine__name": "stock"}
+    more, less = cnn | {"train__batch_size": 500}, cnn | {"train__batch_size": 400}
+    kept = 64 + 100 + 2 * 64 + 3 * 16 + 10  # pixels, their padded gradient, ReLU, pool, scores
+    assert difference(more, less) == 100 * (2 * kept + 2 * 64 + 100 + 2 * 9 * 64)
+
+
+def test_weights_come_with_gradient_moments_and_the_copies_of_a_checkpoint():
+    deep = {"model__kind": "mlp", "model__fc_depth": 2}
+    n = [h * (64 + 1) + h * (h + 1) + 10 * (h + 1) for h in (2000, 1000)]
+    for optimizer, slots in (("adam", 2), ("momentum", 1)):
+        more = deep | {"optimizer__name": optimizer, "model__hidden_size": 2000}
+        copies = 2 + slots + 2.1 * (1 + slots)
+        found = difference(more, more | {"model__hidden_size": 1000})
+        assert found == pytest.approx(copies * (n[0] - n[1]), abs=1)
+
+
+def test_a_batch_below_that_of_evaluation_needs_that_of_evaluation():
+    assert need(train__batch_size=1) == need(train__batch_size=2)
+
+
+def test_a_last_step_of_few_images_has_its_own_small_graph():
+    mlp = {"model__kind": "mlp", "model__fc_depth": 0}
+    kept, passing = 74, 10
+    more, less = mlp | {"train__batch_size": 1442}, mlp | {"train__batch_size": 1000}
+    whole = max(1442 * (kept + passing), 1442 * kept)
+    two = 1000 * kept + 442 * (kept + passing)
+    assert difference(more, less) == whole - two
+
+
+def test_the_mapped_data_and_libraries_are_shared():
+    larger = Entry(**(vars(DIGITS) | {"n_train": DIGITS.n_train + 1000}))
+    assert need(entry=larger).shared - need().shared == 1000 * 64
+    assert need().resident == need().own + need().shared < need().addresses
+
+
+def test_on_a_card_a_batch_takes_no_memory_here():
+    assert need("gpu", train__batch_size=1000) == need("gpu", train__batch_size=100)
+
+
+def test_of_a_model_of_ones_own_nothing_is_known():
+    assert need(model__kind="own") is None
+
+
+def test_more_pools_than_pixels_and_a_batch_larger_than_the_data_are_refused():
+    with pytest.raises(ConfigError, match="halve the 8x8 images to nothing; at most 3 blocks"):
+        memory.check(configured({"model.blocks": [[1]] * 4}), DIGITS)
+    with pytest.raises(ConfigError, match="batch_size=1443: allowed is an integer from 1 to 1442"):
+        memory.check(configured({"train.batch_size": 1443}), DIGITS)
+    memory.check(configured({"model.blocks": [[1]] * 3, "train.batch_size": 1442}), DIGITS)
