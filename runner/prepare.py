@@ -149,7 +149,7 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     experiment = store.insist(lambda: store.experiment_id(client, name, uri, root), shown)
     tracker = MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
     tidy(prepared)
-    damage = plans.write(plan, root)
+    damage = plans.write(plan, root, prepared.to_train)
     if damage:
         print(f"runner: {damage}", file=sys.stderr, flush=True)
     if not plan.single:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,8 +163,13 @@ class LaterPlan(StateError):
     """A plan that a later version of this program wrote."""
 
 
-def write(plan: Plan, root: Root) -> str | None:
-    """Keep the plan; one that is there already stays, unless its runs are to be run otherwise.
+def write(plan: Plan, root: Root, to_train: Sequence[PlannedRun] = ()) -> str | None:
+    """Keep the plan; one that is there already stays, unless runs are to be trained otherwise.
+
+    Parameters
+    ----------
+    to_train
+        The runs that its workers will train: as `runner.*` says now, not when it was planned.
 
     Returns
     -------
@@ -174,7 +179,8 @@ def write(plan: Plan, root: Root) -> str | None:
     if path.exists():
         try:
             before = read(path)
-            if [run.config.runner for run in before.runs] == [r.config.runner for r in plan.runs]:
+            how = {run.run_key: run.config.runner for run in before.runs}
+            if all(run.config.runner == how[run.run_key] for run in to_train):
                 return None
             first_ns = path.stat().st_mtime_ns
         except LaterPlan:

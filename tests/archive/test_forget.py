@@ -73,6 +73,7 @@ def test_a_sweep_goes_and_what_another_needs_stays_and_has_a_parent(root, two_sw
     assert "holds no such sweep or run" in forget(root, first[:12], "--yes", code=2)
 
 
+@pytest.mark.long
 def test_a_run_that_a_sweep_needs_stays_and_one_typed_alone_goes(root, two_sweeps):
     _, _, second = two_sweeps
     plan = Contents(Root(root)).sweep(second)

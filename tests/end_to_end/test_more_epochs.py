@@ -33,10 +33,10 @@ def of_epochs(root, n_epochs):
     "how",
     [
         ("optimizer=adam",),
-        ("optimizer=momentum", "engine=stock"),
-        ("optimizer=sgd", "optimizer.lr=0.01", "model=mlp"),
+        pytest.param(("optimizer=momentum", "engine=stock"), marks=pytest.mark.long),
+        pytest.param(("optimizer=sgd", "optimizer.lr=0.01", "model=mlp"), marks=pytest.mark.long),
     ],
-    ids=lambda how: how[0].partition("=")[2],
+    ids=["adam", "momentum", "sgd"],
 )
 def test_more_epochs_have_the_bits_that_they_have_from_the_beginning(how, tmp_path, empty_store):
     words = [word for word in WORDS if "channels" not in word or "model=mlp" not in how]
@@ -104,6 +104,7 @@ def test_a_damaged_final_state_is_told_and_not_used(two_epochs):
     assert "the final state of" in err and "could not be used" in err
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_after_it_took_epochs_over_has_them_once(two_epochs, tmp_path):
     env = environment(RUNNER_KILL_AT="after_journal", RUNNER_KILL_ONCE=str(tmp_path / "once"))
     words = ("-m", *WORDS, "train.epochs=5", "seed=0")

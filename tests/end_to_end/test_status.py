@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from commands import end, environment, lines, start, until
 from places import FAULTY
 
@@ -45,6 +46,7 @@ def test_a_sweep_that_ran_and_one_that_is_running_and_one_that_was_killed(main_j
     assert "[2/2]" in seen and "test acc" in seen
 
 
+@pytest.mark.long
 def test_a_sweep_that_was_killed_says_what_to_type(root):
     sweep = start(root, *SWEEP, env=environment(PYTHONPATH=FAULTY, EPOCH_SLEEP="0.7"))
     until(lambda: any(lines(root, "epoch").values()))

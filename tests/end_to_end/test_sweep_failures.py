@@ -65,6 +65,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
     assert len(stored_run.rows) == EPOCHS * len(METRICS)
 
 
+@pytest.mark.long
 def test_a_damaged_journal_is_named_and_its_run_is_trained_anew_to_the_same_numbers(
     main_job, new_root
 ):

@@ -59,6 +59,7 @@ def test_the_same_command_again_trains_nothing_and_fills_another_store(main_job,
     }
 
 
+@pytest.mark.long
 def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_trained(root):
     database = Root(root).database
     run(root, *SMALL, "model.channels=2", "seed=0")
@@ -98,6 +99,7 @@ def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_tra
     assert journals(root) == before
 
 
+@pytest.mark.long
 def test_two_identical_sweeps_at_once_share_the_work(root):
     # With engine=stock and 5,000 images the second sweep still finds work when it has started.
     small = ("data=mnist5k", "model.hidden_size=16", "train.epochs=4", "engine=stock")

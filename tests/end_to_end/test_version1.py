@@ -104,6 +104,7 @@ def by_key(root):
     return kept
 
 
+@pytest.mark.long
 def test_reading_changes_no_byte_of_the_state_or_of_a_plan(root, tmp_path):
     before = contents(root)
     assert (

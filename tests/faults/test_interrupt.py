@@ -108,6 +108,7 @@ def goes_on_to(undisturbed, root):
     assert parent.status == "FINISHED"
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_interrupted_twice_stops_its_workers_and_goes_on_to_the_same_numbers(
     undisturbed, root
 ):
@@ -231,6 +232,7 @@ def test_a_second_ctrl_c_ends_a_sweep_at_once_though_a_worker_hangs(root, launch
     all_gone(begun.pids)
 
 
+@pytest.mark.long
 def test_workers_die_with_a_sweep_that_is_killed_and_the_next_one_finishes(undisturbed, root):
     begun = mid_training(
         root, "-m", *SLOW, SEEDS, "runner.workers=2", "runner.checkpoint_every_s=0"
@@ -258,6 +260,7 @@ def test_workers_that_have_only_just_been_started_end_with_a_sweep_that_is_kille
 
 
 # submitit waits 15 s for the result of a job that is lost.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("launcher", "how"),
     [("cores", ", SIGKILL(-9)"), pytest.param("submitit_local", "", marks=pytest.mark.long)],

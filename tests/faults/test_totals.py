@@ -134,7 +134,9 @@ def swept(cells, ends, refused, interrupted):
         ):
             root.state.mkdir()
             journals = Journals(root, [run.run_key for run in plan.runs])
-            prepared = Prepared(cells.cells[0].config, root, plan, 0, journals, None, 2, plan.runs)
+            prepared = Prepared(
+                cells.cells[0].config, root, plan, 0, journals, None, 2, plan.runs, {}, None
+            )
             code = summary.conclude(prepared, sweep.train(prepared, workers))
     parent, *runs = sorted(client.runs.values(), key=lambda run: run.data.tags["kind"] != "sweep")
     return SimpleNamespace(
@@ -216,7 +218,9 @@ def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prin
     )
     journals = Journals(Root(tmp_path), [run.run_key for run in plan.runs])
     summary.announce(
-        Prepared(cells.cells[0].config, journals.root, plan, 0, journals, None, 1, plan.runs)
+        Prepared(
+            cells.cells[0].config, journals.root, plan, 0, journals, None, 1, plan.runs, {}, None
+        )
     )
     summary.print_table(plan, journals)
     said = capsys.readouterr().out

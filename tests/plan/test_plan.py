@@ -128,7 +128,9 @@ def test_a_plan_that_is_to_be_run_otherwise_is_written_anew_and_stays_as_old_as_
     plan.write(made, Root(tmp_path))
     file = Root(tmp_path).sweep(made.sweep_key).plan
     os.utime(file, (1_000, 1_000))
-    assert plan.write(otherwise, Root(tmp_path)) is None
+    assert plan.write(otherwise, Root(tmp_path)) is None, "nothing is to be trained"
+    assert plan.read(file) == dataclasses.replace(made, version=plan.VERSION)
+    assert plan.write(otherwise, Root(tmp_path), otherwise.runs) is None
     assert {run.config.runner.time_limit_s for run in plan.read(file).runs} == {60.0}
     assert file.stat().st_mtime == 1_000, "sweeps are told to a store in the order of their plans"
 

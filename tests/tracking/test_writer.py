@@ -164,6 +164,7 @@ def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(
         in_process(root)
 
 
+@pytest.mark.long
 def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is_back(root, server):
     words = (
         "data=mnist5k",
