@@ -11,13 +11,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from commands import attempt_of, keys_of
+from commands import EPOCHS, attempt_of, keys_of
 from replays import in_process, only_plan
 
 from analysis.read import runs
 from runner.data import loading
 from runner.errors import DataError, RunnerError, StateError, StoreError
 from runner.plan import plan as plans
+from runner.state import checkpoint
 from runner.state.checkpoint import Checkpoints
 from runner.state.journal import write_death
 from runner.state.records import End
@@ -152,6 +153,23 @@ def test_a_checkpoint_is_the_one_that_was_written_or_is_not_used(kept, n):
         arrays, position = found
         assert position == {"epoch": 2, "step": 3}
         assert np.array_equal(arrays["weights/W"], np.arange(1000, dtype=np.float32))
+        return "harmless"
+
+    assert under_mutations(path, judged, n)["refused"] > 0.9 * n
+
+
+def test_a_final_state_is_the_one_that_was_written_or_is_not_used(kept, n):
+    _, key, attempt = kept
+    path = attempt.final_state(EPOCHS)
+    whole, at = checkpoint.read(path, key)
+
+    def judged():
+        found = checkpoint.read(path, key)
+        if found is None:
+            return "refused"
+        arrays, position = found
+        assert position == at and arrays.keys() == whole.keys()
+        assert all(np.array_equal(arrays[name], whole[name]) for name in whole)
         return "harmless"
 
     assert under_mutations(path, judged, n)["refused"] > 0.9 * n
