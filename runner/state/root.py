@@ -167,7 +167,7 @@ class RunFolder:
         return attempt
 
     @contextmanager
-    def locked(self) -> Iterator[bool]:
+    def locked(self, wait_s: float = 0) -> Iterator[bool]:
         """Hold the run's lock; False when another process has it. It is freed with its holder.
 
         It saves work: where a file system's locks do not reach from host to host, two processes may
@@ -179,7 +179,7 @@ class RunFolder:
         try:
             with naming_room(self.path / "lock"):
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=wait_s)
         except Timeout:
             yield False
             return

@@ -165,7 +165,8 @@ class Launch:
     def _end(self, run: PlannedRun, end: End) -> None:
         """Record how the attempt of a worker that died ended, unless it has done so itself."""
         folder = self.journals.root.run(run.run_key)
-        with folder.locked() as is_mine:
+        # Whoever only looks whether the run is being trained holds the lock for a moment.
+        with folder.locked(wait_s=1.0) as is_mine:
             record = self.journals.read(run.run_key)
             attempt = record.of_launch(self.name)
             if is_mine and attempt and record.under_way(self.name):
