@@ -18,8 +18,9 @@ _FLOAT32_BYTES = 4
 _N_CLASSES = 10
 #: Images a batch in an evaluation (runner/engine/loop.py).
 _EVAL_BATCH = 100
-#: Arrays as large as all weights that an optimizer keeps.
-_SLOTS = {"adam": 2, "momentum": 1, "sgd": 0}
+#: Arrays as large as all weights that an optimizer keeps; one that does not ship counts as Adam.
+_SLOTS = {"momentum": 1, "sgd": 0}
+_SLOTS_OF_ADAM = 2
 #: Copies of what a checkpoint holds that exist while it is written: NumPy's file, whose room grows
 #: by eighths, and that file with its hash.
 _COPIES_IN_CHECKPOINT = 2.1
@@ -206,13 +207,13 @@ def final_state(config: Config, entry: Entry) -> int | None:
     if config.model.kind not in SHIPPED_MODELS:
         return None
     n = sum(layer.n_parameters for layer in _layers(config.model, entry.image_shape))
-    return _FLOAT32_BYTES * n * (1 + _SLOTS[config.optimizer.name])
+    return _FLOAT32_BYTES * n * (1 + _slots(config))
 
 
 def _of_weights(config: Config, entry: Entry, engine: _Engine) -> tuple[int, int, int]:
     """Bytes of what is as large as the weights: as they are drawn, in a checkpoint, in a step."""
     sizes = [layer.n_parameters for layer in _layers(config.model, entry.image_shape)]
-    n, largest, slots = sum(sizes), max(sizes), _SLOTS[config.optimizer.name]
+    n, largest, slots = sum(sizes), max(sizes), _slots(config)
     # Weights, gradients, and the optimizer's.
     lasting = n * (2 + slots)
     drawing = n + _COPIES_IN_DRAWING * largest
@@ -223,6 +224,10 @@ def _of_weights(config: Config, entry: Entry, engine: _Engine) -> tuple[int, int
         math.ceil(_FLOAT32_BYTES * checkpoint),
         _FLOAT32_BYTES * training,
     )
+
+
+def _slots(config: Config) -> int:
+    return _SLOTS.get(config.optimizer.name, _SLOTS_OF_ADAM)
 
 
 def _of_step(config: Config, entry: Entry, engine: _Engine) -> int:
