@@ -17,11 +17,11 @@ import pandas as pd  # noqa: E402
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
 from analysis.report import sentences, write  # noqa: E402
-from runner import files, streams  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
 from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
-from runner.tracking import arguments  # noqa: E402
+from runner.system import files, streams  # noqa: E402
+from runner.tracking.store import arguments  # noqa: E402
 
 gc.freeze()
 gc.enable()

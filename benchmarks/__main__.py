@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import images, machine, processes, summary, tables
 from benchmarks.measure import NetResult, contestants_of, measure
 from benchmarks.nets import BATCH, NETS
-from runner.files import write_whole
+from runner.system.files import write_whole
 from runner.train import provenance
 
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -31,7 +31,7 @@ from benchmarks.contestants import (
 from benchmarks.nets import NETS
 from benchmarks.processes import Setting, Worker
 from runner.engine import device
-from runner.files import write_whole
+from runner.system.files import write_whole
 
 RESULTS = Path(__file__).resolve().parent / "results"
 #: Steps of an epoch of MNIST; ours trains whole epochs.

@@ -22,7 +22,7 @@ from benchmarks import images, machine
 from benchmarks.__main__ import RESULTS
 from benchmarks.nets import BATCH, FULL_SCALE, NETS
 from benchmarks.processes import environment
-from runner.files import write_whole
+from runner.system.files import write_whole
 from runner.train import provenance
 
 _NETS = ("conv30_fc100", "conv1_fc1000x2")

@@ -16,8 +16,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 def main() -> None:
     """The command line."""
-    from runner import limits, streams
-    from runner.tracking import arguments
+    from runner.system import limits, streams
+    from runner.tracking.store import arguments
     from runner.work import stop
 
     # Said in a line of our own, where it matters; see work/processes.py.
@@ -57,8 +57,8 @@ def _fail(error: Exception, full_traceback: bool) -> NoReturn:
 
 
 def _help() -> None:
-    from runner import help as helps
-    from runner.files import values_folder
+    from runner.config import help as helps
+    from runner.system.files import values_folder
 
     print(helps.text(values_folder()))
 
@@ -104,8 +104,8 @@ def _refuse(message: str) -> NoReturn:
 
 def _explained(error: Exception) -> tuple[str, int | None]:
     """The line for an error and its exit code; no code for one that only a programmer can mend."""
-    from runner import limits
     from runner.errors import RunnerError
+    from runner.system import limits
 
     if isinstance(error, RunnerError):
         return str(error), error.exit_code
@@ -119,7 +119,7 @@ def _explained(error: Exception) -> tuple[str, int | None]:
 
     from runner.config import overrides
     from runner.config.checks import from_omegaconf
-    from runner.files import no_room
+    from runner.system.files import no_room
 
     cause: BaseException | None = error
     while cause is not None:

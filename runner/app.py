@@ -17,7 +17,7 @@ from runner.config import overrides, schema
 from runner.config.checks import checked
 from runner.config.schema import Config
 from runner.errors import ConfigError
-from runner.files import values_folder
+from runner.system.files import values_folder
 
 #: Where conf/ and sweeps/ are.
 FOLDER = values_folder()

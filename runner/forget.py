@@ -3,16 +3,16 @@
 import argparse
 import sys
 
-from runner import streams
 from runner.archive.contents import Contents
 from runner.archive.forget import Doomed, doomed, forget
 from runner.display.progress import count
 from runner.errors import ConfigError, RunnerError
 from runner.state.root import Root
 from runner.sync import sync
-from runner.tracking import address, arguments
-from runner.tracking import mlflow_store as store
+from runner.system import streams
 from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.store import address, arguments
+from runner.tracking.store import mlflow_store as store
 
 
 def main() -> None:

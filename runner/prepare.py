@@ -9,7 +9,6 @@ from runner.data import catalogue, loading
 from runner.data.loading import Dataset
 from runner.engine import device as devices
 from runner.errors import ConfigError, DataError, without_password
-from runner.files import unwritable
 from runner.plan import final_states, memory, workers
 from runner.plan import grid as grids
 from runner.plan import plan as plans
@@ -17,9 +16,10 @@ from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import read_run
-from runner.tracking import address
-from runner.tracking import mlflow_store as store
+from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.store import address
+from runner.tracking.store import mlflow_store as store
 from runner.train import fewer_epochs, provenance
 
 

@@ -6,7 +6,6 @@ import sys
 import time
 from dataclasses import dataclass
 
-from runner import streams
 from runner.archive.contents import Contents
 from runner.display.progress import Progress, Tally, count, duration
 from runner.display.summary import print_table
@@ -15,6 +14,7 @@ from runner.plan.plan import Plan
 from runner.record import DIVERGED, DONE, FAILED
 from runner.state.journals import Journals
 from runner.state.root import Root
+from runner.system import streams
 
 _LOOK_S = 1.0
 

@@ -4,7 +4,6 @@ import argparse
 import sys
 from typing import Any
 
-from runner import streams
 from runner.archive.contents import Contents
 from runner.archive.take_over import Taken, take_over
 from runner.config.overrides import COMMAND
@@ -12,9 +11,11 @@ from runner.display.progress import count
 from runner.errors import RunnerError, StateError, StoreBehindError
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files
-from runner.tracking import address, arguments, comparison, upgrade
-from runner.tracking import mlflow_store as store
+from runner.system import streams
+from runner.tracking import comparison
 from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.store import address, arguments, upgrade
+from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import Writer
 
 

@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 
-from runner import streams
 from runner.errors import ConfigError, RunnerError, StoreError, without_password
 from runner.state.root import Root
-from runner.tracking import address, arguments
-from runner.tracking import mlflow_store as store
+from runner.system import streams
+from runner.tracking.store import address, arguments
+from runner.tracking.store import mlflow_store as store
 from runner.work.processes import guarded
 
 # MLflow's pages draw only runs that are listed, and fold those of a sweep away unless they are

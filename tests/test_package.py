@@ -21,10 +21,9 @@ def printed(code):
     return ended.stdout.strip()
 
 
-@pytest.mark.parametrize("where", ["runner", "runner.backend"])
-def test_a_model_may_be_written_with_names_of_the_package_and_of_its_former_place(where):
-    code = f"""
-from {where} import F, L, Model
+def test_a_model_may_be_written_with_names_of_the_package():
+    code = """
+from runner import F, L, Model
 import numpy as np
 from runner.engine import dezero
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from analysis.read.store import Row, StoredRun, no_experiment
 from runner.errors import StoreError, without_password
 from runner.state.root import ARTIFACTS
-from runner.tracking import schema, sqlite
+from runner.tracking.store import schema, sqlite
 
 
 class Database:

@@ -7,7 +7,7 @@ from typing import Any
 from analysis.read.store import Row, StoredRun, no_experiment
 from runner.errors import StoreError, without_password
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
+from runner.tracking.store import mlflow_store as store
 
 #: MLflow's limits: runs in a request of the history, epochs of a run in it (a server leaves out any
 #: further epochs), and runs in a page of a search.

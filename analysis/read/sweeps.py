@@ -8,8 +8,8 @@ from typing import Any
 from analysis.read import version1
 from analysis.read.store import Store, StoredRun
 from runner.errors import StoreError
-from runner.files import is_whole, sha256
 from runner.record import TAG_CLAIMS_SHA256, TAG_LAST_USED, TAG_SWEEP_KEY, Claim
+from runner.system.files import is_whole, sha256
 
 #: The newest plan that this version reads. From version 3 on a plan is sealed.
 VERSION = 3

@@ -9,8 +9,8 @@ from analysis.decide.study import Study
 from analysis.report import page, tables
 from analysis.report.drawings import Drawing, drawings
 from runner.errors import StoreError
-from runner.faults import crash_point
-from runner.files import no_room, replace_folder
+from runner.system.faults import crash_point
+from runner.system.files import no_room, replace_folder
 
 #: Control characters but for tab and line break: a terminal that shows a file would obey them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

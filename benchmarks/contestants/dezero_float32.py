@@ -1,4 +1,4 @@
-"""DeZero with its weights and gradients kept in float32, which is what runner/backend.py
+"""DeZero with its weights and gradients kept in float32, which is what runner/engine/dezero.py
 repairs."""
 
 from pathlib import Path

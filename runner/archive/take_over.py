@@ -7,10 +7,10 @@ from pathlib import Path
 
 from runner.archive.contents import Contents
 from runner.errors import ConfigError
-from runner.files import no_room, sync_folder, write_whole
 from runner.plan.plan import PlannedRun
 from runner.state.root import BEFORE_ATTEMPTS, Root, RunFolder
 from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files, read_run
+from runner.system.files import no_room, sync_folder, write_whole
 
 
 @dataclass

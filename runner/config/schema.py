@@ -15,8 +15,8 @@ from runner.config import effects, rules
 from runner.config.knob import Knob, knob
 from runner.config.names import ENGINES, OPTIMIZERS
 from runner.data.catalogue import CATALOGUE
-from runner.files import PACKAGE
 from runner.record import Claim
+from runner.system.files import PACKAGE
 
 MODELS = tuple(sorted(module.name for module in pkgutil.iter_modules([str(PACKAGE / "models")])))
 

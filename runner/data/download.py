@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 from runner.errors import DataError
-from runner.faults import crash_point
+from runner.system.faults import crash_point
 
 #: Seconds for one address, from the name look-up to the end of the reply's header.
 CONNECT_S = 5.0

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from runner.data.catalogue import Entry, IdxSource
 from runner.data.download import fetch
 from runner.errors import DataError
-from runner.files import cache_folder, write_whole
+from runner.system.files import cache_folder, write_whole
 
 #: Images (n, height, width), or labels (n,).
 Array = NDArray[np.uint8]

@@ -21,7 +21,7 @@ from runner.data import catalogue, embedded, idx
 from runner.data.catalogue import Entry, IdxSource, TableSource
 from runner.data.idx import Array
 from runner.errors import DataError
-from runner.files import no_room, sync_folder
+from runner.system.files import no_room, sync_folder
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 

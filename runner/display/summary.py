@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from runner import limits
 from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
 from runner.display.progress import count, duration
@@ -15,7 +14,8 @@ from runner.plan.plan import Plan
 from runner.prepare import Prepared
 from runner.record import DIVERGED, DONE, FAILED, as_text, short
 from runner.state.journals import Journals
-from runner.tracking import address
+from runner.system import limits
+from runner.tracking.store import address
 
 #: Columns of the table: heading and metric, all of the last epoch.
 _COLUMNS = (

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.effects import SHIPPED_MODELS
-from runner.files import PACKAGE
 from runner.record import CODE_OF_VERSION_1
+from runner.system.files import PACKAGE
 
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "9dff6350a5575c2b543535df2bbdd514097efbb9189f610fda5ae7b159bb55da": (
+    "f5964918d54733b5bc2f36426e9c2f783809069e5e01ff3516fa629d3a0e64e0": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "8fc7dc11b06065209240a733deb8c3918972d70d9a3ca17139c392f1947cdacf": (
+    "b677c625aed1a56faa0c1522f0562f91cab988d13b171eb105ca7519e95d03ca": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

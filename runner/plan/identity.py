@@ -5,9 +5,9 @@ from typing import Any
 
 from runner.config.effects import own_model
 from runner.config.schema import KNOBS, Config, leaves
-from runner.files import sha256
 from runner.plan import fingerprint
 from runner.record import CODE_OF_VERSION_1, Claim
+from runner.system.files import sha256
 
 
 def identity(

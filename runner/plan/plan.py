@@ -10,10 +10,10 @@ from typing import Any
 from runner.config.effects import own_model
 from runner.config.schema import KNOBS, Config, leaves, without_effect
 from runner.errors import StateError
-from runner.files import is_whole, sealed, write_whole
 from runner.plan import fingerprint, identity
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
 from runner.state.root import Root
+from runner.system.files import is_whole, sealed, write_whole
 
 #: The version of sweep.json that `write` writes; `read` reads it and every earlier one. From
 #: version 3 on the file is sealed.

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from runner import limits
 from runner.data import catalogue
 from runner.errors import ConfigError
 from runner.plan import memory
 from runner.plan.memory import Need
 from runner.plan.plan import PlannedRun
+from runner.system import limits
 
 #: Bytes that a sweep's own process takes beside its workers, most of them MLflow's; measured.
 _COMMAND = 250_000_000

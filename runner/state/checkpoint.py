@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.files import write_whole
+from runner.system.files import write_whole
 
 _MAGIC = b"ablation-checkpoint-1\n"
 _N_HASH = hashlib.sha256().digest_size

@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.files import naming_room, write_all, write_whole
 from runner.state.records import (
     Compiling,
     End,
@@ -22,6 +21,7 @@ from runner.state.records import (
     parse,
 )
 from runner.state.root import AttemptFolder
+from runner.system.files import naming_room, write_all, write_whole
 
 
 @dataclass

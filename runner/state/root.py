@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.files import checkout, naming_room
+from runner.system.files import checkout, naming_room
 
 #: The folder of the local store's artifacts, beside its file.
 ARTIFACTS = "mlartifacts"

@@ -6,9 +6,9 @@ from pathlib import Path
 from runner.plan.plan import PlannedRun
 from runner.record import TAG_COMPLETE
 from runner.state.run_record import RunRecord
-from runner.tracking.mlflow_store import failure
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.mlflow_values import parameters_of, rows_of, tags_of
+from runner.tracking.store.mlflow_store import failure
 
 
 def holds(tracker: MlflowTracker, run: PlannedRun) -> bool:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from runner.errors import StateError
-from runner.faults import crash_point
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import (
     DONE,
@@ -27,6 +26,7 @@ from runner.record import (
 from runner.state.records import Epoch
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files, read_run
+from runner.system.faults import crash_point
 from runner.tracking.mlflow_values import first_time_ms, parameters_of, rows_of, tags_of
 from runner.tracking.tracker import Replaced, TrackedRun
 

@@ -7,8 +7,8 @@ import sys
 
 from runner.errors import StoreError
 from runner.record import TAG_PARENT, TAG_RUN_KEY, TAG_SWEEP_KEY, sweep_tag
-from runner.tracking import address
 from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.store import address
 
 #: Of a command line.
 _IDS_A_CALL = 500

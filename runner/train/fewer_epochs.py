@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.engine import device as devices
-from runner.files import sha256
 from runner.plan import identity
 from runner.plan.plan import PlannedRun
 from runner.record import DONE
 from runner.state import checkpoint
 from runner.state.root import Root
 from runner.state.run_record import RunRecord, read_run
+from runner.system.files import sha256
 from runner.train import provenance
 
 

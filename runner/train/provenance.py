@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from runner.files import checkout
+from runner.system.files import checkout
 
 PACKAGES = ("dezero", "numpy", "hydra-core", "omegaconf", "mlflow", "pandas")
 _CUPY = ("cupy-cuda12x", "cupy-cuda13x")

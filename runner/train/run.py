@@ -20,8 +20,6 @@ from runner.engine import device as devices
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Position
 from runner.errors import GaveWay, StateError, TimedOut, printable
-from runner.faults import crash_point
-from runner.files import write_whole
 from runner.plan.plan import PlannedRun, check_code
 from runner.record import DIVERGED, DONE, FAILED, KILLED, EpochRecord
 from runner.state import checkpoint
@@ -30,6 +28,8 @@ from runner.state.journal import JournalWriter
 from runner.state.records import VERSION, Compiling, End, Epoch, Setup, Start
 from runner.state.root import AttemptFolder, Root
 from runner.state.run_record import RunRecord, differing, read_run
+from runner.system.faults import crash_point
+from runner.system.files import write_whole
 from runner.train import device_data, epochs, fewer_epochs, provenance
 from runner.train.assemble import Assembly, assemble
 

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner import limits
 from runner.errors import RunnerError
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED
 from runner.state.journal import write_death
 from runner.state.journals import Journals
 from runner.state.records import End
+from runner.system import limits
 from runner.work.processes import WorkerWatch, time_limit_cause
 from runner.work.stop import Stop
 

@@ -56,7 +56,7 @@ def test_every_metric_has_its_row_in_the_metrics_page():
 
 
 def test_the_knobs_page_is_what_the_schema_says():
-    from runner import help as helps
+    from runner.config import help as helps
 
     assert (ROOT / "docs/knobs.md").read_text(encoding="utf-8") == helps.page(ROOT)
 

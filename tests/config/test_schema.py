@@ -12,11 +12,11 @@ from hydra import compose
 from omegaconf import OmegaConf
 from places import REPO
 
-from runner import help as helps
+from runner.config import help as helps
 from runner.config import schema
 from runner.config.checks import checked
 from runner.config.schema import GROUPS, KNOBS, leaves, recorded, without_effect
-from runner.files import values_folder
+from runner.system.files import values_folder
 
 pytest_plugins = "composing"
 
@@ -153,7 +153,7 @@ def test_graphs_streams_and_rounded_products_belong_to_the_fast_engine_on_a_card
 def test_every_condition_is_said_in_words_and_without_docstrings_too():
     conditions = {knob.has_effect for knob in KNOBS.values() if knob.has_effect}
     assert all(re.match("with |where |on ", condition.words) for condition in conditions)
-    line = [sys.executable, "-OO", "-m", "runner.help"]
+    line = [sys.executable, "-OO", "-m", "runner.config.help"]
     page = subprocess.run(line, capture_output=True, text=True, check=True, cwd=REPO).stdout
     assert page == (REPO / "docs" / "knobs.md").read_text(encoding="utf-8")
 

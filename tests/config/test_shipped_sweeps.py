@@ -7,7 +7,7 @@ import yaml
 from configurations import grid_of
 
 from runner.config.schema import KNOBS, leaves
-from runner.files import values_folder
+from runner.system.files import values_folder
 
 pytest_plugins = "composing"
 pytestmark = pytest.mark.usefixtures("hydra_is_started")

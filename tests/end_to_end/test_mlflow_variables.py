@@ -6,7 +6,7 @@ import sys
 import pytest
 from commands import MAIN, end, environment, start, stored
 
-from runner.tracking import address
+from runner.tracking.store import address
 
 pytest_plugins = "roots"
 

@@ -13,8 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 from typed import assert_one_line, options
 
 from runner import __main__ as command
-from runner import streams
 from runner.engine import device
+from runner.system import streams
 from runner.work import stop
 
 

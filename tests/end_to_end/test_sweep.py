@@ -26,7 +26,7 @@ from commands import (
 
 from runner.record import METRICS, TIMES
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
+from runner.tracking.store import mlflow_store as store
 
 pytest_plugins = "roots"
 

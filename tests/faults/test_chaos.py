@@ -21,8 +21,8 @@ from chaos.subjects import Runner, StoredRun
 from commands import attempt_of, environment
 from places import FAULTY
 
-from runner import faults
 from runner.state.root import Root
+from runner.system import faults
 
 pytest_plugins = "roots"
 
@@ -300,7 +300,7 @@ def test_what_must_never_happen_is_seen(invariant, seen, expected, tmp_path):
 def test_a_point_kills_on_the_visit_that_was_asked_for_and_only_once(tmp_path):
     assert len(set(faults.POINTS)) == len(faults.POINTS)
     code = (
-        "import sys; from runner.faults import crash_point\n"
+        "import sys; from runner.system.faults import crash_point\n"
         "for n in range(4): print(n, flush=True); crash_point('here')\n"
     )
     once = tmp_path / "died"

@@ -27,7 +27,7 @@ from commands import (
 from places import FAULTY
 
 from runner.state.root import Root
-from runner.tracking import address
+from runner.tracking.store import address
 
 pytest_plugins = "roots"
 

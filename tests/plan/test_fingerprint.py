@@ -9,10 +9,10 @@ from configurations import grid_of
 from places import REPO
 
 from runner.errors import StateError
-from runner.files import PACKAGE
 from runner.plan import fingerprint, grid
 from runner.plan.plan import check_code
 from runner.record import CODE_OF_VERSION_1
+from runner.system.files import PACKAGE
 
 pytest_plugins = "composing"
 

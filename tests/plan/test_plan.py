@@ -12,10 +12,10 @@ from hydra import compose
 from runner.config.checks import checked
 from runner.config.schema import KNOBS
 from runner.errors import StateError
-from runner.files import sealed
 from runner.plan import fingerprint, grid, plan
 from runner.record import CODE_OF_VERSION_1
 from runner.state.root import Root
+from runner.system.files import sealed
 
 pytest_plugins = "composing"
 pytestmark = pytest.mark.usefixtures("hydra_is_started")

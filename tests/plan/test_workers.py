@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from configs import configured
 
-from runner import limits
 from runner.errors import ConfigError
 from runner.plan import memory, workers
 from runner.plan.memory import Need
 from runner.plan.plan import planned_run
+from runner.system import limits
 
 GIB = 2**30
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from runner.record import TIMES
 from runner.state.root import Root
 from runner.state.run_record import read_run
-from runner.tracking import sqlite
+from runner.tracking.store import sqlite
 
 #: A small main job on 8x8 images: tenths of a second a run.
 MAIN = (
@@ -71,7 +71,7 @@ def end(process, code, timeout=90):
 
 def make_store(folder):
     """Make an empty MLflow store, in a process of its own: MLflow takes long to import."""
-    code = "import pathlib; from runner.tracking import mlflow_store as s; "
+    code = "import pathlib; from runner.tracking.store import mlflow_store as s; "
     code += "from runner.state.root import Root; "
     code += "s.connect(None, Root(pathlib.Path({!r})))"
     line = [sys.executable, "-c", code.format(str(folder))]

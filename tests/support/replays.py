@@ -4,8 +4,8 @@ from runner import sync as syncing
 from runner.plan import plan as plans
 from runner.state.journals import Journals
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
 from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import Writer
 
 

@@ -7,7 +7,7 @@ import sys
 
 from commands import environment, free_port, status_of, until
 
-from runner.tracking import address
+from runner.tracking.store import address
 
 
 class Server:

@@ -15,8 +15,8 @@ from analysis.read import runs, version1
 from analysis.read.runs import Sweep
 from analysis.read.store import StoredRun
 from analysis.read.sweeps import Knob
-from runner.files import sealed, sha256
 from runner.record import METRICS, Claim, as_text, cell_name
+from runner.system.files import sealed, sha256
 
 FIXED = {
     "model.kind": "cnn",

@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from replays import local_writer
 
 from runner.state.root import Root
-from runner.tracking import address, sqlite
-from runner.tracking import mlflow_store as store
+from runner.tracking.store import address, sqlite
+from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import WriterThread
 
 pytest_plugins = "roots"

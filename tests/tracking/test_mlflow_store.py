@@ -21,8 +21,8 @@ from analysis.read import runs
 from analysis.read.database import opened
 from runner.errors import StoreError, without_password
 from runner.state.root import Root
-from runner.tracking import address, sqlite
-from runner.tracking import mlflow_store as store
+from runner.tracking.store import address, sqlite
+from runner.tracking.store import mlflow_store as store
 
 pytest_plugins = "roots"
 
@@ -35,7 +35,7 @@ import os, sys, traceback
 from pathlib import Path
 import mlflow
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
+from runner.tracking.store import mlflow_store as store
 def child():
     try:
         store.connect(None, Root(Path(sys.argv[1])))
@@ -52,7 +52,7 @@ import os, signal, sys, time
 from pathlib import Path
 import mlflow
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
+from runner.tracking.store import mlflow_store as store
 root = Path(sys.argv[1])
 n_half_made = 0
 for n_bytes in (1, 50_000, 150_000, 300_000, 450_000):

@@ -28,7 +28,7 @@ from runner import sync as syncing
 from runner.errors import StoreError
 from runner.record import METRICS
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
+from runner.tracking.store import mlflow_store as store
 
 pytest_plugins = "roots"
 

@@ -11,9 +11,9 @@ from analysis.read import runs
 from analysis.read.database import opened
 from runner.errors import StoreError
 from runner.state.root import Root
-from runner.tracking import address, schema
-from runner.tracking import mlflow_store as store
-from runner.tracking.upgrade import upgrade
+from runner.tracking.store import address, schema
+from runner.tracking.store import mlflow_store as store
+from runner.tracking.store.upgrade import upgrade
 
 pytest_plugins = "roots"
 

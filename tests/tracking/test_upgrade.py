@@ -11,9 +11,9 @@ from old_stores import OF_2_22, names, python, stamp
 
 from runner.errors import StoreError
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
-from runner.tracking import schema, sqlite
-from runner.tracking.upgrade import upgrade
+from runner.tracking.store import mlflow_store as store
+from runner.tracking.store import schema, sqlite
+from runner.tracking.store.upgrade import upgrade
 
 pytest_plugins = "roots"
 
@@ -24,9 +24,9 @@ import os, signal, sys
 from pathlib import Path
 import alembic.command, mlflow.store.db.utils
 from alembic.runtime.migration import HeadMaintainer
-from runner import faults
+from runner.system import faults
 from runner.state.root import Root
-from runner.tracking.upgrade import upgrade
+from runner.tracking.store.upgrade import upgrade
 def die_at(moment):
     if not moment.isdecimal():
         faults._AT, _, faults._VISIT = moment.partition(":")

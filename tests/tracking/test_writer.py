@@ -30,9 +30,9 @@ from runner.errors import StoreBehindError, StoreError
 from runner.record import METRICS
 from runner.state.records import End
 from runner.state.root import Root
-from runner.tracking import mlflow_store as store
 from runner.tracking import mlflow_tracker
 from runner.tracking import writer as tracking
+from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import WriterThread
 
 pytest_plugins = "roots"

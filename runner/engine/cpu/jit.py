@@ -16,7 +16,7 @@ from typing import Any
 import numba
 
 from runner import seeding
-from runner.files import cache_folder
+from runner.system.files import cache_folder
 
 _CONFIG: Any = numba.config  # untyped: Numba makes its names at run time
 

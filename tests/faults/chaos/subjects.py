@@ -15,10 +15,10 @@ from commands import descendants, environment, journals, lines, query, quoted, r
 from places import FAULTY
 from servers import Server
 
-from runner.faults import POINTS
 from runner.record import METRICS, TIMES
 from runner.state.root import Root
 from runner.state.run_record import read_run
+from runner.system.faults import POINTS
 
 CHANNELS, SEEDS, N_EPOCHS, N_WORKERS = (1, 2, 3), (0, 1), 6, 2
 N_RUNS = len(CHANNELS) * len(SEEDS)

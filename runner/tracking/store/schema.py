@@ -16,7 +16,7 @@ from pathlib import Path
 
 from runner.errors import StoreError, without_password
 from runner.state.root import Root
-from runner.tracking import sqlite
+from runner.tracking.store import sqlite
 
 COMMAND = "python -m runner.sync --upgrade-store"
 #: The last revision of MLflow 2, written by 2.22.

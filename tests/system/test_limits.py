@@ -6,9 +6,9 @@ import resource
 
 import pytest
 
-from runner import limits
 from runner.__main__ import _explained
 from runner.errors import ConfigError
+from runner.system import limits
 
 GIB = 2**30
 

@@ -1,6 +1,6 @@
 """`python -m runner --help`, and docs/knobs.md: every knob with its default, from the schema.
 
-`python -m runner.help > docs/knobs.md` writes that page anew.
+`python -m runner.config.help > docs/knobs.md` writes that page anew.
 """
 
 import re
@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 
 from runner.config.knob import Knob
 from runner.config.schema import GROUPS, KNOBS
-from runner.files import values_folder
 from runner.record import as_text
+from runner.system.files import values_folder
 
 _HEAD = """\
 Train every combination of the knobs with DeZero, several seeds each, and record every curve in
@@ -39,7 +39,7 @@ tracebacks; --hydra-help Hydra's flags.
 _PAGE = """\
 # Knobs
 
-<!-- `python -m runner.help > docs/knobs.md` writes this page. -->
+<!-- `python -m runner.config.help > docs/knobs.md` writes this page. -->
 
 Every value of a configuration, in the order of `runner/config/schema.py`. Type `KEY=VALUE` after
 `python -m runner` to change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in

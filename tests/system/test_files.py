@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.files import SEAL, is_whole, replace_folder, sealed
+from runner.system.files import SEAL, is_whole, replace_folder, sealed
 
 
 def contents(folder):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from runner.faults import crash_point
+from runner.system.faults import crash_point
 
 #: The name of the value that proves the others.
 SEAL = "sha256"
@@ -21,7 +21,7 @@ SEAL = "sha256"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_INODES = "No inodes left on the file system"
 #: The folder of the package `runner`.
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -10,10 +10,10 @@ import sqlite3
 from pathlib import Path
 
 from runner.errors import RunnerError, StoreError, without_password
-from runner.faults import crash_point
 from runner.state.root import Root
-from runner.tracking import address, schema, sqlite
-from runner.tracking import mlflow_store as store
+from runner.system.faults import crash_point
+from runner.tracking.store import address, schema, sqlite
+from runner.tracking.store import mlflow_store as store
 
 #: Of SQLite's, copied at a time.
 _PAGES = 16

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from filelock import FileLock, Timeout
 
 from runner.errors import RunnerError, StoreError, without_password
-from runner.faults import crash_point
-from runner.files import NO_INODES, lacks_inodes, no_room, sync_folder
 from runner.state.root import Root
-from runner.tracking import address, sqlite
+from runner.system.faults import crash_point
+from runner.system.files import NO_INODES, lacks_inodes, no_room, sync_folder
+from runner.tracking.store import address, sqlite
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

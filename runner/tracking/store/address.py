@@ -9,10 +9,10 @@ import urllib.request
 from pathlib import Path
 
 from runner.errors import StoreError, without_password
-from runner.files import unwritable
 from runner.state.root import ARTIFACTS, Root
-from runner.tracking import schema, sqlite
-from runner.tracking.arguments import URI_VARIABLE
+from runner.system.files import unwritable
+from runner.tracking.store import schema, sqlite
+from runner.tracking.store.arguments import URI_VARIABLE
 
 #: How long a server may take to answer before anything is trained, and while a sweep trains; and
 #: how long another process may keep a file locked before the store counts as away.

@@ -1,0 +1,1 @@
+"""Where a tracking store is, which MLflow it is of, and how it is opened."""
