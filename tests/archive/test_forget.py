@@ -15,6 +15,7 @@ from runner.errors import RunnerError, StoreError
 from runner.state.root import Root
 
 pytest_plugins = "roots"
+pytestmark = pytest.mark.long
 
 WORDS = ("-m", *MAIN[2:], "model.dropout=true", "model.channels=1,3")
 
@@ -73,7 +74,6 @@ def test_a_sweep_goes_and_what_another_needs_stays_and_has_a_parent(root, two_sw
     assert "holds no such sweep or run" in forget(root, first[:12], "--yes", code=2)
 
 
-@pytest.mark.long
 def test_a_run_that_a_sweep_needs_stays_and_one_typed_alone_goes(root, two_sweeps):
     _, _, second = two_sweeps
     plan = Contents(Root(root)).sweep(second)

@@ -38,6 +38,7 @@ def command(module, root, *words, env, code=0):
     return ended.stdout + ended.stderr
 
 
+@pytest.mark.long
 def test_the_variables_are_defaults_of_every_command_and_named_at_the_start(elsewhere, tmp_path):
     file, env, uri = elsewhere
     root = tmp_path / "root"

@@ -85,6 +85,7 @@ def test_a_sweep_says_what_goes_on_and_what_is_kept(two_epochs):
     assert "final states" not in out
 
 
+@pytest.mark.long
 def test_who_keeps_none_has_none(two_epochs):
     run(two_epochs, *WORDS, "train.epochs=3", "runner.keep=never")
     record, folder = of_epochs(two_epochs, 3)
@@ -115,6 +116,7 @@ def test_a_run_that_is_killed_after_it_took_epochs_over_has_them_once(two_epochs
     assert sorted(record.epochs) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.long
 def test_another_processor_takes_no_epochs_over(two_epochs):
     record, folder = of_epochs(two_epochs, 2)
     assert record.start.processor in folder.journal.read_text()

@@ -216,6 +216,7 @@ def test_an_interrupted_single_run_goes_on_to_the_same_numbers(undisturbed, root
     assert (again.id, again.status, again.tags["complete"]) == (stored_run.id, "FINISHED", "1")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("launcher", "send"),
     [("cores", os.killpg), pytest.param("submitit_local", os.kill, marks=pytest.mark.long)],
