@@ -79,6 +79,8 @@ def announce(prepared: Prepared) -> None:
     device, engine = f"device {first.device}", f"engine {first.config.engine.name}"
     if plan.single:
         trained = "; already trained" if n_trained else ""
+        for n_epochs in prepared.taken_epochs.values():
+            trained = f"; goes on after {count(n_epochs, 'epoch')} that a run with fewer trained"
         places = f"root {root}, MLflow {store}"
         print(f"{first.name}: data {data}, {device}, {engine}, {places}{trained}", flush=True)
         _tell_damage(prepared)

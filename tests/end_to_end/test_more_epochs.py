@@ -60,6 +60,7 @@ def test_more_epochs_have_the_bits_that_they_have_from_the_beginning(how, tmp_pa
     for file, other in zip(folder.results[1:], folder_anew.results[1:], strict=True):
         assert file.read_bytes() == other.read_bytes(), file.name
     assert out.count("epoch: ") == 5, "all of them are shown"
+    assert "; goes on after 2 epochs that a run with fewer trained" in out
     # MLflow has all epochs, and says whose the first ones are.
     told = {run.tags["run_key"]: run for run in stored(Root(roots[0]).database)}
     stored_run = told[record.start.run_key]
