@@ -11,7 +11,7 @@ from runner.state.root import Root
 from runner.sync import sync
 from runner.system import streams
 from runner.tracking.mlflow_tracker import MlflowTracker
-from runner.tracking.store import address, arguments
+from runner.tracking.store import address, arguments, calls
 from runner.tracking.store import mlflow_store as store
 
 
@@ -49,7 +49,7 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:
         print(
-            f"runner.forget: {store.failure(error, root)}; type it again to finish", file=sys.stderr
+            f"runner.forget: {calls.failure(error, root)}; type it again to finish", file=sys.stderr
         )
         sys.exit(1)
     print("forgotten")

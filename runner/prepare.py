@@ -18,7 +18,7 @@ from runner.state.root import Root
 from runner.state.run_record import read_run
 from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
-from runner.tracking.store import address
+from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
 from runner.train import fewer_epochs, provenance
 
@@ -146,14 +146,14 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
         if warning:
             print(f"runner: {warning}", file=sys.stderr, flush=True)
     shown, name = address.shown(uri, root), prepared.config.tracking.experiment
-    experiment = store.insist(lambda: store.experiment_id(client, name, uri, root), shown)
+    experiment = calls.insist(lambda: store.experiment_id(client, name, uri, root), shown)
     tracker = MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
     tidy(prepared)
     damage = plans.write(plan, root, prepared.to_train)
     if damage:
         print(f"runner: {damage}", file=sys.stderr, flush=True)
     if not plan.single:
-        store.insist(lambda: tracker.open_sweep(plan), shown)
+        calls.insist(lambda: tracker.open_sweep(plan), shown)
     return tracker
 
 

@@ -14,7 +14,7 @@ from runner.state.run_record import NOT_WRITTEN, changed_files
 from runner.system import streams
 from runner.tracking import comparison
 from runner.tracking.mlflow_tracker import MlflowTracker
-from runner.tracking.store import address, arguments, upgrade
+from runner.tracking.store import address, arguments, calls, upgrade
 from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import Writer
 
@@ -51,7 +51,7 @@ def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
         raise
     except Exception as error:
         raise StoreBehindError(
-            f"{store.failure(error, root)}; nothing is lost, run it again"
+            f"{calls.failure(error, root)}; nothing is lost, run it again"
         ) from error
     return len(kept.runs), list(dict.fromkeys([*problems, *writer.refused.values()]))
 
@@ -94,7 +94,7 @@ def _opened(root: Root, uri: str | None, experiment: str, to_read: bool = False)
     """A client for the store, and the number of the experiment there."""
     client = store.connect(uri, root, to_read)
     of = (client, experiment, uri, root)
-    return client, store.insist(lambda: store.experiment_id(*of), address.shown(uri, root))
+    return client, calls.insist(lambda: store.experiment_id(*of), address.shown(uri, root))
 
 
 def _tell(taken: Taken, other: str) -> None:

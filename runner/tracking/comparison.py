@@ -8,7 +8,7 @@ from runner.record import TAG_COMPLETE
 from runner.state.run_record import RunRecord
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.mlflow_values import parameters_of, rows_of, tags_of
-from runner.tracking.store.mlflow_store import failure
+from runner.tracking.store.calls import failure
 
 
 def holds(tracker: MlflowTracker, run: PlannedRun) -> bool:

@@ -8,7 +8,7 @@ from runner.record import FAILED, KILLED
 from runner.state.journals import Journals
 from runner.state.records import Epoch, Start
 from runner.state.run_record import RunRecord, read_run
-from runner.tracking.store.mlflow_store import failure
+from runner.tracking.store.calls import failure
 from runner.tracking.tracker import Replaced, TrackedRun, Tracker
 
 _POLL_S = 1.0

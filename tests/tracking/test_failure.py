@@ -16,8 +16,7 @@ from mlflow import MlflowClient
 from replays import local_writer
 
 from runner.state.root import Root
-from runner.tracking.store import address, sqlite
-from runner.tracking.store import mlflow_store as store
+from runner.tracking.store import address, calls, sqlite
 from runner.tracking.writer import WriterThread
 
 pytest_plugins = "roots"
@@ -118,7 +117,7 @@ def test_a_failed_call_is_said_to_be_what_it_was(call, expected, writer, tmp_pat
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(Exception) as caught:
         call(writer, tmp_path)
-    assert re.match(expected, store.failure(caught.value)), store.failure(caught.value)
+    assert re.match(expected, calls.failure(caught.value)), calls.failure(caught.value)
 
 
 def os_error(number, path=None):

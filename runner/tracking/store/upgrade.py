@@ -12,7 +12,7 @@ from pathlib import Path
 from runner.errors import RunnerError, StoreError, without_password
 from runner.state.root import Root
 from runner.system.faults import crash_point
-from runner.tracking.store import address, schema, sqlite
+from runner.tracking.store import address, calls, schema, sqlite
 from runner.tracking.store import mlflow_store as store
 
 #: Of SQLite's, copied at a time.
@@ -113,5 +113,5 @@ def _migrate(path: Path, beside: Path) -> None:
         raise
     except Exception as error:
         raise StoreError(
-            f"{path}: MLflow cannot upgrade it ({store.in_short(error)}); it is left as it is"
+            f"{path}: MLflow cannot upgrade it ({calls.in_short(error)}); it is left as it is"
         ) from error
