@@ -68,9 +68,9 @@ def main() -> None:
 def compared(overrides: str, data: Path) -> float:
     """Print a row of the table; the estimate as a share of what was measured."""
     config = app.compose(*overrides.split())
-    need = memory.need(config, catalogue.find(config.data.name))
+    need = memory.need(config, catalogue.find(config.data["name"]))
     assert need is not None, "every model of the grid ships"
-    loading.prepare(config.data.name, data, allow_fallback=False)
+    loading.prepare(config.data["name"], data, allow_fallback=False)
     line = [sys.executable, "-m", "benchmarks.memory", "--data", str(data), "--one"]
     done = subprocess.run(
         [*line, *overrides.split()],
@@ -98,7 +98,7 @@ def trained_briefly(config: Config, cache: Path) -> dict[str, int]:
     from runner.train.assemble import assemble
     from runner.train.run import train_run  # noqa: F401
 
-    entry = catalogue.find(config.data.name)
+    entry = catalogue.find(config.data["name"])
     dataset = loading.load(entry.name, entry.sha256, cache)
     first = {"train": slice(3 * config.train.batch_size), "test": slice(1000)}
 

@@ -16,7 +16,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 def main() -> None:
     """The command line."""
-    from runner.system import limits, streams
+    from runner.system import limits, sources, streams
     from runner.tracking.store import arguments
     from runner.work import stop
 
@@ -25,6 +25,7 @@ def main() -> None:
     stop.end_at_once_when_asked()
     arguments.forget_empty_variables()
     streams.outlast_readers()
+    sources.make_folder_importable()
     full_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         if not {"--help", "-h"}.isdisjoint(sys.argv[1:]):
@@ -118,14 +119,8 @@ def _explained(error: Exception) -> tuple[str, int | None]:
     from omegaconf.errors import OmegaConfBaseException
 
     from runner.config import overrides
-    from runner.config.checks import from_omegaconf
     from runner.system.files import no_room
 
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-            return str(from_omegaconf(cause)), 2
-        cause = cause.__cause__
     if isinstance(error, (HydraException, OmegaConfBaseException, ValueError)):
         return overrides.one_line(error), 2
     if isinstance(error, OSError):  # such as a disk on which not even a failure can be written down

@@ -26,10 +26,32 @@ _MAX_FILES = 10_000
 
 
 class SweepsPath(SearchPathPlugin):
-    """Makes the folder sweeps/ a group of its own."""
+    """Makes the folder sweeps/ a group of its own, and has the user's conf/ and sweeps/ found.
+
+    What ships comes first: a file of the user's does not replace one of the same name.
+    """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         search_path.append("sweeps", f"file://{FOLDER}")
+        for place in _own_places():
+            search_path.append("own", f"file://{place}")
+
+
+def _own_places() -> list[Path]:
+    """The folders of the working directory that Hydra looks into: for conf/, and for sweeps/."""
+    here = Path.cwd()
+    places = [here / "conf"] if (here / "conf").is_dir() else []
+    places += [here] if (here / "sweeps").is_dir() else []
+    return [] if here == FOLDER else places
+
+
+def _own_folders() -> list[Path]:
+    """The user's folders that hold files of this program's groups."""
+    here = Path.cwd()
+    groups = [
+        here / ("sweeps" if group == "sweeps" else f"conf/{group}") for group in schema.GROUPS
+    ]
+    return [] if here == FOLDER else [folder for folder in groups if folder.is_dir()]
 
 
 def register() -> None:
@@ -85,8 +107,10 @@ def check_files(folder: str | None) -> None:
         For a huge file, a tag such as `!!python/name:os.system`, or anchors, a few lines of which
         can fill the memory.
     """
-    for place in (FOLDER / "conf", FOLDER / "sweeps", *([Path(folder)] if folder else [])):
+    places = [FOLDER / "conf", FOLDER / "sweeps", *_own_folders()]
+    for place in (*places, *([Path(folder)] if folder else [])):
         for file in _yaml_files(place):
+            _check_not_taken(place, file)
             if not file.is_file():
                 raise ConfigError(f"{file}: not a file")
             if file.stat().st_size > _MAX_YAML_BYTES:
@@ -104,6 +128,16 @@ def check_files(folder: str | None) -> None:
                         )
             except yaml.YAMLError as error:
                 raise ConfigError(f"{file}: {' '.join(str(error).split())}") from error
+
+
+def _check_not_taken(place: Path, file: Path) -> None:
+    """Refuse a file of the user's that would be hidden by one that ships."""
+    shipped = FOLDER / ("" if place.name == "sweeps" else "conf") / place.name / file.name
+    if place in _own_folders() and file.parent == place and shipped.is_file():
+        raise ConfigError(
+            f"{file.relative_to(Path.cwd())}: {place.name}={file.stem} ships; give yours another"
+            " name"
+        )
 
 
 def _yaml_files(folder: Path) -> list[Path]:

@@ -34,7 +34,8 @@ class Sources:
 
     def of(self, config: Config) -> Dataset:
         """The data that the configuration will really see, after any fallback."""
-        asked = (config.data.name, config.data.root, config.data.allow_fallback)
+        data = config.data
+        asked = (data["name"], data.get("root"), data.get("allow_fallback", False))
         if asked not in self._datasets:
             dataset, warning = self._find(*asked)
             if warning:
@@ -101,7 +102,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     if refused:
         raise ConfigError(f"runner.root={root}: {refused}; nothing was written")
     for cell in grid.cells:
-        memory.check(cell.config, catalogue.find(cell.config.data.name))
+        memory.check(cell.config, catalogue.find(cell.config.data["name"]))
     device = devices.resolve(config.device, {cell.config.engine.name for cell in grid.cells})
     if not config.plan:
         address.check(config.tracking.uri, root)
@@ -141,7 +142,7 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     """
     plan, root, uri = prepared.plan, prepared.root, prepared.config.tracking.uri
     client = store.connect(uri, root)
-    for name, folder in {(run.data_name, run.config.data.root) for run in plan.runs}:
+    for name, folder in {(run.data_name, run.config.data.get("root")) for run in plan.runs}:
         _, warning = loading.prepare(name, root.data, root=folder)
         if warning:
             print(f"runner: {warning}", file=sys.stderr, flush=True)

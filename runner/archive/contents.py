@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from runner.errors import StateError, StoreError
 from runner.plan import plan as plans
-from runner.plan.plan import Plan, PlannedRun, config_from
+from runner.plan.kept import config_from
+from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import read_run

@@ -3,13 +3,20 @@
 import difflib
 import json
 import math
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
-from runner.config.names import check_optimizer
+from runner.config import parts
+from runner.config.knob import Knob
 from runner.config.rules import TEXT, is_text
-from runner.config.schema import GROUPS, KNOBS, OPEN_PREFIXES, Config, leaves, recorded
+from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, leaves, options, recorded
 from runner.errors import ConfigError, short_text
 from runner.record import CLAIM_KINDS, Claim, parse_reduction
 
@@ -39,8 +46,13 @@ def checked(composed: DictConfig) -> Config:
     except OmegaConfBaseException as error:
         raise from_omegaconf(error) from error
     assert isinstance(config, Config)
+    for section in parts.SECTIONS:
+        setattr(config, section, _part(section, getattr(config, section)))
+    known = knobs_of(config)
     for key, value in leaves(config):
-        check_value(key, value)
+        check_value(key, value, known[key])
+    for section in parts.SECTIONS:
+        setattr(config, section, _cast(getattr(config, section), known, section))
     for key, value in recorded(config).items():
         # Found before a run is trained that could never be stored.
         if len(text := json.dumps(value)) > LONGEST_PARAMETER:
@@ -48,7 +60,6 @@ def checked(composed: DictConfig) -> Config:
                 f"{key}={short_text(value)}: has {len(text)} characters, and MLflow takes"
                 f" {LONGEST_PARAMETER}"
             )
-    check_optimizer(config.optimizer.name, config.engine.name)
     if len(config.claims) > _MOST_CLAIMS:
         raise ConfigError(
             f"{len(config.claims)} claims are more than {_MOST_CLAIMS}, which one"
@@ -59,15 +70,40 @@ def checked(composed: DictConfig) -> Config:
     return config
 
 
-def check_value(key: str, value: object) -> None:
+def _part(section: str, values: dict[str, Any]) -> dict[str, Any]:
+    """A section that names what makes it, checked: options first, as the schema has them."""
+    named = parts.check(section, values, options(section))
+    first = [name.partition(".")[2] for name in KNOBS if name.startswith(f"{section}.")]
+    order = [parts.TARGET, *(key.partition(".")[0] for key in first), *named]
+    return {key: named[key] for key in dict.fromkeys(order) if key in named}
+
+
+def _cast(values: dict[str, Any], known: dict[str, Knob], prefix: str) -> dict[str, Any]:
+    """The values in the one spelling that each has."""
+    found = {}
+    for key, value in values.items():
+        name = f"{prefix}.{key}"
+        if name in known:
+            found[key] = known[name].allowed.cast(value)
+        else:
+            found[key] = _cast(value, known, name) if isinstance(value, dict) else value
+    return found
+
+
+def check_value(key: str, value: object, knob: Knob | None = None) -> None:
     """Refuse a value that a knob may not have.
+
+    Parameters
+    ----------
+    knob
+        What is known of it; by default what the schema says.
 
     Raises
     ------
     ConfigError
         Naming the knob, what came and what is allowed.
     """
-    knob = KNOBS[key]
+    knob = knob or KNOBS[key]
     if not knob.allowed.test(value):
         origin = f" (from {knob.variable})" if knob.is_from_variable(value) else ""
         raise ConfigError(f"{key}={short_text(value)}{origin}: allowed is {knob.allowed.text}")
@@ -78,15 +114,25 @@ def from_omegaconf(error: OmegaConfBaseException) -> ConfigError:
     # `model.blocks[0][1]` is part of the knob `model.blocks`.
     key = (error.full_key or "").partition("[")[0]
     first_line = " ".join(str(error.msg or error).splitlines()[0].split())
-    if key.startswith(OPEN_PREFIXES):
-        return ConfigError(f"{key}: {first_line}; a name of your own is added with +{key}=VALUE")
-    if isinstance(error, ConfigKeyError):
-        return ConfigError(unknown_key(key))
+    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        return ConfigError(_not_in_part(error) or unknown_key(key))
     allowed = KNOBS[key].allowed.text if key in KNOBS else ""
     if isinstance(error, MissingMandatoryValue):
         return ConfigError(f"{key}: has no value; allowed is {allowed or 'a value'}")
     allowed = allowed and f"; allowed is {allowed}"
     return ConfigError(f"{key}: {first_line}{allowed}" if key else first_line)
+
+
+def _not_in_part(error: OmegaConfBaseException) -> str | None:
+    """The message for a key that the chosen file of a section that names its part does not list."""
+    section, _, key = str(error.full_key).partition(".")
+    chosen = error.parent_node
+    if section not in parts.SECTIONS or not isinstance(chosen, DictConfig) or "." in key:
+        return None
+    values = OmegaConf.to_container(chosen, resolve=False)
+    if not isinstance(values, dict) or parts.TARGET not in values:
+        return None
+    return parts.not_listed(section, {str(k): v for k, v in values.items()}, key, options(section))
 
 
 def unknown_key(key: str) -> str:
@@ -116,7 +162,8 @@ def _check_claim(name: str, claim: Claim) -> None:
             " levels"
         )
     for knob in (claim.knob, *claim.at):
-        if knob not in KNOBS and knob not in GROUPS and not knob.startswith(OPEN_PREFIXES):
+        is_of_part = knob.partition(".")[0] in parts.SECTIONS  # the plan looks at these
+        if knob not in KNOBS and knob not in GROUPS and not is_of_part:
             raise ConfigError(f"{where}: {unknown_key(knob)}")
     for field, metric in (("metric", claim.metric), ("minus", claim.minus)):
         try:

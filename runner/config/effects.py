@@ -4,9 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: The kinds of network that ship with the project. In one's own any knob of `model` may matter.
-SHIPPED_MODELS = ("cnn", "mlp")
-
 Values = Mapping[str, Any]
 
 
@@ -26,34 +23,29 @@ def _only(words: str) -> Callable[[Callable[[Values], bool]], Effect]:
     return lambda condition: Effect(condition, words)
 
 
-@_only("with a model of your own")
-def own_model(values: Values) -> bool:
-    return values["model.kind"] not in SHIPPED_MODELS
+@_only("with model=cnn")
+def convolutions(values: Values) -> bool:
+    return "model.blocks" in values
 
 
-@_only("with model=cnn or a model of your own")
-def blocks(values: Values) -> bool:
-    return bool(values["model.kind"] != "mlp")
-
-
-@_only("with model=cnn where model.blocks is null, or with a model of your own")
+@_only("with model=cnn where model.blocks is null")
 def channels(values: Values) -> bool:
-    return own_model(values) or (blocks(values) and not values["model.blocks"])
+    return convolutions(values) and not values["model.blocks"]
 
 
-@_only("where model.fc_depth is above 0, or with a model of your own")
+@_only("where model.fc_depth is above 0")
 def hidden_layer(values: Values) -> bool:
-    return own_model(values) or bool(values["model.fc_depth"] > 0)
+    return bool(values["model.fc_depth"] > 0)
 
 
-@_only("with model.dropout=true where model.fc_depth is above 0, or with a model of your own")
+@_only("with model.dropout=true where model.fc_depth is above 0")
 def dropout(values: Values) -> bool:
-    return own_model(values) or (hidden_layer(values) and bool(values["model.dropout"]))
+    return hidden_layer(values) and bool(values["model.dropout"])
 
 
 @_only("with optimizer=momentum")
 def momentum(values: Values) -> bool:
-    return bool(values["optimizer.name"] == "momentum")
+    return "optimizer.momentum" in values
 
 
 @_only("on a GPU with engine=fast")

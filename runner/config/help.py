@@ -87,7 +87,7 @@ def defaults(folder: Path) -> dict[str, Any]:
     for name in KNOBS:
         value: Any = values
         for part in name.split("."):
-            value = value[part]
+            value = value.get(part) if isinstance(value, dict) else None
         variable = re.fullmatch(r"\$\{oc\.env:\w+,(.*)\}", str(value))
         found[name] = yaml.safe_load(variable[1]) if variable else value
     return found
@@ -101,7 +101,8 @@ def _values(file: Path) -> dict[str, Any]:
         if isinstance(default, dict):  # a group with its option
             ((group, option),) = default.items()
             if group in GROUPS and group != "sweeps" and option is not None:
-                merged[group] = _values(file.parent / group / f"{option}.yaml")
+                chosen = _values(file.parent / group / f"{option}.yaml")
+                merged[group] = merged.get(group, {}) | chosen
         elif default not in ("_self_", "schema"):
             merged |= _values(file.with_name(f"{default}.yaml"))
     merged |= own

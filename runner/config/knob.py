@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.config import rules
 from runner.config.effects import Effect
 from runner.config.rules import Allowed
 
@@ -30,6 +31,8 @@ class Knob:
     before: Any
     #: The environment variable that gives the default, where it is set.
     variable: str | None
+    #: Whether it is an argument of a part that ships, and no option of every part of its section.
+    is_argument: bool = False
 
     def is_from_variable(self, value: object) -> bool:
         """Whether a value is the one that the environment gives."""
@@ -55,9 +58,26 @@ def knob(
     has_effect: Effect | None = None,
     before: Any = _VERSION_1,
     variable: str | None = None,
+    is_argument: bool = False,
 ) -> Any:
     """A field of the schema; by default, what bears on numbers is recorded and shown."""
     recorded = bears_on_numbers if recorded is None else recorded
     shown = bears_on_numbers if shown is None else shown
-    known = Knob(comment, allowed, bears_on_numbers, recorded, shown, has_effect, before, variable)
+    known = Knob(
+        comment,
+        allowed,
+        bears_on_numbers,
+        recorded,
+        shown,
+        has_effect,
+        before,
+        variable,
+        is_argument,
+    )
     return field(metadata={"knob": known})
+
+
+def own_knob(comment: str, annotation: str) -> Knob:
+    """A knob of a part of the user's own, with the type that its signature writes, if any."""
+    allowed = rules.of_annotation(annotation)
+    return Knob(comment, allowed, True, True, True, None, _VERSION_1, None, is_argument=True)

@@ -10,9 +10,11 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep, ValueType
 from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.checks import unknown_key
-from runner.config.schema import GROUPS, KNOBS, OPEN_PREFIXES, Config, leaves
+from runner.config import parts
+from runner.config.checks import from_omegaconf, unknown_key
+from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, leaves
 from runner.errors import ConfigError, printable, short_text
 
 COMMAND = "python -m runner"
@@ -48,6 +50,11 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 def one_line(error: Exception) -> str:
     """Hydra's message on one line, without its search path, and with what the knob may be."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            return str(from_omegaconf(cause))
+        cause = cause.__cause__
     text = printable(" ".join(str(error).split()).partition(" Config search path:")[0])
     typed = text.removeprefix("Error merging override ").lstrip("+")
     key = typed.partition("=")[0]
@@ -102,7 +109,8 @@ def typed_knobs(config: Config, typed: Sequence[str]) -> dict[str, Any]:
     values = dict(leaves(config))
     given = [override.lstrip("+").partition("=")[::2] for override in typed]
     groups = {key: option for key, option in given if key in GROUPS}
-    shown = [key for key, _ in given if key in KNOBS and KNOBS[key].shown]
+    known = knobs_of(config)
+    shown = [key for key, _ in given if key in known and known[key].shown]
     return groups | {key: values[key] for key in shown}
 
 
@@ -157,16 +165,19 @@ def _check_key(typed: str, override: Override) -> None:
         raise ConfigError(
             f"{key}: claims are declared in a file of sweeps/, not on the command line"
         )
+    if parts.TARGET in f"{override.input_line} {override.value()!r}":
+        raise ConfigError(
+            f"{typed}: {parts.TARGET} is given in a file of conf/ and not on the command line"
+        )
     is_section = any(name.startswith(key + ".") for name in KNOBS)
-    if not (key in KNOBS or key in GROUPS or key.startswith(OPEN_PREFIXES) or is_section):
+    # Composition knows the knobs of the parts that are chosen.
+    is_of_part = key.partition(".")[0] in parts.SECTIONS and not key.endswith(".")
+    if not (key in KNOBS or key in GROUPS or is_of_part or is_section):
         raise ConfigError(unknown_key(key))
     if override.is_delete():
         raise ConfigError(f"{typed}: a knob cannot be removed; give it a value")
     if override.is_add() or override.is_force_add():
-        if not key.startswith(OPEN_PREFIXES):
-            raise ConfigError(f"{typed}: every knob exists already; write {typed.lstrip('+')}")
-        if override.is_force_add() and override.is_sweep_override():
-            raise ConfigError(f"{typed}: a list of values cannot be forced; write {typed[1:]}")
+        raise ConfigError(f"{typed}: every knob exists already; write {typed.lstrip('+')}")
     if key.startswith("worker."):
         raise ConfigError(f"{key}: set by the sweeper for its workers, not by hand")
 

@@ -15,6 +15,8 @@ class Allowed:
     #: In words, for a message: `an integer from 1 to 4096`.
     text: str
     test: Callable[[Any], bool]
+    #: Makes one spelling of what passed the test: 1 is 1.0 where a number is meant.
+    cast: Callable[[Any], Any] = lambda value: value
 
 
 def integer(low: int, high: int, also: tuple[int, ...] = (), text: str = "") -> Allowed:
@@ -25,7 +27,7 @@ def integer(low: int, high: int, also: tuple[int, ...] = (), text: str = "") -> 
 
 def number(text: str, test: Callable[[float], bool]) -> Allowed:
     """The finite numbers that pass a test; `text` says which they are."""
-    return Allowed(text, lambda v: type(v) in (int, float) and math.isfinite(v) and test(v))
+    return Allowed(text, lambda v: type(v) in (int, float) and math.isfinite(v) and test(v), float)
 
 
 def one_of(*names: str) -> Allowed:
@@ -60,7 +62,15 @@ BOOLEAN = Allowed("true or false", lambda v: type(v) is bool)
 TEXT = Allowed("a printable text of 1 to 500 characters", is_text)
 TEXT_OR_NULL = Allowed("null or " + TEXT.text, lambda v: v is None or is_text(v))
 DICTIONARY = Allowed("a dictionary", lambda v: isinstance(v, dict))
-JSON = Allowed("a dictionary of texts, finite numbers, true, false and null", _is_json)
+JSON = Allowed(
+    "a text, a finite number, true, false, null, or a list or dictionary of these", _is_json
+)
+_OF_TYPES: dict[str, Allowed] = {
+    "bool": BOOLEAN,
+    "int": Allowed("an integer", lambda v: type(v) is int),
+    "float": number("a finite number", lambda v: True),
+    "str": TEXT,
+}
 BLOCKS = Allowed(
     "null, or 1 to 8 blocks of 1 to 16 channel counts from 1 to 4096, such as [[16,16],[32,32]]",
     _is_blocks,
@@ -69,3 +79,21 @@ STORE = Allowed(
     "null, sqlite:///FILE, another database, or http(s)://HOST:PORT of a server",
     lambda v: v is None or (is_text(v) and _SCHEMES.match(v) is not None),
 )
+
+
+def of_annotation(annotation: str) -> Allowed:
+    """The values that a signature's annotation allows; any plain value where it says no more.
+
+    `int`, `float`, `bool`, `str` and each of them with `| None` are known.
+    """
+    kind, _, none = annotation.partition(" | ")
+    known = _OF_TYPES.get(kind)
+    if known is None or none not in ("", "None"):
+        return JSON
+    if not none:
+        return known
+    return Allowed(
+        f"null or {known.text}",
+        lambda v: v is None or known.test(v),
+        lambda v: None if v is None else known.cast(v),
+    )

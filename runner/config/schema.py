@@ -4,111 +4,17 @@ Values are in conf/, each once. Sections and knobs are in the order in which a r
 them: `--help`, docs/knobs.md and the report keep it.
 """
 
-import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from runner.config import effects, rules
-from runner.config.knob import Knob, knob
-from runner.config.names import ENGINES, OPTIMIZERS
-from runner.data.catalogue import CATALOGUE
+from runner.config import effects, parts, rules
+from runner.config.knob import Knob, knob, own_knob
+from runner.config.names import ENGINES
+from runner.config.part_knobs import PART_KNOBS
 from runner.record import Claim
-from runner.system.files import PACKAGE
-
-MODELS = tuple(sorted(module.name for module in pkgutil.iter_modules([str(PACKAGE / "models")])))
-
-
-@dataclass
-class DataConfig:
-    name: str = knob(
-        "Data set; mnist5k is 5,000 installed images of MNIST, digits has 8x8 pixels.",
-        rules.one_of(*CATALOGUE),
-        bears_on_numbers=True,
-    )
-    # Any, because Hydra would turn 2 and `yes` into True before anybody could object.
-    normalize: Any = knob(
-        "true divides pixels by their largest value; false takes them raw, as was published.",
-        rules.BOOLEAN,
-        bears_on_numbers=True,
-    )
-    root: str | None = knob(
-        "Folder of the data set's files; null: $MNIST_ROOT or $FASHION_MNIST_ROOT, cache, mirrors.",
-        rules.TEXT_OR_NULL,
-    )
-    allow_fallback: Any = knob(
-        "true trains on mnist5k where MNIST cannot be had, and says so; false ends with code 3.",
-        rules.BOOLEAN,
-    )
-
-
-@dataclass
-class ModelConfig:
-    kind: str = knob(
-        "Kind of network: a file of runner/models (cnn, mlp, or your own).",
-        rules.one_of(*MODELS),
-        bears_on_numbers=True,
-    )
-    channels: int = knob(
-        "Channels of the only convolution.",
-        rules.integer(1, 4096),
-        bears_on_numbers=True,
-        has_effect=effects.channels,
-    )
-    blocks: list[list[int]] | None = knob(
-        "Channels of each 3x3 convolution, by block; a 2x2 max-pool ends each; null: [[channels]].",
-        rules.BLOCKS,
-        bears_on_numbers=True,
-        has_effect=effects.blocks,
-    )
-    hidden_size: int = knob(
-        "Units of each hidden layer.",
-        rules.integer(1, 65536),
-        bears_on_numbers=True,
-        has_effect=effects.hidden_layer,
-    )
-    fc_depth: int = knob("Number of hidden layers.", rules.integer(0, 16), bears_on_numbers=True)
-    dropout: Any = knob(
-        "Dropout after each hidden layer.",
-        rules.BOOLEAN,
-        bears_on_numbers=True,
-        has_effect=effects.hidden_layer,
-    )
-    dropout_ratio: float = knob(
-        "Share of the units that dropout drops.",
-        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-        bears_on_numbers=True,
-        has_effect=effects.dropout,
-    )
-    options: dict[str, Any] = knob(
-        "Knobs of a model of your own, by name (docs/models.md).",
-        rules.JSON,
-        bears_on_numbers=True,
-        has_effect=effects.own_model,
-    )
-
-
-@dataclass
-class OptimizerConfig:
-    name: str = knob("DeZero's optimizer.", rules.one_of(*OPTIMIZERS), bears_on_numbers=True)
-    lr: float = knob(
-        "Learning rate.",
-        rules.number("a number above 0, at most 100", lambda v: 0 < v <= 100),
-        bears_on_numbers=True,
-    )
-    weight_decay: float = knob(
-        "Share of each weight that is added to its gradient (L2, biases too).",
-        rules.number("a number from 0 to 1", lambda v: 0 <= v <= 1),
-        bears_on_numbers=True,
-    )
-    momentum: float = knob(
-        "Share of a step that the next step keeps.",
-        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
-        bears_on_numbers=True,
-        has_effect=effects.momentum,
-    )
 
 
 @dataclass
@@ -223,9 +129,10 @@ class Config:
     progress: Any = knob(
         "true shows a live display; false prints the table at the end alone.", rules.BOOLEAN
     )
-    data: DataConfig
-    model: ModelConfig
-    optimizer: OptimizerConfig
+    #: Flat, as in the file of conf/ that was chosen: an import path in `_target_`, and knobs.
+    data: dict[str, Any]
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
     train: TrainConfig
     engine: EngineConfig
     tracking: TrackingConfig
@@ -238,13 +145,33 @@ class Config:
 
 #: Groups of conf/ that may stand on the command line as NAME=OPTION.
 GROUPS = ("model", "data", "optimizer", "engine", "sweeps", "preset")
-#: Dictionaries into which a user may put names of their own (with Hydra's `+`).
-OPEN_PREFIXES = ("model.options.",)
 
 
 def register() -> None:
     """Make the schema known to Hydra, the first entry of conf/config.yaml's defaults list."""
     ConfigStore.instance().store(name="schema", node=Config, provider="runner")
+
+
+def _knobs(section: Any, prefix: str = "") -> Iterator[tuple[str, Knob]]:
+    for part in fields(section):
+        name = prefix + part.name
+        inner = PART_KNOBS.get(name) or (part.type if is_dataclass(part.type) else None)
+        if inner:
+            yield from _knobs(inner, f"{name}.")
+        else:
+            yield name, part.metadata["knob"]
+
+
+#: Every knob that is known before a file of conf/ is read, by its dotted name, in the order in
+#: which a reader should see them.
+KNOBS: dict[str, Knob] = dict(_knobs(Config))
+
+
+def options(section: str) -> frozenset[str]:
+    """The keys of a section that are no arguments of its part."""
+    names = (name.split(".") for name, knob in KNOBS.items() if not knob.is_argument)
+    label = parts.SECTIONS[section].label
+    return frozenset(name[1] for name in names if name[0] == section and name[1] != label)
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -253,29 +180,48 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         value = getattr(config, part.name)
         if is_dataclass(value):
             yield from leaves(value, f"{prefix}{part.name}.")
+        elif part.name in PART_KNOBS and not prefix:
+            yield from _flat(value, f"{part.name}.")
         else:
             yield prefix + part.name, value
 
 
-def _knobs(section: Any, prefix: str = "") -> Iterator[tuple[str, Knob]]:
-    for part in fields(section):
-        if is_dataclass(part.type):
-            yield from _knobs(part.type, f"{prefix}{part.name}.")
-        else:
-            yield prefix + part.name, part.metadata["knob"]
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """The knobs of a section of any depth; one whose value is a dictionary is a knob for each."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        elif key != parts.TARGET:
+            yield prefix + key, value
 
 
-#: Every knob by its dotted name, in the order of the schema.
-KNOBS: dict[str, Knob] = dict(_knobs(Config))
+def knobs_of(config: Config) -> dict[str, Knob]:
+    """Every knob of a configuration by its dotted name, those of the user's own parts included."""
+    return {name: knob_of(config, name) for name, _ in leaves(config)}
+
+
+def knob_of(config: Config, name: str) -> Knob:
+    """What is known of a knob in this configuration."""
+    section, _, key = name.partition(".")
+    known = KNOBS.get(name)
+    if section not in PART_KNOBS or (known and not known.is_argument):
+        return KNOBS[name]
+    values = getattr(config, section)
+    if known and parts.ships(section, values):
+        return known
+    first, _, deeper = key.partition(".")
+    parameter = parts.parameter(section, values, first)
+    return own_knob(parameter.comment, "" if deeper else parameter.annotation)
 
 
 def recorded(config: Config) -> dict[str, Any]:
     """The knobs that MLflow keeps as a run's parameters, by dotted name."""
-    return {name: value for name, value in leaves(config) if KNOBS[name].recorded}
+    known = knobs_of(config)
+    return {name: value for name, value in leaves(config) if known[name].recorded}
 
 
-def without_effect(values: Mapping[str, Any]) -> list[str]:
-    """The recorded knobs, sorted by name, that change nothing under the values of all knobs."""
-    return sorted(
-        name for name, knob in KNOBS.items() if knob.recorded and not knob.is_effective(values)
-    )
+def without_effect(config: Config) -> list[str]:
+    """The recorded knobs, sorted by name, that change nothing in this configuration."""
+    values = dict(leaves(config))
+    known = knobs_of(config).items()
+    return sorted(n for n, knob in known if knob.recorded and not knob.is_effective(values))

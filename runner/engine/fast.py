@@ -1,6 +1,6 @@
 """The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,6 @@ from runner.engine.dezero import no_grad, test_mode
 from runner.engine.loop import Eager
 from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
-
-if TYPE_CHECKING:
-    from runner.config.schema import OptimizerConfig
 
 
 class Fast:
@@ -44,7 +41,7 @@ class Fast:
         function = functions.SoftmaxCrossEntropy(self.kernels)
         return function(y, t), function.correct
 
-    def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
+    def optimizer(self, config: Any, model: Any) -> Any:
         return optimizers.create(flat.OPTIMIZERS, self.name, config, self.kernels).setup(model)
 
     def asarray(self, array: Array) -> Array:

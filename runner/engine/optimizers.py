@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from runner.config.names import refused_optimizer
 from runner.engine.device import to_numpy
 from runner.engine.dezero import dezero, named_parameters
-
-if TYPE_CHECKING:
-    from runner.config.schema import OptimizerConfig
 
 
 @dataclass(frozen=True)
@@ -25,9 +22,7 @@ class Entry:
     slots: tuple[str, ...] = ()
 
 
-def create(
-    table: Mapping[str, Entry], engine: str, config: "OptimizerConfig", *kernels: Any
-) -> Any:
+def create(table: Mapping[str, Entry], engine: str, config: Any, *kernels: Any) -> Any:
     """The configured optimizer of an engine's table; its `slots` are the entry's.
 
     Raises

@@ -1,6 +1,6 @@
 """The stock engine: DeZero's own layers, functions and optimizers. It is the slow reference."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runner.engine import optimizers
 from runner.engine.device import Array, array_module
@@ -9,9 +9,6 @@ from runner.engine.loop import Eager
 from runner.engine.optimizers import Entry
 from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
-
-if TYPE_CHECKING:
-    from runner.config.schema import OptimizerConfig
 
 
 class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
@@ -79,7 +76,7 @@ class Stock:
     def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         return F.softmax_cross_entropy(y, t), y.data.argmax(axis=1) == t
 
-    def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
+    def optimizer(self, config: Any, model: Any) -> Any:
         optimizer = optimizers.create(OPTIMIZERS, self.name, config)
         optimizer.setup(model)
         if config.weight_decay:

@@ -1,43 +1,41 @@
-"""The networks, one file for each kind: `model.kind=NAME` calls `build` of `runner/models/NAME.py`.
+"""The networks that ship, and the making of any network that a file of conf/model names."""
 
-docs/models.md shows how to add one.
-"""
-
-import importlib
-import pkgutil
-from types import ModuleType
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from runner.config.schema import ModelConfig
+from runner.config import parts
 from runner.engine.dezero import named_parameters, no_grad, test_mode
 from runner.engine.protocol import Engine
-from runner.errors import ConfigError
 from runner.seeding import stream
 
 N_CLASSES = 10
 
 
-def build(config: ModelConfig, engine: Engine, image_shape: tuple[int, ...], seed: int) -> Any:
+def build(
+    config: Mapping[str, Any], engine: Engine, image_shape: tuple[int, ...], seed: int
+) -> Any:
     """A model with its weights drawn from the seed, on the engine's device.
 
     Parameters
     ----------
+    config
+        The section `model` of a configuration: an import path in `_target_`, and its arguments.
     image_shape
         (channels, height, width) of one image.
 
     Raises
     ------
     ConfigError
-        When there is no model of the configured kind.
+        When there is no such class.
     """
     # A layer may draw by numpy.random, when it is made or in its first forward pass. That must come
     # from the seed, too, and must not change the caller's global generator.
     before = np.random.get_state()
     np.random.seed(stream(seed, "lazy").integers(2**32, size=8, dtype=np.uint32))
     try:
-        model = _module(config.kind).build(config, engine)
+        model = parts.make("model", config, {"engine": engine, "n_classes": N_CLASSES})
         # DeZero's layers learn their input size in a first forward pass.
         with no_grad(), test_mode():
             model(np.zeros((1, *image_shape), dtype=np.float32))
@@ -46,17 +44,6 @@ def build(config: ModelConfig, engine: Engine, image_shape: tuple[int, ...], see
     _initialise(model, seed)
     engine.to_device(model)
     return model
-
-
-def _module(kind: str) -> ModuleType:
-    name = f"{__name__}.{kind}"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:  # the model is there, and what it imports is not
-            raise
-    known = ", ".join(sorted(module.name for module in pkgutil.iter_modules(__path__)))
-    raise ConfigError(f"model.kind={kind}: allowed is one of {known}")
 
 
 def _initialise(model: Any, seed: int) -> None:

@@ -2,22 +2,36 @@
 
 from typing import Any
 
-from runner.config.schema import ModelConfig
 from runner.engine.protocol import Engine
 from runner.models.mlp import MLP
 
 
 class CNN(MLP):
-    """The blocks of `model.blocks`, then the hidden layers.
+    """Blocks of 3x3 convolutions with ReLU, a 2x2 max-pool after each, then the hidden layers.
 
-    By default there is one block of one convolution with `model.channels`.
+    Parameters
+    ----------
+    channels
+        Channels of the only convolution where there are no blocks.
+    blocks
+        Channels of each convolution, by block; None stands for [[channels]].
+    hidden_size, fc_depth, dropout, dropout_ratio, n_classes
+        As of MLP.
     """
 
-    def __init__(self, config: ModelConfig, engine: Engine) -> None:
-        super().__init__(config, engine)
-        self.blocks = [
-            engine.conv_block(channels) for channels in config.blocks or [[config.channels]]
-        ]
+    def __init__(
+        self,
+        channels: int,
+        blocks: list[list[int]] | None,
+        hidden_size: int,
+        fc_depth: int,
+        dropout: bool,
+        dropout_ratio: float,
+        n_classes: int,
+        engine: Engine,
+    ) -> None:
+        super().__init__(hidden_size, fc_depth, dropout, dropout_ratio, n_classes, engine)
+        self.blocks = [engine.conv_block(channels) for channels in blocks or [[channels]]]
         for i, block in enumerate(self.blocks, start=1):
             setattr(self, f"block{i}", block)
 
@@ -25,8 +39,3 @@ class CNN(MLP):
         for block in self.blocks:
             x = block(x)
         return super().forward(x)
-
-
-def build(config: ModelConfig, engine: Engine) -> CNN:
-    """`model=cnn`."""
-    return CNN(config, engine)

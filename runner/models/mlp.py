@@ -2,24 +2,42 @@
 
 from typing import Any
 
-from runner.config.schema import ModelConfig
 from runner.engine.dezero import Model
 from runner.engine.protocol import Engine
-from runner.models import N_CLASSES
 
 
 class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
-    """`fc_depth` times [linear, ReLU, dropout], then linear."""
+    """`fc_depth` times [linear, ReLU, dropout], then linear.
 
-    def __init__(self, config: ModelConfig, engine: Engine) -> None:
+    Parameters
+    ----------
+    hidden_size
+        Units of each hidden layer.
+    fc_depth
+        Number of hidden layers.
+    dropout, dropout_ratio
+        Whether dropout follows each hidden layer, and the share of units that it drops.
+    n_classes
+        Number of scores.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        fc_depth: int,
+        dropout: bool,
+        dropout_ratio: float,
+        n_classes: int,
+        engine: Engine,
+    ) -> None:
         super().__init__()
-        ratio = config.dropout_ratio if config.dropout else None
+        ratio = dropout_ratio if dropout else None
         self.hidden = []
-        for i in range(1, config.fc_depth + 1):
-            layer = engine.hidden(f"fc{i}", config.hidden_size, ratio)
+        for i in range(1, fc_depth + 1):
+            layer = engine.hidden(f"fc{i}", hidden_size, ratio)
             setattr(self, f"fc{i}", layer)
             self.hidden.append(layer)
-        self.out = engine.output(N_CLASSES)
+        self.out = engine.output(n_classes)
 
     def forward(self, x: Any) -> Any:
         # x.reshape leaves an array an array; F.flatten would make a Variable of it, whose gradient
@@ -28,8 +46,3 @@ class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
         for layer in self.hidden:
             x = layer(x)
         return self.out(x)
-
-
-def build(config: ModelConfig, engine: Engine) -> MLP:
-    """`model=mlp`."""
-    return MLP(config, engine)

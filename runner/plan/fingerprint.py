@@ -10,31 +10,33 @@ import ast
 import functools
 import hashlib
 import re
-from collections.abc import Iterator
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.effects import SHIPPED_MODELS
+from runner.config import parts
+from runner.config.schema import Config
 from runner.record import CODE_OF_VERSION_1
+from runner.system import sources
 from runner.system.files import PACKAGE
 
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "f5964918d54733b5bc2f36426e9c2f783809069e5e01ff3516fa629d3a0e64e0": (
+    "931e435652a0eda44a4c544d6a2e26a86a7744016bc492c5e6201db98eb254f9": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b677c625aed1a56faa0c1522f0562f91cab988d13b171eb105ca7519e95d03ca": (
+    "b18f7b9f84c6df823e6e9ae66342c214e037de92c5876295c879b0639545c188": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
 }
 
-#: What bears on numbers, beside the models.
-_ROOMS = ("data", "engine", "seeding.py", "train")
+#: What bears on numbers.
+_ROOMS = ("data", "engine", "models", "seeding.py", "train")
 _ON_GPU = "engine/gpu"
-_MODELS = "models"
 
 #: Fields of a syntax tree that say nothing, or the same as their place in it.
 _LEFT_OUT = frozenset(("ctx", "kind", "type_comment", "type_ignores"))
@@ -57,7 +59,7 @@ def code_name(device: str) -> str:
 
 @functools.cache
 def code_fingerprint(device: str, package: Path = PACKAGE) -> str:
-    """The fingerprint of all code that trains the models that ship, 64 hexadecimal digits.
+    """The fingerprint of all code of this program that trains, 64 hexadecimal digits.
 
     Parameters
     ----------
@@ -67,29 +69,75 @@ def code_fingerprint(device: str, package: Path = PACKAGE) -> str:
     return _fingerprint(counted(device, package), package)
 
 
+def own_code(config: Config) -> str:
+    """The fingerprint of the user's own code that a configuration names; empty where all ships.
+
+    Own data count by their bytes.
+    """
+    targets = [
+        str(values[parts.TARGET])
+        for section, values in (("model", config.model), ("optimizer", config.optimizer))
+        if not parts.ships(section, values)
+    ]
+    return own_fingerprint(targets) if targets else ""
+
+
+def own_fingerprint(targets: Iterable[str]) -> str:
+    """The fingerprint of the modules of import paths, and of the user's that those import.
+
+    A module is the user's unless it is installed or part of this program. Where an import path
+    leads into an installed package, the modules of that package count.
+    """
+    modules = [target.rpartition(".")[0] for target in targets]
+    packages = {module.partition(".")[0] for module in modules}
+    hashes: dict[str, str] = {}
+    while modules:
+        module = modules.pop()
+        file = sources.find(module)
+        is_known = module.partition(".")[0] in packages
+        if file is None or module in hashes or not (is_known or _is_users(file)):
+            continue
+        hashes[module], imports = _read(file, module, file.stat().st_mtime_ns)
+        modules += imports
+        # The packages that a module lies in run, too.
+        modules += [module.rpartition(".")[0]] if "." in module else []
+    return _joined(hashes)
+
+
+def _is_users(file: Path) -> bool:
+    paths = sysconfig.get_paths()
+    installed = [
+        PACKAGE,
+        *(Path(paths[name]).resolve() for name in ("stdlib", "purelib", "platlib")),
+    ]
+    return not any(file.is_relative_to(place) for place in installed)
+
+
 @functools.cache
-def own_model_fingerprint(kind: str, package: Path = PACKAGE) -> str:
-    """The fingerprint of the file of a model that does not ship, and of what it imports there."""
-    shipped = _with_imports(package / _MODELS, ("__init__", *SHIPPED_MODELS))
-    own = _with_imports(package / _MODELS, (kind,))
-    return _fingerprint([file for file in own if file not in shipped], package)
+def _read(file: Path, module: str, mtime_ns: int) -> tuple[str, list[str]]:
+    """The hash of a module's file, and the full names of what it may import."""
+    return _hash(file), list(sources.imported(module, file, _tree(file)))
 
 
 def counted(device: str, package: Path = PACKAGE) -> list[Path]:
-    """The files that count for the models that ship."""
+    """The files of this program that count."""
     files = [file for room in _ROOMS for file in _sources(package / room)]
-    files += _with_imports(package / _MODELS, ("__init__", *SHIPPED_MODELS))
     on_gpu = package / _ON_GPU
     return [file for file in files if device == "gpu" or not file.is_relative_to(on_gpu)]
 
 
 def _fingerprint(files: list[Path], package: Path) -> str:
-    contents = {}
-    for file in files:
-        text = _canonical_cuda(file) if file.suffix != ".py" else "".join(_canonical(_tree(file)))
-        contents[file.relative_to(package).as_posix()] = hashlib.sha256(text.encode()).hexdigest()
-    lines = [f"{name} {sha256}\n" for name, sha256 in sorted(contents.items())]
+    return _joined({file.relative_to(package).as_posix(): _hash(file) for file in files})
+
+
+def _joined(hashes: Mapping[str, str]) -> str:
+    lines = [f"{name} {sha256}\n" for name, sha256 in sorted(hashes.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _hash(file: Path) -> str:
+    text = _canonical_cuda(file) if file.suffix != ".py" else "".join(_canonical(_tree(file)))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sources(place: Path) -> Iterator[Path]:
@@ -99,34 +147,6 @@ def _sources(place: Path) -> Iterator[Path]:
         return
     for suffix in ("py", "cu", "cuh", "h"):
         yield from place.rglob(f"*.{suffix}")
-
-
-def _with_imports(folder: Path, modules: tuple[str, ...]) -> list[Path]:
-    """The files of modules of `runner.models`, and of what those import from there."""
-    files: list[Path] = []
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        for file in (folder / f"{name}.py", *(folder / name).rglob("*.py")):
-            if file.is_file() and file not in files:
-                files.append(file)
-                waiting += _imported_models(_tree(file))
-    return files
-
-
-def _imported_models(tree: ast.Module) -> Iterator[str]:
-    """The modules of `runner.models` that a module there imports."""
-    here = f"{PACKAGE.name}.{_MODELS}"
-    for node in ast.walk(tree):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            origin = ".".join(filter(None, (here if node.level else "", node.module)))
-            names = [f"{origin}.{alias.name}" for alias in node.names]
-        for name in names:
-            if name.startswith(here + "."):
-                yield name.removeprefix(here + ".").partition(".")[0]
 
 
 def _tree(file: Path) -> ast.Module:
@@ -148,7 +168,9 @@ def _write(node: Any, words: list[str]) -> None:
             if value is None or name in _LEFT_OUT:
                 continue
             if isinstance(value, list):
-                value = _joined(value) if isinstance(node, ast.JoinedStr) else _effective(value)
+                value = (
+                    _texts_joined(value) if isinstance(node, ast.JoinedStr) else _effective(value)
+                )
                 if not value:
                     continue
                 words.append(name + "=[")
@@ -173,7 +195,7 @@ def _effective(items: list[Any]) -> list[Any]:
     ]
 
 
-def _joined(parts: list[ast.expr]) -> list[ast.expr]:
+def _texts_joined(parts: list[ast.expr]) -> list[ast.expr]:
     """The parts of an f-string; adjacent texts are one, which they are not in every Python."""
     joined: list[ast.expr] = []
     for part in parts:

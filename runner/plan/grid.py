@@ -1,5 +1,6 @@
 """The cells and seeds that overrides spell, each checked, and the plan of their runs, each once."""
 
+import difflib
 import itertools
 import math
 from collections.abc import Callable
@@ -113,7 +114,9 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
         run = planned_run(config, cell.knobs, *data_of(config), device)
         runs.setdefault(run.run_key, run)
     n_duplicates = len(grid.seeds) * len(grid.cells) - len(runs)
+    knobs = planned_knobs([run.config for run in runs.values()], grid.swept)
     claims, origin = _claims(grid)
+    _check_knobs(claims, {knob.name for knob in knobs})
     plan = Plan(
         sweep_key=identity.sweep_key(list(runs), claims, grid.single),
         name=grid.name,
@@ -125,20 +128,26 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
         runs=list(runs.values()),
         version=VERSION,
         single=grid.single,
-        knobs=planned_knobs(),
+        knobs=knobs,
     )
     return plan, n_duplicates
+
+
+def _check_knobs(claims: dict[str, Claim], known: set[str]) -> None:
+    """Refuse claims about knobs that no run of the plan has, and the analysis could not see."""
+    for name, claim in claims.items():
+        for knob in (claim.knob, *claim.at):
+            if knob not in known:
+                near = difflib.get_close_matches(knob, sorted(known), n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ConfigError(f"claims.{name}: no run of this sweep has the knob {knob}{hint}")
 
 
 def _spellings(override: Override) -> list[str]:
     """Every spelling `KEY=VALUE` of an override."""
     if not override.is_sweep_override():
         return [str(override.input_line)]
-    prefix = "+" if override.is_add() else ""
-    return [
-        f"{prefix}{override.get_key_element()}={value}"
-        for value in override.sweep_string_iterator()
-    ]
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
 def _seeds(override: Override | None, primary: DictConfig) -> list[int]:

@@ -8,9 +8,10 @@ that are mapped (libraries, the data set), is kept apart: on a machine it is the
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from runner.config.effects import SHIPPED_MODELS
-from runner.config.schema import Config, ModelConfig
+from runner.config import parts
+from runner.config.schema import Config
 from runner.data.catalogue import Entry
 from runner.errors import ConfigError
 
@@ -179,7 +180,7 @@ def check(config: Config, entry: Entry) -> None:
             f"train.batch_size={config.train.batch_size}: allowed is an integer from 1 to"
             f" {entry.n_train}, the number of training images"
         )
-    if config.model.kind in SHIPPED_MODELS:
+    if parts.ships("model", config.model):
         list(_layers(config.model, entry.image_shape))
 
 
@@ -191,7 +192,7 @@ def need(config: Config, entry: Entry, device: str = "cpu") -> Need | None:
     device
         On "gpu" the arrays of a step are on the card, and only what is done with weights counts.
     """
-    if config.model.kind not in SHIPPED_MODELS:
+    if not parts.ships("model", config.model):
         return None
     engine = _ENGINES[config.engine.name]
     weights = _of_weights(config, entry, engine)
@@ -204,7 +205,7 @@ def need(config: Config, entry: Entry, device: str = "cpu") -> Need | None:
 
 def final_state(config: Config, entry: Entry) -> int | None:
     """Bytes of a run's weights and optimizer; None for a model that does not ship."""
-    if config.model.kind not in SHIPPED_MODELS:
+    if not parts.ships("model", config.model):
         return None
     n = sum(layer.n_parameters for layer in _layers(config.model, entry.image_shape))
     return _FLOAT32_BYTES * n * (1 + _slots(config))
@@ -227,7 +228,7 @@ def _of_weights(config: Config, entry: Entry, engine: _Engine) -> tuple[int, int
 
 
 def _slots(config: Config) -> int:
-    return _SLOTS.get(config.optimizer.name, _SLOTS_OF_ADAM)
+    return _SLOTS.get(config.optimizer["name"], _SLOTS_OF_ADAM)
 
 
 def _of_step(config: Config, entry: Entry, engine: _Engine) -> int:
@@ -246,7 +247,7 @@ def _of_step(config: Config, entry: Entry, engine: _Engine) -> int:
     return math.ceil(_FLOAT32_BYTES * numbers)
 
 
-def _layers(model: ModelConfig, image_shape: tuple[int, int, int]) -> Iterator[_Conv | _Linear]:
+def _layers(model: dict[str, Any], image_shape: tuple[int, int, int]) -> Iterator[_Conv | _Linear]:
     """The layers of runner/models/.
 
     Parameters
@@ -261,7 +262,7 @@ def _layers(model: ModelConfig, image_shape: tuple[int, int, int]) -> Iterator[_
     """
     channels, height, width = image_shape
     first = True
-    blocks = (model.blocks or [[model.channels]]) if model.kind == "cnn" else []
+    blocks = (model["blocks"] or [[model["channels"]]]) if "blocks" in model else []
     for block in blocks:
         for i, out in enumerate(block, start=1):
             yield _Conv(channels, out, height, width, i == len(block), first)
@@ -274,7 +275,7 @@ def _layers(model: ModelConfig, image_shape: tuple[int, int, int]) -> Iterator[_
                 f" {int(math.log2(min(image_shape[1:])))} blocks are allowed"
             )
     features = channels * height * width
-    for _ in range(model.fc_depth):
-        yield _Linear(features, model.hidden_size, True, bool(model.dropout), first)
-        features, first = model.hidden_size, False
+    for _ in range(model["fc_depth"]):
+        yield _Linear(features, model["hidden_size"], True, bool(model["dropout"]), first)
+        features, first = model["hidden_size"], False
     yield _Linear(features, _N_CLASSES, False, False, first)

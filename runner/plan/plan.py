@@ -2,15 +2,15 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runner.config.effects import own_model
-from runner.config.schema import KNOBS, Config, leaves, without_effect
+from runner.config import parts
+from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, without_effect
 from runner.errors import StateError
-from runner.plan import fingerprint, identity
+from runner.plan import fingerprint, identity, kept
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
 from runner.state.root import Root
 from runner.system.files import is_whole, sealed, write_whole
@@ -37,6 +37,8 @@ class PlannedRun:
     without_effect: list[str] = field(default_factory=list)
     #: The name of the code that trains it (`fingerprint.code_name`).
     code: str = CODE_OF_VERSION_1
+    #: The fingerprint of the user's own code that it names (`fingerprint.own_code`), or empty.
+    own_code: str = ""
 
     @property
     def cell(self) -> str:
@@ -112,28 +114,37 @@ def planned_run(
     """
     # What is kept is what really happens. The store's address may hold a password, and workers do
     # not need it.
-    data, tracking = replace(config.data, name=data_name), replace(config.tracking, uri=None)
-    kept = replace(config, device=device, data=data, tracking=tracking, claims={})
-    of = identity.identity(kept, data_name, data_sha256, device)
+    data, tracking = config.data | {"name": data_name}, replace(config.tracking, uri=None)
+    ours = replace(config, device=device, data=data, tracking=tracking, claims={})
+    own_code = fingerprint.own_code(ours)
+    of = identity.identity(ours, data_name, data_sha256, device, own_code=own_code)
     return PlannedRun(
         run_key=identity.run_key(of),
         cell_key=identity.cell_key(of),
         knobs=knobs,
-        config=kept,
+        config=ours,
         data_name=data_name,
         data_sha256=data_sha256,
         device=device,
-        without_effect=without_effect(dict(leaves(kept))),
+        without_effect=without_effect(ours),
         code=fingerprint.code_name(device),
+        own_code=own_code,
     )
 
 
-def planned_knobs() -> list[PlannedKnob]:
-    """The recorded knobs of the schema, as a plan keeps them."""
-    return [
-        PlannedKnob(name, knob.bears_on_numbers, knob.shown)
-        for name, knob in KNOBS.items()
-        if knob.recorded
+def planned_knobs(configs: Iterable[Config], swept: Iterable[str]) -> list[PlannedKnob]:
+    """The recorded knobs that any of the configurations has, as a plan keeps them.
+
+    A group that is swept, such as `model=cnn,mlp`, is a knob too, whose levels are its files.
+    """
+    known = {name: knob for config in configs for name, knob in knobs_of(config).items()}
+    sections = dict.fromkeys(name.partition(".")[0] for name in KNOBS)
+    ordered = [n for section in sections for n in known if n.partition(".")[0] == section]
+    groups = [PlannedKnob(key, True, True) for key in swept if key in GROUPS]
+    return groups + [
+        PlannedKnob(name, known[name].bears_on_numbers, known[name].shown)
+        for name in ordered
+        if known[name].recorded
     ]
 
 
@@ -145,11 +156,16 @@ def check_code(run: PlannedRun) -> None:
     StateError
         When this process would give the run another key.
     """
+    if _is_of_version_1(run):
+        raise StateError(
+            f"{run.name}: its model lay in runner/models, as models of one's own did in version 1;"
+            " docs/own.md says where they lie now"
+        )
     of = identity.identity(run.config, run.data_name, run.data_sha256, run.device)
     if run.run_key == identity.run_key(of):
         return
     is_of_this_code = run.code == fingerprint.code_name(run.device)
-    if is_of_this_code and not own_model(dict(leaves(run.config))):
+    if is_of_this_code and run.own_code == fingerprint.own_code(run.config):
         raise StateError(
             f"{run.name}: its plan has another run key than its configuration; delete that"
             " sweep.json and type the command again"
@@ -214,9 +230,9 @@ def read(path: Path) -> Plan:
         if version >= 3 and not is_whole(values):
             raise ValueError("it was changed after it was written")
         runs = [_run_from(run) for run in values["runs"]]
-        knobs = [PlannedKnob(**_known(PlannedKnob, knob)) for knob in values.get("knobs", [])]
-        read = {"runs": runs, "knobs": knobs, "claims": _claims_from(values["claims"])}
-        plan = Plan(**_known(Plan, values) | read)
+        knobs = [PlannedKnob(**kept.known(PlannedKnob, knob)) for knob in values.get("knobs", [])]
+        read = {"runs": runs, "knobs": knobs, "claims": kept.claims_from(values["claims"])}
+        plan = Plan(**kept.known(Plan, values) | read)
         _prove(plan)
         return plan
     except FileNotFoundError:
@@ -233,13 +249,12 @@ def _prove(plan: Plan) -> None:
     ValueError
     """
     for run in plan.runs:
-        of = identity.identity(run.config, run.data_name, run.data_sha256, run.device, run.code)
-        # The code of one's own model is not in the plan: `check_code` looks at it.
-        is_own = own_model(dict(leaves(run.config)))
-        if not is_own and (run.run_key, run.cell_key) != (
-            identity.run_key(of),
-            identity.cell_key(of),
-        ):
+        if _is_of_version_1(run):
+            continue
+        of = identity.identity(
+            run.config, run.data_name, run.data_sha256, run.device, run.code, run.own_code
+        )
+        if (run.run_key, run.cell_key) != (identity.run_key(of), identity.cell_key(of)):
             raise ValueError(f"the run {run.name} has another key than its configuration")
     keys = [run.run_key for run in plan.runs]
     key = identity.sweep_key(keys, plan.claims, plan.single)
@@ -247,36 +262,12 @@ def _prove(plan: Plan) -> None:
         raise ValueError("it has another key than its runs and claims")
 
 
-def config_from(values: dict[str, Any]) -> Config:
-    """The inverse of `dataclasses.asdict`, for a configuration that was checked before it was kept.
-
-    A knob that came later has the value at which everything before it was trained.
-    """
-    before: dict[str, dict[str, Any]] = {}
-    for name, knob in KNOBS.items():
-        if knob.came_later:
-            place, _, last = name.rpartition(".")
-            before.setdefault(place, {})[last] = knob.before
-    values = before.get("", {}) | values
-    built: dict[str, Any] = {}
-    for part in fields(Config):
-        value = values[part.name]
-        if is_dataclass(part.type):
-            section: Any = part.type
-            value = section(**before.get(part.name, {}) | _known(section, value))
-        built[part.name] = value
-    return Config(**built | {"claims": _claims_from(values["claims"])})
+def _is_of_version_1(run: PlannedRun) -> bool:
+    """Whether its model is one's own as version 1 had them: then its key cannot be proven."""
+    return parts.TARGET not in run.config.model
 
 
 def _run_from(values: dict[str, Any]) -> PlannedRun:
-    return PlannedRun(**_known(PlannedRun, values) | {"config": config_from(values["config"])})
-
-
-def _claims_from(values: dict[str, Any]) -> dict[str, Claim]:
-    return {name: Claim(**_known(Claim, claim)) for name, claim in values.items()}
-
-
-def _known(record: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a record has a field for; others are those of a program that knew more."""
-    names = {part.name for part in fields(record)}
-    return {name: value for name, value in values.items() if name in names}
+    return PlannedRun(
+        **kept.known(PlannedRun, values) | {"config": kept.config_from(values["config"])}
+    )

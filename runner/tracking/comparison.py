@@ -1,6 +1,7 @@
 """What a store has of a run, held against what is recorded under state/."""
 
 import hashlib
+import json
 from pathlib import Path
 
 from runner.plan.plan import PlannedRun
@@ -26,7 +27,8 @@ def differences(tracker: MlflowTracker, run: PlannedRun, record: RunRecord) -> l
     differ += [
         f"parameter {name}"
         for name, value in stored.data.params.items()
-        if params.get(name) != value
+        # Version 1 wrote texts as JSON, and knobs that a run does not have any more.
+        if value not in (params.get(name, value), json.dumps(params.get(name)))
     ]
     rows = rows_of(record.epochs.values())
     for metric in sorted({metric for metric, *_ in rows} | set(stored.data.metrics)):

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
-from runner.config.schema import recorded
+from runner.config.schema import GROUPS, recorded
 from runner.plan.plan import PlannedRun
 from runner.record import (
     TAG_CAUSE,
@@ -30,8 +31,17 @@ def rows_of(epochs: Iterable[Epoch]) -> list[tuple[str, float, int, int]]:
 
 
 def parameters_of(run: PlannedRun) -> dict[str, str]:
-    """The configuration under its Hydra names, as JSON text, so that types survive."""
-    return {name: json.dumps(value) for name, value in recorded(run.config).items()}
+    """The configuration and the chosen files of swept groups, under their Hydra names.
+
+    A text is itself, so that a filter such as `params.model.kind = 'cnn'` finds it; anything else
+    is JSON. Types are those of the plan.
+    """
+    groups = {knob: value for knob, value in run.knobs.items() if knob in GROUPS}
+    return {name: _text(value) for name, value in (recorded(run.config) | groups).items()}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def first_time_ms(record: RunRecord) -> int:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,9 @@ def assemble(
     how = config.engine
     engine = engines.create(how.name, masks or Masks(config.seed), device, how.graph, how.tf32)
     data = load(engine)
-    if not config.data.normalize:
+    if not config.data["normalize"]:
         data = dataclasses.replace(data, scale=1.0)
     model = models.build(config.model, engine, data.train_images.shape[1:], config.seed)
-    return Assembly(config, engine, data, model, engine.optimizer(config.optimizer, model))
+    return Assembly(
+        config, engine, data, model, engine.optimizer(SimpleNamespace(**config.optimizer), model)
+    )

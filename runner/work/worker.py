@@ -19,6 +19,7 @@ from runner.plan import plan as plans
 from runner.plan.plan import PlannedRun
 from runner.state.journals import Journals
 from runner.state.root import Root
+from runner.system.sources import make_folder_importable
 from runner.work import stop as stopping
 from runner.work.concurrent import train_concurrently
 from runner.work.processes import time_limit
@@ -34,6 +35,7 @@ def parent_pid(launch: str) -> int:
 def work(plan_path: Path, launch: str) -> None:
     """Train each run of the plan that no other process holds, until none is left."""
     stopping.die_with_parent(parent_pid(launch))
+    make_folder_importable()
     plan, root = plans.read(plan_path), Root.of_plan(plan_path)
     stop_file = root.sweep(plan.sweep_key).stop_file(launch)
     with (
