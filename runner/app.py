@@ -13,7 +13,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 
-from runner.config import overrides, schema
+from runner.config import overrides, own, schema
 from runner.config.checks import checked
 from runner.config.schema import Config
 from runner.errors import ConfigError
@@ -33,25 +33,8 @@ class SweepsPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         search_path.append("sweeps", f"file://{FOLDER}")
-        for place in _own_places():
+        for place in own.search_path():
             search_path.append("own", f"file://{place}")
-
-
-def _own_places() -> list[Path]:
-    """The folders of the working directory that Hydra looks into: for conf/, and for sweeps/."""
-    here = Path.cwd()
-    places = [here / "conf"] if (here / "conf").is_dir() else []
-    places += [here] if (here / "sweeps").is_dir() else []
-    return [] if here == FOLDER else places
-
-
-def _own_folders() -> list[Path]:
-    """The user's folders that hold files of this program's groups."""
-    here = Path.cwd()
-    groups = [
-        here / ("sweeps" if group == "sweeps" else f"conf/{group}") for group in schema.GROUPS
-    ]
-    return [] if here == FOLDER else [folder for folder in groups if folder.is_dir()]
 
 
 def register() -> None:
@@ -80,7 +63,9 @@ def main(composed: DictConfig) -> None:
         config = checked(composed)
         typed = list(HydraConfig.get().overrides.task)
         command = [*overrides.COMMAND.split(), *typed]
-        code = sweep(grid.of_one(config, typed), command, start_process)
+        code = sweep(
+            grid.of_one(config, typed, HydraConfig.get().runtime.choices), command, start_process
+        )
     except Exception as error:
         # Hydra prints a line of its own for any other error, with every override and its secrets.
         raise SystemExit(1) from error
@@ -107,10 +92,10 @@ def check_files(folder: str | None) -> None:
         For a huge file, a tag such as `!!python/name:os.system`, or anchors, a few lines of which
         can fill the memory.
     """
-    places = [FOLDER / "conf", FOLDER / "sweeps", *_own_folders()]
+    places = [FOLDER / "conf", FOLDER / "sweeps", *own.folders()]
     for place in (*places, *([Path(folder)] if folder else [])):
         for file in _yaml_files(place):
-            _check_not_taken(place, file)
+            own.check_name(place, file)
             if not file.is_file():
                 raise ConfigError(f"{file}: not a file")
             if file.stat().st_size > _MAX_YAML_BYTES:
@@ -128,16 +113,6 @@ def check_files(folder: str | None) -> None:
                         )
             except yaml.YAMLError as error:
                 raise ConfigError(f"{file}: {' '.join(str(error).split())}") from error
-
-
-def _check_not_taken(place: Path, file: Path) -> None:
-    """Refuse a file of the user's that would be hidden by one that ships."""
-    shipped = FOLDER / ("" if place.name == "sweeps" else "conf") / place.name / file.name
-    if place in _own_folders() and file.parent == place and shipped.is_file():
-        raise ConfigError(
-            f"{file.relative_to(Path.cwd())}: {place.name}={file.stem} ships; give yours another"
-            " name"
-        )
 
 
 def _yaml_files(folder: Path) -> list[Path]:

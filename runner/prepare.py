@@ -81,6 +81,8 @@ class Prepared:
     taken_epochs: dict[str, int]
     #: The size of all final states; None where it is not known before training.
     kept_bytes: int | None
+    #: The user's files of conf/ and sweeps/ that it is composed of.
+    own_files: tuple[str, ...] = ()
 
 
 def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
@@ -128,7 +130,17 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     taken = _taken_epochs(to_train, root)
     return Prepared(
-        config, root, plan, n_duplicates, journals, sources, n_workers, to_train, taken, kept_bytes
+        config,
+        root,
+        plan,
+        n_duplicates,
+        journals,
+        sources,
+        n_workers,
+        to_train,
+        taken,
+        kept_bytes,
+        grid.own_files,
     )
 
 

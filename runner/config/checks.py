@@ -50,6 +50,7 @@ def checked(composed: DictConfig) -> Config:
         setattr(config, section, _part(section, getattr(config, section)))
     known = knobs_of(config)
     for key, value in leaves(config):
+        _check_option(key, value)
         check_value(key, value, known[key])
     for section in parts.SECTIONS:
         setattr(config, section, _cast(getattr(config, section), known, section))
@@ -88,6 +89,17 @@ def _cast(values: dict[str, Any], known: dict[str, Knob], prefix: str) -> dict[s
         else:
             found[key] = _cast(value, known, name) if isinstance(value, dict) else value
     return found
+
+
+def _check_option(key: str, value: object) -> None:
+    """Refuse a value in place of the knobs of a section, such as `optimizer.schedule=null`."""
+    section, _, rest = key.partition(".")
+    is_option = section in parts.SECTIONS and rest.partition(".")[0] in options(section)
+    inner = [name for name in KNOBS if name.startswith(f"{key}.")]
+    if is_option and key not in KNOBS:
+        if inner:
+            raise ConfigError(f"{key}={short_text(value)}: allowed are {', '.join(inner)}")
+        raise ConfigError(unknown_key(key))
 
 
 def check_value(key: str, value: object, knob: Knob | None = None) -> None:

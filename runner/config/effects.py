@@ -48,6 +48,21 @@ def momentum(values: Values) -> bool:
     return "optimizer.momentum" in values
 
 
+@_only("with optimizer=adam")
+def adam(values: Values) -> bool:
+    return "optimizer.beta1" in values
+
+
+@_only("where optimizer.weight_decay is above 0")
+def decay(values: Values) -> bool:
+    return bool(values["optimizer.weight_decay"] > 0)
+
+
+@_only("with optimizer.schedule.kind=step")
+def steps(values: Values) -> bool:
+    return bool(values["optimizer.schedule.kind"] == "step")
+
+
 @_only("on a GPU with engine=fast")
 def fast_on_gpu(values: Values) -> bool:
     return bool(values["engine.name"] == "fast" and values["device"] == "gpu")

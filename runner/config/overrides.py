@@ -24,6 +24,8 @@ MAX_RUNS = 100_000
 LONGEST_ECHO = 200
 #: Of one of Hydra's messages, which may quote all that was typed.
 _LONGEST_MESSAGE = 400
+#: Knobs that are import paths; as `_target_` they come from files alone.
+_CODE_IN_FILES = frozenset(["data.augment"])
 #: Of lists and dictionaries in a value.
 _DEEPEST = 16
 
@@ -168,6 +170,13 @@ def _check_key(typed: str, override: Override) -> None:
     if parts.TARGET in f"{override.input_line} {override.value()!r}":
         raise ConfigError(
             f"{typed}: {parts.TARGET} is given in a file of conf/ and not on the command line"
+        )
+    value = override.value()
+    names = [key, *(f"{key}.{inner}" for inner in (value if isinstance(value, dict) else ()))]
+    if code := _CODE_IN_FILES.intersection(names):
+        raise ConfigError(
+            f"{typed}: {code.pop()} names code, and is given in a file of conf/ and not on the"
+            " command line"
         )
     is_section = any(name.startswith(key + ".") for name in KNOBS)
     # Composition knows the knobs of the parts that are chosen.

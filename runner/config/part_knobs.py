@@ -20,6 +20,30 @@ class DataKnobs:
         rules.BOOLEAN,
         bears_on_numbers=True,
     )
+    n_train: int | None = knob(
+        "Number of training images that are used, of every class alike; null: all.",
+        rules.COUNT_OR_NULL,
+        bears_on_numbers=True,
+        before=None,
+    )
+    label_noise: float = knob(
+        "Share of the training labels that are another class's.",
+        rules.number("a number from 0 to 1", lambda v: 0 <= v <= 1),
+        bears_on_numbers=True,
+        before=0.0,
+    )
+    validation: int = knob(
+        "Number of training images that are held out for val/loss and val/accuracy.",
+        rules.integer(0, 10_000_000),
+        bears_on_numbers=True,
+        before=0,
+    )
+    augment: str | None = knob(
+        "Import path of your own function f(x, rng) that changes training batches (files only).",
+        rules.TEXT_OR_NULL,
+        bears_on_numbers=True,
+        before=None,
+    )
     root: str | None = knob(
         "Folder of the data set's files; null: $MNIST_ROOT or $FASHION_MNIST_ROOT, cache, mirrors.",
         rules.TEXT_OR_NULL,
@@ -80,6 +104,36 @@ class ModelKnobs:
 
 
 @dataclass
+class ScheduleKnobs:
+    kind: str = knob(
+        "How the learning rate goes: constant, step (at epochs), or cosine (down to 0).",
+        rules.one_of("constant", "step", "cosine"),
+        bears_on_numbers=True,
+        before="constant",
+    )
+    at: list[int] = knob(
+        "Epochs after which the learning rate is multiplied by factor.",
+        rules.EPOCHS,
+        bears_on_numbers=True,
+        has_effect=effects.steps,
+        before=[],
+    )
+    factor: float = knob(
+        "What the learning rate is multiplied by at each step.",
+        rules.number("a number above 0, at most 1", lambda v: 0 < v <= 1),
+        bears_on_numbers=True,
+        has_effect=effects.steps,
+        before=0.1,
+    )
+    warmup_epochs: float = knob(
+        "Epochs in which the learning rate rises from 0, linearly.",
+        rules.number("a number from 0 to 10000", lambda v: 0 <= v <= 10_000),
+        bears_on_numbers=True,
+        before=0.0,
+    )
+
+
+@dataclass(kw_only=True)
 class OptimizerKnobs:
     name: str = knob(
         "Name of the optimizer: that of its file, or of your own class.",
@@ -97,11 +151,49 @@ class OptimizerKnobs:
         rules.number("a number from 0 to 1", lambda v: 0 <= v <= 1),
         bears_on_numbers=True,
     )
+    decoupled_decay: Any = knob(
+        "true takes weight_decay off the weights themselves (AdamW); false adds it to gradients.",
+        rules.BOOLEAN,
+        bears_on_numbers=True,
+        has_effect=effects.decay,
+        before=False,
+    )
+    clip_grad: float | None = knob(
+        "Largest norm of all gradients together; larger ones are scaled down; null: no limit.",
+        rules.POSITIVE_OR_NULL,
+        bears_on_numbers=True,
+        before=None,
+    )
+    schedule: ScheduleKnobs
     momentum: float = knob(
         "Share of a step that the next step keeps.",
         rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
         bears_on_numbers=True,
         has_effect=effects.momentum,
+        is_argument=True,
+    )
+    beta1: float = knob(
+        "Share of Adam's mean gradient that the next step keeps.",
+        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+        bears_on_numbers=True,
+        has_effect=effects.adam,
+        before=0.9,
+        is_argument=True,
+    )
+    beta2: float = knob(
+        "Share of Adam's mean square of the gradient that the next step keeps.",
+        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+        bears_on_numbers=True,
+        has_effect=effects.adam,
+        before=0.999,
+        is_argument=True,
+    )
+    eps: float = knob(
+        "What is added to the root of that mean square.",
+        rules.number("a number above 0, at most 1", lambda v: 0 < v <= 1),
+        bears_on_numbers=True,
+        has_effect=effects.adam,
+        before=1e-8,
         is_argument=True,
     )
 

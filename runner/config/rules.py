@@ -65,6 +65,21 @@ DICTIONARY = Allowed("a dictionary", lambda v: isinstance(v, dict))
 JSON = Allowed(
     "a text, a finite number, true, false, null, or a list or dictionary of these", _is_json
 )
+COUNT_OR_NULL = Allowed(
+    "null or an integer from 1 on", lambda v: v is None or (type(v) is int and v >= 1)
+)
+_POSITIVE = number("a number above 0", lambda v: v > 0)
+POSITIVE_OR_NULL = Allowed(
+    "null or " + _POSITIVE.text,
+    lambda v: v is None or _POSITIVE.test(v),
+    lambda v: None if v is None else float(v),
+)
+EPOCHS = Allowed(
+    "a list of epochs in rising order, such as [10,20]",
+    lambda v: (
+        isinstance(v, list) and all(type(n) is int and n >= 1 for n in v) and v == sorted(set(v))
+    ),
+)
 _OF_TYPES: dict[str, Allowed] = {
     "bool": BOOLEAN,
     "int": Allowed("an integer", lambda v: type(v) is int),

@@ -82,7 +82,8 @@ def announce(prepared: Prepared) -> None:
         for n_epochs in prepared.taken_epochs.values():
             trained = f"; goes on after {count(n_epochs, 'epoch')} that a run with fewer trained"
         places = f"root {root}, MLflow {store}"
-        print(f"{first.name}: data {data}, {device}, {engine}, {places}{trained}", flush=True)
+        own = f", own {' '.join(prepared.own_files)}" if prepared.own_files else ""
+        print(f"{first.name}: data {data}{own}, {device}, {engine}, {places}{trained}", flush=True)
         _tell_damage(prepared)
         return
     n_cells, n_seeds = len(plan.cells), len(plan.seeds)
@@ -92,6 +93,8 @@ def announce(prepared: Prepared) -> None:
         print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
     if prepared.n_duplicates:
         print(f"  {count(prepared.n_duplicates, 'duplicate')} removed")
+    if prepared.own_files:
+        print(f"  own: {', '.join(prepared.own_files)}")
     print(f"  {n_trained} of {len(plan.runs)} already trained")
     _tell_kept(prepared)
     print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")

@@ -3,7 +3,7 @@
 import difflib
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from runner.config import overrides
+from runner.config import overrides, own
 from runner.config.checks import check_value, checked
 from runner.config.schema import KNOBS, Config
 from runner.errors import ConfigError
@@ -47,6 +47,8 @@ class Grid:
     seeds: list[int]
     #: Whether it is one run that was typed without `-m`.
     single: bool = False
+    #: The user's files of conf/ and sweeps/ that it is composed of.
+    own_files: tuple[str, ...] = ()
 
 
 def compose(
@@ -79,13 +81,14 @@ def compose(
     swept: dict[str, list[Any]] = {
         key: [] for key, override in given.items() if override.is_sweep_override()
     }
-    cells = []
+    cells, choices = [], []
     for combination in itertools.product(*spellings.values()):
         try:
             composed = loader.load_sweep_config(primary, [*combination, f"seed={seeds[0]}"])
         except HydraException as error:
             raise ConfigError(overrides.one_line(error)) from error
         config = checked(composed)
+        choices.append(OmegaConf.select(composed, "hydra.runtime.choices"))
         spelled = dict(zip(spellings, combination, strict=True))
         cells.append(Cell({key: _level(key, spelled[key], composed) for key in swept}, config))
         for key, level in cells[-1].knobs.items():
@@ -94,16 +97,25 @@ def compose(
     chosen = OmegaConf.select(primary, "hydra.runtime.choices.sweeps")
     is_named = chosen not in (None, "default")
     name = chosen if is_named else " x ".join(map(short, swept)) or "seeds"
-    return Grid(name, is_named, swept, cells, seeds)
+    return Grid(name, is_named, swept, cells, seeds, own_files=tuple(own.chosen(choices)))
 
 
-def of_one(config: Config, typed: list[str]) -> Grid:
-    """A single run as a grid of one cell and one seed, named by the knobs that were typed."""
+def of_one(
+    config: Config, typed: list[str], choices: Mapping[str, str | None] | None = None
+) -> Grid:
+    """A single run as a grid of one cell and one seed, named by the knobs that were typed.
+
+    Parameters
+    ----------
+    choices
+        The option of each group that Hydra chose.
+    """
     knobs = overrides.typed_knobs(config, typed)
     swept = {knob: [value] for knob, value in knobs.items()}
     name = " x ".join(map(short, swept)) or "one run"
     cell = Cell(knobs, replace(config, claims={}))
-    return Grid(name, False, swept, [cell], [config.seed], single=True)
+    files = tuple(own.chosen([choices or {}]))
+    return Grid(name, False, swept, [cell], [config.seed], single=True, own_files=files)
 
 
 def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[Plan, int]:
