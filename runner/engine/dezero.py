@@ -5,8 +5,10 @@ DeZero 0.0.13 is of 2020. Each repair names the function of DeZero's that it rep
 docs/engine.md lists what fails without it. NumPy itself is left as it was.
 """
 
+import contextlib
 import types
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -126,6 +128,36 @@ def _repair() -> None:
     dezero.layers.Layer.load_weights = _load_weights
     # As shipped this is True wherever CuPy can be imported, GPU or not.
     dezero.cuda.gpu_enable = gpu_is_available()
+
+
+#: Computes a call of any DeZero function, given the function and its inputs; None: DeZero does.
+_compute: Callable[..., Any] | None = None
+#: `Function.__call__` of DeZero.
+call_as_shipped: Any = Function.__call__
+
+
+def _call(self: Any, *inputs: Any) -> Any:
+    if _compute is None:
+        return call_as_shipped(self, *inputs)
+    return _compute(self, *inputs)
+
+
+Function.__call__ = _call
+
+
+@contextlib.contextmanager
+def computed_by(compute: Callable[..., Any] | None) -> Iterator[None]:
+    """Have `compute(function, *inputs)` do what each call of a DeZero function does, in the block.
+
+    All calls of functions and layers, such as `F.relu(x)`, end there, however a model names them.
+    None stands for DeZero itself.
+    """
+    global _compute
+    before, _compute = _compute, compute
+    try:
+        yield
+    finally:
+        _compute = before
 
 
 def named_parameters(layer: Any) -> dict[str, Any]:

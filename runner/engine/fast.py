@@ -1,14 +1,16 @@
 """The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from runner.engine import flat, functions, layers, optimizers
 from runner.engine.device import Array
-from runner.engine.dezero import no_grad, test_mode
+from runner.engine.dezero import computed_by, no_grad, test_mode
 from runner.engine.loop import Eager
 from runner.engine.protocol import Data, Loop
+from runner.engine.substitutes import Substitutes, is_fallback
 from runner.seeding import Masks
 
 
@@ -27,6 +29,10 @@ class Fast:
     def __init__(self, masks: Masks, kernels: Any) -> None:
         self.masks, self.kernels = masks, kernels
         self.fallbacks: tuple[str, ...] = ()
+        self.substitutes = Substitutes(kernels)
+
+    def active(self) -> AbstractContextManager[None]:
+        return computed_by(self.substitutes)
 
     def conv_block(self, channels: list[int], kernel_size: int = 3) -> Any:
         return layers.ConvBlock(self.kernels, channels, kernel_size)
@@ -57,28 +63,26 @@ class Fast:
         pass
 
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
-        with no_grad(), test_mode():
-            model(x)
-        loss, _ = self.loss(model(x), t)
-        self.fallbacks = _functions_of_dezero(loss)
-        model.cleargrads()
-        loss.backward()
-        model.cleargrads()
+        with self.active():
+            with no_grad(), test_mode():
+                model(x)
+            loss, _ = self.loss(model(x), t)
+            self.fallbacks = _functions_of_dezero(loss)
+            model.cleargrads()
+            loss.backward()
+            model.cleargrads()
         optimizer.warm_up()
 
 
 def _functions_of_dezero(loss: Any) -> tuple[str, ...]:
-    """Names of DeZero's own functions that a loss was computed by.
-
-    `Reshape` computes nothing and does not count.
-    """
+    """Names of DeZero's own functions, and of a user's, that a loss was computed by."""
     names, seen, variables = set(), set(), [loss]
     while variables:
         function = variables.pop().creator
         if function is None or id(function) in seen:
             continue
         seen.add(id(function))
-        if type(function).__module__ != functions.__name__ and type(function).__name__ != "Reshape":
+        if is_fallback(function):
             names.add(type(function).__name__)
         variables += function.inputs
     return tuple(sorted(names))

@@ -3,50 +3,94 @@ pass.
 
 Each is called with arrays or Variables and is given the kernels of a device (`runner.engine.cpu`).
 An input that is a plain array, such as the images of a batch, gets no gradient, because nobody
-could ask for it. There are first derivatives only; the stock engine has higher ones.
+could ask for it. There are first derivatives only. A function that stands in the place of one of
+DeZero's has that compute higher ones; for the others, the stock engine has them.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from runner.engine.device import Array
-from runner.engine.dezero import Function, Variable, dezero
+from runner.engine.dezero import Function, Variable, call_as_shipped, dezero
 from runner.seeding import Draw
 
 
-class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
-    """A function of (x, W, b)."""
+class Constant(Variable):  # type: ignore[misc]  # DeZero is untyped
+    """What was computed from plain arrays alone, and therefore gets no gradient either."""
 
-    def __init__(self, kernels: Any) -> None:
+
+def wants_gradient(x: Any) -> bool:
+    """Whether an input of a function may be asked for its gradient."""
+    return isinstance(x, Variable) and not isinstance(x, Constant)
+
+
+class FirstDerivatives(Function):  # type: ignore[misc]
+    """A function with a backward pass of its own kernels.
+
+    Parameters
+    ----------
+    kernels
+        `runner.engine.cpu`, or an object with the same names for another device.
+    own
+        The function of DeZero's in whose place this one stands, if any.
+    """
+
+    def __init__(self, kernels: Any, own: Any = None) -> None:
         super().__init__()
-        self.kernels = kernels
+        self.kernels, self.own = kernels, own
         self.want_gx = True
 
-    def __call__(self, x: Any, W: Any, b: Any) -> Any:
-        self.want_gx = isinstance(x, Variable)
-        return super().__call__(x, W, b)
+    def __call__(self, *inputs: Any) -> Any:
+        self.want_gx = wants_gradient(inputs[0])
+        return call_as_shipped(self, *inputs)
+
+    def backward(self, gy: Any) -> Any:
+        # DeZero leaves this on in the backward pass only for `backward(create_graph=True)`.
+        if dezero.Config.enable_backprop:
+            return self.by_dezero().backward(gy)
+        y = self.outputs[0]()
+        if gy.dtype != y.dtype:  # y went into a sum with float64 numbers of a user's model
+            gy = Variable(gy.data.astype(y.dtype))
+        return self.first_derivatives(gy)
+
+    def first_derivatives(self, gy: Any) -> Any:
+        """The gradients of the inputs, as `backward` returns them."""
+        raise NotImplementedError
+
+    def by_dezero(self) -> Any:
+        """DeZero's own function, in the state in which it would have computed this one's output."""
+        if self.own is None:
+            raise NotImplementedError(
+                "the fast engine gives first derivatives only; train with engine=stock"
+            )
+        self.own.inputs, self.own.outputs = self.inputs, self.outputs
+        return self.own
+
+
+class Parametric(FirstDerivatives):
+    """A function of (x, W, b); b may be None where `compute` takes that."""
 
     def forward(self, x: Array, W: Array, b: Array) -> Array:
-        return self.compute(*_in_order(x, W, b))
+        x, W = in_order(x, W)
+        return self.compute(x, W, b if b is None else next(in_order(b)))
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         """The output for arrays in C order."""
         raise NotImplementedError
 
-    def backward(self, gy: Any) -> tuple[Any, Any, Any]:
-        _refuse_second_derivatives()
+    def first_derivatives(self, gy: Any) -> tuple[Any, Any, Any]:
         x, W, b = self.inputs
-        gW, gb = _gradient_array(W), _gradient_array(b)
-        x_data, W_data, gy_data = _in_order(x.data, W.data, gy.data)
+        gW, gb = gradient_array(W), None if b.data is None else gradient_array(b)
+        x_data, W_data, gy_data = in_order(x.data, W.data, gy.data)
         gx = self.gradients(x_data, W_data, gy_data, gW, gb)
-        return None if gx is None else Variable(gx), Variable(gW), Variable(gb)
+        return variable(gx), Variable(gW), variable(gb)
 
-    def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Array) -> Array | None:
+    def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Any) -> Array | None:
         """Fill gW and gb; return the gradient of x, or None where `want_gx` is False."""
         raise NotImplementedError
 
 
-class ConvReluPool(_Parametric):
+class ConvReluPool(Parametric):
     """max-pool(relu(convolution(x, W) + b)): odd kernel, stride 1, same size, 2x2 windows."""
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
@@ -57,7 +101,7 @@ class ConvReluPool(_Parametric):
         return self.kernels.conv_relu_pool_gradients(x, W, self.winners, gy, gW, gb, self.want_gx)
 
 
-class ConvRelu(_Parametric):
+class ConvRelu(Parametric):
     """relu(convolution(x, W) + b): odd kernel, stride 1, same size."""
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
@@ -68,7 +112,7 @@ class ConvRelu(_Parametric):
         return self.kernels.conv_relu_gradients(x, W, self.y, gy, gW, gb, self.want_gx)
 
 
-class LinearRelu(_Parametric):
+class LinearRelu(Parametric):
     """relu(x @ W + b), with dropout when there is a draw."""
 
     def __init__(self, kernels: Any, draw: Draw | None) -> None:
@@ -91,7 +135,7 @@ class LinearRelu(_Parametric):
         return self.kernels.linear_relu_gradients(x, W, self.y, self.draw, gy, gW, gb, self.want_gx)
 
 
-class Linear(_Parametric):
+class Linear(Parametric):
     """x @ W + b."""
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
@@ -111,36 +155,28 @@ class Linear(_Parametric):
         return self.kernels.linear_gradients(x, W, gy, gW, gb, self.want_gx)
 
 
-class SoftmaxCrossEntropy(Function):  # type: ignore[misc]
+class SoftmaxCrossEntropy(FirstDerivatives):
     """Mean softmax cross-entropy of scores y (n, n_classes) and labels t (n,).
 
     After the call `correct`, bool (n,), says which rows are classified right.
     """
 
-    def __init__(self, kernels: Any) -> None:
-        super().__init__()
-        self.kernels = kernels
-
     def forward(self, y: Array, t: Array) -> Array:
-        loss, self.correct, self.gradient = self.kernels.softmax_cross_entropy(*_in_order(y, t))
+        loss, self.correct, self.gradient = self.kernels.softmax_cross_entropy(*in_order(y, t))
         return loss
 
-    def backward(self, gy: Any) -> tuple[Any, None]:
-        _refuse_second_derivatives()
+    def first_derivatives(self, gy: Any) -> tuple[Any, None]:
         gradient = self.gradient
         # The gradient of a loss that is not part of a larger one is 1: no need to multiply by it.
         return Variable(gradient if self.kernels.is_one(gy.data) else gradient * gy.data), None
 
 
-def _refuse_second_derivatives() -> None:
-    # DeZero leaves this on in the backward pass only for `backward(create_graph=True)`.
-    if dezero.Config.enable_backprop:
-        raise NotImplementedError(
-            "the fast engine gives first derivatives only; train with engine=stock"
-        )
+def variable(gradient: Array | None) -> Any:
+    """A gradient as `backward` returns it: None where there is none."""
+    return None if gradient is None else Variable(gradient)
 
 
-def _in_order(*arrays: Array) -> Iterator[Array]:
+def in_order(*arrays: Array) -> Iterator[Array]:
     """The arrays in C order: copies of those that a user's model transposed or sliced."""
     return (array if array.flags.c_contiguous else array.copy(order="C") for array in arrays)
 
@@ -154,7 +190,7 @@ def _place(parameter: Any) -> Array | None:
     return getattr(parameter, "gradient_place", None) if parameter.grad is None else None
 
 
-def _gradient_array(parameter: Any) -> Array:
+def gradient_array(parameter: Any) -> Array:
     """The array to write the gradient of a parameter into: the optimizer's, or a new one."""
     place, data = _place(parameter), parameter.data
     if place is not None:

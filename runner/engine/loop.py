@@ -25,11 +25,12 @@ class Diverged(Exception):
 
 def step(model: Any, optimizer: Any, engine: Engine, x: Array, t: Array) -> tuple[Any, Array]:
     """Train on one batch: its loss, and which of its images were classified right."""
-    y = model(x)
-    loss, correct = engine.loss(y, t)
-    model.cleargrads()
-    loss.backward()
-    optimizer.update()
+    with engine.active():
+        y = model(x)
+        loss, correct = engine.loss(y, t)
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
     return loss, correct
 
 
@@ -59,7 +60,7 @@ def finite(loss: float, position: Position) -> float:
 def has_dropout(model: Any, engine: Engine, data: Data) -> bool:
     """Whether a forward pass asks for masks; else `test_masked` is `test` and is not measured."""
     n_asked = engine.masks.n_asked
-    with no_grad():
+    with engine.active(), no_grad():
         model(engine.pixels(data.test_images, engine.asarray(np.arange(1)), data.scale))
     return engine.masks.n_asked > n_asked
 
@@ -117,7 +118,7 @@ class Eager:
         """
         model, engine = self.model, self.engine
         loss_sum, correct = 0.0, []
-        with no_grad():
+        with engine.active(), no_grad():
             for first in range(0, len(images), EVAL_BATCH):
                 rows = engine.asarray(np.arange(first, min(first + EVAL_BATCH, len(images))))
                 x, t = engine.pixels(images, rows, self.data.scale), labels[rows]

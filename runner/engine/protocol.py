@@ -1,6 +1,7 @@
 """What an engine and a loop have to offer, and the records that they share with whoever trains."""
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -108,6 +109,12 @@ class Engine(Protocol):
     fallbacks: tuple[str, ...]
     #: The dropout masks of the run; the training loop tells it the step.
     masks: Masks
+
+    def active(self) -> AbstractContextManager[None]:
+        """In the block, DeZero's own functions and layers are computed by this engine, too.
+
+        Where it has no kernel, and outside of the block, DeZero computes them.
+        """
 
     def conv_block(self, channels: list[int], kernel_size: int = 3) -> Any:
         """A layer: a convolution and ReLU for each of `channels`, then a 2x2 max-pool.

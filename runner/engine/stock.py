@@ -1,5 +1,6 @@
 """The stock engine: DeZero's own layers, functions and optimizers. It is the slow reference."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from runner.engine import optimizers
@@ -63,6 +64,9 @@ class Stock:
 
     def __init__(self, masks: Masks, device: str) -> None:
         self.masks, self.device, self.xp = masks, device, array_module(device)
+
+    def active(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def conv_block(self, channels: list[int], kernel_size: int = 3) -> Any:
         return ConvBlock(channels, kernel_size)

@@ -262,11 +262,11 @@ class Users(Model):
 BETWEEN = {
     "nothing": (lambda net, h: h, ()),
     "reshape": (lambda net, h: F.reshape(h, (len(h), -1)), ()),
-    "sigmoid": (lambda net, h: F.sigmoid(h), ("Sigmoid",)),
+    "sigmoid": (lambda net, h: F.sigmoid(h), ()),
     "sum": (lambda net, h: h + h, ("Add",)),
     "several": (
-        lambda net, h: F.tanh(net.own(h)) + F.sigmoid(h),
-        ("Add", "Linear", "Sigmoid", "Tanh"),
+        lambda net, h: F.sin(net.own(h)) + F.exp(F.tanh(h)),
+        ("Add", "Exp", "Sin"),
     ),
 }
 

@@ -1,35 +1,74 @@
 """How the parts of a network are computed on the CPU: Numba kernels, and NumPy's BLAS for matrix
 products.
 
-`runner.engine.functions` and `runner.engine.flat` say what is computed, and are given this package
-as their `kernels`; another device offers the same names. Arrays are in C order and of one floating
-type, float32 in training (the tests also check float64). There is one thread.
+`runner.engine.functions`, `runner.engine.unfused` and `runner.engine.flat` say what is computed,
+and are given this package as their `kernels`; another device offers the same names (those of
+`functions` and `flat`, where it leaves DeZero's own functions to DeZero). Arrays are in C order and
+of one floating type, float32 in training (the tests also check float64). There is one thread.
 """
 
+from runner.engine.cpu.batch_norm import moments, normalise, normalise_gradients
 from runner.engine.cpu.convolution import (
+    conv,
+    conv_gradients,
     conv_relu,
     conv_relu_gradients,
     conv_relu_pool,
     conv_relu_pool_gradients,
 )
+from runner.engine.cpu.dropout import dropout
+from runner.engine.cpu.elementwise import (
+    leaky_relu,
+    leaky_relu_gradient,
+    relu,
+    relu_gradient,
+    sigmoid,
+    sigmoid_gradient,
+    tanh,
+    tanh_gradient,
+)
 from runner.engine.cpu.linear import linear, linear_gradients, linear_relu, linear_relu_gradients
 from runner.engine.cpu.loss import is_one, softmax_cross_entropy
 from runner.engine.cpu.pixels import pixels
 from runner.engine.cpu.update import adam, momentum, sgd
+from runner.engine.cpu.windows import (
+    average_pool,
+    average_pool_gradient,
+    max_pool,
+    max_pool_gradient,
+)
 
 __all__ = [
     "adam",
+    "average_pool",
+    "average_pool_gradient",
+    "conv",
+    "conv_gradients",
     "conv_relu",
     "conv_relu_gradients",
     "conv_relu_pool",
     "conv_relu_pool_gradients",
+    "dropout",
     "is_one",
+    "leaky_relu",
+    "leaky_relu_gradient",
     "linear",
     "linear_gradients",
     "linear_relu",
     "linear_relu_gradients",
+    "max_pool",
+    "max_pool_gradient",
+    "moments",
     "momentum",
+    "normalise",
+    "normalise_gradients",
     "pixels",
+    "relu",
+    "relu_gradient",
     "sgd",
+    "sigmoid",
+    "sigmoid_gradient",
     "softmax_cross_entropy",
+    "tanh",
+    "tanh_gradient",
 ]

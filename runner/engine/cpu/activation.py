@@ -50,6 +50,16 @@ def image_gradients(gy: Array, y: Array, gb: Array) -> Array:
     return gz
 
 
+def add_bias_images(z: Array, b: Array) -> None:
+    """In place on z (n, channels, height, width): `z + b`."""
+    _add_bias_images(z.reshape(*z.shape[:2], -1), b)
+
+
+def sum_images(gz: Array, gb: Array) -> None:
+    """Fill `gb` (channels,) with the sum over images and pixels of gz."""
+    _sum_images(gz.reshape(*gz.shape[:2], -1), gb)
+
+
 def add_bias(z: Array, b: Array) -> None:
     """In place on z (n, n_units): `z + b`."""
     _add_bias(z, b)
@@ -142,4 +152,24 @@ def _image_gradients(gy, y, gz, gb):  # type: ignore[no-untyped-def]
                 g = gy_image[p] if y_image[p] > zero else zero
                 gz_image[p] = g
                 total += g
+            gb[c] += total
+
+
+@as_numpy
+def _add_bias_images(z, b):  # type: ignore[no-untyped-def]
+    for n in range(z.shape[0]):
+        for c in range(z.shape[1]):
+            image, bias = z[n, c], b[c]
+            for p in range(uint64(image.size)):
+                image[p] = image[p] + bias
+
+
+@summing
+def _sum_images(gz, gb):  # type: ignore[no-untyped-def]
+    gb[:] = 0
+    for n in range(gz.shape[0]):
+        for c in range(gz.shape[1]):
+            image, total = gz[n, c], gz.dtype.type(0)
+            for p in range(uint64(image.size)):
+                total += image[p]
             gb[c] += total

@@ -3,7 +3,10 @@
 import numpy as np
 
 from runner.engine.cpu import activation, direct, general, pool
+from runner.engine.cpu.general import Pair
 from runner.engine.device import Array
+
+_STRIDE_1: Pair = (1, 1)
 
 
 def conv_relu_pool(x: Array, W: Array, b: Array) -> tuple[Array, Array]:
@@ -29,7 +32,7 @@ def conv_relu_pool(x: Array, W: Array, b: Array) -> tuple[Array, Array]:
     if _is_direct(W):
         direct.forward(x, W, b, y, winners)
     else:
-        pool.bias_relu_pool(general.product(x, W), b, y, winners)
+        pool.bias_relu_pool(general.product(x, W, _STRIDE_1, _same(W)), b, y, winners)
     return y.reshape(shape), winners.reshape(shape)
 
 
@@ -44,12 +47,12 @@ def conv_relu_pool_gradients(
         return None
     gz = np.empty((len(x), len(W), *x.shape[2:]), dtype=x.dtype)
     pool.gradients(gy, winners, gz, gb)
-    return general.gradients(x, W, gz, gW, want_gx)
+    return general.gradients(x, W, gz, gW, want_gx, _STRIDE_1, _same(W))
 
 
 def conv_relu(x: Array, W: Array, b: Array) -> Array:
     """relu(x * W + b), (n, out channels, height, width); x, W and b as for `conv_relu_pool`."""
-    z = general.product(x, W)
+    z = general.product(x, W, _STRIDE_1, _same(W))
     activation.bias_relu_images(z, b)
     return z
 
@@ -59,7 +62,36 @@ def conv_relu_gradients(
 ) -> Array | None:
     """Fill gW and gb; return the gradient of x, or None if it is not wanted."""
     gz = activation.image_gradients(gy, y, gb)
-    return general.gradients(x, W, gz, gW, want_gx)
+    return general.gradients(x, W, gz, gW, want_gx, _STRIDE_1, _same(W))
+
+
+def conv(x: Array, W: Array, b: Array | None, stride: Pair, pad: Pair) -> Array:
+    """x * W + b, (n, out channels, out height, out width), for any kernel, stride and padding."""
+    z = general.product(x, W, stride, pad)
+    if b is not None:
+        activation.add_bias_images(z, b)
+    return z
+
+
+def conv_gradients(
+    x: Array,
+    W: Array,
+    gy: Array,
+    gW: Array,
+    gb: Array | None,
+    want_gx: bool,
+    stride: Pair,
+    pad: Pair,
+) -> Array | None:
+    """Fill gW and gb (None without bias); return the gradient of x, or None if not wanted."""
+    if gb is not None:
+        activation.sum_images(gy, gb)
+    return general.gradients(x, W, gy, gW, want_gx, stride, pad)
+
+
+def _same(W: Array) -> Pair:
+    """The padding that keeps the size of an image."""
+    return W.shape[2] // 2, W.shape[3] // 2
 
 
 def _is_direct(W: Array) -> bool:

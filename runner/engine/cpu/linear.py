@@ -7,18 +7,20 @@ from runner.engine.device import Array
 from runner.seeding import Draw
 
 
-def linear(x: Array, W: Array, b: Array) -> Array:
+def linear(x: Array, W: Array, b: Array | None) -> Array:
     """x @ W + b: (n, n_in) by (n_in, n_out), (n_out,)."""
     y = np.dot(x, W)
-    activation.add_bias(y, b)
+    if b is not None:
+        activation.add_bias(y, b)
     return y
 
 
 def linear_gradients(
-    x: Array, W: Array, gy: Array, gW: Array, gb: Array, want_gx: bool
+    x: Array, W: Array, gy: Array, gW: Array, gb: Array | None, want_gx: bool
 ) -> Array | None:
-    """Fill gW and gb; return the gradient of x, or None if it is not wanted."""
-    activation.sum_rows(gy, gb)
+    """Fill gW and gb (None without bias); return the gradient of x, or None if not wanted."""
+    if gb is not None:
+        activation.sum_rows(gy, gb)
     return _product_gradients(x, W, gy, gW, want_gx)
 
 

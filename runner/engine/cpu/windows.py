@@ -1,0 +1,139 @@
+"""Max-pool and average pool with any window, stride and padding.
+
+Padding is zeros, and they count, as in DeZero: a maximum of negative numbers at the border is 0.
+"""
+
+import numpy as np
+from numba import uint64
+
+from runner.engine.cpu.general import Pair
+from runner.engine.cpu.jit import as_numpy
+from runner.engine.device import Array
+
+
+def max_pool(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> tuple[Array, Array]:
+    """The largest number of each window of x (n, channels, height, width), and its pixel.
+
+    Returns
+    -------
+    tuple of y (n, channels, out height, out width) and winners, int32 of that shape: the first of
+    the largest pixels, as an index into the flat padded image; NaN wins, as in DeZero.
+    """
+    y = np.empty(_shape(x, kernel, stride, pad), dtype=x.dtype)
+    winners = np.empty(y.shape, dtype=np.int32)
+    height, width = _padded(x.shape, pad)
+    phases = np.zeros((stride[1], height, -(-width // stride[1])), dtype=x.dtype)
+    _max_pool(x, kernel, stride, pad, np.int32(width), phases, y, winners)
+    return y, winners
+
+
+def max_pool_gradient(gy: Array, winners: Array, shape: tuple[int, ...], pad: Pair) -> Array:
+    """The gradient of x, which has this shape."""
+    height, width = _padded(shape, pad)
+    padded = np.zeros((*shape[:2], height * width), dtype=gy.dtype)
+    flat = (*gy.shape[:2], -1)
+    _max_pool_gradient(gy.reshape(flat), winners.reshape(flat), padded)
+    images = padded.reshape(*shape[:2], height, width)
+    return images[:, :, pad[0] : height - pad[0], pad[1] : width - pad[1]]
+
+
+def average_pool(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> Array:
+    """The mean of each window of x, (n, channels, out height, out width)."""
+    y = np.empty(_shape(x, kernel, stride, pad), dtype=x.dtype)
+    _average_pool(x, kernel, stride, pad, y)
+    return y
+
+
+def average_pool_gradient(
+    gy: Array, shape: tuple[int, ...], kernel: Pair, stride: Pair, pad: Pair
+) -> Array:
+    """The gradient of x, which has this shape."""
+    gx = np.zeros(shape, dtype=gy.dtype)
+    _average_pool_gradient(gy, kernel, stride, pad, gx)
+    return gx
+
+
+def _shape(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> tuple[int, ...]:
+    sizes = ((x.shape[2 + i] + 2 * pad[i] - kernel[i]) // stride[i] + 1 for i in range(2))
+    return (*x.shape[:2], *sizes)
+
+
+def _padded(shape: tuple[int, ...], pad: Pair) -> Pair:
+    return shape[2] + 2 * pad[0], shape[3] + 2 * pad[1]
+
+
+# Column c of the padded image is at column c // stride of phase c % stride: what one tap of the
+# windows of a row reads lies side by side, and the loop over the windows is vectorised.
+
+
+@as_numpy
+def _max_pool(x, kernel, stride, pad, padded_width, phases, y, winners):  # type: ignore[no-untyped-def]
+    n_images, n_channels, height, width = x.shape
+    step = np.int32(stride[1])
+    for n in range(n_images):
+        for c in range(n_channels):
+            for q in range(stride[1]):
+                # The first column of the image that belongs to this phase.
+                first = (q - pad[1]) % stride[1]
+                for i in range(height):
+                    source = x[n, c, i, first:]
+                    target = phases[q, i + pad[0], (first + pad[1]) // stride[1] :]
+                    for k in range(uint64((source.size + stride[1] - 1) // stride[1])):
+                        target[k] = source[k * uint64(stride[1])]
+            for row in range(y.shape[2]):
+                best, winner = y[n, c, row], winners[n, c, row]
+                for i in range(kernel[0]):
+                    top = row * stride[0] + i
+                    for j in range(kernel[1]):
+                        source = phases[j % stride[1], top, j // stride[1] :]
+                        pixel = np.int32(top * padded_width + j)
+                        is_first = i == 0 and j == 0
+                        for k in range(uint64(best.size)):
+                            z, b = source[k], best[k]
+                            wins = is_first | (z > b) | ((z != z) & (b == b))
+                            best[k] = z if wins else b
+                            winner[k] = pixel + np.int32(k) * step if wins else winner[k]
+
+
+@as_numpy
+def _max_pool_gradient(gy, winners, gx):  # type: ignore[no-untyped-def]
+    for n in range(gy.shape[0]):
+        for c in range(gy.shape[1]):
+            g_image, winner_image, gx_image = gy[n, c], winners[n, c], gx[n, c]
+            for p in range(uint64(g_image.size)):
+                gx_image[uint64(winner_image[p])] += g_image[p]
+
+
+@as_numpy
+def _average_pool(x, kernel, stride, pad, y):  # type: ignore[no-untyped-def]
+    n_images, n_channels, height, width = x.shape
+    size = x.dtype.type(kernel[0] * kernel[1])
+    for n in range(n_images):
+        for c in range(n_channels):
+            image = x[n, c]
+            for row in range(y.shape[2]):
+                top = row * stride[0] - pad[0]
+                for column in range(y.shape[3]):
+                    left = column * stride[1] - pad[1]
+                    total = x.dtype.type(0)
+                    for i in range(max(0, top), min(height, top + kernel[0])):
+                        for j in range(max(0, left), min(width, left + kernel[1])):
+                            total += image[i, j]
+                    y[n, c, row, column] = total / size
+
+
+@as_numpy
+def _average_pool_gradient(gy, kernel, stride, pad, gx):  # type: ignore[no-untyped-def]
+    n_images, n_channels, height, width = gx.shape
+    size = gy.dtype.type(kernel[0] * kernel[1])
+    for n in range(n_images):
+        for c in range(n_channels):
+            image = gx[n, c]
+            for row in range(gy.shape[2]):
+                top = row * stride[0] - pad[0]
+                for column in range(gy.shape[3]):
+                    left = column * stride[1] - pad[1]
+                    g = gy[n, c, row, column] / size
+                    for i in range(max(0, top), min(height, top + kernel[0])):
+                        for j in range(max(0, left), min(width, left + kernel[1])):
+                            image[i, j] += g

@@ -1,0 +1,225 @@
+"""Functions that stand in the place of DeZero's own, one for one.
+
+Each says in `fits` for which arguments it can: for arrays of one floating type, which whoever asks
+has made sure of (runner/engine/substitutes.py). For all others, such as those that DeZero refuses,
+DeZero's own function is called.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from runner.engine import functions
+from runner.engine.device import Array
+from runner.engine.dezero import Variable, dezero
+from runner.engine.functions import FirstDerivatives, gradient_array, in_order, variable
+
+_pair = dezero.utils.pair
+
+
+class _Activation(FirstDerivatives):
+    """A function of each number by itself."""
+
+    @staticmethod
+    def fits(own: Any, x: Array) -> bool:
+        return bool(x.size)
+
+    def forward(self, x: Array) -> Array:
+        (x,) = in_order(x)
+        #: What the gradient is computed from.
+        self.kept = y = self.compute(x)
+        return y
+
+    def first_derivatives(self, gy: Any) -> Any:
+        (gy_data,) = in_order(gy.data)
+        return Variable(self.gradient(gy_data))
+
+    def compute(self, x: Array) -> Array:
+        """The output for an array in C order."""
+        raise NotImplementedError
+
+    def gradient(self, gy: Array) -> Array:
+        """The gradient of x."""
+        raise NotImplementedError
+
+
+class Relu(_Activation):
+    """max(x, 0)."""
+
+    def compute(self, x: Array) -> Array:
+        return self.kernels.relu(x)
+
+    def gradient(self, gy: Array) -> Array:
+        return self.kernels.relu_gradient(gy, self.kept)
+
+
+class LeakyRelu(_Activation):
+    """x, and `slope` times x where it is not positive."""
+
+    def forward(self, x: Array) -> Array:
+        (self.kept,) = in_order(x)
+        return self.kernels.leaky_relu(self.kept, self.own.slope)
+
+    def gradient(self, gy: Array) -> Array:
+        return self.kernels.leaky_relu_gradient(gy, self.kept, self.own.slope)
+
+
+class Tanh(_Activation):
+    """The hyperbolic tangent."""
+
+    def compute(self, x: Array) -> Array:
+        return self.kernels.tanh(x)
+
+    def gradient(self, gy: Array) -> Array:
+        return self.kernels.tanh_gradient(gy, self.kept)
+
+
+class Sigmoid(_Activation):
+    """The logistic function."""
+
+    def compute(self, x: Array) -> Array:
+        return self.kernels.sigmoid(x)
+
+    def gradient(self, gy: Array) -> Array:
+        return self.kernels.sigmoid_gradient(gy, self.kept)
+
+
+class Linear(functions.Linear):
+    """x @ W + b, or without b."""
+
+    @staticmethod
+    def fits(own: Any, x: Array, W: Array, b: Array | None) -> bool:
+        fit = x.ndim == W.ndim == 2 and x.shape[1] == W.shape[0] and x.size and W.size
+        return bool(fit) and (b is None or b.shape == W.shape[1:])
+
+
+class Conv2d(functions.Parametric):
+    """The convolution of x with W, with or without b."""
+
+    @staticmethod
+    def fits(own: Any, x: Array, W: Array, b: Array | None) -> bool:
+        fit = x.ndim == W.ndim == 4 and x.shape[1] == W.shape[1] and x.size and W.size
+        return (
+            bool(fit)
+            and _has_windows(x, W.shape[2:], own.stride, own.pad)
+            and (b is None or b.shape == W.shape[:1])
+        )
+
+    def compute(self, x: Array, W: Array, b: Array) -> Array:
+        return self.kernels.conv(x, W, b, self.own.stride, self.own.pad)
+
+    def gradients(self, x: Array, W: Array, gy: Array, gW: Array, gb: Any) -> Array | None:
+        window = self.own.stride, self.own.pad
+        return self.kernels.conv_gradients(x, W, gy, gW, gb, self.want_gx, *window)
+
+
+class _Pool(FirstDerivatives):
+    """A number for each window of an image."""
+
+    def __init__(self, kernels: Any, own: Any) -> None:
+        super().__init__(kernels, own)
+        self.window = tuple(_pair(size) for size in (own.kernel_size, own.stride, own.pad))
+
+    @staticmethod
+    def fits(own: Any, x: Array) -> bool:
+        return (
+            x.ndim == 4 and bool(x.size) and _has_windows(x, own.kernel_size, own.stride, own.pad)
+        )
+
+    def by_dezero(self) -> Any:
+        own = super().by_dezero()
+        own.forward(self.inputs[0].data)  # keeps what its `backward` needs
+        return own
+
+
+class MaxPool(_Pool):
+    """The largest number of each window."""
+
+    def forward(self, x: Array) -> Array:
+        y, self.winners = self.kernels.max_pool(*in_order(x), *self.window)
+        return y
+
+    def first_derivatives(self, gy: Any) -> Any:
+        (gy_data,) = in_order(gy.data)
+        shape = self.inputs[0].shape
+        return Variable(
+            self.kernels.max_pool_gradient(gy_data, self.winners, shape, self.window[2])
+        )
+
+
+class AveragePool(_Pool):
+    """The mean of each window."""
+
+    def forward(self, x: Array) -> Array:
+        return self.kernels.average_pool(*in_order(x), *self.window)
+
+    def first_derivatives(self, gy: Any) -> Any:
+        (gy_data,) = in_order(gy.data)
+        shape = self.inputs[0].shape
+        return Variable(self.kernels.average_pool_gradient(gy_data, shape, *self.window))
+
+
+class BatchNorm(FirstDerivatives):
+    """Batch normalisation; in training mode it moves `own.avg_mean` and `own.avg_var`, in place."""
+
+    @staticmethod
+    def fits(own: Any, x: Array, gamma: Array, beta: Array) -> bool:
+        per_channel = gamma, beta, own.avg_mean, own.avg_var
+        return (
+            x.ndim in (2, 4)
+            and bool(x.size)
+            and all(a.shape == x.shape[1:2] and a.dtype == x.dtype for a in per_channel)
+        )
+
+    def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
+        own, (x, gamma, beta) = self.own, in_order(x, gamma, beta)
+        if not dezero.Config.train:
+            inv_std = 1 / np.sqrt(own.avg_var + own.eps)
+            return self.kernels.normalise(x, *in_order(own.avg_mean, inv_std), gamma, beta)
+        mean, var = self.kernels.moments(x)
+        own.inv_std = 1 / np.sqrt(var + own.eps)
+        # The arithmetic of DeZero's averages.
+        m = x.size // gamma.size
+        unbiased = m / (m - 1.0 if m - 1.0 > 1.0 else 1.0)
+        for average, new in ((own.avg_mean, mean), (own.avg_var, unbiased * var)):
+            average *= own.decay
+            average += (1 - own.decay) * new
+        self.mean = mean
+        return self.kernels.normalise(x, mean, own.inv_std, gamma, beta)
+
+    def first_derivatives(self, gy: Any) -> Any:
+        if self.own.inv_std is None:  # the output was computed in test mode
+            return self.by_dezero().backward(gy)
+        x, gamma, beta = self.inputs
+        x_data, gamma_data, gy_data = in_order(x.data, gamma.data, gy.data)
+        moments, places = (
+            (self.mean, self.own.inv_std),
+            (gradient_array(gamma), gradient_array(beta)),
+        )
+        gx = self.kernels.normalise_gradients(
+            x_data, *moments, gamma_data, gy_data, *places, self.want_gx
+        )
+        return variable(gx), *(Variable(place) for place in places)
+
+
+class SoftmaxCrossEntropy(functions.SoftmaxCrossEntropy):
+    """Mean softmax cross-entropy of scores (n, n_classes) and labels (n,)."""
+
+    @staticmethod
+    def fits(own: Any, y: Array, t: Array) -> bool:
+        return (
+            y.ndim == 2
+            and bool(y.size)
+            and t.shape == y.shape[:1]
+            and 0 <= int(t.min())
+            and int(t.max()) < y.shape[1]
+        )
+
+
+def _has_windows(x: Array, kernel: Any, stride: Any, pad: Any) -> bool:
+    """Whether at least one window fits into the padded image."""
+    kernel, stride, pad = _pair(kernel), _pair(stride), _pair(pad)
+    return all(
+        pad[i] >= 0 and stride[i] > 0 and 0 < kernel[i] <= x.shape[2 + i] + 2 * pad[i]
+        for i in range(2)
+    )
