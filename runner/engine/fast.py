@@ -7,7 +7,8 @@ import numpy as np
 from runner.engine import flat, functions, layers, optimizers
 from runner.engine.device import Array
 from runner.engine.dezero import no_grad, test_mode
-from runner.engine.loop import Eager
+from runner.engine.forward import forward
+from runner.engine.loop import NO_UPDATE, Eager, step
 from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
 
@@ -40,6 +41,10 @@ class Fast:
     def output(self, n_classes: int) -> Any:
         return layers.Linear(self.kernels, n_classes)
 
+    def dropout(self, x: Any, ratio: float) -> Any:
+        draw = self.masks.draw(self.masks.next_name(), ratio)
+        return functions.Dropout(self.kernels, draw)(x)
+
     def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         function = functions.SoftmaxCrossEntropy(self.kernels)
         return function(y, t), function.correct
@@ -61,11 +66,9 @@ class Fast:
 
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
         with no_grad(), test_mode():
-            model(x)
-        loss, _ = self.loss(model(x), t)
+            forward(model, x, self)
+        loss, _ = step(model, NO_UPDATE, self, x, t)
         self.fallbacks = _functions_of_dezero(loss)
-        model.cleargrads()
-        loss.backward()
         model.cleargrads()
         optimizer.warm_up()
 

@@ -9,6 +9,7 @@ could ask for it. There are first derivatives only; the stock engine has higher 
 from collections.abc import Iterator
 from typing import Any
 
+from runner.engine import shapes
 from runner.engine.device import Array
 from runner.engine.dezero import Function, Variable, dezero
 from runner.seeding import Draw
@@ -27,7 +28,12 @@ class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
         return super().__call__(x, W, b)
 
     def forward(self, x: Array, W: Array, b: Array) -> Array:
+        self.check(x, W, b)
         return self.compute(*_in_order(x, W, b))
+
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        """Refuse arrays that the kernels would read past, by ModelError."""
+        raise NotImplementedError
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         """The output for arrays in C order."""
@@ -36,8 +42,11 @@ class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
     def backward(self, gy: Any) -> tuple[Any, Any, Any]:
         _refuse_second_derivatives()
         x, W, b = self.inputs
+        shapes.check_gradient(gy, self.outputs[0]())
         gW, gb = _gradient_array(W), _gradient_array(b)
-        x_data, W_data, gy_data = _in_order(x.data, W.data, gy.data)
+        # DeZero makes a float64 gradient where a function multiplies by a whole number.
+        gy_data = gy.data.astype(W.data.dtype, copy=False)
+        x_data, W_data, gy_data = _in_order(x.data, W.data, gy_data)
         gx = self.gradients(x_data, W_data, gy_data, gW, gb)
         return None if gx is None else Variable(gx), Variable(gW), Variable(gb)
 
@@ -49,6 +58,9 @@ class _Parametric(Function):  # type: ignore[misc]  # DeZero is untyped
 class ConvReluPool(_Parametric):
     """max-pool(relu(convolution(x, W) + b)): odd kernel, stride 1, same size, 2x2 windows."""
 
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        shapes.check_convolution(x, W, b, smallest=2)
+
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         y, self.winners = self.kernels.conv_relu_pool(x, W, b)
         return y
@@ -59,6 +71,9 @@ class ConvReluPool(_Parametric):
 
 class ConvRelu(_Parametric):
     """relu(convolution(x, W) + b): odd kernel, stride 1, same size."""
+
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        shapes.check_convolution(x, W, b)
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         self.y = self.kernels.conv_relu(x, W, b)
@@ -78,6 +93,9 @@ class LinearRelu(_Parametric):
         #: with its own.
         self.computed: tuple[Array, Array, Array] | None = None
 
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        shapes.check_linear(x, W, b)
+
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         self.y = self.kernels.linear_relu(x, W, b, self.draw)
         return self.y
@@ -93,6 +111,9 @@ class LinearRelu(_Parametric):
 
 class Linear(_Parametric):
     """x @ W + b."""
+
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        shapes.check_linear(x, W, b)
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         return self.kernels.linear(x, W, b)
@@ -111,6 +132,22 @@ class Linear(_Parametric):
         return self.kernels.linear_gradients(x, W, gy, gW, gb, self.want_gx)
 
 
+class Dropout(Function):  # type: ignore[misc]
+    """x of shape (n, ...) where it is kept, divided by the kept share; else 0."""
+
+    def __init__(self, kernels: Any, draw: Draw) -> None:
+        super().__init__()
+        self.kernels, self.draw = kernels, draw
+
+    def forward(self, x: Array) -> Array:
+        self.keep = self.kernels.keep(x, self.draw)
+        return x * self.keep / x.dtype.type(self.draw.kept)
+
+    def backward(self, gy: Any) -> Any:
+        _refuse_second_derivatives()
+        return Variable(gy.data / gy.dtype.type(self.draw.kept) * self.keep)
+
+
 class SoftmaxCrossEntropy(Function):  # type: ignore[misc]
     """Mean softmax cross-entropy of scores y (n, n_classes) and labels t (n,).
 
@@ -122,6 +159,7 @@ class SoftmaxCrossEntropy(Function):  # type: ignore[misc]
         self.kernels = kernels
 
     def forward(self, y: Array, t: Array) -> Array:
+        shapes.check_scores(y, t)
         loss, self.correct, self.gradient = self.kernels.softmax_cross_entropy(*_in_order(y, t))
         return loss
 

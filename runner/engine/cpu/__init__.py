@@ -12,6 +12,7 @@ from runner.engine.cpu.convolution import (
     conv_relu_pool,
     conv_relu_pool_gradients,
 )
+from runner.engine.cpu.dropout import keep
 from runner.engine.cpu.linear import linear, linear_gradients, linear_relu, linear_relu_gradients
 from runner.engine.cpu.loss import is_one, softmax_cross_entropy
 from runner.engine.cpu.pixels import pixels
@@ -24,6 +25,7 @@ __all__ = [
     "conv_relu_pool",
     "conv_relu_pool_gradients",
     "is_one",
+    "keep",
     "linear",
     "linear_gradients",
     "linear_relu",
