@@ -19,6 +19,10 @@ class DeviceError(ConfigError):
     """`device=gpu` was asked for, and there is no usable GPU."""
 
 
+class ModelError(ConfigError):
+    """A model of the user's own cannot be trained as it is: what is wrong, and what to write."""
+
+
 class StoreError(RunnerError):
     """The tracking store cannot be used at the start of a sweep; nothing was trained."""
 

@@ -4,6 +4,9 @@ import contextlib
 import sys
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from runner.config import parts
 from runner.config.schema import Config
 from runner.data import catalogue, loading
 from runner.data.loading import Dataset
@@ -20,7 +23,8 @@ from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
-from runner.train import fewer_epochs, provenance
+from runner.train import check_models, fewer_epochs, provenance
+from runner.train.check_models import Checked, Sample
 
 
 @dataclass
@@ -82,7 +86,9 @@ class Prepared:
     #: The size of all final states; None where it is not known before training.
     kept_bytes: int | None
     #: The user's files of conf/ and sweeps/ that it is composed of.
-    own_files: tuple[str, ...] = ()
+    own_files: tuple[str, ...]
+    #: What a step showed of each cell that is to be trained with a model of one's own, by cell key.
+    checked: dict[str, Checked]
 
 
 def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
@@ -96,7 +102,8 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     Raises
     ------
     RunnerError
-        No such device, no data, no store, a folder that cannot be written, not enough memory.
+        No such device, no data, no store, a folder that cannot be written, not enough memory, a
+        model of one's own that cannot be trained.
     """
     config = grid.cells[0].config
     root = Root.of(config.runner.root)
@@ -126,6 +133,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     if is_here:
         n_workers, fewer = workers.that_fit(n_workers, config.runner.workers > 0, to_train)
         sources.warnings += fewer
+    checked = _check_own_models(to_train, sources)
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     taken = _taken_epochs(to_train, root)
@@ -141,6 +149,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
         taken,
         kept_bytes,
         grid.own_files,
+        checked,
     )
 
 
@@ -168,6 +177,36 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     if not plan.single:
         calls.insist(lambda: tracker.open_sweep(plan), shown)
     return tracker
+
+
+def _check_own_models(runs: list[PlannedRun], sources: Sources) -> dict[str, Checked]:
+    """A step of a run of each cell with a model that does not ship; warnings go to the sources.
+
+    Raises
+    ------
+    ModelError
+        When one of them cannot be trained.
+    """
+    own = [run for run in reversed(runs) if not parts.ships("model", run.config.model)]
+    first = {run.cell_key: run for run in own}
+    if not first:
+        return {}
+    cells = [(run, _sample(sources.named(run.data_name))) for run in first.values()]
+    checked = dict(zip(first, check_models.check_all(cells), strict=True))
+    for key, of_cell in checked.items():
+        cell = f" ({first[key].cell})" if first[key].cell else ""
+        sources.warnings += [warning + cell for warning in of_cell.warnings]
+    return checked
+
+
+def _sample(dataset: Dataset) -> Sample:
+    labels = dataset.train_labels, dataset.test_labels
+    return Sample(
+        images=np.array(dataset.train_images[:2]),
+        labels=np.array(dataset.train_labels[:2]),
+        scale=dataset.full_scale,
+        n_classes=1 + max(int(of_set.max()) for of_set in labels),
+    )
 
 
 def _taken_epochs(runs: list[PlannedRun], root: Root) -> dict[str, int]:

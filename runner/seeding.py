@@ -6,6 +6,7 @@ batches.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +128,8 @@ class Masks:
     first_row: int = 0
     #: How many masks were asked for so far; it shows whether a model has dropout.
     n_asked: int = 0
+    #: How many layers without a name asked for theirs in this forward pass.
+    n_unnamed: int = 0
 
     def training(self, step: int) -> None:
         """Give the masks of a training step from now on; steps count from 1 over all epochs."""
@@ -136,22 +139,31 @@ class Masks:
         """Give the masks of an evaluation after this epoch from now on, from image `first_row`."""
         self.purpose, self.time, self.first_row = TEST_MASKED, epoch, first_row
 
+    def begin_forward(self) -> None:
+        """Count the layers without a name from the first again."""
+        self.n_unnamed = 0
+
+    def next_name(self) -> str:
+        """A name for a dropout that has none, by its place in the forward pass: `dropout1`, ..."""
+        self.n_unnamed += 1
+        return f"dropout{self.n_unnamed}"
+
     def draw(self, layer: str, ratio: float) -> Draw:
         """How the mask of a layer is drawn for the present step or batch."""
         self.n_asked += 1
         key = (self.seed & WORD, self.seed >> 32)
         return Draw(word(layer), self.purpose, self.time, key, self.first_row, ratio)
 
-    def keep(self, layer: str, shape: tuple[int, int], ratio: float, xp: Any = np) -> Any:
+    def keep(self, layer: str, shape: tuple[int, ...], ratio: float, xp: Any = np) -> Any:
         """Which units of a layer's output are kept: bool; on average a share `ratio` is False.
 
         Parameters
         ----------
         shape
-            (n_rows, n_units).
+            (n_rows, ...): whatever follows the rows are its units.
         """
         draw = self.draw(layer, ratio)
-        n_rows, n_units = shape
+        n_rows, n_units = shape[0], math.prod(shape[1:])
         start, stop = draw.first_row * n_units, (draw.first_row + n_rows) * n_units
         # A batch may begin or end in the middle of a counter's four words.
         quads = xp.arange(start // 4, (stop + 3) // 4, dtype=xp.uint64)

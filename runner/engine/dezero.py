@@ -53,9 +53,15 @@ F: Any = dezero.functions
 L: Any = dezero.layers
 Model: Any = dezero.Model
 Function: Any = dezero.Function
+Parameter: Any = dezero.Parameter
 Variable: Any = dezero.Variable
 no_grad: Any = dezero.no_grad
 test_mode: Any = dezero.test_mode
+using_config: Any = dezero.using_config
+
+
+#: DeZero's layers that make a weight W.
+_WITH_W = (L.Linear, L.Conv2d, L.Deconv2d)
 
 
 def _as_array(x: Any, array_module: Any = np) -> Array:
@@ -104,6 +110,47 @@ def _reshape_sum_backward(gy: Any, x_shape: tuple[int, ...], axis: Any, keepdims
     return gy.reshape(tuple(1 if a in summed else n for a, n in enumerate(x_shape)))
 
 
+# =============================================================================
+# Dropout
+# =============================================================================
+# Where these stand is DeZero's own mechanism: `using_config` sets them for a block.
+#: Whether dropout is left on in test mode.
+dezero.Config.dropout = False
+#: Computes `functions.dropout` of an array or Variable and a ratio; None outside of a run.
+dezero.Config.computed_dropout = None
+
+
+def dropout_is_on() -> bool:
+    """Whether dropout drops: in training, and in `masked_test_mode`."""
+    return bool(dezero.Config.train or dezero.Config.dropout)
+
+
+@contextlib.contextmanager
+def masked_test_mode() -> Iterator[None]:
+    """Test mode with dropout left on: whatever else training does, such as averages, is off."""
+    with test_mode(), dezero.using_config("dropout", True):
+        yield
+
+
+def dropout_by(computed: Callable[[Any, float], Any]) -> Any:
+    """A context in which `functions.dropout` is computed so, while it is on."""
+    return dezero.using_config("computed_dropout", computed)
+
+
+_dropout_as_shipped = F.dropout
+
+
+def _dropout(x: Any, dropout_ratio: float = 0.5) -> Any:
+    """`functions.dropout` whose mask is the run's while one is computing; see forward.py.
+
+    As shipped it draws from the global generator, so that the same seed gives other numbers.
+    """
+    computed = dezero.Config.computed_dropout
+    if computed is None:
+        return _dropout_as_shipped(x, dropout_ratio)
+    return computed(x, dropout_ratio) if dropout_is_on() else dezero.as_variable(x)
+
+
 def _save_weights(self: Any, path: Any) -> None:
     """`Layer.save_weights` that does not move the model to the CPU."""
     arrays = {name: to_numpy(p.data) for name, p in named_parameters(self).items()}
@@ -113,16 +160,19 @@ def _save_weights(self: Any, path: Any) -> None:
 def _load_weights(self: Any, path: Any) -> None:
     """`Layer.load_weights` that puts each array on the device of its parameter."""
     with np.load(path, allow_pickle=False) as arrays:
-        for name, parameter in named_parameters(self).items():
+        for name, parameter in all_parameters(self).items():
+            if parameter.data is None and name not in arrays:
+                continue  # of a layer that had not been used either when they were saved
             xp = np if parameter.data is None else dezero.cuda.get_array_module(parameter.data)
             parameter.data = xp.asarray(arrays[name])
 
 
 def _repair() -> None:
     dezero.core.as_array = dezero.functions.as_array = dezero.as_array = _as_array
-    for layer_class in (L.Linear, L.Conv2d, L.Deconv2d):
+    for layer_class in _WITH_W:
         _float32_weights(layer_class)
     F.GetItemGrad.forward = _get_item_grad
+    F.dropout = _dropout
     dezero.utils.reshape_sum_backward = _reshape_sum_backward
     dezero.layers.Layer.save_weights = _save_weights
     dezero.layers.Layer.load_weights = _load_weights
@@ -160,8 +210,29 @@ def computed_by(compute: Callable[..., Any] | None) -> Iterator[None]:
         _compute = before
 
 
+def makes_its_weight_later(layer: Any) -> bool:
+    """Whether a layer has no weight yet, and DeZero's own rule will make it."""
+    make = getattr(type(layer), "_init_W", None)
+    own = {layer_class._init_W for layer_class in _WITH_W}
+    return make in own and layer.W.data is None
+
+
+def fan_in(layer: Any) -> int:
+    """How many numbers each output of a linear or convolutional layer adds up."""
+    n_outputs = layer.out_size if isinstance(layer, L.Linear) else layer.out_channels
+    return int(layer.W.data.size // n_outputs)
+
+
 def named_parameters(layer: Any) -> dict[str, Any]:
-    """The parameters of a model by name (`fc1/linear/W`), sorted: DeZero keeps them in a set."""
+    """The parameters of a model by name (`fc1/linear/W`), sorted: DeZero keeps them in a set.
+
+    A layer that no forward pass has used has no weights yet, and is left out.
+    """
+    return {name: p for name, p in all_parameters(layer).items() if p.data is not None}
+
+
+def all_parameters(layer: Any) -> dict[str, Any]:
+    """`named_parameters`, and those without data."""
     parameters: dict[str, Any] = {}
     layer._flatten_params(parameters)
     return {name: parameters[name] for name in sorted(parameters)}

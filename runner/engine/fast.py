@@ -8,7 +8,8 @@ import numpy as np
 from runner.engine import flat, functions, layers, optimizers
 from runner.engine.device import Array
 from runner.engine.dezero import computed_by, no_grad, test_mode
-from runner.engine.loop import Eager
+from runner.engine.forward import forward
+from runner.engine.loop import NO_UPDATE, Eager, step
 from runner.engine.protocol import Data, Loop
 from runner.engine.substitutes import Substitutes, is_fallback
 from runner.seeding import Masks
@@ -43,6 +44,10 @@ class Fast:
     def output(self, n_classes: int) -> Any:
         return layers.Linear(self.kernels, n_classes)
 
+    def dropout(self, x: Any, ratio: float) -> Any:
+        draw = self.masks.draw(self.masks.next_name(), ratio)
+        return functions.Dropout(self.kernels, draw)(x)
+
     def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         function = functions.SoftmaxCrossEntropy(self.kernels)
         return function(y, t), function.correct
@@ -63,14 +68,11 @@ class Fast:
         pass
 
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
-        with self.active():
-            with no_grad(), test_mode():
-                model(x)
-            loss, _ = self.loss(model(x), t)
-            self.fallbacks = _functions_of_dezero(loss)
-            model.cleargrads()
-            loss.backward()
-            model.cleargrads()
+        with self.active(), no_grad(), test_mode():
+            forward(model, x, self)
+        loss, _ = step(model, NO_UPDATE, self, x, t)
+        self.fallbacks = _functions_of_dezero(loss)
+        model.cleargrads()
         optimizer.warm_up()
 
 

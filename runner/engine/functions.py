@@ -10,6 +10,7 @@ DeZero's has that compute higher ones; for the others, the stock engine has them
 from collections.abc import Iterator
 from typing import Any
 
+from runner.engine import shapes
 from runner.engine.device import Array
 from runner.engine.dezero import Function, Variable, call_as_shipped, dezero
 from runner.seeding import Draw
@@ -71,8 +72,13 @@ class Parametric(FirstDerivatives):
     """A function of (x, W, b); b may be None where `compute` takes that."""
 
     def forward(self, x: Array, W: Array, b: Array) -> Array:
+        self.check(x, W, b)
         x, W = in_order(x, W)
         return self.compute(x, W, b if b is None else next(in_order(b)))
+
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        """Refuse arrays that the kernels would read past, by ModelError."""
+        raise NotImplementedError
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         """The output for arrays in C order."""
@@ -80,6 +86,7 @@ class Parametric(FirstDerivatives):
 
     def first_derivatives(self, gy: Any) -> tuple[Any, Any, Any]:
         x, W, b = self.inputs
+        shapes.check_gradient(gy, self.outputs[0]())
         gW, gb = gradient_array(W), None if b.data is None else gradient_array(b)
         x_data, W_data, gy_data = in_order(x.data, W.data, gy.data)
         gx = self.gradients(x_data, W_data, gy_data, gW, gb)
@@ -93,6 +100,9 @@ class Parametric(FirstDerivatives):
 class ConvReluPool(Parametric):
     """max-pool(relu(convolution(x, W) + b)): odd kernel, stride 1, same size, 2x2 windows."""
 
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        shapes.check_convolution(x, W, b, smallest=2)
+
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         y, self.winners = self.kernels.conv_relu_pool(x, W, b)
         return y
@@ -103,6 +113,9 @@ class ConvReluPool(Parametric):
 
 class ConvRelu(Parametric):
     """relu(convolution(x, W) + b): odd kernel, stride 1, same size."""
+
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        shapes.check_convolution(x, W, b)
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         self.y = self.kernels.conv_relu(x, W, b)
@@ -122,6 +135,9 @@ class LinearRelu(Parametric):
         #: with its own.
         self.computed: tuple[Array, Array, Array] | None = None
 
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        shapes.check_linear(x, W, b)
+
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         self.y = self.kernels.linear_relu(x, W, b, self.draw)
         return self.y
@@ -137,6 +153,9 @@ class LinearRelu(Parametric):
 
 class Linear(Parametric):
     """x @ W + b."""
+
+    def check(self, x: Array, W: Array, b: Array) -> None:
+        shapes.check_linear(x, W, b)
 
     def compute(self, x: Array, W: Array, b: Array) -> Array:
         return self.kernels.linear(x, W, b)
@@ -155,6 +174,20 @@ class Linear(Parametric):
         return self.kernels.linear_gradients(x, W, gy, gW, gb, self.want_gx)
 
 
+class Dropout(FirstDerivatives):
+    """x of shape (n, ...) where it is kept, divided by the kept share; else 0."""
+
+    def __init__(self, kernels: Any, draw: Draw) -> None:
+        super().__init__(kernels)
+        self.draw = draw
+
+    def forward(self, x: Array) -> Array:
+        return self.kernels.dropout(*in_order(x), self.draw)
+
+    def first_derivatives(self, gy: Any) -> Any:
+        return Variable(self.kernels.dropout(*in_order(gy.data), self.draw))
+
+
 class SoftmaxCrossEntropy(FirstDerivatives):
     """Mean softmax cross-entropy of scores y (n, n_classes) and labels t (n,).
 
@@ -162,6 +195,7 @@ class SoftmaxCrossEntropy(FirstDerivatives):
     """
 
     def forward(self, y: Array, t: Array) -> Array:
+        shapes.check_scores(y, t)
         loss, self.correct, self.gradient = self.kernels.softmax_cross_entropy(*in_order(y, t))
         return loss
 

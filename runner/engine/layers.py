@@ -3,7 +3,7 @@
 from typing import Any
 
 from runner.engine import functions
-from runner.engine.dezero import L, dezero
+from runner.engine.dezero import L, dezero, dropout_is_on
 from runner.seeding import Masks
 
 
@@ -36,7 +36,7 @@ class Hidden(L.Layer):  # type: ignore[misc]
 
     def forward(self, x: Any) -> Any:
         draw = None
-        if self.dropout_ratio is not None and dezero.Config.train:
+        if self.dropout_ratio is not None and dropout_is_on():
             draw = self.masks.draw(self.name, self.dropout_ratio)
         return functions.LinearRelu(self.kernels, draw)(x, *_parameters(self.linear, x))
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.engine import shapes
 from runner.engine.device import Array, to_numpy
-from runner.engine.dezero import no_grad, test_mode
+from runner.engine.dezero import masked_test_mode, no_grad, test_mode
+from runner.engine.forward import forward
 from runner.engine.protocol import Data, Engine, Evaluation, Measured, Position
 
 #: Images a batch in an evaluation. It is the published batch size, whatever the training batch is:
@@ -26,7 +28,7 @@ class Diverged(Exception):
 def step(model: Any, optimizer: Any, engine: Engine, x: Array, t: Array) -> tuple[Any, Array]:
     """Train on one batch: its loss, and which of its images were classified right."""
     with engine.active():
-        y = model(x)
+        y = forward(model, x, engine)
         loss, correct = engine.loss(y, t)
         model.cleargrads()
         loss.backward()
@@ -58,10 +60,20 @@ def finite(loss: float, position: Position) -> float:
 
 
 def has_dropout(model: Any, engine: Engine, data: Data) -> bool:
-    """Whether a forward pass asks for masks; else `test_masked` is `test` and is not measured."""
+    """Whether a forward pass asks for masks; else `test_masked` is `test` and is not measured.
+
+    Raises
+    ------
+    ModelError
+        When the scores have no column for a label: not every kernel looks at each label.
+    """
     n_asked = engine.masks.n_asked
-    with engine.active(), no_grad():
-        model(engine.pixels(data.test_images, engine.asarray(np.arange(1)), data.scale))
+    with engine.active(), no_grad(), masked_test_mode():
+        rows = engine.asarray(np.arange(1))
+        y = forward(model, engine.pixels(data.test_images, rows, data.scale), engine)
+    shapes.check_scores(y.data, data.test_labels[rows])
+    for labels in (data.train_labels, data.test_labels):
+        shapes.check_labels(y.shape[1], int(labels.max()), int(labels.min()))
     return engine.masks.n_asked > n_asked
 
 
@@ -114,7 +126,7 @@ class Eager:
         """Evaluate images in test mode.
 
         With `masked_epoch`, dropout stays on, with the masks of that epoch. So the published script
-        evaluated: DeZero's `no_grad()` does not switch dropout off.
+        evaluated: DeZero's `no_grad()` does not switch dropout off. All else is in test mode.
         """
         model, engine = self.model, self.engine
         loss_sum, correct = 0.0, []
@@ -124,10 +136,11 @@ class Eager:
                 x, t = engine.pixels(images, rows, self.data.scale), labels[rows]
                 if masked_epoch is None:
                     with test_mode():
-                        y = model(x)
+                        y = forward(model, x, engine)
                 else:
                     engine.masks.evaluation(masked_epoch, first)
-                    y = model(x)
+                    with masked_test_mode():
+                        y = forward(model, x, engine)
                 loss, is_right = engine.loss(y, t)
                 loss_sum += float(loss.data) * len(t)
                 correct.append(to_numpy(is_right))

@@ -128,6 +128,12 @@ class Engine(Protocol):
     def output(self, n_classes: int) -> Any:
         """The last linear layer."""
 
+    def dropout(self, x: Any, ratio: float) -> Any:
+        """Dropout of x (n, ...), with masks named by how many were asked for before in this pass.
+
+        DeZero's `F.dropout` is this one in a run's forward pass.
+        """
+
     def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         """Softmax cross-entropy, the mean over the batch, and which images are classified right.
 
@@ -166,4 +172,8 @@ class Engine(Protocol):
         """Move the weights of a model from the CPU to the engine's device."""
 
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
-        """Compile all that training needs, on the batch (x, t); no weight and no state changes."""
+        """Take a step on the batch (x, t) without its update, and compile all that training needs.
+
+        No weight and no state of the optimizer changes; what the model itself changes in a forward
+        pass, such as running averages, does (`model_state.untouched`).
+        """

@@ -3,10 +3,10 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from runner.engine import optimizers
+from runner.engine import model_state, optimizers, shapes
 from runner.engine.device import Array, array_module
-from runner.engine.dezero import F, L, dezero
-from runner.engine.loop import Eager
+from runner.engine.dezero import F, L, dezero, dropout_is_on
+from runner.engine.loop import NO_UPDATE, Eager, step
 from runner.engine.optimizers import Entry
 from runner.engine.protocol import Data, Loop
 from runner.seeding import Masks
@@ -37,13 +37,17 @@ class Hidden(L.Layer):  # type: ignore[misc]
 
     def forward(self, x: Any) -> Any:
         h = F.relu(self.linear(x))
-        if self.dropout_ratio is None or not dezero.Config.train:
+        if self.dropout_ratio is None or not dropout_is_on():
             return h
-        # The arithmetic of F.dropout, with a mask from the run's seed in place of the global
-        # generator's.
-        xp = dezero.cuda.get_array_module(h)
-        keep = self.masks.keep(self.name, h.shape, self.dropout_ratio, xp)
-        return h * keep / xp.array(1.0 - self.dropout_ratio).astype(h.dtype)
+        return _dropout(h, self.masks, self.name, self.dropout_ratio)
+
+
+def _dropout(x: Any, masks: Masks, name: str, ratio: float) -> Any:
+    """`F.dropout` as shipped, but for a mask from the run's seed instead of a global generator."""
+    x = dezero.as_variable(x)
+    xp = dezero.cuda.get_array_module(x)
+    keep = masks.keep(name, x.shape, ratio, xp)
+    return x * keep / xp.array(1.0 - ratio).astype(x.dtype)
 
 
 #: The optimizers of the stock engine by name. Their names are also in runner/config/names.py.
@@ -77,7 +81,11 @@ class Stock:
     def output(self, n_classes: int) -> Any:
         return L.Linear(n_classes)
 
+    def dropout(self, x: Any, ratio: float) -> Any:
+        return _dropout(x, self.masks, self.masks.next_name(), ratio)
+
     def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
+        shapes.check_scores(y.data, t)
         return F.softmax_cross_entropy(y, t), y.data.argmax(axis=1) == t
 
     def optimizer(self, config: Any, model: Any) -> Any:
@@ -99,6 +107,8 @@ class Stock:
     def to_device(self, model: Any) -> None:
         if self.device == "gpu":
             model.to_gpu()
+            model_state.to_device(model, self.asarray)
 
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
-        pass
+        step(model, NO_UPDATE, self, x, t)
+        model.cleargrads()

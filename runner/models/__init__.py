@@ -1,12 +1,22 @@
 """The networks that ship, and the making of any network that a file of conf/model names."""
 
-from collections.abc import Mapping
+import contextlib
+import random
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from runner.config import parts
-from runner.engine.dezero import named_parameters, no_grad, test_mode
+from runner.engine.dezero import (
+    fan_in,
+    makes_its_weight_later,
+    named_parameters,
+    no_grad,
+    test_mode,
+)
+from runner.engine.forward import forward
+from runner.engine.model_state import named_layers
 from runner.engine.protocol import Engine
 from runner.seeding import stream
 
@@ -30,38 +40,48 @@ def build(
     ConfigError
         When there is no such class.
     """
-    # A layer may draw by numpy.random, when it is made or in its first forward pass. That must come
-    # from the seed, too, and must not change the caller's global generator.
-    before = np.random.get_state()
-    np.random.seed(stream(seed, "lazy").integers(2**32, size=8, dtype=np.uint32))
-    try:
+    with _seeded_global_generators(seed):
         model = parts.make("model", config, {"engine": engine, "n_classes": N_CLASSES})
+        later = {path for path, layer in named_layers(model) if makes_its_weight_later(layer)}
         # DeZero's layers learn their input size in a first forward pass.
         with no_grad(), test_mode():
-            model(np.zeros((1, *image_shape), dtype=np.float32))
-    finally:
-        np.random.set_state(before)
-    _initialise(model, seed)
+            forward(model, np.zeros((1, *image_shape), dtype=np.float32), engine)
+    _initialise(model, later, seed)
     engine.to_device(model)
     return model
 
 
-def _initialise(model: Any, seed: int) -> None:
-    """Draw each weight W from the stream of its name (`fc1/linear/W`).
+@contextlib.contextmanager
+def _seeded_global_generators(seed: int) -> Iterator[None]:
+    """Have `numpy.random` and `random` draw from the seed in the block, and put them back.
+
+    A layer may draw from them, when it is made or in its first forward pass.
+    """
+    before, python_before = np.random.get_state(), random.getstate()
+    words = stream(seed, "lazy").integers(2**32, size=8, dtype=np.uint32)
+    np.random.seed(words)
+    random.seed(words.tobytes())
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
+        random.setstate(python_before)
+
+
+def _initialise(model: Any, later: set[str], seed: int) -> None:
+    """Draw the weights that DeZero made later, each from the stream of its name (`fc1/linear/W`).
 
     DeZero's rule is followed: normal, times sqrt(1 / fan-in). A layer that two cells share
     therefore starts equal in both. It is done on the CPU, so that a run on a GPU starts with the
-    same bits.
+    same bits. What the model's constructor gave a parameter stays.
     """
-    for name, parameter in named_parameters(model).items():
-        if parameter.name == "W":
-            shape = parameter.data.shape
-            # W of a linear layer is (n_in, n_out), of a convolution (out channels, in channels,
-            # height, width).
-            fan_in = shape[0] if len(shape) == 2 else int(np.prod(shape[1:]))
-            drawn = stream(seed, "init", name).standard_normal(shape, dtype=np.float32)
-            parameter.data = drawn * np.float32(np.sqrt(1.0 / fan_in))
-        else:
-            # numpy.random gives float64, and with one such parameter everything computed from it is
-            # float64.
-            parameter.data = parameter.data.astype(np.float32)
+    for path, layer in named_layers(model):
+        if path in later and layer.W.data is not None:  # a layer may be left out in forward
+            drawn = stream(seed, "init", f"{path}W").standard_normal(
+                layer.W.shape, dtype=np.float32
+            )
+            layer.W.data = drawn * np.float32(np.sqrt(1.0 / fan_in(layer)))
+    for parameter in named_parameters(model).values():
+        # numpy.random gives float64, and with one such parameter everything computed from it is
+        # float64.
+        parameter.data = parameter.data.astype(np.float32, copy=False)

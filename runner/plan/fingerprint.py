@@ -10,7 +10,6 @@ import ast
 import functools
 import hashlib
 import re
-import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from runner.config.schema import Config
 from runner.record import CODE_OF_VERSION_1
 from runner.system import sources
 from runner.system.files import PACKAGE
+from runner.system.user_code import is_users
 
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
@@ -95,22 +95,13 @@ def own_fingerprint(targets: Iterable[str]) -> str:
         module = modules.pop()
         file = sources.find(module)
         is_known = module.partition(".")[0] in packages
-        if file is None or module in hashes or not (is_known or _is_users(file)):
+        if file is None or module in hashes or not (is_known or is_users(str(file))):
             continue
         hashes[module], imports = _read(file, module, file.stat().st_mtime_ns)
         modules += imports
         # The packages that a module lies in run, too.
         modules += [module.rpartition(".")[0]] if "." in module else []
     return _joined(hashes)
-
-
-def _is_users(file: Path) -> bool:
-    paths = sysconfig.get_paths()
-    installed = [
-        PACKAGE,
-        *(Path(paths[name]).resolve() for name in ("stdlib", "purelib", "platlib")),
-    ]
-    return not any(file.is_relative_to(place) for place in installed)
 
 
 @functools.cache

@@ -12,10 +12,11 @@ from runner import engine as engines
 from runner import models
 from runner.config.schema import Config
 from runner.engine import device as devices
-from runner.engine import optimizers
+from runner.engine import model_state, optimizers
 from runner.engine.dezero import named_parameters
 from runner.engine.protocol import Data, Engine, Loop
 from runner.seeding import Masks
+from runner.train import global_random
 
 _WEIGHTS, _OPTIMIZER = "weights/", "optimizer/"
 
@@ -41,18 +42,29 @@ class Assembly:
         return self.engine.loop(self.model, self.optimizer, self.data, batch_size)
 
     def warm_up(self) -> None:
-        """Have the engine compile all that it will need, on two images, before any epoch."""
+        """Have the engine compile all that it will need, on two images, before any epoch.
+
+        Raises
+        ------
+        ModelError
+            When the model draws random numbers that are not the run's, or hands on arrays that no
+            kernel takes.
+        """
         data = self.data
         rows = self.engine.asarray(np.arange(min(2, len(data.train_images))))
         images = self.engine.pixels(data.train_images, rows, data.scale)
-        self.engine.warm_up(self.model, self.optimizer, images, data.train_labels[rows])
+        batch = images, data.train_labels[rows]
+
+        def warm_up() -> None:
+            with model_state.untouched(self.model):
+                self.engine.warm_up(self.model, self.optimizer, *batch)
+
+        global_random.refuse_drawing(warm_up)
 
     def weights(self) -> dict[str, Any]:
-        """Each parameter by its name (`fc1/linear/W`), as a NumPy array."""
-        return {
-            name: devices.to_numpy(parameter.data)
-            for name, parameter in named_parameters(self.model).items()
-        }
+        """Each parameter, and each array that a layer keeps, by its name, as a NumPy array."""
+        arrays = model_state.named_arrays(self.model)
+        return {name: devices.to_numpy(array) for name, array in arrays.items()}
 
     def snapshot(self) -> dict[str, Any]:
         """The weights and the optimizer's state by name, as NumPy arrays: what `restore` takes."""
@@ -63,17 +75,16 @@ class Assembly:
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Put back what `snapshot` gave, each array on the device of its parameter."""
-        for name, parameter in named_parameters(self.model).items():
-            values = arrays[_WEIGHTS + name]
-            if not devices.is_on_cpu(parameter.data):
-                values = devices.array_module("gpu").asarray(values)
-            parameter.data[...] = values
-        state = {
-            name.removeprefix(_OPTIMIZER): array
-            for name, array in arrays.items()
-            if name.startswith(_OPTIMIZER)
-        }
-        optimizers.restore(self.optimizer, self.model, state)
+        model_state.put(self.model, _of(_WEIGHTS, arrays))
+        optimizers.restore(self.optimizer, self.model, _of(_OPTIMIZER, arrays))
+
+
+def _of(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def assemble(

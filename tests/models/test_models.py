@@ -256,7 +256,7 @@ def test_a_model_of_ones_own_is_float32_too(own_kind, new_run):
 
 
 def test_a_lazy_weight_of_ones_own_layer_is_drawn_by_its_name(own_kind, new_run):
-    drawn = seeding.stream(0, "init", "known/W").standard_normal((64, 6), dtype=np.float32)
+    drawn = seeding.stream(0, "init", "lazy/W").standard_normal((6, 5), dtype=np.float32)
     assert np.array_equal(
-        weights(new_run(kind=own_kind))["known/W"], drawn * np.float32(np.sqrt(1 / 64))
+        weights(new_run(kind=own_kind))["lazy/W"], drawn * np.float32(np.sqrt(1 / 6))
     )

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from runner.engine import shapes
 from runner.engine.cpu.jit import as_numpy
 from runner.engine.cpu.update import TINY
 from runner.engine.device import Array
@@ -13,12 +14,20 @@ def softmax_cross_entropy(y: Array, t: Array) -> tuple[Array, Array, Array]:
     """Mean loss (0-d), which rows are right (bool, (n,)), and the gradient of y (n, n_classes).
 
     A row is right when the first of its largest scores is that of its label.
+
+    Raises
+    ------
+    ModelError
+        For a label that is no column of y.
     """
     gradient = np.empty_like(y)
     correct = np.empty(len(y), dtype=np.bool_)
     loss = _softmax_cross_entropy(
         y, t, y.dtype.type(1 / len(y)), y.dtype.type(TINY), gradient, correct
     )
+    if math.isnan(loss):
+        # The kernel tells a label without a column so, and so a training that has diverged.
+        shapes.check_labels(y.shape[1], int(t.max()), int(t.min()))
     return y.dtype.type(loss), correct, gradient
 
 
@@ -42,6 +51,8 @@ def _softmax_cross_entropy(y, t, share, tiny, gradient, correct):  # type: ignor
             g[j] = math.exp(scores[j] - largest)
             total_exp += g[j]
         label = np.intp(t[n])
+        if label < 0 or label >= scores.size:
+            return np.nan
         correct[n] = best == label
         # In float64, since the mean of a batch is recorded; it is one number a row.
         total += math.log(total_exp) + (largest - scores[label])

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from runner.engine import model_state
 from runner.engine.device import Array
 from runner.engine.dezero import Variable
 from runner.engine.fast import Fast
@@ -49,6 +50,7 @@ class FastOnGpu(Fast):
 
     def to_device(self, model: Any) -> None:
         model.to_gpu()
+        model_state.to_device(model, self.asarray)
 
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
         with self.kernels.on_stream():

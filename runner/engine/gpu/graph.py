@@ -4,8 +4,10 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
-from runner.engine.dezero import no_grad, test_mode
+from runner.engine import model_state
+from runner.engine.dezero import masked_test_mode, no_grad, test_mode
 from runner.engine.fast import Fast
+from runner.engine.forward import forward
 from runner.engine.gpu.batches import Batches, Phase
 from runner.engine.gpu.kernels import Kernels
 from runner.engine.loop import NO_UPDATE, step
@@ -94,7 +96,8 @@ class Launcher:
     def _capture(self, batches: Batches, size: int, n_steps: int) -> Any:
         # Libraries load what these shapes need on first use, which CUDA refuses within a capture.
         batches.set_state()
-        self._step(batches, size, update=False)
+        with model_state.untouched(self.model):
+            self._step(batches, size, update=False)
         self.kernels.stream.synchronize()
 
         def steps() -> None:
@@ -119,8 +122,9 @@ class Launcher:
             with no_grad():
                 if batches.phase is Phase.TEST_MASKED:
                     masks.evaluation(epoch=0, first_row=0)
-                    y = self.model(x)
+                    with masked_test_mode():
+                        y = forward(self.model, x, self.engine)
                 else:
                     with test_mode():
-                        y = self.model(x)
+                        y = forward(self.model, x, self.engine)
                 self.engine.loss(y, t)

@@ -386,6 +386,24 @@ extern "C" __global__ void bias_relu_dropout(float* __restrict__ z, const float*
     }
 }
 
+// kept (n_rows, n_units), uint8: the mask of bias_relu_dropout. One thread per Philox counter.
+extern "C" __global__ void keep(unsigned char* __restrict__ kept, int n_rows, int n_units,
+                                unsigned int threshold, unsigned int layer, unsigned int purpose,
+                                unsigned int key0, unsigned int key1,
+                                const State* __restrict__ state, int is_training) {
+    const long long start = is_training ? 0 : state->row * n_units;
+    const long long stop = start + (long long)n_rows * n_units;
+    const long long quad = start / 4 + (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (4 * quad >= stop) return;
+    unsigned int words[4];
+    philox((unsigned int)quad, (unsigned int)state->time, layer, purpose, key0, key1, words);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+        const long long i = 4 * quad + k - start;
+        if (i >= 0 && i < stop - start) kept[i] = words[k] >= threshold;
+    }
+}
+
 // gz = gy / kept where y > 0, else 0, and gb (n_units,) = the sum of gz over the rows.
 // Grid (n_units / 32). A block takes 32 units, and 8 rows at a time.
 extern "C" __global__ void relu_gradients(const float* __restrict__ gy, const float* __restrict__ y,
@@ -608,7 +626,9 @@ extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y,
         const int label = t[r];
         correct_here[r] = best == label;
         n_correct_here += best == label;
-        total += log((double)sum) + (double)(largest - scores[label]);
+        // Labels are looked at when the run begins; nothing is read past a row whatever they are.
+        const bool is_column = label >= 0 && label < n_classes;
+        total += log((double)sum) + (is_column ? (double)(largest - scores[label]) : (double)NAN);
         for (int j = 0; j < n_classes; ++j) g[j] = (g[j] / sum - (j == label ? 1.f : 0.f)) * share;
     }
     losses[threadIdx.x] = total;

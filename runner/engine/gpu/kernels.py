@@ -193,10 +193,19 @@ class Kernels:
         if draw is None:
             linear.bias_relu(y, b)
             return y
-        if self._batches is self._no_batches:
-            self._batches.set_state(row=draw.first_row, time=draw.time)
+        self._place_of(draw)
         linear.bias_relu_dropout(y, b, draw, self._batches)
         return y
+
+    def dropout(self, x: Array, draw: Draw) -> Array:
+        """As `runner.engine.cpu.dropout`."""
+        self._place_of(draw)
+        return x * linear.keep(x, draw, self._batches) / x.dtype.type(draw.kept)
+
+    def _place_of(self, draw: Draw) -> None:
+        """Outside of a pass, have kernels read the step or epoch and the row of this draw."""
+        if self._batches is self._no_batches:
+            self._batches.set_state(row=draw.first_row, time=draw.time)
 
     def linear_relu_gradients(
         self,

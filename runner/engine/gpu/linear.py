@@ -37,6 +37,18 @@ def bias_relu_dropout(z: Array, b: Array, draw: Draw, batches: Batches) -> None:
     launch("bias_relu_dropout", grid, z, b, *sizes, *rule, *words, *position)
 
 
+def keep(x: Array, draw: Draw, batches: Batches) -> Array:
+    """Which numbers of x (n, ...) dropout keeps, bool; as for `bias_relu_dropout`."""
+    import cupy
+
+    kept = cupy.empty(x.shape, dtype=cupy.uint8)
+    sizes = np.int32(len(x)), np.int32(x.size // len(x))
+    words = [np.uint32(word) for word in (draw.threshold, draw.layer, draw.purpose, *draw.key)]
+    position = batches.state, np.int32(batches.is_training)
+    launch("keep", blocks(x.size // 4 + 2), kept, *sizes, *words, *position)
+    return kept.view(cupy.bool_)
+
+
 def relu_gradients(gy: Array, y: Array, draw: Draw | None, gb: Array) -> Array:
     """The gradient of z from that of y = relu(z + b), and dropout with a draw; fills gb."""
     import cupy

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from runner.engine import model_state
 from runner.engine.device import Array, is_out_of_memory
 from runner.engine.fast import Fast
 from runner.engine.gpu.batches import Batches, Phase
@@ -29,6 +30,7 @@ def why_not_capturable(model: Any, optimizer: Any, engine: Fast, x: Array, t: Ar
     import cupy
 
     kernels: Kernels = engine.kernels
+    kept = model_state.identities(model)
     batches = Batches(Phase.TRAIN, x, t.astype(cupy.int32), len(x))
     state_on_host = dict(vars(optimizer))  # Adam counts its steps on the host
     with kernels.using(batches):
@@ -44,4 +46,9 @@ def why_not_capturable(model: Any, optimizer: Any, engine: Fast, x: Array, t: Ar
         finally:
             vars(optimizer).update(state_on_host)
             model.cleargrads()
+    now = model_state.identities(model)
+    for name, value in now.items():
+        # A graph goes on with the array, or the number, that was there when it was captured.
+        if kept.get(name) != value:
+            return f"a step puts another object in place of {name}: write into the array instead"
     return None

@@ -1,0 +1,121 @@
+"""The process that checks models of the user's own (`check_models.check_all` starts it)."""
+
+import contextlib
+import json
+import pickle
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from runner.engine.dezero import L
+from runner.errors import ModelError, printable
+from runner.plan.plan import PlannedRun
+from runner.system import user_code
+from runner.train.check import check
+from runner.train.check_models import Sample
+
+
+class _TooLong(BaseException):
+    """A model is not through in time; no `except Exception` of the user's catches it."""
+
+
+def main() -> None:
+    """Write a line to the file of results for each cell that is asked for on standard input."""
+    results, limit_s = Path(sys.argv[1]), float(sys.argv[2])
+    sys.path[:] = pickle.load(sys.stdin.buffer)
+    cells: list[tuple[PlannedRun, Sample]] = pickle.load(sys.stdin.buffer)
+    with results.open("a", encoding="utf-8") as lines:
+        for planned, sample in cells:
+            lines.write(json.dumps(answer(planned, sample, limit_s)) + "\n")
+            lines.flush()
+
+
+def answer(planned: PlannedRun, sample: Sample, limit_s: float) -> dict[str, Any]:
+    """What `Checked` holds, or why the model cannot be trained, as `refusal`."""
+    try:
+        with _limited(limit_s):
+            return asdict(check(planned, sample))
+    except _TooLong as error:
+        what = f"not through a step on two images after {limit_s:.0f} s"
+        return {"refusal": _placed(what, error.__traceback__)}
+    except SystemExit as error:
+        return {"refusal": _placed("the model's code ends the process", error.__traceback__)}
+    except Exception as error:
+        return {"refusal": explained(error)}
+
+
+@contextlib.contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _TooLong
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def explained(error: Exception) -> str:
+    """One line: the user's line, what is wrong there, and for the usual mistakes what to write."""
+    text = printable(" ".join(str(error).split())[:300])
+    hint = _hint(error, text)
+    if isinstance(error, ModelError):
+        return text if _begins_with_place(text) else _placed(text, error.__traceback__)
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return _placed(f"{hint} ({said})" if hint else said, error.__traceback__)
+
+
+def _hint(error: Exception, text: str) -> str | None:
+    if isinstance(error, AttributeError) and "'_params'" in text:
+        return "write super().__init__() as the first line of __init__"
+    if isinstance(error, NotImplementedError) and not text:
+        return "write the model's forward(self, x); a Layer has none of its own"
+    if isinstance(error, TypeError) and "cannot create weak reference" in text:
+        return "return a Variable at the end of forward"
+    if isinstance(error, TypeError) and "forward()" in text and "argument" in text:
+        return "write forward(self, x): it is called with the images alone"
+    if (shape := _not_flat(error.__traceback__)) is not None:
+        return f"a linear layer got {shape}: write x = F.flatten(x) before it"
+    return None
+
+
+def _not_flat(traceback: TracebackType | None) -> tuple[int, ...] | None:
+    """The shape that came to a linear layer of DeZero's, where it is not (n, n_in)."""
+    while traceback:
+        names = traceback.tb_frame.f_locals
+        shape = getattr(names.get("x"), "shape", None)
+        if isinstance(names.get("self"), L.Linear) and shape is not None and len(shape) != 2:
+            return tuple(shape)
+        traceback = traceback.tb_next
+    return None
+
+
+def _begins_with_place(text: str) -> bool:
+    file, colon, rest = text.partition(".py:")
+    return bool(colon) and " " not in file and rest[:1].isdigit()
+
+
+def _placed(text: str, traceback: TracebackType | None) -> str:
+    line = user_code.place_of_error(traceback) or _place_of_layer(traceback)
+    return f"{line}: {text}" if line else text
+
+
+def _place_of_layer(traceback: TracebackType | None) -> str | None:
+    """Where the innermost layer of the user's begins, where none of its lines was reached."""
+    found = None
+    while traceback:
+        layer = traceback.tb_frame.f_locals.get("self")
+        if isinstance(layer, L.Layer):
+            found = user_code.place_of_text(type(layer), "def forward") or found
+        traceback = traceback.tb_next
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Models of a user's own, each a file as somebody with the book would write it."""
+
+import os
+import sys
+import textwrap
+
+from places import REPO
+
+from runner import models
+
+KIND = "own"
+_HEAD = "import numpy as np\nfrom runner import Model\nfrom runner.engine.dezero import F, L\n"
+_BUILD = "\n\ndef build(config, engine):\n    return Net(**config.options)\n"
+
+#: The published script: dropout by DeZero's function on what the layers give.
+PUBLISHED = """
+class Net(Model):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = L.Conv2d(3, kernel_size=3, stride=1, pad=1)
+        self.fc2 = L.Linear(20)
+        self.fc3 = L.Linear(10)
+
+    def forward(self, x):
+        x = F.relu(self.conv1(x))
+        x = F.pooling(x, 2, 2)
+        x = F.dropout(x, 0.2)
+        x = F.reshape(x, (x.shape[0], -1))
+        x = F.dropout(F.relu(self.fc2(x)))
+        return self.fc3(x)
+"""
+BATCH_NORM = """
+class Net(Model):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = L.Conv2d(3, kernel_size=3, stride=1, pad=1)
+        self.bn1 = L.BatchNorm()
+        self.fc2 = L.Linear(20)
+        self.bn2 = L.BatchNorm()
+        self.fc3 = L.Linear(10)
+
+    def forward(self, x):
+        x = F.pooling(F.relu(self.bn1(self.conv1(x))), 2, 2)
+        x = F.relu(self.bn2(self.fc2(F.flatten(x))))
+        return self.fc3(x)
+"""
+#: Running averages of one's own: an attribute that is made in training and put in place anew.
+OWN_AVERAGES = """
+import dezero
+
+
+class Centre(L.Layer):
+    def __init__(self):
+        super().__init__()
+        self.mean = None
+
+    def forward(self, x):
+        if dezero.Config.train:
+            mean = x.data.mean(axis=0)
+            self.mean = mean if self.mean is None else 0.9 * self.mean + 0.1 * mean
+        return x - self.mean if self.mean is not None else x
+
+
+class Net(Model):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = L.Linear(20)
+        self.centre = Centre()
+        self.fc2 = L.Linear(10)
+
+    def forward(self, x):
+        return self.fc2(F.dropout(F.relu(self.centre(self.fc1(F.flatten(x))))))
+"""
+
+
+def net(init="", forward="", base="Model", head=""):
+    """A net with more lines in its constructor, and other ones in its forward pass."""
+    forward = forward or "return self.out(F.relu(self.fc1(F.flatten(x))))"
+    return (
+        head
+        + f"class Net({base}):\n    def __init__(self):\n        super().__init__()\n"
+        + "        self.fc1 = L.Linear(20)\n        self.out = L.Linear(10)\n"
+        + textwrap.indent(textwrap.dedent(init), " " * 8)
+        + "\n    def forward(self, x):\n"
+        + textwrap.indent(textwrap.dedent(forward), " " * 8)
+        + "\n"
+    )
+
+
+def define(source, folder, monkeypatch):
+    """Have `model.kind=own` be the net of this source, in this process and in those it starts."""
+    file = folder / "models" / f"{KIND}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(_HEAD + source.lstrip("\n") + ("" if "def build" in source else _BUILD))
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(file.parent)])
+    monkeypatch.delitem(sys.modules, f"{models.__name__}.{KIND}", raising=False)
+    (folder / "sitecustomize.py").write_text(
+        f"from runner import models\nmodels.__path__.append({str(file.parent)!r})\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(REPO)]))
+    return KIND
+
+
+def line_of(source, text):
+    """The place of the line with this text, as a message names it."""
+    lines = (_HEAD + source.lstrip("\n")).splitlines()
+    return f"{KIND}.py:{1 + next(i for i, line in enumerate(lines) if text in line)}"

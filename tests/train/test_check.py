@@ -1,0 +1,250 @@
+"""A model of one's own is looked at in a step on two images; what is wrong is told by its line."""
+
+import time
+
+import numpy as np
+import own_models
+import pytest
+from configs import configured
+
+from runner.errors import ModelError
+from runner.plan.plan import planned_run
+from runner.train import check_models
+from runner.train.check_models import Checked, Sample
+from runner.train.check_process import answer
+
+
+def net(forward, init=""):
+    return own_models.net(init, forward)
+
+
+def unlike_the_book(source):
+    return "class Net(Model):\n" + source
+
+
+ROWS = "self.rnn = L.RNN(6)"
+#: By what is wrong: the net, a text of the line that is named, and texts that the line must have.
+MISTAKES = {
+    "no super": (
+        unlike_the_book("    def __init__(self):\n        self.fc1 = L.Linear(10)\n"),
+        "self.fc1 =",
+        ["write super().__init__() as the first line of __init__"],
+    ),
+    "no flatten": (
+        net("h = self.fc1(x)\nreturn self.out(h)"),
+        "h = self.fc1",
+        ["a linear layer got (1, 1, 8, 8): write x = F.flatten(x) before it"],
+    ),
+    "no forward": (
+        unlike_the_book("    width = 3\n"),
+        "class Net",
+        ["write the model's forward(self, x)"],
+    ),
+    "two arguments": (
+        own_models.net().replace("forward(self, x)", "forward(self, x, t)"),
+        "def forward",
+        ["write forward(self, x)", "missing 1 required positional argument"],
+    ),
+    "an array": (
+        net("return self.out(F.flatten(x)).data"),
+        "def forward",
+        ["forward returns a ndarray; return the Variable, without .data"],
+    ),
+    "nothing": (
+        net("self.out(F.flatten(x))"),
+        "def forward",
+        ["return a Variable at the end of forward"],
+    ),
+    "five classes": (
+        net("return self.five(F.flatten(x))", "self.five = L.Linear(5)"),
+        "def forward",
+        ["scores of 5 classes, and the labels go from 0 to 9; its last layer needs 10 outputs"],
+    ),
+    "rows": (
+        net("return self.out(F.reshape(self.fc1(F.flatten(x)), (-1, 5)))"),
+        "def forward",
+        ["8 rows of scores for 2 images", "write F.flatten(x)"],
+    ),
+    "float64": (
+        net("return self.out(self.fc1(F.flatten(x))) * np.array(2.0)"),
+        "def forward",
+        ["the scores are float64", "x.astype(np.float32)"],
+    ),
+    "not finite": (
+        net("return self.out(self.fc1(F.flatten(x))) * float('nan')"),
+        "def forward",
+        ["not finite"],
+    ),
+    "cut off": (
+        net("return F.as_variable(self.out(F.flatten(x)).data)"),
+        "def forward",
+        ["nothing can be learned", "without .data"],
+    ),
+    "no layer used": (
+        net("y = F.as_variable(x.reshape(len(x), -1)[:, :10])\nreturn y * 1.5"),
+        "def forward",
+        ["no parameter has a gradient"],
+    ),
+    "a list of layers": (
+        net(
+            "x = F.flatten(x)\nfor layer in self.hidden:\n    x = layer(x)\nreturn self.out(x)",
+            "self.hidden = [L.Linear(5) for i in range(2)]",
+        ),
+        "self.hidden = ",
+        ["self.hidden is a list", 'setattr(self, f"hidden{i}", layer)'],
+    ),
+    "a layer made on the way": (
+        net("return self.out(L.Linear(5)(F.flatten(x)))"),
+        "def forward",
+        ["a parameter", "that is no attribute of the model"],
+    ),
+    "global generator": (
+        net("h = self.fc1(F.flatten(x))\nh = h * float(np.random.rand())\nreturn self.out(h)"),
+        "h = h * float",
+        ["draws from numpy.random", "F.dropout"],
+    ),
+    "own generator": (
+        net(
+            "return self.out(F.flatten(x)) * float(self.rng.random())",
+            "self.rng = np.random.default_rng(0)",
+        ),
+        "def forward",
+        ["gave other scores the second time"],
+    ),
+    "own generator of weights": (
+        net(
+            "return self.out(F.flatten(x))",
+            "self.out = L.Linear(10, in_size=64)\n"
+            "self.out.W.data = np.random.default_rng().normal(size=(64, 10))",
+        ),
+        "def forward",
+        ["made twice from one seed, out/W has two values", "np.random.randn"],
+    ),
+    "left from the batch before": (
+        net(
+            "for i in range(8):\n    h = self.rnn(x[:, 0, i])\nreturn self.out(h)",
+            ROWS,
+        ),
+        "def forward",
+        ["gave other scores the second time", "reset_state()"],
+    ),
+    "ends the process": (
+        net("raise SystemExit(3)"),
+        "raise SystemExit",
+        ["ends the process"],
+    ),
+    "anything": (
+        net("return {}['width']"),
+        "return {}",
+        ["KeyError: 'width'"],
+    ),
+}
+RIGHT = {
+    "published": own_models.PUBLISHED,
+    "BatchNorm": own_models.BATCH_NORM,
+    "own averages": own_models.OWN_AVERAGES,
+    "rows": net(
+        "self.rnn.reset_state()\nfor i in range(8):\n    h = self.rnn(x[:, 0, i])\n"
+        "return self.out(self.fc1(h))",
+        ROWS,
+    ),
+    "registered list": net(
+        "x = F.flatten(x)\nfor layer in self.hidden:\n    x = layer(x)\nreturn self.out(x)",
+        "self.hidden = [self.fc1]",
+    ),
+}
+
+
+@pytest.fixture
+def sample(digits):
+    return Sample(digits.train_images[:2], digits.train_labels[:2], digits.full_scale, 10)
+
+
+@pytest.fixture
+def planned(digits, tmp_path, monkeypatch):
+    def plan(source, **knobs):
+        kind = own_models.define(source, tmp_path, monkeypatch)
+        config = configured({"model.kind": kind, "model.options": {}} | knobs)
+        return planned_run(config, {"model.kind": kind}, "digits", digits.sha256, "cpu")
+
+    return plan
+
+
+@pytest.mark.parametrize("engine", ["stock", "fast"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_with_the_line_of_the_users_file(mistake, engine, planned, sample):
+    source, text, words = MISTAKES[mistake]
+    refusal = answer(planned(source, **{"engine.name": engine}), sample, 60)["refusal"]
+    assert refusal.startswith(own_models.line_of(source, text) + ": "), refusal
+    assert "\n" not in refusal
+    for word in words:
+        assert word in refusal
+
+
+@pytest.mark.parametrize("engine", ["stock", "fast"])
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_model_that_can_be_trained_passes_without_a_word(name, engine, planned, sample):
+    found = Checked(**answer(planned(RIGHT[name], **{"engine.name": engine}), sample, 60))
+    assert found.warnings == []
+    assert bool(found.fallbacks) == (engine == "fast")
+
+
+def test_the_number_of_parameters_is_told(planned, sample):
+    found = answer(planned(own_models.PUBLISHED), sample, 60)
+    assert found["n_parameters"] == (9 + 1) * 3 + (3 * 4 * 4 + 1) * 20 + (20 + 1) * 10
+
+
+def test_what_may_be_meant_so_is_a_warning(planned, sample):
+    frozen = net("return self.out(F.flatten(x))", "self.old = L.Linear(3, in_size=4)")
+    (warning,) = answer(planned(frozen), sample, 60)["warnings"]
+    assert "no gradient reaches fc1/W, fc1/b, old/W, old/b" in warning
+
+    wide = own_models.net("self.out = L.Linear(1000)")
+    (warning,) = answer(planned(wide), sample, 60)["warnings"]
+    assert "1000 classes, and the data have 10" in warning
+
+
+# =============================================================================
+# In a process of its own
+# =============================================================================
+def test_the_process_tells_what_it_found_of_each_cell(planned, sample, capfd):
+    source = own_models.PUBLISHED.replace("super()", "print('hello'); super()")
+    cells = [(planned(source, **{"engine.name": name}), sample) for name in ("stock", "fast")]
+    stock, fast = check_models.check_all(cells)
+    assert stock.n_parameters == fast.n_parameters
+    assert stock.fallbacks == [] and fast.fallbacks
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_mistake_is_told_once_for_all_cells_that_have_it(planned, sample):
+    source, text, _ = MISTAKES["no flatten"]
+    cells = [(planned(source), sample)] * 3
+    with pytest.raises(ModelError) as refused:
+        check_models.check_all(cells)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(own_models.line_of(source, text))
+    assert line.endswith("(kind=own and 2 more)")
+
+
+def test_a_model_that_hangs_is_told_by_the_line_where_it_does(planned, sample):
+    source = net("while True:\n    pass")
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="not through a step on two images after 2 s"):
+        check_models.check_all([(planned(source), sample)], limit_s=2)
+    assert time.monotonic() - began < 60
+
+
+def test_a_process_that_dies_is_told_by_how(planned, sample):
+    source = net("import os, sys\nprint('so long', file=sys.stderr, flush=True)\nos._exit(7)")
+    with pytest.raises(ModelError, match=r"ended the process \(exit code 7\): so long"):
+        check_models.check_all([(planned(source), sample)])
+    source = net("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(ModelError, match=r"ended the process \(signal SIGSEGV\)"):
+        check_models.check_all([(planned(source), sample)])
+
+
+def test_a_sample_of_any_shape_is_taken(planned):
+    points = Sample(np.zeros((2, 2), np.float32), np.zeros(2, np.uint8), 1.0, 3)
+    source = net("return self.three(self.fc1(x))", "self.three = L.Linear(3)")
+    found = answer(planned(source), points, 60)
+    assert "refusal" not in found, found
