@@ -175,7 +175,7 @@ def _check_key(typed: str, override: Override) -> None:
     names = [key, *(f"{key}.{inner}" for inner in (value if isinstance(value, dict) else ()))]
     if code := _CODE_IN_FILES.intersection(names):
         raise ConfigError(
-            f"{typed}: {code.pop()} names code, and is given in a file of conf/ and not on the"
+            f"{typed}: {min(code)} names code, and is given in a file of conf/ and not on the"
             " command line"
         )
     is_section = any(name.startswith(key + ".") for name in KNOBS)
