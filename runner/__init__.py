@@ -1,7 +1,7 @@
 """A Hydra-configured ablation sweep runner for DeZero.
 
 `from runner import Model, F, L` gives DeZero's base class for models, its functions and its layers,
-repaired.
+repaired; `runner.load` gives a trained model.
 """
 
 from typing import Any
@@ -15,4 +15,8 @@ def __getattr__(name: str) -> Any:
         from runner.engine import dezero
 
         return getattr(dezero, name)
+    if name == "load":
+        from runner.export.trained import load
+
+        return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -109,4 +109,5 @@ def _started(root: Root) -> Iterator[PlannedRun]:
                 start.data["sha256"],
                 start.device,
                 code=start.code,
+                own_code=start.own_code,
             )

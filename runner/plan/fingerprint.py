@@ -74,12 +74,17 @@ def own_code(config: Config) -> str:
 
     Own data count by their bytes.
     """
-    targets = [
+    targets = own_targets(config)
+    return own_fingerprint(targets) if targets else ""
+
+
+def own_targets(config: Config) -> list[str]:
+    """The import paths of the user's own code in a configuration, that of data left out."""
+    return [
         str(values[parts.TARGET])
         for section, values in (("model", config.model), ("optimizer", config.optimizer))
         if not parts.ships(section, values)
     ]
-    return own_fingerprint(targets) if targets else ""
 
 
 def own_fingerprint(targets: Iterable[str]) -> str:
@@ -88,20 +93,28 @@ def own_fingerprint(targets: Iterable[str]) -> str:
     A module is the user's unless it is installed or part of this program. Where an import path
     leads into an installed package, the modules of that package count.
     """
+    files = own_modules(targets).items()
+    return _joined(
+        {module: _read(file, module, file.stat().st_mtime_ns)[0] for module, file in files}
+    )
+
+
+def own_modules(targets: Iterable[str]) -> dict[str, Path]:
+    """The files that `own_fingerprint` covers, by the full names of their modules."""
     modules = [target.rpartition(".")[0] for target in targets]
     packages = {module.partition(".")[0] for module in modules}
-    hashes: dict[str, str] = {}
+    files: dict[str, Path] = {}
     while modules:
         module = modules.pop()
         file = sources.find(module)
         is_known = module.partition(".")[0] in packages
-        if file is None or module in hashes or not (is_known or is_users(str(file))):
+        if file is None or module in files or not (is_known or is_users(str(file))):
             continue
-        hashes[module], imports = _read(file, module, file.stat().st_mtime_ns)
-        modules += imports
+        files[module] = file
+        modules += _read(file, module, file.stat().st_mtime_ns)[1]
         # The packages that a module lies in run, too.
         modules += [module.rpartition(".")[0]] if "." in module else []
-    return _joined(hashes)
+    return files
 
 
 @functools.cache

@@ -70,6 +70,8 @@ class Start(Record):
     git: dict[str, Any] = field(default_factory=lambda: {"commit": None, "dirty": None})
     #: The name of the code that trains it (`fingerprint.code_name`).
     code: str = CODE_OF_VERSION_1
+    #: The fingerprint of the user's own code that it names (`fingerprint.own_code`), or empty.
+    own_code: str = ""
     processor: str = ""
     #: Environment variables that say how many threads a library uses.
     threads: dict[str, str | None] = field(default_factory=dict)
@@ -112,6 +114,11 @@ class Setup(Record):
     refused_checkpoints: list[str] = field(default_factory=list)
     #: The key of the run with fewer epochs whose epochs follow, with their own times.
     taken_from: str | None = None
+    #: Shape of one image, number of classes, and what uint8 pixels were divided by; absent from
+    #: earlier versions.
+    image_shape: list[int] | None = None
+    n_classes: int | None = None
+    scale: float | None = None
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def explained(error: Exception) -> str:
 def _hint(error: Exception, text: str) -> str | None:
     if isinstance(error, AttributeError) and "'_params'" in text:
         return "write super().__init__() as the first line of __init__"
-    if isinstance(error, NotImplementedError) and not text:
+    if isinstance(error, NotImplementedError) and _raised_by_layer(error.__traceback__):
         return "write the model's forward(self, x); a Layer has none of its own"
     if isinstance(error, TypeError) and "cannot create weak reference" in text:
         return "return a Variable at the end of forward"
@@ -83,6 +83,15 @@ def _hint(error: Exception, text: str) -> str | None:
     if (shape := _not_flat(error.__traceback__)) is not None:
         return f"a linear layer got {shape}: write x = F.flatten(x) before it"
     return None
+
+
+def _raised_by_layer(traceback: TracebackType | None) -> bool:
+    """Whether the innermost frame is a method of a layer, such as the `forward` of DeZero's."""
+    layer = None
+    while traceback:
+        layer = traceback.tb_frame.f_locals.get("self")
+        traceback = traceback.tb_next
+    return isinstance(layer, L.Layer)
 
 
 def _not_flat(traceback: TracebackType | None) -> tuple[int, ...] | None:

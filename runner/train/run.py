@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from runner import engine as engines
-from runner import seeding
+from runner import models, seeding
 from runner.engine import device as devices
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Position
@@ -140,6 +140,9 @@ def _train(
             goes_on_from_epoch=position.epoch,
             refused_checkpoints=refused,
             taken_from=fewer.run_key if fewer else None,
+            image_shape=list(assembly.data.train_images.shape[1:]),
+            n_classes=models.N_CLASSES,
+            scale=assembly.data.scale,
         )
     )
     for number, epoch in sorted(fewer.record.epochs.items()) if fewer else ():
@@ -189,6 +192,7 @@ def _start(planned: PlannedRun, launch: str, after: str | None) -> Start:
         versions=provenance.versions(),
         git=provenance.commit(),
         code=planned.code,
+        own_code=planned.own_code,
         processor=provenance.processor(),
         threads={
             name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
