@@ -4,6 +4,7 @@ docs/models.md shows how to add one.
 """
 
 import importlib
+import inspect
 import pkgutil
 from types import ModuleType
 from typing import Any
@@ -16,16 +17,23 @@ from runner.engine.protocol import Engine
 from runner.errors import ConfigError
 from runner.seeding import stream
 
-N_CLASSES = 10
 
-
-def build(config: ModelConfig, engine: Engine, image_shape: tuple[int, ...], seed: int) -> Any:
+def build(
+    config: ModelConfig,
+    engine: Engine,
+    image_shape: tuple[int, ...],
+    seed: int,
+    n_classes: int = 10,
+) -> Any:
     """A model with its weights drawn from the seed, on the engine's device.
 
     Parameters
     ----------
     image_shape
-        (channels, height, width) of one image.
+        Of one image: (channels, height, width) for a convolution.
+    n_classes
+        How many scores an image has. A model whose `build` has a parameter of this name is given
+        it.
 
     Raises
     ------
@@ -37,7 +45,9 @@ def build(config: ModelConfig, engine: Engine, image_shape: tuple[int, ...], see
     before = np.random.get_state()
     np.random.seed(stream(seed, "lazy").integers(2**32, size=8, dtype=np.uint32))
     try:
-        model = _module(config.kind).build(config, engine)
+        make = _module(config.kind).build
+        takes = "n_classes" in inspect.signature(make).parameters
+        model = make(config, engine, **({"n_classes": n_classes} if takes else {}))
         # DeZero's layers learn their input size in a first forward pass.
         with no_grad(), test_mode():
             model(np.zeros((1, *image_shape), dtype=np.float32))

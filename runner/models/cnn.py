@@ -13,8 +13,8 @@ class CNN(MLP):
     By default there is one block of one convolution with `model.channels`.
     """
 
-    def __init__(self, config: ModelConfig, engine: Engine) -> None:
-        super().__init__(config, engine)
+    def __init__(self, config: ModelConfig, engine: Engine, n_classes: int) -> None:
+        super().__init__(config, engine, n_classes)
         self.blocks = [
             engine.conv_block(channels) for channels in config.blocks or [[config.channels]]
         ]
@@ -27,6 +27,6 @@ class CNN(MLP):
         return super().forward(x)
 
 
-def build(config: ModelConfig, engine: Engine) -> CNN:
+def build(config: ModelConfig, engine: Engine, n_classes: int) -> CNN:
     """`model=cnn`."""
-    return CNN(config, engine)
+    return CNN(config, engine, n_classes)

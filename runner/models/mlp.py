@@ -5,13 +5,12 @@ from typing import Any
 from runner.config.schema import ModelConfig
 from runner.engine.dezero import Model
 from runner.engine.protocol import Engine
-from runner.models import N_CLASSES
 
 
 class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
     """`fc_depth` times [linear, ReLU, dropout], then linear."""
 
-    def __init__(self, config: ModelConfig, engine: Engine) -> None:
+    def __init__(self, config: ModelConfig, engine: Engine, n_classes: int) -> None:
         super().__init__()
         ratio = config.dropout_ratio if config.dropout else None
         self.hidden = []
@@ -19,7 +18,7 @@ class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
             layer = engine.hidden(f"fc{i}", config.hidden_size, ratio)
             setattr(self, f"fc{i}", layer)
             self.hidden.append(layer)
-        self.out = engine.output(N_CLASSES)
+        self.out = engine.output(n_classes)
 
     def forward(self, x: Any) -> Any:
         # x.reshape leaves an array an array; F.flatten would make a Variable of it, whose gradient
@@ -30,6 +29,6 @@ class MLP(Model):  # type: ignore[misc]  # DeZero is untyped
         return self.out(x)
 
 
-def build(config: ModelConfig, engine: Engine) -> MLP:
+def build(config: ModelConfig, engine: Engine, n_classes: int) -> MLP:
     """`model=mlp`."""
-    return MLP(config, engine)
+    return MLP(config, engine, n_classes)

@@ -94,5 +94,6 @@ def assemble(
     data = load(engine)
     if not config.data.normalize:
         data = dataclasses.replace(data, scale=1.0)
-    model = models.build(config.model, engine, data.train_images.shape[1:], config.seed)
+    image_shape = data.train_images.shape[1:]
+    model = models.build(config.model, engine, image_shape, config.seed, data.n_classes)
     return Assembly(config, engine, data, model, engine.optimizer(config.optimizer, model))

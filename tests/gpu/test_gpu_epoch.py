@@ -2,6 +2,7 @@
 
 import gc
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,6 +150,19 @@ def test_the_first_loss_that_is_not_finite_is_reported_as_on_the_cpu(lr, gpu_run
             records_of(gpu_run(on, optimizer="sgd", lr=lr, epochs=5), position=position)
         reported[on] = str(error.value), position.epoch, position.step
     assert reported["gpu"] == reported["cpu"] and reported["gpu"][2] > 1
+
+
+def floats(images):
+    return images.astype(np.float32) / np.float32(16)
+
+
+def test_images_of_floating_point_have_the_bits_of_bytes_that_are_divided(gpu_run):
+    of_bytes, of_floats = gpu_run(), gpu_run()
+    data = of_floats.data
+    of_floats.data = replace(
+        data, train_images=floats(data.train_images), test_images=floats(data.test_images), scale=1
+    )
+    assert results_of(of_bytes) == results_of(of_floats)
 
 
 def test_after_the_last_epoch_the_test_images_are_classified_as_in_it(gpu_run):

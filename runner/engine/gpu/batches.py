@@ -82,7 +82,7 @@ class Batches:
     Parameters
     ----------
     images
-        cupy.ndarray of shape (n_images, channels, height, width), uint8.
+        cupy.ndarray of shape (n_images, ...), uint8 or float32.
     labels
         cupy.ndarray of shape (n_images,), int32.
     results
