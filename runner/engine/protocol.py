@@ -34,6 +34,9 @@ class Data:
     #: What pixels are divided by: their largest value when normalised, 1 for raw ones.
     scale: float
     n_classes: int = 10
+    #: Held out of the training images; None where there are none.
+    val_images: Array | None = None
+    val_labels: Array | None = None
 
 
 @dataclass

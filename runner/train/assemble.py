@@ -10,6 +10,7 @@ import numpy as np
 from runner import engine as engines
 from runner import models
 from runner.config.schema import Config
+from runner.data.asked import Asked
 from runner.engine import device as devices
 from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
@@ -91,9 +92,9 @@ def assemble(
     """
     how = config.engine
     engine = engines.create(how.name, masks or Masks(config.seed), device, how.graph, how.tf32)
-    data = load(engine)
-    if not config.data.normalize:
-        data = dataclasses.replace(data, scale=1.0)
+    data, asked = load(engine), Asked.of(config.data)
+    scale = data.scale if asked.normalize else 1.0
+    data = dataclasses.replace(data, scale=scale)
     image_shape = data.train_images.shape[1:]
     model = models.build(config.model, engine, image_shape, config.seed, data.n_classes)
     return Assembly(config, engine, data, model, engine.optimizer(config.optimizer, model))
