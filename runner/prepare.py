@@ -21,7 +21,7 @@ from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
-from runner.train import fewer_epochs, provenance
+from runner.train import augment, fewer_epochs, provenance
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Sources:
     warnings: list[str] = field(default_factory=list)
     #: By `Asked.source`.
     _datasets: dict[str, Dataset] = field(default_factory=dict)
+    _augmented: set[tuple[str, str | None]] = field(default_factory=set)
 
     def of(self, config: Config) -> Dataset:
         """The data that the configuration will really see, after any fallback.
@@ -51,6 +52,9 @@ class Sources:
         dataset = self._datasets[asked.source]
         parts.check(asked, dataset)
         _check(config, asked, dataset.entry)
+        if (asked.source, asked.augment) not in self._augmented:
+            augment.check(asked, dataset)
+            self._augmented.add((asked.source, asked.augment))
         return dataset
 
     def read_by(self, run: PlannedRun) -> Dataset:

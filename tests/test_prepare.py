@@ -18,6 +18,10 @@ calls = []
 def load(n=50):
     calls.append(n)
     return np.random.default_rng(0).random((n, 6)), np.arange(n) % 3
+
+def flip(x, rng):
+    calls.append("flip")
+    return x[:, ::-1]
 """
 
 
@@ -61,6 +65,7 @@ REFUSED = [
         "train.batch_size=21: allowed is an integer from 1 to 20, the number of training images",
     ),
     (dict(validation=31, batch_size=11), "train.batch_size=11: allowed is an integer from 1 to 10"),
+    (dict(augment="mine.flop"), "data.augment=mine.flop: the module mine has no flop"),
 ]
 
 
@@ -69,6 +74,15 @@ def test_what_the_data_cannot_give_is_refused_before_anything_is_written(sources
     with pytest.raises(ConfigError, match=f"^{text}"):
         sources.of(asking(**options))
     assert not sources.root.path.exists()
+
+
+def test_an_augmentation_is_tried_once_for_a_data_set(sources):
+    import mine
+
+    for seed in (0, 1):
+        sources.of(replace(asking(augment="mine.flip"), seed=seed))
+    sources.of(asking(60, augment="mine.flip"))
+    assert mine.calls == [50, "flip", 60, "flip"]
 
 
 def test_own_data_that_cannot_be_had_end_with_the_code_of_data(sources):

@@ -37,6 +37,8 @@ class Data:
     #: Held out of the training images; None where there are none.
     val_images: Array | None = None
     val_labels: Array | None = None
+    #: Changes a training batch, float32 (n, ...), in main memory, given the step from 1 on.
+    augment: Callable[[NDArray[Any], int], NDArray[Any]] | None = None
 
 
 @dataclass

@@ -16,6 +16,7 @@ from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
 from runner.engine.protocol import Data, Engine, Loop
 from runner.seeding import Masks
+from runner.train import augment
 
 _WEIGHTS, _OPTIMIZER = "weights/", "optimizer/"
 
@@ -94,7 +95,7 @@ def assemble(
     engine = engines.create(how.name, masks or Masks(config.seed), device, how.graph, how.tf32)
     data, asked = load(engine), Asked.of(config.data)
     scale = data.scale if asked.normalize else 1.0
-    data = dataclasses.replace(data, scale=scale)
+    data = dataclasses.replace(data, scale=scale, augment=augment.of(asked.augment, config.seed))
     image_shape = data.train_images.shape[1:]
     model = models.build(config.model, engine, image_shape, config.seed, data.n_classes)
     return Assembly(config, engine, data, model, engine.optimizer(config.optimizer, model))
