@@ -26,7 +26,7 @@ def write(folder: Path) -> None:
     `folder`."""
     from runner.data import loading as data
 
-    dataset, _ = data.prepare("mnist", folder / "runner", allow_fallback=False)
+    dataset, _ = data.prepare("mnist", folder / "runner", arguments={"allow_fallback": False})
     for name in _ARRAYS:
         np.save(folder / f"{name}.npy", getattr(dataset, name))
 

@@ -70,7 +70,7 @@ def compared(overrides: str, data: Path) -> float:
     config = app.compose(*overrides.split())
     need = memory.need(config, catalogue.find(config.data["name"]))
     assert need is not None, "every model of the grid ships"
-    loading.prepare(config.data["name"], data, allow_fallback=False)
+    loading.prepare(config.data["name"], data)
     line = [sys.executable, "-m", "benchmarks.memory", "--data", str(data), "--one"]
     done = subprocess.run(
         [*line, *overrides.split()],

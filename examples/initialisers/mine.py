@@ -11,7 +11,7 @@ class Deep(Model):
     Parameters
     ----------
     start
-        Standard deviation of the first weights: std001 (0.01), xavier (sqrt(1 / n)), he (sqrt(2 / n)).
+        Their standard deviation: std001 (0.01), xavier (sqrt(1 / n)) or he (sqrt(2 / n)).
     activation
         relu or sigmoid.
     """

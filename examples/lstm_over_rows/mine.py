@@ -1,6 +1,6 @@
 """An image is read row by row."""
 
-from runner import F, L, Model
+from runner import L, Model
 
 
 class RowReader(Model):

@@ -31,10 +31,12 @@ class _Section:
     other_names: Mapping[str, str] | None = None
 
 
-_DATA_SETS = ("mnist", "mnist5k", "fashion_mnist", "digits")
+_DATA_SETS = ("mnist", "mnist5k", "fashion_mnist", "digits", "spiral")
 
 SECTIONS: dict[str, _Section] = {
-    "data": _Section("name", {f"runner.data.sets.{name}": name for name in _DATA_SETS}),
+    "data": _Section(
+        "name", {f"runner.data.sets.{name}": name for name in _DATA_SETS}, given=("download",)
+    ),
     "model": _Section(
         "kind",
         {"runner.models.cnn.CNN": "cnn", "runner.models.mlp.MLP": "mlp"},

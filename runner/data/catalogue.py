@@ -1,7 +1,7 @@
-"""The data sets: one entry each, with all that is known of it before its bytes are read.
+"""The data sets that ship: one entry each, with all that is known of it before its bytes are read.
 
-It imports no NumPy, so that a command is checked at once. docs/add_a_data_set.md shows how to add
-one.
+It imports no NumPy, so that a command is checked at once. runner/data/sets.py has the function of
+each; data of one's own need no entry (docs/add_a_data_set.md).
 """
 
 from dataclasses import dataclass
@@ -38,19 +38,23 @@ class TableSource:
 
 @dataclass(frozen=True)
 class Entry:
-    """A data set of ten classes, pixels of one byte."""
+    """A data set. One that does not ship has an entry, too, made of its arrays."""
 
     name: str
     n_train: int
     n_test: int
-    #: (channels, height, width).
-    image_shape: tuple[int, int, int]
-    #: The largest value that a pixel can have.
+    #: Of one image: (channels, height, width); (features,) where there are no pixels.
+    image_shape: tuple[int, ...]
+    #: What `data.normalize=true` divides pixels by: the largest value that one can have.
     full_scale: float
     #: Of the four arrays, as runner/data/loading.py defines it: a file or a package that has
     #: changed must not pass for the same data.
     sha256: str
-    source: IdxSource | TableSource
+    #: None where the arrays are computed.
+    source: IdxSource | TableSource | None
+    n_classes: int = 10
+    #: Bytes of a pixel: 1 (uint8) or 4 (float32).
+    pixel_bytes: int = 1
     #: For messages: the images in a few words, and what may be installed to have them.
     images: str = ""
     install: str = ""
@@ -125,9 +129,22 @@ _ENTRIES = (
         source=TableSource("sklearn", "datasets/data/digits.csv.gz", max_bytes=1_000_000),
         images="the 1,797 images embedded in scikit-learn",
     ),
+    Entry(
+        name="spiral",
+        n_train=300,
+        n_test=300,
+        image_shape=(2,),
+        full_scale=1.0,
+        sha256="c274a85b79a18390cf8d52c8eb5639dc63d3522317fa8f824f04fd6439e945db",
+        source=None,
+        n_classes=3,
+        pixel_bytes=4,
+    ),
 )
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+#: The module of the functions of the data sets that ship, by name.
+SETS = "runner.data.sets"
 
 
 def find(name: str) -> Entry:
@@ -141,3 +158,14 @@ def find(name: str) -> Entry:
     if name not in CATALOGUE:
         raise DataError(f"data.name={name} is not known; choose one of {', '.join(CATALOGUE)}")
     return CATALOGUE[name]
+
+
+def of_target(target: str) -> Entry | None:
+    """The entry of a data set by the import path of its function; None for one's own."""
+    module, _, name = target.rpartition(".")
+    return find(name) if module == SETS else None
+
+
+def of_hash(sha256: str) -> Entry | None:
+    """The entry of a data set by the hash of its arrays; None for data that do not ship."""
+    return next((entry for entry in CATALOGUE.values() if entry.sha256 == sha256), None)

@@ -1,184 +1,176 @@
 """Data sets: found, checked and kept once by the parent process, memory-mapped by the workers.
 
 `Dataset.sha256` is the SHA-256 of what follows, for train_images, train_labels, test_images and
-test_labels in this order: the shape as ASCII decimals joined by `x` and ended by `;` (such as
-`60000x1x28x28;`), then the 32 bytes of the SHA-256 of the array's bytes in C order.
+test_labels in this order: the dtype and `:`, but for uint8 nothing (such as `float32:`), the shape
+as ASCII decimals joined by `x` and ended by `;` (such as `60000x1x28x28;`), then the 32 bytes of
+the SHA-256 of the array's bytes in C order.
 """
 
 import contextlib
 import hashlib
+import inspect
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from runner.data import catalogue, embedded, idx
-from runner.data.catalogue import Entry, IdxSource, TableSource
-from runner.data.idx import Array
+from runner.data import catalogue, functions, idx
+from runner.data.catalogue import SETS, Entry, IdxSource
+from runner.data.returned import four_arrays
 from runner.errors import DataError
 from runner.system.files import no_room, sync_folder
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+#: What a kept array may be of, with the name in the hash.
+_DTYPES = {"|u1": "", "<u2": "uint16:", "<f4": "float32:"}
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A data set in memory or memory-mapped, read-only.
 
-    Images have the shape (n_images, channels, height, width), labels (n_images,) and the values 0
-    to 9.
+    Images are uint8 or float32 of shape (n_images, ...), labels uint8 or uint16 of shape
+    (n_images,), from 0 on.
     """
 
     #: Of the data that are used: after a fallback, the other one's.
     name: str
     sha256: str
-    #: The largest value that a pixel can have.
-    full_scale: float
-    train_images: Array
-    train_labels: Array
-    test_images: Array
-    test_labels: Array
+    train_images: NDArray[Any]
+    train_labels: NDArray[Any]
+    test_images: NDArray[Any]
+    test_labels: NDArray[Any]
+
+    @property
+    def full_scale(self) -> float:
+        """What `data.normalize=true` divides pixels by; floating point is taken as it is."""
+        known = catalogue.of_hash(self.sha256)
+        if known:
+            return known.full_scale
+        return 255.0 if self.train_images.dtype == np.uint8 else 1.0
+
+    @property
+    def n_classes(self) -> int:
+        """One more than the largest label."""
+        return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+    @property
+    def entry(self) -> Entry:
+        """What is known of the data, as the catalogue says it of those that ship."""
+        return Entry(
+            name=self.name,
+            n_train=len(self.train_images),
+            n_test=len(self.test_images),
+            image_shape=self.train_images.shape[1:],
+            full_scale=self.full_scale,
+            sha256=self.sha256,
+            source=None,
+            n_classes=self.n_classes,
+            pixel_bytes=self.train_images.itemsize,
+        )
 
 
 def prepare(
-    name: str, cache: Path, root: str | None = None, allow_fallback: bool = True, write: bool = True
+    target: str, cache: Path, arguments: Mapping[str, Any] | None = None, write: bool = True
 ) -> tuple[Dataset, str | None]:
-    """Find and check a data set, and keep it in `cache`; a warning for the user comes with it.
-
-    Parameters
-    ----------
-    root
-        A folder of IDX files that must be right; None: the one that the data set's environment
-        variable names, if any. Data sets that a package ships ignore it.
-    allow_fallback
-        Whether another data set may take the place of one that cannot be had; the warning then says
-        so.
-    write
-        Whether anything may be written; without, nothing is downloaded either.
+    """`find`, and then `keep` unless nothing may be written; a warning for the user comes with it.
 
     Raises
     ------
     DataError
         When the data cannot be had, or are not the pinned ones.
     """
-    entry = catalogue.find(name)
-    folder = idx.explicit_root(entry, root) if isinstance(entry.source, IdxSource) else None
-    if folder is None:
-        with contextlib.suppress(DataError):
-            return load(name, entry.sha256, cache), None
-    try:
-        arrays = _read(entry, folder, download=write)
-    except idx.UnavailableError as error:
-        return _fallback(entry, str(error), cache, allow_fallback, write)
-    digest = _digest(arrays)
-    if digest != entry.sha256:
-        raise DataError(
-            f"data.name={name}: SHA-256 of the arrays is {digest}, expected {entry.sha256}; "
-            "the files or the package hold other images than the ones pinned in "
-            "runner/data/catalogue.py"
-        )
+    dataset, warning = find(target, cache, arguments, download=write)
     if not write:
-        for array in arrays:
-            array.setflags(write=False)
-        return Dataset(name, digest, entry.full_scale, *arrays), None
-    return _keep(entry, arrays, cache)
+        return dataset, warning
+    dataset, repaired = keep(dataset, cache)
+    return dataset, " ".join(filter(None, (warning, repaired))) or None
 
 
-def _read(entry: Entry, folder: Path | None, download: bool) -> list[Array]:
-    """The arrays of ARRAYS; IDX files come from `folder`, or from wherever they are found."""
-    if isinstance(entry.source, TableSource):
-        return embedded.read(entry.source, entry.image_shape)
-    if folder is not None:
-        arrays = idx.read_folder(entry, folder)
-    else:
-        arrays = idx.read_anywhere(entry, download)
-    train_images, train_labels, test_images, test_labels = arrays
-    # (n, height, width) becomes (n, 1, height, width).
-    return [train_images[:, None], train_labels, test_images[:, None], test_labels]
-
-
-def _fallback(
-    entry: Entry, reason: str, cache: Path, allow_fallback: bool, write: bool
+def find(
+    target: str, cache: Path, arguments: Mapping[str, Any] | None = None, download: bool = True
 ) -> tuple[Dataset, str | None]:
-    """The data set that takes the place of one that cannot be had, and a warning."""
-    kept = _folder(entry, cache)
-    reason = f"{kept} is damaged; {reason}" if kept.exists() else reason
-    assert isinstance(entry.source, IdxSource)
-    by_folder = f"data.root=DIR or {entry.source.variable}=DIR"
-    if entry.fallback is None or not allow_fallback:
-        install = f"install {entry.install}, or " if entry.install else ""
-        raise DataError(
-            f"{entry.name} could not be had ({reason}); {install}give a folder with its four IDX "
-            f"files as {by_folder}, or put them into {idx.user_cache(entry.name)}"
-        )
-    other = catalogue.find(entry.fallback)
-    dataset, warning = prepare(other.name, cache, write=write)
-    return dataset, (
-        f"{entry.name} could not be had ({reason}); training on {other.images} instead "
-        f"({other.n_train:,} to train, {other.n_test:,} to test): data.name={other.name}. "
-        f"Give {by_folder} for the full set." + (f" {warning}" if warning else "")
-    )
+    """Have the arrays of a data set, and check them; a warning for the user comes with them.
 
-
-def load(name: str, sha256: str, cache: Path) -> Dataset:
-    """Memory-map what `prepare` kept.
+    Parameters
+    ----------
+    target
+        Import path of a function as runner/data/sets.py describes them; for one of that file its
+        name will do.
+    cache
+        Where `keep` may have kept them; nothing is written there.
+    arguments
+        Of the function, by name.
+    download
+        Whether anything may be fetched.
 
     Raises
     ------
     DataError
-        When it is missing, or its bytes are not those of `sha256`.
+        When the data cannot be had, or cannot be trained on.
     """
-    entry = catalogue.find(name)
-    folder = cache / f"{name}-{sha256[:8]}"
-    if not folder.is_dir():
-        raise DataError(f"{folder} is missing; `prepare` makes it before the first run")
-    paths = [folder / f"{array}.npy" for array in ARRAYS]
+    target, arguments = target if "." in target else f"{SETS}.{target}", arguments or {}
+    entry, damage = catalogue.of_target(target), ""
+    if entry and not _is_named(entry, arguments):
+        try:
+            return load(entry.name, entry.sha256, cache), None
+        except DataError:
+            kept = _folder(entry.name, entry.sha256, cache)
+            damage = f"{kept} is damaged; " if kept.exists() else ""
+    function = functions.find("data._target_", target)
+    if "download" in inspect.signature(function).parameters:
+        arguments = {**arguments, "download": download}
     try:
-        for path in paths:
-            idx.check_regular(path)
-        arrays = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
-        digest = _digest(arrays)
-    except Exception as error:  # NumPy raises nearly anything for a damaged header
+        returned, warnings = functions.call(function, arguments)
+    except DataError as error:
+        raise DataError(f"{damage}{error}") from None
+    arrays = four_arrays(returned, functions.name_of(function))
+    sha256 = _digest(arrays)
+    known = catalogue.of_hash(sha256)
+    if entry and (known is None or known.name not in (entry.name, entry.fallback)):
         raise DataError(
-            f"{folder} is damaged ({error}); delete it, the next start makes it anew"
-        ) from None
-    if digest != sha256:
-        raise DataError(
-            f"{folder}: SHA-256 {digest}, expected {sha256}; "
-            "delete it, the next start makes it anew"
+            f"data.name={entry.name}: SHA-256 of the arrays is {sha256}, expected {entry.sha256}; "
+            "the files or the package hold other images than the ones pinned in "
+            "runner/data/catalogue.py"
         )
-    return Dataset(name, sha256, entry.full_scale, *arrays)
-
-
-def _folder(entry: Entry, cache: Path) -> Path:
-    return cache / f"{entry.name}-{entry.sha256[:8]}"
-
-
-def _digest(arrays: Sequence[Array]) -> str:
-    digest = hashlib.sha256()
+    arrays = [array.view() for array in arrays]  # the function may have kept its own
     for array in arrays:
-        if array.dtype != np.uint8 or not array.flags.c_contiguous:
-            raise DataError(f"{array.dtype} of strides {array.strides}, expected uint8 in C order")
-        digest.update(("x".join(map(str, array.shape)) + ";").encode("ascii"))
-        digest.update(hashlib.sha256(array.reshape(-1).data).digest())
-    return digest.hexdigest()
+        array.setflags(write=False)
+    name = known.name if known else target.rpartition(".")[2]
+    told = " ".join(warnings)
+    return Dataset(name, sha256, *arrays), damage + told if told else None
 
 
-def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, str | None]:
-    folder = _folder(entry, cache)
+def _is_named(entry: Entry, arguments: Mapping[str, Any]) -> bool:
+    """Whether the user named a folder of its files, which then must be right."""
+    is_of_files = isinstance(entry.source, IdxSource)
+    return is_of_files and idx.explicit_root(entry, arguments.get("root")) is not None
+
+
+def keep(dataset: Dataset, cache: Path) -> tuple[Dataset, str | None]:
+    """The data set as kept in `cache`, memory-mapped; a warning where a damaged copy was there.
+
+    Raises
+    ------
+    DataError
+        When it cannot be written.
+    """
+    folder = _folder(dataset.name, dataset.sha256, cache)
     with contextlib.suppress(DataError):
-        return load(entry.name, entry.sha256, cache), None
+        return load(dataset.name, dataset.sha256, cache), None
     warning, refused = None, ""
     beside = cache / f".{folder.name}.{uuid.uuid4().hex}.tmp"
     aside = beside.with_suffix(".old")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        _write(beside, arrays)
+        _write(beside, [getattr(dataset, array) for array in ARRAYS])
         # No lock: those of network folders cannot be trusted. A process that finds the name taken
         # uses what is there. It moves a damaged folder away only as long as its own has not been
         # used.
@@ -189,7 +181,7 @@ def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, 
             except OSError as error:
                 refused = no_room(error, folder).strerror or str(error)
             try:
-                return load(entry.name, entry.sha256, cache), warning
+                return load(dataset.name, dataset.sha256, cache), warning
             except DataError:
                 if not beside.exists() or aside.exists():
                     time.sleep(0.01)
@@ -207,7 +199,54 @@ def _keep(entry: Entry, arrays: Sequence[Array], cache: Path) -> tuple[Dataset, 
     )
 
 
-def _write(folder: Path, arrays: Sequence[Array]) -> None:
+def load(name: str, sha256: str, cache: Path) -> Dataset:
+    """Memory-map what `prepare` kept.
+
+    Raises
+    ------
+    DataError
+        When it is missing, or its bytes are not those of `sha256`.
+    """
+    folder = _folder(name, sha256, cache)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing; `prepare` makes it before the first run")
+    paths = [folder / f"{array}.npy" for array in ARRAYS]
+    try:
+        for path in paths:
+            idx.check_regular(path)
+        arrays = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+        digest = _digest(arrays)
+    except Exception as error:  # NumPy raises nearly anything for a damaged header
+        raise DataError(
+            f"{folder} is damaged ({error}); delete it, the next start makes it anew"
+        ) from None
+    if digest != sha256:
+        raise DataError(
+            f"{folder}: SHA-256 {digest}, expected {sha256}; "
+            "delete it, the next start makes it anew"
+        )
+    return Dataset(name, sha256, *arrays)
+
+
+def _folder(name: str, sha256: str, cache: Path) -> Path:
+    return cache / f"{name}-{sha256[:8]}"
+
+
+def _digest(arrays: Sequence[NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array.dtype.str not in _DTYPES or not array.flags.c_contiguous:
+            raise DataError(
+                f"{array.dtype.str} of strides {array.strides}, expected one of"
+                f" {', '.join(_DTYPES)} in C order"
+            )
+        shape = "x".join(map(str, array.shape))
+        digest.update(f"{_DTYPES[array.dtype.str]}{shape};".encode("ascii"))
+        digest.update(hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest())
+    return digest.hexdigest()
+
+
+def _write(folder: Path, arrays: Sequence[NDArray[Any]]) -> None:
     # tempfile.mkdtemp would make a folder of mode 0700, which no colleague can read in a shared
     # cache.
     folder.mkdir()

@@ -80,6 +80,9 @@ def has_dropout(model: Any, engine: Engine, data: Data) -> bool:
 class Eager:
     """A loop in which each loss is looked at before the next step is taken."""
 
+    #: Images of a batch in evaluations.
+    eval_batch = EVAL_BATCH
+
     def __init__(
         self, model: Any, optimizer: Any, engine: Engine, data: Data, batch_size: int
     ) -> None:
@@ -101,7 +104,10 @@ class Eager:
             rows = order_on_device[first : first + self.batch_size]
             x, t = self.engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows]
             position.step += 1
-            self.engine.masks.training((position.epoch - 1) * n_steps + position.step)
+            step_of_run = (position.epoch - 1) * n_steps + position.step
+            if data.augment:
+                x = self.engine.asarray(data.augment(to_numpy(x), step_of_run))
+            self.engine.masks.training(step_of_run)
             loss, correct = step(self.model, self.optimizer, self.engine, x, t)
             position.loss_sum += finite(float(loss.data), position) * len(t)
             position.n_correct += int(correct.sum())
@@ -131,8 +137,8 @@ class Eager:
         model, engine = self.model, self.engine
         loss_sum, correct = 0.0, []
         with engine.active(), no_grad():
-            for first in range(0, len(images), EVAL_BATCH):
-                rows = engine.asarray(np.arange(first, min(first + EVAL_BATCH, len(images))))
+            for first in range(0, len(images), self.eval_batch):
+                rows = engine.asarray(np.arange(first, min(first + self.eval_batch, len(images))))
                 x, t = engine.pixels(images, rows, self.data.scale), labels[rows]
                 if masked_epoch is None:
                     with test_mode():

@@ -21,8 +21,8 @@ Betas = tuple[float, float]
 class Data:
     """The data set of a run, on the engine's device.
 
-    Images are uint8 of shape (n_images, channels, height, width), labels uint8 of shape
-    (n_images,).
+    Images are uint8 or float32 of shape (n_images, ...), where ... is (channels, height, width) for
+    a convolution. Labels are uint8 or uint16 of shape (n_images,), below `n_classes`.
     """
 
     train_images: Array
@@ -31,6 +31,12 @@ class Data:
     test_labels: Array
     #: What pixels are divided by: their largest value when normalised, 1 for raw ones.
     scale: float
+    n_classes: int = 10
+    #: Held out of the training images; None where there are none.
+    val_images: Array | None = None
+    val_labels: Array | None = None
+    #: Changes a training batch, float32 (n, ...), in main memory, given the step from 1 on.
+    augment: Callable[[NDArray[Any], int], NDArray[Any]] | None = None
 
 
 @dataclass
@@ -163,7 +169,10 @@ class Engine(Protocol):
         """The array on the engine's device: itself on the CPU, copied to the card on a GPU."""
 
     def pixels(self, images: Array, rows: Array, scale: float) -> Array:
-        """A batch: the images of these rows (int64, (n,)) as float32, divided by `scale`."""
+        """A batch: the images of these rows (int64, (n,)) as float32, divided by `scale`.
+
+        Images are uint8 or float32, of any shape (n_images, ...).
+        """
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
         """How the run goes through its epochs."""

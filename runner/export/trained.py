@@ -74,7 +74,9 @@ class Trained:
             )
         self._shape = tuple(description.image_shape)
         self._engine = engines.create(config.engine.name, Masks(config.seed), "cpu")
-        self.model = models.build(config.model, self._engine, self._shape, config.seed)
+        self.model = models.build(
+            config.model, self._engine, self._shape, config.seed, description.n_classes
+        )
         with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
             model_state.put(self.model, dict(arrays))
 
@@ -169,6 +171,6 @@ def _described(run: PlannedRun, setup: Setup) -> Description:
         config=asdict(run.config),
         image_shape=setup.image_shape or (list(entry.image_shape) if entry else []),
         scale=setup.scale or (entry.full_scale if entry and is_scaled else 1.0),
-        n_classes=setup.n_classes or models.N_CLASSES,
+        n_classes=setup.n_classes or 10,
         own_code=run.own_code,
     )

@@ -20,11 +20,13 @@ from runner.engine.model_state import named_layers
 from runner.engine.protocol import Engine
 from runner.seeding import stream
 
-N_CLASSES = 10
-
 
 def build(
-    config: Mapping[str, Any], engine: Engine, image_shape: tuple[int, ...], seed: int
+    config: Mapping[str, Any],
+    engine: Engine,
+    image_shape: tuple[int, ...],
+    seed: int,
+    n_classes: int = 10,
 ) -> Any:
     """A model with its weights drawn from the seed, on the engine's device.
 
@@ -33,7 +35,9 @@ def build(
     config
         The section `model` of a configuration: an import path in `_target_`, and its arguments.
     image_shape
-        (channels, height, width) of one image.
+        Of one image: (channels, height, width) for a convolution.
+    n_classes
+        How many scores an image has; given to a class whose signature has it.
 
     Raises
     ------
@@ -41,7 +45,7 @@ def build(
         When there is no such class.
     """
     with _seeded_global_generators(seed):
-        model = parts.make("model", config, {"engine": engine, "n_classes": N_CLASSES})
+        model = parts.make("model", config, {"engine": engine, "n_classes": n_classes})
         later = {path for path, layer in named_layers(model) if makes_its_weight_later(layer)}
         # DeZero's layers learn their input size in a first forward pass.
         with no_grad(), test_mode():

@@ -1,8 +1,9 @@
 """Whether the runs of a sweep keep their final state, from which more epochs can go on."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from runner.data import catalogue
+from runner.data.catalogue import Entry
 from runner.plan import memory
 from runner.plan.plan import Plan, PlannedRun
 
@@ -10,9 +11,15 @@ from runner.plan.plan import Plan, PlannedRun
 MOST_BYTES = 2 * 10**9
 
 
-def resolved(plan: Plan) -> tuple[Plan, int | None]:
-    """The plan with `runner.keep=auto` decided, and the size of all its final states."""
-    sizes = [memory.final_state(run.config, catalogue.find(run.data_name)) for run in plan.runs]
+def resolved(plan: Plan, entry: Callable[[PlannedRun], Entry]) -> tuple[Plan, int | None]:
+    """The plan with `runner.keep=auto` decided, and the size of all its final states.
+
+    Parameters
+    ----------
+    entry
+        What is known of the data that a run reads.
+    """
+    sizes = [memory.final_state(run.config, entry(run)) for run in plan.runs]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
     decided = "always" if total is not None and total <= MOST_BYTES else "never"

@@ -12,11 +12,12 @@ from typing import Any
 
 from runner.config import parts
 from runner.config.schema import Config
+from runner.data.asked import Asked
 from runner.data.catalogue import Entry
+from runner.data.subset import n_left
 from runner.errors import ConfigError
 
 _FLOAT32_BYTES = 4
-_N_CLASSES = 10
 #: Images a batch in an evaluation (runner/engine/loop.py).
 _EVAL_BATCH = 100
 #: Arrays as large as all weights that an optimizer keeps; one that does not ship counts as Adam.
@@ -104,7 +105,7 @@ class _Engine:
     conv: Callable[[_Conv], tuple[float, float]]
     linear: Callable[[_Linear], tuple[float, float]]
     #: Of an image itself: its pixels and, where it is computed, their gradient.
-    image: Callable[[int, int, int], int]
+    image: Callable[..., int]
     #: Whether an update makes arrays as large as a weight.
     updates_in_place: bool
 
@@ -151,7 +152,7 @@ _ENGINES = {
         untouched=272_000_000,
         conv=_fast_conv,
         linear=_fast_linear,
-        image=lambda channels, height, width: channels * height * width,
+        image=lambda *shape: math.prod(shape),
         updates_in_place=True,
     ),
     "stock": _Engine(
@@ -160,8 +161,8 @@ _ENGINES = {
         untouched=116_000_000,
         conv=_stock_conv,
         linear=_stock_linear,
-        image=lambda channels, height, width: (
-            channels * (height * width + (height + 2) * (width + 2))
+        image=lambda *shape: (
+            math.prod(shape) + math.prod(n + 2 * (i > 0) for i, n in enumerate(shape))
         ),
         updates_in_place=False,
     ),
@@ -181,7 +182,7 @@ def check(config: Config, entry: Entry) -> None:
             f" {entry.n_train}, the number of training images"
         )
     if parts.ships("model", config.model):
-        list(_layers(config.model, entry.image_shape))
+        list(_layers(config.model, entry))
 
 
 def need(config: Config, entry: Entry, device: str = "cpu") -> Need | None:
@@ -197,23 +198,31 @@ def need(config: Config, entry: Entry, device: str = "cpu") -> Need | None:
     engine = _ENGINES[config.engine.name]
     weights = _of_weights(config, entry, engine)
     step = 0 if device == "gpu" else _of_step(config, entry, engine)
-    data = (entry.n_train + entry.n_test) * math.prod(entry.image_shape)
+    image = math.prod(entry.image_shape) * entry.pixel_bytes
+    data = (entry.n_train + entry.n_test) * image
     drawing, checkpoint, training = weights
-    own = engine.own + max(drawing, checkpoint, training + step)
+    own = engine.own + max(drawing, checkpoint, training + step) + image * _n_copied(config, entry)
     return Need(own, engine.libraries + data, engine.untouched)
+
+
+def _n_copied(config: Config, entry: Entry) -> int:
+    """How many training images a worker copies, as a part of a data set is not mapped."""
+    asked = Asked.of(config.data)
+    n = n_left(asked, entry.n_train)
+    return 0 if n == entry.n_train else n + asked.validation
 
 
 def final_state(config: Config, entry: Entry) -> int | None:
     """Bytes of a run's weights and optimizer; None for a model that does not ship."""
     if not parts.ships("model", config.model):
         return None
-    n = sum(layer.n_parameters for layer in _layers(config.model, entry.image_shape))
+    n = sum(layer.n_parameters for layer in _layers(config.model, entry))
     return _FLOAT32_BYTES * n * (1 + _slots(config))
 
 
 def _of_weights(config: Config, entry: Entry, engine: _Engine) -> tuple[int, int, int]:
     """Bytes of what is as large as the weights: as they are drawn, in a checkpoint, in a step."""
-    sizes = [layer.n_parameters for layer in _layers(config.model, entry.image_shape)]
+    sizes = [layer.n_parameters for layer in _layers(config.model, entry)]
     n, largest, slots = sum(sizes), max(sizes), _slots(config)
     # Weights, gradients, and the optimizer's.
     lasting = n * (2 + slots)
@@ -235,7 +244,7 @@ def _of_step(config: Config, entry: Entry, engine: _Engine) -> int:
     """Bytes of what is as large as a batch."""
     kept = float(engine.image(*entry.image_shape))
     passing = 0.0
-    for layer in _layers(config.model, entry.image_shape):
+    for layer in _layers(config.model, entry):
         of_layer = engine.conv(layer) if isinstance(layer, _Conv) else engine.linear(layer)
         kept += of_layer[0]
         passing = max(passing, of_layer[1])
@@ -247,35 +256,37 @@ def _of_step(config: Config, entry: Entry, engine: _Engine) -> int:
     return math.ceil(_FLOAT32_BYTES * numbers)
 
 
-def _layers(model: dict[str, Any], image_shape: tuple[int, int, int]) -> Iterator[_Conv | _Linear]:
+def _layers(model: dict[str, Any], entry: Entry) -> Iterator[_Conv | _Linear]:
     """The layers of runner/models/.
-
-    Parameters
-    ----------
-    image_shape
-        (channels, height, width).
 
     Raises
     ------
     ConfigError
-        When there are more 2x2 pools than the image has pixels for.
+        When convolutions are given no images, or more 2x2 pools than an image has pixels for.
     """
-    channels, height, width = image_shape
-    first = True
-    blocks = (model["blocks"] or [[model["channels"]]]) if "blocks" in model else []
-    for block in blocks:
-        for i, out in enumerate(block, start=1):
-            yield _Conv(channels, out, height, width, i == len(block), first)
-            channels, first = out, False
-        height, width = height // 2, width // 2
-        if height == 0 or width == 0:
+    first, features = True, math.prod(entry.image_shape)
+    if "blocks" in model:
+        if len(entry.image_shape) != 3:
             raise ConfigError(
-                f"model.blocks={blocks}: {len(blocks)} blocks halve the"
-                f" {image_shape[1]}x{image_shape[2]} images to nothing; at most"
-                f" {int(math.log2(min(image_shape[1:])))} blocks are allowed"
+                f"model.kind=cnn: takes images of shape (channels, height, width), and those of"
+                f" {entry.name} have {entry.image_shape}; take model=mlp, or data of another shape"
             )
-    features = channels * height * width
+        channels, height, width = entry.image_shape
+        blocks = model["blocks"] or [[model["channels"]]]
+        for block in blocks:
+            for i, out in enumerate(block, start=1):
+                yield _Conv(channels, out, height, width, i == len(block), first)
+                channels, first = out, False
+            height, width = height // 2, width // 2
+            if height == 0 or width == 0:
+                sides = entry.image_shape[1:]
+                raise ConfigError(
+                    f"model.blocks={blocks}: {len(blocks)} blocks halve the"
+                    f" {sides[0]}x{sides[1]} images to nothing; at most"
+                    f" {int(math.log2(min(sides)))} blocks are allowed"
+                )
+        features = channels * height * width
     for _ in range(model["fc_depth"]):
         yield _Linear(features, model["hidden_size"], True, bool(model["dropout"]), first)
         features, first = model["hidden_size"], False
-    yield _Linear(features, _N_CLASSES, False, False, first)
+    yield _Linear(features, entry.n_classes, False, False, first)

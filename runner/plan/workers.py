@@ -1,8 +1,8 @@
 """How many workers train side by side: no more than there is memory for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from runner.data import catalogue
+from runner.data.catalogue import Entry
 from runner.errors import ConfigError
 from runner.plan import memory
 from runner.plan.memory import Need
@@ -14,7 +14,12 @@ _COMMAND = 250_000_000
 _LOWER = "lower model.channels, model.blocks, model.hidden_size or train.batch_size"
 
 
-def that_fit(n: int, is_asked: bool, to_train: Sequence[PlannedRun]) -> tuple[int, list[str]]:
+def that_fit(
+    n: int,
+    is_asked: bool,
+    to_train: Sequence[PlannedRun],
+    entry: Callable[[PlannedRun], Entry],
+) -> tuple[int, list[str]]:
     """The number of workers, and a line for the user where it is less than n.
 
     The memory of a model that does not ship is not known, and counts as none.
@@ -25,13 +30,15 @@ def that_fit(n: int, is_asked: bool, to_train: Sequence[PlannedRun]) -> tuple[in
         How many there would be with memory for all.
     is_asked
         Whether the user gave this number, so that no other is right.
+    entry
+        What is known of the data that a run reads.
 
     Raises
     ------
     ConfigError
         When not even one worker fits, or not as many as were asked for.
     """
-    known = [(run, _need(run)) for run in to_train]
+    known = [(run, memory.need(run.config, entry(run), run.device)) for run in to_train]
     needs = [need for _, need in known if need is not None]
     if not needs:
         return n, []
@@ -57,10 +64,6 @@ def that_fit(n: int, is_asked: bool, to_train: Sequence[PlannedRun]) -> tuple[in
             f"runner.workers={n}: {told}; {fitting} fit: runner.workers={fitting}, or {_LOWER}"
         )
     return fitting, [f"{fitting} of {n} workers are started: {told}"]
-
-
-def _need(run: PlannedRun) -> Need | None:
-    return memory.need(run.config, catalogue.find(run.data_name), run.device)
 
 
 def _together(needs: list[Need]) -> int:

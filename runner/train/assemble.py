@@ -11,12 +11,13 @@ import numpy as np
 from runner import engine as engines
 from runner import models
 from runner.config.schema import Config
+from runner.data.asked import Asked
 from runner.engine import device as devices
 from runner.engine import model_state, optimizers
 from runner.engine.dezero import named_parameters
 from runner.engine.protocol import Data, Engine, Loop
 from runner.seeding import Masks
-from runner.train import global_random
+from runner.train import augment, global_random
 
 _WEIGHTS, _OPTIMIZER = "weights/", "optimizer/"
 
@@ -103,10 +104,10 @@ def assemble(
     """
     how = config.engine
     engine = engines.create(how.name, masks or Masks(config.seed), device, how.graph, how.tf32)
-    data = load(engine)
-    if not config.data["normalize"]:
-        data = dataclasses.replace(data, scale=1.0)
-    model = models.build(config.model, engine, data.train_images.shape[1:], config.seed)
-    return Assembly(
-        config, engine, data, model, engine.optimizer(SimpleNamespace(**config.optimizer), model)
-    )
+    data, asked = load(engine), Asked.of(config.data)
+    scale = data.scale if asked.normalize else 1.0
+    data = dataclasses.replace(data, scale=scale, augment=augment.of(asked.augment, config.seed))
+    image_shape = data.train_images.shape[1:]
+    model = models.build(config.model, engine, image_shape, config.seed, data.n_classes)
+    optimizer = engine.optimizer(SimpleNamespace(**config.optimizer), model)
+    return Assembly(config, engine, data, model, optimizer)

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from runner import engine as engines
-from runner import models, seeding
+from runner import seeding
 from runner.engine import device as devices
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Position
@@ -141,7 +141,7 @@ def _train(
             refused_checkpoints=refused,
             taken_from=fewer.run_key if fewer else None,
             image_shape=list(assembly.data.train_images.shape[1:]),
-            n_classes=models.N_CLASSES,
+            n_classes=assembly.data.n_classes,
             scale=assembly.data.scale,
         )
     )

@@ -5,7 +5,9 @@ import statistics
 import time
 from dataclasses import replace
 
+from runner.data.asked import Asked
 from runner.data.loading import ARRAYS, Dataset
+from runner.data.subset import n_left
 from runner.plan.plan import PlannedRun
 from runner.prepare import Prepared
 from runner.record import seconds_spent
@@ -25,7 +27,7 @@ def seconds(prepared: Prepared) -> tuple[float, int]:
         if run.cell_key not in paces:
             pace = _recorded(cells[run.cell_key], prepared.journals)
             if pace is None and time.monotonic() < deadline:
-                pace = _measured(run, prepared.sources.named(run.data_name))
+                pace = _measured(run, prepared.sources.read_by(run))
             if pace is not None:
                 paces[run.cell_key] = pace
     taken = prepared.taken_epochs
@@ -65,16 +67,19 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
     if engines.compiles(config.engine.name, run.device):
         print(COMPILING, flush=True)
 
+    n_images = n_left(Asked.of(config.data), len(dataset.train_images))
+    n_sampled = min(3 * config.train.batch_size, n_images)
+
     def sample(engine: Engine) -> Data:
-        first = {"train": slice(3 * config.train.batch_size), "test": slice(EVAL_BATCH)}
+        first = {"train": slice(n_sampled), "test": slice(EVAL_BATCH)}
         arrays = {name: getattr(dataset, name)[first[name.partition("_")[0]]] for name in ARRAYS}
         return Data(
             **{name: engine.asarray(array) for name, array in arrays.items()},
             scale=dataset.full_scale,
+            n_classes=dataset.n_classes,
         )
 
     # The second epoch counts: the first one warms up.
-    n_sampled = min(3 * config.train.batch_size, len(dataset.train_images))
     size = min(config.train.batch_size, n_sampled)
     config = replace(config, train=replace(config.train, epochs=2, batch_size=size))
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
@@ -84,8 +89,8 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
             *_, last = filter(None, epochs.train(assembly, Position()))
         except Diverged:
             return 0.0
-    n_steps = math.ceil(len(dataset.train_images) / run.config.train.batch_size)
-    n_evaluated = min(len(dataset.train_images), N_TRAIN_EVAL) + 2 * len(dataset.test_images)
+    n_steps = math.ceil(n_images / run.config.train.batch_size)
+    n_evaluated = min(n_images, N_TRAIN_EVAL) + 2 * len(dataset.test_images)
     n_evaluated_here = min(n_sampled, N_TRAIN_EVAL) + 2 * len(assembly.data.test_images)
     return (
         last.train_s / (n_sampled / size) * n_steps + last.eval_s / n_evaluated_here * n_evaluated

@@ -162,7 +162,7 @@ def test_other_blocks_are_refused_with_an_example_of_good_ones(blocks, plain):
         ("device", "tpu", "auto, cpu, gpu"),
         ("device", "GPU", "auto, cpu, gpu"),
         ("model.kind", "rnn", "cnn, mlp"),
-        ("data.name", "cifar10", "mnist, mnist5k, fashion_mnist, digits"),
+        ("data.name", "cifar10", "mnist, mnist5k, fashion_mnist, digits, spiral"),
         ("optimizer.name", "lion", "adam, sgd, momentum"),
         ("engine.name", "quick", "stock"),
         ("runner.root", "", "1 to 500"),

@@ -34,7 +34,7 @@ def test_the_catalogue_is_read_without_numpy():
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, timeout=60
     )
-    assert ended.stdout == "4 False\n", ended.stderr
+    assert ended.stdout == "5 False\n", ended.stderr
 
 
 def test_every_entry_is_found_by_its_name():
@@ -43,13 +43,11 @@ def test_every_entry_is_found_by_its_name():
 
 @pytest.mark.parametrize("name", ["cifar", "", "MNIST"])
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path, name):
-    message = (
-        f"^data.name={name} is not known; choose one of mnist, mnist5k, fashion_mnist, digits$"
-    )
+    known = "mnist, mnist5k, fashion_mnist, digits, spiral"
+    message = f"^data.name={name} is not known; choose one of {known}$"
     for look_up in (
         lambda: catalogue.find(name),
         lambda: data.prepare(name, tmp_path),
-        lambda: data.load(name, "0" * 64, tmp_path),
     ):
         with pytest.raises(DataError, match=message):
             look_up()
@@ -157,7 +155,7 @@ def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch, missing):
 # =============================================================================
 @needs_real_mnist
 def test_the_real_mnist_has_the_pinned_hash_and_is_quick_the_second_time(tmp_path, monkeypatch):
-    first, warning = data.prepare("mnist", tmp_path, root=str(REAL_MNIST))
+    first, warning = data.prepare("mnist", tmp_path, {"root": str(REAL_MNIST)})
     assert (first.name, first.sha256, first.full_scale, warning) == (
         "mnist",
         CATALOGUE["mnist"].sha256,
@@ -198,7 +196,7 @@ def test_the_pinned_hash_of_fashion_mnist_belongs_to_its_real_files(tmp_path):
     folder = Path(os.environ.get("TEST_FASHION_MNIST") or "/usr/share/datasets/fashion-mnist")
     if not folder.is_dir():
         pytest.skip(f"no Fashion-MNIST files in {folder}; install dataset-fashion-mnist")
-    dataset, _ = data.prepare("fashion_mnist", tmp_path, root=str(folder), write=False)
+    dataset, _ = data.prepare("fashion_mnist", tmp_path, {"root": str(folder)}, write=False)
     assert dataset.sha256 == CATALOGUE["fashion_mnist"].sha256
     assert set(np.bincount(dataset.train_labels)) == {6000} and set(
         np.bincount(dataset.test_labels)

@@ -98,7 +98,7 @@ def test_with_bad_mirrors_only_no_bad_file_is_left_and_the_reason_is_told(
     with pytest.raises(
         DataError, match=f"{IMAGES}.gz: .*{reason}.*data.root=DIR or MNIST_ROOT=DIR"
     ):
-        data.prepare("mnist", tmp_path / "cache", allow_fallback=False)
+        data.prepare("mnist", tmp_path / "cache", {"allow_fallback": False})
     assert asked == [f"{IMAGES}.gz"] and everything_below(tmp_path) == []
 
 
@@ -120,7 +120,7 @@ def test_a_mirror_that_never_answers_or_drips_is_given_up(tmp_path, small, serve
     start = time.perf_counter()
     try:
         with pytest.raises(DataError, match="no answer within 0 s.*not done within"):
-            data.prepare("mnist", tmp_path / "cache", allow_fallback=False)
+            data.prepare("mnist", tmp_path / "cache", {"allow_fallback": False})
         assert time.perf_counter() - start < 3
     finally:
         release.set()
@@ -136,7 +136,7 @@ def test_the_debian_packages_folder_is_used_after_the_users_cache(tmp_path, smal
     entry = CATALOGUE["mnist"]
     source = replace(entry.source, folders=(str(system),))
     monkeypatch.setitem(CATALOGUE, "mnist", replace(entry, source=source))
-    assert data.prepare("mnist", tmp_path / "cache", allow_fallback=False)[0].sha256 == sha256
+    assert data.prepare("mnist", tmp_path / "cache", {"allow_fallback": False})[0].sha256 == sha256
 
 
 def test_four_processes_that_download_at_once_end_in_one_valid_folder(tmp_path, small, serve):
@@ -176,4 +176,4 @@ def test_a_process_killed_in_mid_download_leaves_nothing_that_is_taken_as_data(
     assert everything_below(tmp_path) == ["go"]
     good, _ = serve(good_pages())
     sha256 = small(good)
-    assert data.prepare("mnist", tmp_path / "cache", allow_fallback=False)[0].sha256 == sha256
+    assert data.prepare("mnist", tmp_path / "cache", {"allow_fallback": False})[0].sha256 == sha256

@@ -43,7 +43,8 @@ def test_every_spelling_of_the_files_is_accepted(
     root = str(write_files(tmp_path / "root", files, zipped))
     if by_variable:
         monkeypatch.setenv("MNIST_ROOT", root)
-    dataset, warning = data.prepare("mnist", tmp_path / "cache", None if by_variable else root)
+    named = {} if by_variable else {"root": root}
+    dataset, warning = data.prepare("mnist", tmp_path / "cache", named)
     assert (dataset.sha256, warning) == (sha256, None)
     images, labels, test_images, test_labels = small_arrays()
     np.testing.assert_array_equal(dataset.train_images[:, 0], images)
@@ -57,7 +58,7 @@ def test_a_plain_file_that_a_browser_left_under_the_gz_name_is_accepted(tmp_path
     root = write_files(
         tmp_path / "root", {f"{stem}.gz": c for stem, c in small_files().items()}, zipped=False
     )
-    assert data.prepare("mnist", tmp_path / "cache", str(root))[0].sha256 == sha256
+    assert data.prepare("mnist", tmp_path / "cache", {"root": str(root)})[0].sha256 == sha256
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -80,17 +81,18 @@ def test_an_explicit_folder_that_is_not_there_is_an_error_even_when_the_cache_is
     tmp_path, small
 ):
     small()
-    data.prepare("mnist", tmp_path / "cache", str(write_files(tmp_path / "root", small_files())))
+    root = write_files(tmp_path / "root", small_files())
+    data.prepare("mnist", tmp_path / "cache", {"root": str(root)})
     assert data.prepare("mnist", tmp_path / "cache")[0].name == "mnist"
     with pytest.raises(DataError, match="nowhere/train-images-idx3-ubyte.gz is missing"):
-        data.prepare("mnist", tmp_path / "cache", str(tmp_path / "nowhere"))
+        data.prepare("mnist", tmp_path / "cache", {"root": str(tmp_path / "nowhere")})
 
 
 def test_the_option_goes_before_the_environment_variable(tmp_path, small, monkeypatch):
     small()
     monkeypatch.setenv("MNIST_ROOT", str(tmp_path / "nowhere"))
     root = write_files(tmp_path / "root", small_files())
-    assert data.prepare("mnist", tmp_path / "cache", str(root))[0].name == "mnist"
+    assert data.prepare("mnist", tmp_path / "cache", {"root": str(root)})[0].name == "mnist"
 
 
 # =============================================================================
@@ -168,7 +170,7 @@ def test_each_damage_of_a_file_is_named(tmp_path, small, damaged, message, zippe
     small()
     root = write_files(tmp_path / "root", small_files() | damaged, zipped)
     with pytest.raises(DataError, match=message) as caught:
-        data.prepare("mnist", tmp_path / "cache", str(root))
+        data.prepare("mnist", tmp_path / "cache", {"root": str(root)})
     assert next(iter(damaged)) in str(caught.value) and f"into {root}" in str(caught.value)
     assert not (tmp_path / "cache").exists()
 
@@ -189,7 +191,7 @@ def test_a_bad_gz_is_named(tmp_path, small, blob, message):
     root = write_files(tmp_path / "root", small_files())
     (root / f"{IMAGES}.gz").write_bytes(blob)
     with pytest.raises(DataError, match=f"{IMAGES}.gz: {message}"):
-        data.prepare("mnist", tmp_path / "cache", str(root))
+        data.prepare("mnist", tmp_path / "cache", {"root": str(root)})
 
 
 def test_a_gzip_bomb_is_unpacked_no_further_than_one_byte_too_many():
@@ -209,9 +211,9 @@ def test_any_changed_byte_of_any_file_is_refused(tmp_path, small, stem):
         bad[position] ^= int(rng.integers(1, 256))
         (root / stem).write_bytes(bad)
         with pytest.raises(DataError, match=stem):
-            data.prepare("mnist", tmp_path / "cache", str(root))
+            data.prepare("mnist", tmp_path / "cache", {"root": str(root)})
     (root / stem).write_bytes(good)
-    assert data.prepare("mnist", tmp_path / "cache", str(root))[0].name == "mnist"
+    assert data.prepare("mnist", tmp_path / "cache", {"root": str(root)})[0].name == "mnist"
 
 
 def test_a_changed_byte_of_a_gz_is_refused_or_changes_no_pixel(tmp_path, small):
@@ -223,7 +225,7 @@ def test_a_changed_byte_of_a_gz_is_refused_or_changes_no_pixel(tmp_path, small):
         bad[position] ^= 0x55
         (root / f"{IMAGES}.gz").write_bytes(bad)
         try:
-            dataset, _ = data.prepare("mnist", tmp_path / "cache", str(root), write=False)
+            dataset, _ = data.prepare("mnist", tmp_path / "cache", {"root": str(root)}, write=False)
         except DataError:
             refused += 1
         else:
@@ -248,4 +250,4 @@ def test_a_valid_file_with_another_content_names_both_hashes(tmp_path, small):
     with pytest.raises(
         DataError, match=f"{IMAGES}.gz: SHA-256 .* is {digest}, expected {expected}.*into {root}"
     ):
-        data.prepare("mnist", tmp_path / "cache", str(root))
+        data.prepare("mnist", tmp_path / "cache", {"root": str(root)})

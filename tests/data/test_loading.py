@@ -1,5 +1,6 @@
 """What `prepare` gives and keeps for the workers, and what it says where data cannot be had."""
 
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from small_mnist import (
 
 from runner.data import loading as data
 from runner.data.catalogue import CATALOGUE
-from runner.errors import DataError
+from runner.errors import ConfigError, DataError
 
 
 # =============================================================================
@@ -42,7 +43,7 @@ def test_a_closed_network_falls_back_loudly(tmp_path):
 
 def test_a_closed_network_is_an_error_when_no_fallback_is_allowed(tmp_path):
     with pytest.raises(DataError, match="mnist could not be had .*Connection refused"):
-        data.prepare("mnist", tmp_path / "cache", allow_fallback=False)
+        data.prepare("mnist", tmp_path / "cache", {"allow_fallback": False})
 
 
 def test_fashion_mnist_has_no_fallback_and_names_the_debian_package(tmp_path):
@@ -103,13 +104,13 @@ def test_a_damaged_copy_is_refused_by_workers_and_made_anew_by_the_parent(
     sha256 = small()
     root = write_files(tmp_path / "root", small_files())
     cache = tmp_path / "cache"
-    data.prepare("mnist", cache, str(root))
+    data.prepare("mnist", cache, {"root": str(root)})
     path = cache / f"mnist-{sha256[:8]}" / f"{array}.npy"
     good = path.read_bytes()
     damage(path)
     with pytest.raises(DataError, match="delete it, the next start makes it anew"):
         data.load("mnist", sha256, cache)
-    dataset, warning = data.prepare("mnist", cache, str(root))
+    dataset, warning = data.prepare("mnist", cache, {"root": str(root)})
     assert dataset.sha256 == sha256 and "was damaged and has been made anew" in warning
     assert path.read_bytes() == good and os.listdir(cache) == [f"mnist-{sha256[:8]}"]
 
@@ -117,12 +118,12 @@ def test_a_damaged_copy_is_refused_by_workers_and_made_anew_by_the_parent(
 def test_a_damaged_copy_that_cannot_be_made_anew_is_told_with_the_fallback(tmp_path, small):
     sha256 = small()
     cache = tmp_path / "cache"
-    data.prepare("mnist", cache, str(write_files(tmp_path / "root", small_files())))
+    data.prepare("mnist", cache, {"root": str(write_files(tmp_path / "root", small_files()))})
     flip(cache / f"mnist-{sha256[:8]}" / "train_images.npy")
     dataset, warning = data.prepare("mnist", cache)
-    assert (
-        dataset.name == "mnist5k" and f"mnist-{sha256[:8]} is damaged; http://127.0.0.1" in warning
-    )
+    assert dataset.name == "mnist5k"
+    told = f"mnist-{sha256[:8]} is damaged; mnist could not be had (http://127.0.0.1"
+    assert told in warning
 
 
 def test_workers_get_read_only_maps_of_what_the_parent_kept(tmp_path):
@@ -176,12 +177,129 @@ def test_a_plan_asks_no_mirror_writes_nothing_and_says_so(tmp_path, small, serve
     assert dataset.name == "mnist5k" and asked == [] and everything_below(tmp_path) == []
     assert f"plan only: not downloaded; a run would first try {url.split('/')[2]}" in warning
     with pytest.raises(DataError, match="plan only: not downloaded"):
-        data.prepare("mnist", tmp_path / "cache", allow_fallback=False, write=False)
+        data.prepare("mnist", tmp_path / "cache", {"allow_fallback": False}, write=False)
 
 
 def test_a_plan_of_an_explicit_folder_checks_it_and_writes_nothing(tmp_path, small):
     sha256 = small()
     root = write_files(tmp_path / "root", small_files())
     before = everything_below(tmp_path)
-    assert data.prepare("mnist", tmp_path / "cache", str(root), write=False)[0].sha256 == sha256
+    named = {"root": str(root)}
+    assert data.prepare("mnist", tmp_path / "cache", named, write=False)[0].sha256 == sha256
     assert everything_below(tmp_path) == before
+
+
+# =============================================================================
+# Data of one's own
+# =============================================================================
+MINE = """
+import numpy as np
+
+def load(n=40, dtype="float64"):
+    x = np.random.default_rng(0).random((n, 3, 5)).astype(dtype)
+    return x, np.arange(n) % 4
+"""
+
+
+def test_own_arrays_are_kept_once_and_mapped_by_workers(tmp_path, own_module):
+    own_module(MINE)
+    cache = tmp_path / "cache"
+    found, warning = data.find("mine.load", cache, {"n": 60})
+    assert warning is None and everything_below(cache) == []
+    with pytest.raises(ValueError, match="read-only"):
+        found.train_images[0] = 1
+    kept, _ = data.keep(found, cache)
+    assert os.listdir(cache) == [f"load-{found.sha256[:8]}"]
+    mapped = data.load("load", found.sha256, cache)
+    x = np.random.default_rng(0).random((60, 3, 5)).astype(np.float32)
+    for dataset in (kept, mapped):
+        assert (dataset.name, dataset.full_scale, dataset.n_classes) == ("load", 1.0, 4)
+        assert isinstance(dataset.train_images, np.memmap)
+        assert dataset.train_images.dtype == np.float32 and dataset.train_images.shape == (48, 3, 5)
+        assert dataset.train_images.tobytes() + dataset.test_images.tobytes() == x.tobytes()
+    written = (cache / f"load-{found.sha256[:8]}" / "train_images.npy").stat().st_ino
+    data.prepare("mine.load", cache, {"n": 60})
+    assert (cache / f"load-{found.sha256[:8]}" / "train_images.npy").stat().st_ino == written
+
+
+def test_two_sets_of_one_function_are_kept_side_by_side(tmp_path, own_module):
+    own_module(MINE)
+    cache = tmp_path / "cache"
+    hashes = [data.prepare("mine.load", cache, {"n": n})[0].sha256 for n in (40, 60)]
+    assert len(set(hashes)) == len(os.listdir(cache)) == 2
+    sizes = [len(data.load("load", sha256, cache).train_images) for sha256 in hashes]
+    assert sizes == [32, 48]
+
+
+def test_the_hash_is_that_of_types_shapes_and_bytes():
+    images = np.arange(24, dtype=np.float32).reshape(4, 6)
+    labels = np.arange(4, dtype=np.uint16)
+    parts = b"".join(
+        prefix + hashlib.sha256(array.tobytes()).digest()
+        for prefix, array in ((b"float32:4x6;", images), (b"uint16:4;", labels)) * 2
+    )
+    digest = data._digest([images, labels] * 2)
+    assert digest == hashlib.sha256(parts).hexdigest()
+    # The bytes of one type as another, and in another shape.
+    as_bytes = [images.view(np.uint8), labels] * 2
+    assert len({digest, data._digest(as_bytes), data._digest([images.T.copy(), labels] * 2)}) == 3
+
+
+def test_own_bytes_are_divided_by_255_and_those_of_one_that_ships_are_that_one(
+    tmp_path, own_module
+):
+    own_module(
+        """
+        import numpy as np
+        from runner.data.sets import digits
+
+        def load():
+            return (np.arange(120) % 7).reshape(40, 3).astype(np.uint8), np.arange(40) % 4
+        """
+    )
+    assert data.find("mine.load", tmp_path)[0].full_scale == 255.0
+    found, _ = data.find("mine.digits", tmp_path)
+    assert (found.name, found.sha256, found.full_scale) == (
+        "digits",
+        CATALOGUE["digits"].sha256,
+        16.0,
+    )
+
+
+def test_a_function_that_takes_download_is_told_whether_it_may(tmp_path, own_module):
+    own_module(
+        """
+        import warnings
+        import numpy as np
+
+        def load(download=True):
+            warnings.warn(f"download={download}")
+            return np.zeros((10, 1), np.uint8), np.zeros(10, int)
+        """
+    )
+    assert data.prepare("mine.load", tmp_path / "cache", write=False)[1] == "download=False"
+    assert data.prepare("mine.load", tmp_path / "cache")[1] == "download=True"
+
+
+def test_what_is_wrong_with_own_data_is_one_line_with_its_place(tmp_path, own_module):
+    own_module(
+        """
+        import numpy as np
+
+        def load():
+            return np.zeros((10, 1)), np.eye(10)
+
+        def fails():
+            return open("no such file")
+        """
+    )
+    with pytest.raises(
+        DataError, match=r"^mine.load \(mine.py:4\) returned t of shape .* t.argmax"
+    ):
+        data.find("mine.load", tmp_path)
+    with pytest.raises(
+        DataError, match=r"^mine.fails \(mine.py:7\) raised FileNo.* \(mine.py:8\)$"
+    ):
+        data.find("mine.fails", tmp_path)
+    with pytest.raises(ConfigError, match="^data._target_=mine.lod: the module mine has no lod$"):
+        data.find("mine.lod", tmp_path)

@@ -47,7 +47,7 @@ def test_what_is_no_file_is_named_at_once(tmp_path, small, two_seconds, kind, sp
     make, expected = NO_FILES[kind]
     make(root / spelling)
     with pytest.raises(DataError, match=f"{root / spelling} {expected}.*into {root}") as caught:
-        data.prepare("mnist", tmp_path / "cache", str(root))
+        data.prepare("mnist", tmp_path / "cache", {"root": str(root)})
     assert caught.value.exit_code == 3
 
 
@@ -61,11 +61,11 @@ def test_a_named_folder_that_is_a_fifo_is_refused_at_once(tmp_path, two_seconds,
 def test_a_kept_array_that_is_a_fifo_is_made_anew(tmp_path, small, two_seconds):
     sha256 = small()
     root = write_files(tmp_path / "root", small_files())
-    data.prepare("mnist", tmp_path / "cache", str(root))
+    data.prepare("mnist", tmp_path / "cache", {"root": str(root)})
     (kept,) = (tmp_path / "cache").glob("*/train_images.npy")
     kept.unlink()
     os.mkfifo(kept)
     with pytest.raises(DataError, match="train_images.npy is a folder, a FIFO or a device"):
         data.load("mnist", sha256, tmp_path / "cache")
-    _, warning = data.prepare("mnist", tmp_path / "cache", str(root))
+    _, warning = data.prepare("mnist", tmp_path / "cache", {"root": str(root)})
     assert "was damaged and has been made anew" in warning and kept.is_file()

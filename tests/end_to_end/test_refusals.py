@@ -92,7 +92,7 @@ BAD_VALUES = [
     ("device=tpu", "device=tpu", "auto, cpu, gpu"),
     ("engine.name=quick", "engine.name=quick", "one of"),
     ("model=nope", "model/nope", "cnn mlp"),
-    ("data=nope", "data/nope", "digits fashion_mnist mnist mnist5k"),
+    ("data=nope", "data/nope", "digits fashion_mnist mnist mnist5k spiral"),
     ("preset=nope", "preset/nope", "book_mlp conv1 conv30"),
     ("model=null", "model=null", "conf/model/"),
     ("model=3", "model=3", "conf/model/"),

@@ -9,15 +9,16 @@ from runner.seeding import Masks
 
 
 @given(
-    shape=st.tuples(*[st.integers(1, 6)] * 4),
+    shape=st.lists(st.integers(1, 6), min_size=2, max_size=5).map(tuple),
+    dtype=st.sampled_from([np.uint8, np.float32]),
     scale=st.sampled_from([1.0, 16.0, 255.0]) | st.floats(1, 1000),
     data=st.data(),
 )
-def test_pixels_are_the_images_of_the_rows_divided_by_the_scale(shape, scale, data):
+def test_pixels_are_the_images_of_the_rows_divided_by_the_scale(shape, dtype, scale, data):
     rows = np.array(
         data.draw(st.lists(st.integers(0, shape[0] - 1), min_size=1, max_size=8)), dtype=np.int64
     )
-    images = np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(np.uint8)
+    images = np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(dtype)
     engine = engines.create("fast", Masks(0), "cpu")
     batch = engine.pixels(images, rows, scale)
     expected = images[rows].astype(np.float32) / np.float32(scale)

@@ -2,6 +2,7 @@
 
 import gc
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,6 +150,46 @@ def test_the_first_loss_that_is_not_finite_is_reported_as_on_the_cpu(lr, gpu_run
             records_of(gpu_run(on, optimizer="sgd", lr=lr, epochs=5), position=position)
         reported[on] = str(error.value), position.epoch, position.step
     assert reported["gpu"] == reported["cpu"] and reported["gpu"][2] > 1
+
+
+def floats(images):
+    return images.astype(np.float32) / np.float32(16)
+
+
+def test_images_of_floating_point_have_the_bits_of_bytes_that_are_divided(gpu_run):
+    of_bytes, of_floats = gpu_run(), gpu_run()
+    data = of_floats.data
+    of_floats.data = replace(
+        data, train_images=floats(data.train_images), test_images=floats(data.test_images), scale=1
+    )
+    assert results_of(of_bytes) == results_of(of_floats)
+
+
+def augmented(run):
+    def turn(x, step):
+        assert isinstance(x, np.ndarray)
+        is_turned = np.random.default_rng(step).random(len(x)) < 0.5
+        x[is_turned] = x[is_turned][..., ::-1]
+        return x
+
+    run.data = replace(run.data, augment=turn)
+    return run
+
+
+@pytest.mark.parametrize("knobs", [dict(), dict(optimizer="sgd", fc_depth=2)], ids=str)
+def test_augmented_epochs_have_the_losses_of_the_cpu(knobs, gpu_run):
+    records = [records_of(augmented(gpu_run(on, **knobs))) for on in ("gpu", "cpu")]
+    assert_close(*records)
+    assert without_times(records[0]) != without_times(records_of(gpu_run(**knobs)))
+
+
+def test_an_augmented_run_that_is_stopped_goes_on_with_the_same_bits(gpu_run):
+    expected = results_of(augmented(gpu_run()))
+    run, position, asked = augmented(gpu_run()), Position(), iter([False] * 2 + [True])
+    assert records_of(run, position=position, should_stop=lambda: next(asked)) == []
+    assert position.step == 2
+    records = records_of(run, position=position)
+    assert (without_times(records), state_bytes(run)) == expected
 
 
 def test_after_the_last_epoch_the_test_images_are_classified_as_in_it(gpu_run):

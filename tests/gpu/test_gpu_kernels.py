@@ -250,10 +250,12 @@ def test_a_convolution_of_one_image_at_a_time_equals_that_of_all(monkeypatch):
         np.testing.assert_allclose(in_parts, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_batch_is_the_next_images_of_the_order():
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(1, 9, 8), (300,), (2, 3)])
+def test_a_batch_is_the_next_images_of_the_order(dtype, shape):
     rng = np.random.default_rng(9)
     images, labels = (
-        rng.integers(0, 256, (40, 1, 9, 8)).astype(np.uint8),
+        rng.integers(0, 256, (40, *shape)).astype(dtype),
         np.arange(40, dtype=np.int32),
     )
     order, kernels = rng.permutation(40), Kernels()

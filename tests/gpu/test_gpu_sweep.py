@@ -127,8 +127,11 @@ def test_runs_of_a_process_read_the_images_once_and_only_the_last_data_set_is_ke
         loading, "load", lambda name, *rest: (reads.append(name), load(name, *rest))[1]
     )
 
-    def images(name):
-        planned = SimpleNamespace(device="gpu", data_name=name, data_sha256=sha256[name])
+    def images(name, **part):
+        config = SimpleNamespace(data={"_target_": f"runner.data.sets.{name}", **part})
+        planned = SimpleNamespace(
+            device="gpu", config=config, data_name=name, data_sha256=sha256[name]
+        )
         return device_data.load(planned, root, engine)
 
     digits = images("digits")
@@ -139,6 +142,10 @@ def test_runs_of_a_process_read_the_images_once_and_only_the_last_data_set_is_ke
     assert (digits.scale, images("mnist5k").scale) == (16.0, 255.0)
     images("digits")
     assert reads == ["digits", "mnist5k", "digits"]
+    few = images("digits", n_train=100, validation=20)
+    assert len(few.train_images) == 100 and len(few.val_images) == len(few.val_labels) == 20
+    assert images("digits", n_train=100, validation=20) is few
+    assert len(images("digits").train_images) == 1442 and reads[3:] == ["digits", "digits"]
     device_data.release()
     kept = weakref.ref(images("digits"))
     assert kept() is not None

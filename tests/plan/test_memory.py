@@ -1,5 +1,7 @@
 """What a run needs: closed forms of the arrays that an engine makes, on tiny numbers."""
 
+from dataclasses import replace
+
 import pytest
 from configs import configured
 
@@ -72,6 +74,36 @@ def test_the_mapped_data_and_libraries_are_shared():
     larger = Entry(**(vars(DIGITS) | {"n_train": DIGITS.n_train + 1000}))
     assert need(entry=larger).shared - need().shared == 1000 * 64
     assert need().resident == need().own + need().shared < need().addresses
+
+
+def test_floating_point_takes_four_bytes_a_pixel():
+    floats = replace(DIGITS, pixel_bytes=4)
+    assert need(entry=floats).shared - need().shared == 3 * (1442 + 355) * 64
+    assert need(entry=floats).own == need().own
+
+
+def test_of_a_part_of_the_data_the_worker_has_a_copy_of_its_own():
+    def own(**options):
+        data = {"_target_": "runner.data.sets.digits", "name": "digits", **options}
+        return memory.need(replace(configured({"train.batch_size": 10}), data=data), DIGITS).own
+
+    assert own(n_train=200) - own() == 200 * 64
+    assert own(n_train=200, validation=100) - own() == 300 * 64
+    assert own(validation=42) - own() == 1442 * 64
+    assert own(label_noise=0.5, n_train=1442) == own()
+
+
+def test_rows_of_any_shape_and_as_many_scores_as_classes_are_counted():
+    spiral, mlp = catalogue.find("spiral"), {"model.kind": "mlp", "model.hidden_size": 4}
+    # W and b of 2 -> 4 -> 3, with Adam's two moments.
+    assert memory.final_state(configured(mlp), spiral) == 4 * 3 * ((2 + 1) * 4 + (4 + 1) * 3)
+    rows = replace(spiral, image_shape=(3, 5, 7, 2), n_classes=9)
+    numbers = (3 * 5 * 7 * 2 + 1) * 4 + (4 + 1) * 9
+    assert memory.final_state(configured(mlp), rows) == 4 * 3 * numbers
+    with pytest.raises(
+        ConfigError, match=r"channels, height, width\), and those of spiral have \(2,"
+    ):
+        memory.check(configured(), spiral)
 
 
 def test_on_a_card_a_batch_takes_no_memory_here():

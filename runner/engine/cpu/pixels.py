@@ -8,12 +8,12 @@ from runner.engine.device import Array
 
 
 def pixels(images: Array, rows: Array, scale: float) -> Array:
-    """float32 images (n, channels, height, width): `images[rows] / scale`.
+    """float32 images (n, ...): `images[rows] / scale`.
 
     Parameters
     ----------
     images
-        uint8, (n_images, channels, height, width), C order.
+        uint8 or float32, (n_images, ...), C order.
     rows
         int64, (n,).
     """

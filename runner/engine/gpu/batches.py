@@ -82,7 +82,7 @@ class Batches:
     Parameters
     ----------
     images
-        cupy.ndarray of shape (n_images, channels, height, width), uint8.
+        cupy.ndarray of shape (n_images, ...), uint8 or float32.
     labels
         cupy.ndarray of shape (n_images,), int32.
     results
@@ -111,8 +111,9 @@ class Batches:
         self.learning_rates = cupy.zeros(math.ceil(len(images) / batch_size), dtype=cupy.float32)
         self.state, self.correct = results or Results([len(images)]).part(0)
         # A copy to the GPU reads its source after `set` has returned, so sources are kept. An epoch
-        # copies three times before the host waits.
-        self._sources: deque[Any] = deque(maxlen=8)
+        # copies three times before the host waits; a step by itself three times, and once for each
+        # layer with dropout.
+        self._sources: deque[Any] = deque(maxlen=24)
 
     def __len__(self) -> int:
         return len(self.images)

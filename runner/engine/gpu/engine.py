@@ -7,7 +7,7 @@ from runner.engine import model_state
 from runner.engine.device import Array
 from runner.engine.dezero import Variable
 from runner.engine.fast import Fast
-from runner.engine.gpu.epoch import GpuLoop
+from runner.engine.gpu.epoch import EagerOnGpu, GpuLoop
 from runner.engine.gpu.graph import Launcher
 from runner.engine.gpu.kernels import Kernels
 from runner.engine.gpu.probe import why_not_capturable
@@ -46,6 +46,8 @@ class FastOnGpu(Fast):
         return self._cupy.asarray(array)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
+        if data.augment:
+            return EagerOnGpu(model, optimizer, self, data, batch_size)
         return GpuLoop(Launcher(model, optimizer, self, data.scale, self.graph), data, batch_size)
 
     def to_device(self, model: Any) -> None:

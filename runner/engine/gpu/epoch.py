@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from runner.engine.gpu.batches import Batches, Phase, Results
 from runner.engine.gpu.graph import Launcher
-from runner.engine.loop import N_TRAIN_EVAL, Diverged, has_dropout
+from runner.engine.loop import N_TRAIN_EVAL, Diverged, Eager, has_dropout
 from runner.engine.protocol import Data, Evaluation, Measured, Position
 
 #: Images of a batch in evaluations. Not a knob, as on the CPU: no knob changes how results round.
@@ -149,6 +149,27 @@ class GpuLoop:
             raise Diverged(
                 f"loss {state['diverged_loss']} at epoch {position.epoch}, batch {position.step}"
             )
+
+
+class EagerOnGpu(Eager):
+    """The book's loop on the run's stream, for batches that the host augments one by one."""
+
+    eval_batch = EVAL_BATCH
+
+    def __init__(self, model: Any, optimizer: Any, engine: Any, *rest: Any) -> None:
+        self.kernels = engine.kernels
+        with self.kernels.on_stream():
+            super().__init__(model, optimizer, engine, *rest)
+
+    def epoch(
+        self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]
+    ) -> Generator[None, None, Measured | None]:
+        with self.kernels.on_stream():  # it never yields, so that no other run gets the stream
+            return (yield from super().epoch(order, position, should_stop))
+
+    def test(self) -> Evaluation:
+        with self.kernels.on_stream():
+            return super().test()
 
 
 def _evaluation(result: tuple[Any, NDArray[np.bool_]]) -> Evaluation:

@@ -65,16 +65,33 @@ __device__ bool is_last_of(int n, int* ticket) {
 // =================================================================================================
 
 // x (n, n_pixels) = images[order[row ... row + n]] / scale, and t (n,), the labels of these images.
-// images uint8 (n_images, n_pixels), labels int32 (n_images,), order int32 (n_images,).
+// images (n_images, n_pixels), labels int32 (n_images,), order int32 (n_images,).
 // Grid (n, n_pixels / THREADS).
-extern "C" __global__ void gather(const unsigned char* __restrict__ images,
-                                  const int* __restrict__ labels, const int* __restrict__ order,
-                                  const State* __restrict__ state, int n_pixels, float scale,
-                                  float* __restrict__ x, int* __restrict__ t) {
+template <typename Pixel>
+__device__ void gather_rows(const Pixel* __restrict__ images, const int* __restrict__ labels,
+                            const int* __restrict__ order, const State* __restrict__ state,
+                            int n_pixels, float scale, float* __restrict__ x, int* __restrict__ t) {
     const int r = blockIdx.x, p = blockIdx.y * blockDim.x + threadIdx.x;
     const long long image = order[state->row + r];
     if (p < n_pixels) x[(long long)r * n_pixels + p] = (float)images[image * n_pixels + p] / scale;
     if (p == 0) t[r] = labels[image];
+}
+
+extern "C" __global__ void gather_uint8(const unsigned char* __restrict__ images,
+                                        const int* __restrict__ labels,
+                                        const int* __restrict__ order,
+                                        const State* __restrict__ state, int n_pixels, float scale,
+                                        float* __restrict__ x, int* __restrict__ t) {
+    gather_rows(images, labels, order, state, n_pixels, scale, x, t);
+}
+
+extern "C" __global__ void gather_float32(const float* __restrict__ images,
+                                          const int* __restrict__ labels,
+                                          const int* __restrict__ order,
+                                          const State* __restrict__ state, int n_pixels,
+                                          float scale, float* __restrict__ x,
+                                          int* __restrict__ t) {
+    gather_rows(images, labels, order, state, n_pixels, scale, x, t);
 }
 
 // =================================================================================================

@@ -71,7 +71,7 @@ class Kernels:
     # Batches
     # =========================================================================
     def next_batch(self, n: int, scale: float) -> tuple[Array, Array]:
-        """The next n images, (n, channels, height, width), divided by `scale`, and labels (n,)."""
+        """The next n images, float32 (n, ...), divided by `scale`, and labels (n,)."""
         import cupy
 
         batches = self._batches
@@ -82,7 +82,8 @@ class Kernels:
             (batches.images, batches.labels, batches.order),
             (np.int32(n_pixels), np.float32(scale)),
         )
-        launch("gather", (n, *blocks(n_pixels)), *arrays, batches.state, *numbers, x, t)
+        kernel = f"gather_{batches.images.dtype}"
+        launch(kernel, (n, *blocks(n_pixels)), *arrays, batches.state, *numbers, x, t)
         return x, t
 
     def pixels(self, images: Array, rows: Array, scale: float) -> Array:
