@@ -62,6 +62,7 @@ class Fast:
         return self.kernels.pixels(images, rows, scale)
 
     def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
+        self.kernels.keep_freed_memory()
         return Eager(model, optimizer, self, data, batch_size)
 
     def to_device(self, model: Any) -> None:

@@ -174,32 +174,35 @@ class BatchNorm(FirstDerivatives):
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         own, (x, gamma, beta) = self.own, in_order(x, gamma, beta)
         if not dezero.Config.train:
+            self.moments = None
             inv_std = 1 / np.sqrt(own.avg_var + own.eps)
             return self.kernels.normalise(x, *in_order(own.avg_mean, inv_std), gamma, beta)
         mean, var = self.kernels.moments(x)
-        own.inv_std = 1 / np.sqrt(var + own.eps)
-        # The arithmetic of DeZero's averages.
+        self.moments = mean, 1 / np.sqrt(var + own.eps)
+        # The averages in DeZero's order of operations.
         m = x.size // gamma.size
         unbiased = m / (m - 1.0 if m - 1.0 > 1.0 else 1.0)
-        for average, new in ((own.avg_mean, mean), (own.avg_var, unbiased * var)):
-            average *= own.decay
-            average += (1 - own.decay) * new
-        self.mean = mean
-        return self.kernels.normalise(x, mean, own.inv_std, gamma, beta)
+        own.avg_mean *= own.decay
+        own.avg_mean += (1 - own.decay) * mean
+        own.avg_var *= own.decay
+        own.avg_var += (1 - own.decay) * unbiased * var
+        return self.kernels.normalise(x, *self.moments, gamma, beta)
 
     def first_derivatives(self, gy: Any) -> Any:
-        if self.own.inv_std is None:  # the output was computed in test mode
+        if self.moments is None:  # of an output of test mode; DeZero has none and says so
             return self.by_dezero().backward(gy)
         x, gamma, beta = self.inputs
         x_data, gamma_data, gy_data = in_order(x.data, gamma.data, gy.data)
-        moments, places = (
-            (self.mean, self.own.inv_std),
-            (gradient_array(gamma), gradient_array(beta)),
-        )
+        places = gradient_array(gamma), gradient_array(beta)
         gx = self.kernels.normalise_gradients(
-            x_data, *moments, gamma_data, gy_data, *places, self.want_gx
+            x_data, *self.moments, gamma_data, gy_data, *places, self.want_gx
         )
         return variable(gx), *(Variable(place) for place in places)
+
+    def by_dezero(self) -> Any:
+        own = super().by_dezero()
+        own.inv_std = self.moments and self.moments[1]
+        return own
 
 
 class SoftmaxCrossEntropy(functions.SoftmaxCrossEntropy):

@@ -27,6 +27,7 @@ from runner.engine.cpu.elementwise import (
     tanh,
     tanh_gradient,
 )
+from runner.engine.cpu.heap import keep_freed_memory
 from runner.engine.cpu.linear import linear, linear_gradients, linear_relu, linear_relu_gradients
 from runner.engine.cpu.loss import is_one, softmax_cross_entropy
 from runner.engine.cpu.pixels import pixels
@@ -50,6 +51,7 @@ __all__ = [
     "conv_relu_pool_gradients",
     "dropout",
     "is_one",
+    "keep_freed_memory",
     "leaky_relu",
     "leaky_relu_gradient",
     "linear",
