@@ -21,11 +21,11 @@ from runner.system.files import PACKAGE
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "f5964918d54733b5bc2f36426e9c2f783809069e5e01ff3516fa629d3a0e64e0": (
+    "1d0cf813ed793eda87218e72f5528a711d0c4b2401625e94cbfaf7c048f1d203": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b677c625aed1a56faa0c1522f0562f91cab988d13b171eb105ca7519e95d03ca": (
+    "b5d57c8c0adff2cfff1bb46ce3bfcdbea00c5d773945685b3ca3431552840daa": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
