@@ -29,6 +29,10 @@ TAG_CODE = "code"
 TAG_MIXED = "mixed"
 
 
+#: The file of a run's weights at its end.
+WEIGHTS = "weights.npz"
+
+
 def sha256_tag(file: str) -> str:
     """The tag that holds the hash of a file that a run logged, such as `test_correct.npy`."""
     return f"{file}.sha256"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.design.cells import as_key
-from runner.record import DONE, TRAINED, short
+from runner.record import DONE, TRAINED, WEIGHTS, sha256_tag, short
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,12 @@ def refusal(runs: pd.DataFrame, cells: list[str], knob: str) -> str | None:
         The claimed knob, which may change what nothing else may.
     """
     compared = runs[runs["cell_key"].isin(cells)]
-    return _seeds(compared) or _unfinished(compared) or _mixed(compared, knob)
+    return (
+        _seeds(compared)
+        or _unfinished(compared)
+        or _mixed(compared, knob)
+        or _unchanged(compared, knob)
+    )
 
 
 def _seeds(runs: pd.DataFrame) -> str | None:
@@ -100,6 +105,20 @@ def _mixed(runs: pd.DataFrame, knob: str) -> str | None:
                     f" {short(knob)} differs between these runs; {shared.advice}"
                 )
     return None
+
+
+def _unchanged(runs: pd.DataFrame, knob: str) -> str | None:
+    """Why a knob is no cause: each run has one with another value and, to the bit, its weights."""
+    weights = sha256_tag(WEIGHTS)
+    if knob not in runs or weights not in runs or not runs[weights].astype(bool).all():
+        return None
+    values = runs[knob].map(as_key).groupby([runs["seed"], runs[weights]])
+    if values.nunique().min() < 2:
+        return None
+    return (
+        f"{short(knob)} changed nothing: in each seed its values ended with equal weights"
+        f" ({named(runs['name'])}); does the model use it?"
+    )
 
 
 def named(runs: pd.Series) -> str:

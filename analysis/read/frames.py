@@ -15,6 +15,7 @@ from runner.record import (
     TAG_CODE,
     TAG_COMPLETE,
     TAG_STATUS,
+    WEIGHTS,
     cell_name,
     run_name,
     sha256_tag,
@@ -27,7 +28,7 @@ CORRECT = "test_correct.npy"
 #: Tags that become columns, besides `version.*`.
 _TAGS = (
     "device", "data.sha256", "first_batch_order.sha256", "engine", TAG_CODE, "git.commit",
-    "git.dirty", "card", "processor", sha256_tag(CORRECT),
+    "git.dirty", "card", "processor", sha256_tag(CORRECT), sha256_tag(WEIGHTS),
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
 from runner.display.progress import count, duration
+from runner.display.unchanged import unchanged
 from runner.errors import without_password
 from runner.plan.plan import Plan
 from runner.prepare import Prepared
@@ -191,6 +192,8 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
     plan, journals = prepared.plan, prepared.journals
     print_table(plan, journals)
     _tell_passed_over(plan, journals, outcome.launch)
+    for line in unchanged(plan, journals):
+        _complain(line)
     if outcome.behind:
         _tell_behind(prepared, outcome)
     failed, again = failures(prepared), shlex.join(plan.command)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.record import WEIGHTS
 from runner.system.files import checkout, naming_room
 
 #: The folder of the local store's artifacts, beside its file.
@@ -216,7 +217,7 @@ class AttemptFolder:
 
     @property
     def weights(self) -> Path:
-        return self.path / "weights.npz"
+        return self.path / WEIGHTS
 
     @property
     def test_correct(self) -> Path:

@@ -94,17 +94,17 @@ def _counted_on_gpu() -> Iterator[list[None]]:
     """One entry for each use of CuPy's shared generator in the block; its position is not told."""
     uses: list[None] = []
     generators = getattr(getattr(sys.modules.get("cupy"), "random", None), "_generator", None)
-    if generators is None:
+    as_shipped = getattr(generators, "get_random_state", None)
+    if as_shipped is None:
         yield uses
         return
-    as_shipped = generators.get_random_state
 
     def counted() -> Any:
         uses.append(None)
         return as_shipped()
 
-    generators.get_random_state = counted
+    generators.get_random_state = counted  # type: ignore[union-attr]
     try:
         yield uses
     finally:
-        generators.get_random_state = as_shipped
+        generators.get_random_state = as_shipped  # type: ignore[union-attr]

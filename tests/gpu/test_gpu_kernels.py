@@ -268,3 +268,13 @@ def test_a_batch_is_the_next_images_of_the_order(dtype, shape):
     kernels.stream.synchronize()
     np.testing.assert_array_equal(t.get(), labels[order[3:]])
     np.testing.assert_array_equal(x.get(), images[order[3:]].astype(np.float32) / np.float32(255))
+
+
+@pytest.mark.parametrize("first_row", [0, 1, 100])
+@pytest.mark.parametrize("shape", [(50,), (13, 3), (7, 3, 5, 5)], ids=str)
+def test_the_mask_of_a_dropout_is_that_of_the_cpu(shape, first_row):
+    def mask(kernels, x):
+        return [kernels.keep(x, draw(0.3, first_row))]
+
+    (expected,), (kept,) = on_both(mask, np.ones(shape, np.float32))
+    assert np.array_equal(kept, expected) and kept.dtype == bool

@@ -58,6 +58,33 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(change, message):
     assert reason is not None and pd.Series([reason]).str.contains(message).all(), reason
 
 
+@pytest.mark.parametrize(
+    "weights, changed_nothing",
+    [
+        (lambda run: f"{run['seed']}", True),
+        (lambda run: f"{run['seed']} {run['model.channels']}", True),
+        (lambda run: f"{run['seed']} {run['model.dropout']}", False),
+        # A limit that only some seeds reach is a knob with an effect.
+        (lambda run: f"{run['seed']} {run['model.dropout'] and run['seed'] == 1}", False),
+        # It has an effect where the other knob has one value.
+        (
+            lambda run: f"{run['seed']} {run['model.dropout'] and run['model.channels'] == 30}",
+            False,
+        ),
+        (lambda run: None, False),
+    ],
+)
+def test_a_knob_that_left_all_weights_alone_is_no_cause(weights, changed_nothing):
+    runs = frame(grid(seeds=range(3), model__channels=[1, 30], model__dropout=[True, False]))
+    runs["weights.npz.sha256"] = [weights(run) for run in runs.to_dict("records")]
+    reason = refusal(runs, list(runs["cell_key"].unique()), "model.dropout")
+    if not changed_nothing:
+        assert reason is None
+        return
+    assert reason.startswith("dropout changed nothing: in each seed its values ended with equal")
+    assert "channels=1 dropout=true seed=0" in reason
+
+
 def test_what_differs_between_seeds_alone_is_no_confound():
     runs = frame(grid(seeds=range(3), model__dropout=[True, False]))
     runs.loc[runs["seed"] == 2, "code"] = "later"
