@@ -20,7 +20,7 @@ from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
-from runner.train import fewer_epochs, provenance
+from runner.train import fewer_epochs, own_metrics, provenance
 
 
 @dataclass
@@ -93,7 +93,8 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     Raises
     ------
     RunnerError
-        No such device, no data, no store, a folder that cannot be written, not enough memory.
+        No such device, no data, no store, a folder that cannot be written, not enough memory, a
+        metric that cannot be imported.
     """
     config = grid.cells[0].config
     root = Root.of(config.runner.root)
@@ -117,6 +118,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     plan, kept_bytes = final_states.resolved(plan)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
+    own_metrics.load({n: path for run in to_train for n, path in run.config.metrics.items()})
     n_workers = config.runner.workers
     if n_workers < 0:
         n_workers = max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()

@@ -157,6 +157,10 @@ def _check_key(typed: str, override: Override) -> None:
         raise ConfigError(
             f"{key}: claims are declared in a file of sweeps/, not on the command line"
         )
+    if key == "metrics" or key.startswith("metrics."):
+        raise ConfigError(
+            f"{key}: metrics are named in a file of sweeps/ or conf/, not on the command line"
+        )
     is_section = any(name.startswith(key + ".") for name in KNOBS)
     if not (key in KNOBS or key in GROUPS or key.startswith(OPEN_PREFIXES) or is_section):
         raise ConfigError(unknown_key(key))

@@ -1,5 +1,6 @@
 """The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,14 @@ class Fast:
     def pixels(self, images: Array, rows: Array, scale: float) -> Array:
         return self.kernels.pixels(images, rows, scale)
 
-    def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
+    def loop(
+        self,
+        model: Any,
+        optimizer: Any,
+        data: Data,
+        batch_size: int,
+        with_scores: Collection[str] = (),
+    ) -> Loop:
         return Eager(model, optimizer, self, data, batch_size)
 
     def to_device(self, model: Any) -> None:

@@ -123,4 +123,6 @@ class Launcher:
                 else:
                     with test_mode():
                         y = self.model(x)
+                if batches.keeps_scores:
+                    batches.keep_scores(y.data)
                 self.engine.loss(y, t)
