@@ -21,11 +21,11 @@ from runner.system.files import PACKAGE
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "f5964918d54733b5bc2f36426e9c2f783809069e5e01ff3516fa629d3a0e64e0": (
+    "b6b577528d6b7b8ac90d5a9f51e312eb2d4e1174480c2f0768786058d4d4cd4e": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b677c625aed1a56faa0c1522f0562f91cab988d13b171eb105ca7519e95d03ca": (
+    "27d661b0d06b37edc7af0b5f120fd1a274b3ab0d195f2e3a64a0eed2237fbdb4": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
