@@ -45,6 +45,12 @@ class TimedOut(RunnerError):
     """A run was not at its end within `runner.time_limit_s`."""
 
 
+class MetricError(RunnerError):
+    """A user's own metric cannot be found, failed, or is no finite number."""
+
+    exit_code = 2
+
+
 class GaveWay(RunnerError):
     """A run did not fit on the GPU beside others; it can go on beside fewer."""
 

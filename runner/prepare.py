@@ -24,7 +24,7 @@ from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
-from runner.train import augment, check_models, fewer_epochs, provenance
+from runner.train import augment, check_models, fewer_epochs, own_metrics, provenance
 from runner.train.check_models import Checked, Sample
 
 
@@ -115,7 +115,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     ------
     RunnerError
         No such device, no data, no store, a folder that cannot be written, not enough memory, a
-        model of one's own that cannot be trained.
+        model of one's own that cannot be trained, a metric that cannot be imported.
     """
     config = grid.cells[0].config
     root = Root.of(config.runner.root)
@@ -141,6 +141,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     plan, kept_bytes = final_states.resolved(plan, sources.entry)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
+    own_metrics.load({n: path for run in to_train for n, path in run.config.metrics.items()})
     n_workers = config.runner.workers
     if n_workers < 0:
         n_workers = max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()

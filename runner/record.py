@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from runner.errors import printable
@@ -79,7 +79,7 @@ class Metric:
 
     #: Its name in a tracking store, such as `test/accuracy`.
     name: str
-    #: `nats`, `share` (of images, 0 to 1), `s` or `images/s`.
+    #: `nats`, `share` (of images, 0 to 1), `s` or `images/s`; empty for a plain number.
     unit: str
     #: The field of `EpochRecord` that holds it.
     field: str = ""
@@ -105,7 +105,7 @@ class EpochRecord:
     Accuracies are in [0, 1], losses are means over images. `train_*` is the running value over the
     epoch with dropout on, which the book prints; `train_eval_*` is measured after it on a fixed
     10,000 training images in test mode; `test_*` in test mode; `test_masked_*` with dropout left
-    on, as the published script measured it.
+    on, as the published script measured it; `val_*` in test mode, of a run with validation images.
     """
 
     epoch: int
@@ -122,23 +122,54 @@ class EpochRecord:
     images_per_s: float = field(metadata=_metric("throughput/images_per_s", "images/s"))
     #: Which test images were classified right in test mode, bool (n_test_images,); not a metric.
     test_correct: Any = field(repr=False, compare=False)
+    #: The classes that they were given, of the dtype of `Evaluation.predicted`; not a metric.
+    test_predicted: Any = field(repr=False, compare=False)
+    val_loss: float | None = field(default=None, metadata=_metric("val/loss", "nats"))
+    val_accuracy: float | None = field(default=None, metadata=_metric("val/accuracy", "share"))
+    #: The user's own metrics, by name.
+    own: dict[str, float] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, float]:
-        """The record under the names it has in a tracking store."""
-        values = asdict(self)
-        return {metric.name: values[metric.field] for metric in METRICS.values()}
+        """What was measured, under the names it has in a tracking store."""
+        known = {name: getattr(self, metric.field) for name, metric in SHIPPED_METRICS.items()}
+        return {name: value for name, value in known.items() if value is not None} | self.own
 
 
-def _metrics() -> dict[str, Metric]:
+def _shipped() -> dict[str, Metric]:
     each = [(f.metadata["metric"], f.name) for f in fields(EpochRecord) if "metric" in f.metadata]
     return {metric.name: Metric(metric.name, metric.unit, name) for metric, name in each}
 
 
-#: Every metric by its name: a new one is a field of EpochRecord, and what train/epochs.py puts into
-#: it.
-METRICS: dict[str, Metric] = _metrics()
+#: Every metric that ships, by its name: a new one is a field of EpochRecord, and what
+#: train/epochs.py puts into it.
+SHIPPED_METRICS: dict[str, Metric] = _shipped()
+#: Those of every run; the others need validation images.
+METRICS = {name: of for name, of in SHIPPED_METRICS.items() if not name.startswith("val/")}
 #: The metrics in which two trainings of one run may differ.
 TIMES = tuple(metric.name for metric in METRICS.values() if metric.is_time)
+
+
+#: The evaluations after an epoch, of which a user's own metrics are computed.
+EVALUATIONS = ("train_eval", "test", "test_masked", "val")
+#: A user's own metric; the last part is a key of the dictionary that its function returned.
+_OWN_METRIC = re.compile(rf"({'|'.join(EVALUATIONS)})/[A-Za-z]\w{{0,59}}(/\w{{1,60}})?", re.ASCII)
+
+
+def is_metric(name: str) -> bool:
+    """Whether there may be a metric of this name: one that ships, or a user's own."""
+    return name in SHIPPED_METRICS or _OWN_METRIC.fullmatch(name) is not None
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of this name; a user's own is a plain number, of which more is better."""
+    return SHIPPED_METRICS.get(name) or Metric(name, "")
+
+
+def in_order(names: Collection[str]) -> list[str]:
+    """Names of metrics as a reader should see them: those that ship, then the user's own."""
+    return [name for name in SHIPPED_METRICS if name in names] + sorted(
+        set(names) - set(SHIPPED_METRICS)
+    )
 
 
 def seconds_spent(metrics: Any) -> Any:
@@ -163,7 +194,7 @@ class Reduction:
     @property
     def smaller_is_better(self) -> bool:
         """Whether smaller values of the curve are better."""
-        return METRICS[self.curve].smaller_is_better
+        return metric_of(self.curve).smaller_is_better
 
     def __str__(self) -> str:
         return REDUCTIONS[self.kind].format(curve=self.curve, k=self.k, threshold=self.threshold)
@@ -179,14 +210,20 @@ REDUCTIONS = {
 #: Each argument of a reduction: the letter that stands for it in a message, and how it may be
 #: spelled.
 _ARGUMENTS = {
-    "{curve}": ("M", r"(?P<curve>[a-z_]+/[a-z_]+)"),
+    "{curve}": ("M", r"(?P<curve>[a-z_]+/\w+(?:/\w+)?)"),
     "{k}": ("K", r"(?P<k>[1-9]\d*)"),
     "{threshold:g}": ("T", r"(?P<threshold>\d+(?:\.\d+)?)"),
 }
 
 
-def parse_reduction(text: str) -> Reduction:
+def parse_reduction(text: str, own: Collection[str] | None = None) -> Reduction:
     """The reduction that a claim names.
+
+    Parameters
+    ----------
+    own
+        The user's own metrics that it may name, and what their functions may return under keys; by
+        default any.
 
     Raises
     ------
@@ -194,20 +231,26 @@ def parse_reduction(text: str) -> Reduction:
         When it is none, with what is allowed.
     """
     shown = []
+
+    def may_be_named(metric: str) -> bool:
+        if own is None or metric in SHIPPED_METRICS:
+            return is_metric(metric)
+        return metric in own or metric.rpartition("/")[0] in own
+
     for kind, form in REDUCTIONS.items():
         pattern, letters = re.escape(form).replace(r",\ ", ", *"), form
         for argument, (letter, spelling) in _ARGUMENTS.items():
             pattern = pattern.replace(re.escape(argument), spelling)
             letters = letters.replace(argument, letter)
         shown.append(letters)
-        found = re.fullmatch(pattern, text)
-        if found and found["curve"] in METRICS:
+        found = re.fullmatch(pattern, text, re.ASCII)
+        if found and may_be_named(found["curve"]):
             given = found.groupdict()
             threshold = float(given["threshold"]) if "threshold" in given else None
             return Reduction(kind, given["curve"], int(given.get("k", 1)), threshold)
     raise ValueError(
         f"{text}: allowed is {', '.join(shown[:-1])} or {shown[-1]} with M one of"
-        f" {', '.join(METRICS)}"
+        f" {', '.join([*SHIPPED_METRICS, *(own or ())])}"
     )
 
 

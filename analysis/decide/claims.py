@@ -13,7 +13,7 @@ from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
 from analysis.statistics.intervals import Interval
-from runner.record import Claim, short
+from runner.record import METRICS, Claim, short
 
 #: Shared by all claims of a sweep.
 ALPHA = 0.05
@@ -137,12 +137,14 @@ def numbers_of(
         raise NotTestable(f"this version does not know the claim's metric ({error})") from error
     for curve, keys in absent.items():
         names = confounds.named(runs.loc[keys, "name"])
+        why = "they were trained without it"
+        if curve in METRICS:
+            why = (
+                "the version that trained them did not have it; the same command with another"
+                " runner.root trains them with this version"
+            )
         raise NotTestable(
-            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): the version"
-            " that"
-            " trained them did not have it; the same command with another runner.root trains them"
-            " with"
-            " this version"
+            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): {why}"
         )
     numbers = metrics.of_claim(claim, curves)
     values = numbers["value"]

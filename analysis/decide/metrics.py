@@ -52,12 +52,13 @@ def not_recorded(
 ) -> dict[str, list[str]]:
     """Those of the claim's metrics that some runs lack altogether, with the keys of these runs.
 
-    A version of this program that does not have a metric yet leaves its column without any number.
+    A version of this program that does not have a metric yet leaves its column without any number;
+    a metric of the user's own has no column where no run recorded it.
     """
     lacking = {}
     for text in filter(None, (claim.metric, claim.minus)):
         curve = parse_reduction(text).curve
-        recorded = set(epochs.loc[epochs[curve].notna(), "run_key"])
+        recorded = set(epochs.loc[epochs[curve].notna(), "run_key"]) if curve in epochs else set()
         keys = [key for key in run_keys if key not in recorded]
         if keys:
             lacking[curve] = keys

@@ -42,7 +42,7 @@ class Database:
             runs.setdefault(run[0], StoredRun(*run)).tags[key] = value
         return [replace(run, artifact_uri=self._place(run.artifact_uri)) for run in runs.values()]
 
-    def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
+    def rows(self, runs: Collection[StoredRun]) -> Iterable[Row]:
         """As `Store.rows`: all of the experiment, because a query can name only so many runs."""
         query = text(
             "select m.run_uuid, m.key, m.step, m.timestamp, m.value, m.is_nan"

@@ -17,6 +17,8 @@ from runner.record import (
     TAG_STATUS,
     WEIGHTS,
     cell_name,
+    in_order,
+    is_metric,
     run_name,
     sha256_tag,
 )
@@ -63,31 +65,36 @@ def runs_frame(
     return pd.DataFrame(rows).set_index("run_key", drop=False).rename_axis(None)
 
 
-def epochs_frame(store: Store, run_ids: dict[str, int], keys: list[str]) -> pd.DataFrame:
+def epochs_frame(store: Store, stored: dict[str, StoredRun], keys: list[str]) -> pd.DataFrame:
     """One row a run and epoch, a column a metric; nan where a run did not record that metric.
 
-    Of a row that was sent twice the later one counts.
+    Every run's metrics have a column; the others have one where a run recorded them. Of a row that
+    was sent twice the later one counts.
 
     Parameters
     ----------
-    run_ids
-        MLflow's id of each run, with the run's place among the keys.
+    stored
+        What the store holds of the runs, by run key.
     keys
         The run keys in the plan's order, which is that of the rows.
     """
-    columns = {metric: column for column, metric in enumerate(METRICS)}
-    rows = [
-        (run_ids[run_id], columns[metric], step, timestamp, value)
-        for run_id, metric, step, timestamp, value in store.rows(run_ids, columns)
-        if run_id in run_ids and metric in columns
+    places = {stored[key].run_id: place for place, key in enumerate(keys) if key in stored}
+    # What others logged there, such as MLflow's own metrics of the system, is none of ours.
+    sent = [
+        row
+        for row in store.rows([stored[key] for key in keys if key in stored])
+        if row[0] in places and is_metric(row[1])
     ]
+    metrics = in_order({*METRICS, *(row[1] for row in sent)})
+    columns = {metric: column for column, metric in enumerate(metrics)}
+    rows = [(places[run_id], columns[metric], *row) for run_id, metric, *row in sent]
     values = np.array(rows, dtype=float).reshape(-1, 5)
     values = values[np.argsort(values[:, 3], kind="stable")]
     place, metric, step = (values[:, column].astype(np.int64) for column in (0, 1, 2))
     run_epochs, row = np.unique(np.stack([place, step], axis=1), axis=0, return_inverse=True)
-    table = np.full((len(run_epochs), len(METRICS)), np.nan)
+    table = np.full((len(run_epochs), len(metrics)), np.nan)
     table[row.reshape(-1), metric] = values[:, 4]
-    frame = pd.DataFrame(table, columns=list(METRICS))
+    frame = pd.DataFrame(table, columns=metrics)
     frame.insert(0, "epoch", run_epochs[:, 1])
     frame.insert(0, "run_key", pd.Series([keys[place] for place in run_epochs[:, 0]], dtype=object))
     return frame
@@ -109,6 +116,8 @@ def _row(
     }
     for name in ("run_id", "artifact_uri", "start_ms", "end_ms"):
         row[name] = getattr(stored, name, None)
+    n_parameters = tags.get("n_parameters", "")
+    row["n_parameters"] = int(n_parameters) if n_parameters.isdigit() else None
     row |= dict(_recorded(run["config"], knobs))
     row["without_effect"] = tuple(run["without_effect"])
     planned = {"device": run.get("device"), TAG_CODE: CODE_OF_VERSION_1 if stored else None}

@@ -80,8 +80,7 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         looks = sweeps.looks(store, parents, parent, plan)
         stored = _by_key(store.tagged(TAG_RUN_KEY))
         keys = [run["run_key"] for run in plan["runs"]]
-        run_ids = {stored[key].run_id: place for place, key in enumerate(keys) if key in stored}
-        epochs = frames.epochs_frame(store, run_ids, keys)
+        epochs = frames.epochs_frame(store, stored, keys)
     same_claims = [
         run for run in parents if run.tags.get(TAG_CLAIMS_SHA256) == plan["claims_sha256"]
     ]

@@ -49,16 +49,16 @@ class Server:
                     max_results=_RUNS_A_PAGE,
                     page_token=token,
                 )
-                runs += [_stored_run(run.info, run.data.tags) for run in page]
+                runs += [_stored_run(run.info, run.data) for run in page]
                 token = page.token or ""
         except MlflowException as error:
             raise self._away(error) from error
         return runs
 
-    def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
+    def rows(self, runs: Collection[StoredRun]) -> Iterable[Row]:
         """As `Store.rows`, by a request a metric for each 100 runs; up to 2,500 epochs of a run."""
-        ids = list(run_ids)
-        for metric in metrics:
+        for metric in sorted({metric for run in runs for metric in run.metrics}):
+            ids = [run.run_id for run in runs if metric in run.metrics]
             for first in range(0, len(ids), _RUNS_A_REQUEST):
                 some = ids[first : first + _RUNS_A_REQUEST]
                 asked = {"run_ids": some, "metric_key": metric, "max_results": _EPOCHS_A_RUN}
@@ -99,6 +99,6 @@ class Server:
         return StoreError(f"{without_password(self._uri)} does not answer: {text}")
 
 
-def _stored_run(info: Any, tags: dict[str, str]) -> StoredRun:
-    times = info.start_time, info.end_time
-    return StoredRun(info.run_id, info.run_name, info.artifact_uri, *times, dict(tags))
+def _stored_run(info: Any, data: Any) -> StoredRun:
+    named, times = (info.run_id, info.run_name, info.artifact_uri), (info.start_time, info.end_time)
+    return StoredRun(*named, *times, dict(data.tags), frozenset(data.metrics))

@@ -18,6 +18,8 @@ class StoredRun:
     start_ms: int | None
     end_ms: int | None
     tags: dict[str, str] = field(default_factory=dict)
+    #: The names of its metrics, from a store that must be asked for each; else empty.
+    metrics: frozenset[str] = frozenset()
 
 
 #: Run id, metric, epoch, time of writing (ms since 1970), value (may be nan).
@@ -30,7 +32,7 @@ class Store(Protocol):
     def tagged(self, tag: str) -> list[StoredRun]:
         """The runs that have this tag and are not deleted, with all their tags."""
 
-    def rows(self, run_ids: Collection[str], metrics: Collection[str]) -> Iterable[Row]:
+    def rows(self, runs: Collection[StoredRun]) -> Iterable[Row]:
         """The metrics of these runs in any order; rows of others may be among them."""
 
     def artifact(self, run: StoredRun, name: str) -> bytes:

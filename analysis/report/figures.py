@@ -212,7 +212,8 @@ def _measured(decision: Decision, prefix: str = "") -> str:
     """A label of an axis: what is measured, and in what unit."""
     metric = parse_reduction(decision.claim.metric)
     less = f" less {decision.claim.minus}" if decision.claim.minus else ""
-    return f"{prefix}{metric}{less} [{sentences.unit_of(metric).name}]"
+    unit = sentences.unit_of(metric).name
+    return f"{prefix}{metric}{less}" + (f" [{unit}]" if unit else "")
 
 
 def _scale(decision: Decision) -> float:
@@ -220,5 +221,5 @@ def _scale(decision: Decision) -> float:
 
 
 def _axis(curve: str, prefix: str = "") -> str:
-    unit = record.METRICS[curve].unit
+    unit = record.metric_of(curve).unit
     return f"{prefix}{curve}" + (f" [{unit}]" if unit == "nats" else "")

@@ -104,19 +104,25 @@ def _run_rows(runs: pd.DataFrame, epochs: pd.DataFrame, seconds: pd.Series) -> l
 
 
 def _cell_rows(study: Study, seconds: pd.Series) -> list[dict[str, Any]]:
-    """Every cell with how many of its runs are done, and the median of their seconds."""
+    """Every cell with the runs done, the median of their seconds, and the parameters learned."""
     runs = study.sweep.runs
     medians = seconds.reindex(runs.index).groupby(runs["cell_key"], sort=False).median()
     states = {cell: group["state"] for cell, group in runs.groupby("cell_key", sort=False)}
+    n_parameters = runs.groupby("cell_key", sort=False)["n_parameters"].first()
     return [
         {
             "name": name,
             "n": int((states[cell] == DONE).sum()),
             "planned": len(states[cell]),
             "seconds": float(medians.get(cell, float("nan"))),
+            "n_parameters": _whole(n_parameters.get(cell)),
         }
         for cell, name in study.cells.names.items()
     ]
+
+
+def _whole(number: Any) -> str:
+    return "" if pd.isna(number) else f"{number:,.0f}"
 
 
 def _knob_rows(study: Study) -> list[dict[str, Any]]:

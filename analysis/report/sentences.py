@@ -9,7 +9,7 @@ from analysis.decide.pairing import Pairing
 from analysis.decide.sample_size import SampleSize
 from analysis.decide.study import Study
 from analysis.statistics.intervals import Interval, skewed
-from runner.record import DONE, METRICS, Reduction, as_text, parse_reduction, short
+from runner.record import DONE, Reduction, as_text, metric_of, parse_reduction, short
 
 #: Fewer seeds than this are listed one by one.
 _N_LISTED = 4
@@ -210,6 +210,7 @@ def declared(study: Study) -> str:
 class Unit:
     """The unit in which people read a number; a recorded unit is `scale` of it."""
 
+    #: Empty for a plain number.
     name: str
     scale: float = 1.0
     digits: str = ".3g"
@@ -223,7 +224,7 @@ def unit_of(metric: Reduction) -> Unit:
     """The unit in which a claim's numbers are shown."""
     if metric.kind == "epochs_to":
         return Unit("epochs", digits=".2f")
-    recorded = METRICS[metric.curve].unit
+    recorded = metric_of(metric.curve).unit
     return _UNITS.get(recorded, Unit(recorded))
 
 
@@ -233,7 +234,7 @@ def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = Tru
     text = f"{shown.scale * value:{'+' if sign else ''}{shown.digits}}"
     # A minus sign in place of the hyphen, and no sign before a rounded zero.
     text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
-    return f"{text} {shown.name}" if unit else text
+    return f"{text} {shown.name}" if unit and shown.name else text
 
 
 def _range(interval: Interval, metric: Reduction) -> str:

@@ -55,4 +55,6 @@ class OursOnCard:
                 loop.launcher.prepare(batches)
                 batches.set_state()
                 loop.launcher.launch(batches)
-        return float(np.mean([loop.read()[Phase.TEST][1].mean() for loop in self.loops]))
+        states = [loop.read()[Phase.TEST][0] for loop in self.loops]
+        n_images = len(self.loops[0].batches[Phase.TEST])
+        return float(np.mean([state["n_correct"] / n_images for state in states]))

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import keyword
 import math
 from typing import Any
 
@@ -18,13 +19,21 @@ from runner.config.knob import Knob
 from runner.config.rules import TEXT, is_text
 from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, leaves, options, recorded
 from runner.errors import ConfigError, short_text
-from runner.record import CLAIM_KINDS, Claim, parse_reduction
+from runner.record import (
+    CLAIM_KINDS,
+    EVALUATIONS,
+    SHIPPED_METRICS,
+    Claim,
+    is_metric,
+    parse_reduction,
+)
 
 #: Of a parameter's text in a tracking store.
 LONGEST_PARAMETER = 6000
 
 
 _MOST_CLAIMS = 200
+_MOST_METRICS = 20
 
 
 def checked(composed: DictConfig) -> Config:
@@ -61,13 +70,14 @@ def checked(composed: DictConfig) -> Config:
                 f"{key}={short_text(value)}: has {len(text)} characters, and MLflow takes"
                 f" {LONGEST_PARAMETER}"
             )
+    _check_metrics(config.metrics)
     if len(config.claims) > _MOST_CLAIMS:
         raise ConfigError(
             f"{len(config.claims)} claims are more than {_MOST_CLAIMS}, which one"
             " sweep may have: all of them share its 5 %"
         )
     for name, claim in config.claims.items():
-        _check_claim(name, claim)
+        _check_claim(name, claim, config.metrics)
     return config
 
 
@@ -159,7 +169,28 @@ def unknown_key(key: str) -> str:
     return f"{short_text(key)}: there is no such knob{hint} (python -m runner --help lists them)"
 
 
-def _check_claim(name: str, claim: Claim) -> None:
+def _check_metrics(metrics: dict[str, str]) -> None:
+    if len(metrics) > _MOST_METRICS:
+        raise ConfigError(f"metrics: {len(metrics)} are more than {_MOST_METRICS}")
+    for name, path in metrics.items():
+        where = f"metrics.{short_text(name)}"
+        if name in SHIPPED_METRICS:
+            raise ConfigError(f"{where}: every run records it; give yours another name")
+        if not is_metric(name) or name.count("/") > 1:
+            evaluations = f"{', '.join(EVALUATIONS[:-1])} or {EVALUATIONS[-1]}"
+            raise ConfigError(
+                f"{where}: allowed is EVALUATION/NAME, {evaluations} and a name of up to 60"
+                " letters, digits and _"
+            )
+        parts = str(path).split(".")
+        if len(parts) < 2 or not all(p.isidentifier() and not keyword.iskeyword(p) for p in parts):
+            raise ConfigError(
+                f"{where}={short_text(path)}: allowed is the import path of a function, such as"
+                " mine.f1"
+            )
+
+
+def _check_claim(name: str, claim: Claim, own_metrics: dict[str, str]) -> None:
     where = f"claims.{short_text(name)}"
     if not is_text(name) or not is_text(claim.says):
         raise ConfigError(
@@ -180,7 +211,7 @@ def _check_claim(name: str, claim: Claim) -> None:
     for field, metric in (("metric", claim.metric), ("minus", claim.minus)):
         try:
             if metric is not None:
-                parse_reduction(metric)
+                parse_reduction(metric, own_metrics)
         except ValueError as error:
             _, _, allowed = str(error).rpartition(": allowed is ")
             raise ConfigError(

@@ -167,6 +167,10 @@ def _check_key(typed: str, override: Override) -> None:
         raise ConfigError(
             f"{key}: claims are declared in a file of sweeps/, not on the command line"
         )
+    if key == "metrics" or key.startswith("metrics."):
+        raise ConfigError(
+            f"{key}: metrics are named in a file of sweeps/ or conf/, not on the command line"
+        )
     if parts.TARGET in f"{override.input_line} {override.value()!r}":
         raise ConfigError(
             f"{typed}: {parts.TARGET} is given in a file of conf/ and not on the command line"

@@ -137,6 +137,16 @@ class Config:
     engine: EngineConfig
     tracking: TrackingConfig
     runner: RunnerConfig
+    metrics: dict[str, str] = knob(
+        "Metrics of your own, by name: f(scores, labels) -> float (docs/add_a_metric.md).",
+        rules.Allowed(
+            "in a file of conf/ or sweeps/ alone, such as {test/f1: mine.f1}",
+            lambda v: isinstance(v, dict),
+        ),
+        bears_on_numbers=True,
+        shown=False,
+        before={},
+    )
     claims: dict[str, Claim] = knob(
         "The sentences to decide, by name; docs/design.md gives their fields.", rules.DICTIONARY
     )
@@ -215,9 +225,16 @@ def knob_of(config: Config, name: str) -> Knob:
 
 
 def recorded(config: Config) -> dict[str, Any]:
-    """The knobs that MLflow keeps as a run's parameters, by dotted name."""
+    """The knobs that MLflow keeps as a run's parameters, by dotted name.
+
+    A dictionary that came later is left out where it is empty: older runs have no such parameter.
+    """
     known = knobs_of(config)
-    return {name: value for name, value in leaves(config) if known[name].recorded}
+    return {
+        name: value
+        for name, value in leaves(config)
+        if known[name].recorded and not (value == {} and known[name].came_later)
+    }
 
 
 def without_effect(config: Config) -> list[str]:

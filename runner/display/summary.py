@@ -26,6 +26,10 @@ _COLUMNS = (
     ("test acc", "test/accuracy"),
     ("masked test acc", "test_masked/accuracy"),
 )
+#: Those of metrics that not every run has: of the validation images, and the first of the user's
+#: own, as many as fit beside the others.
+_VALIDATION = ("val acc", "val/accuracy")
+_N_OWN = 3
 
 
 def cells_table(plan: Plan, journals: Journals) -> Any:
@@ -41,7 +45,8 @@ def cells_table(plan: Plan, journals: Journals) -> Any:
     knobs = list(plan.swept)
     for knob in knobs or ["cell"]:
         table.add_column(short(knob))
-    for heading, _ in _COLUMNS:
+    columns = _columns(plan, journals)
+    for heading, _ in columns:
         table.add_column(heading, justify="right")
     for heading in ("s/run", "n", "failed", "diverged"):
         table.add_column(heading, justify="right")
@@ -49,7 +54,7 @@ def cells_table(plan: Plan, journals: Journals) -> Any:
         ended = [journals[run.run_key] for run in runs]
         done = [journal for journal in ended if journal.status == DONE]
         row = [as_text(runs[0].knobs[knob]) for knob in knobs] or ["all"]
-        for _, metric in _COLUMNS:
+        for _, metric in columns:
             values = [journal.last[metric] for journal in done if metric in journal.last]
             row.append(f"{statistics.fmean(values):.4f}" if values else "-")
         row.append(f"{statistics.fmean(journal.seconds for journal in done):.1f}" if done else "-")
@@ -57,6 +62,15 @@ def cells_table(plan: Plan, journals: Journals) -> Any:
         row += [str(len(done)), str(statuses.count(FAILED)), str(statuses.count(DIVERGED))]
         table.add_row(*row)
     return table
+
+
+def _columns(plan: Plan, journals: Journals) -> list[tuple[str, str]]:
+    own = list(dict.fromkeys(name for run in plan.runs for name in run.config.metrics))
+    recorded = {name for run in plan.runs for name in journals[run.run_key].last}
+    others = [_VALIDATION, *((name, name) for name in own)]
+    present = [column for column in others if column[1] in recorded]
+    n_shown = _N_OWN + (_VALIDATION in present)
+    return [*_COLUMNS, *present[:n_shown]]
 
 
 def print_table(plan: Plan, journals: Journals) -> None:

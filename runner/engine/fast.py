@@ -1,5 +1,6 @@
 """The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -61,7 +62,14 @@ class Fast:
     def pixels(self, images: Array, rows: Array, scale: float) -> Array:
         return self.kernels.pixels(images, rows, scale)
 
-    def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
+    def loop(
+        self,
+        model: Any,
+        optimizer: Any,
+        data: Data,
+        batch_size: int,
+        with_scores: Collection[str] = (),
+    ) -> Loop:
         self.kernels.keep_freed_memory()
         return Eager(model, optimizer, self, data, batch_size)
 

@@ -12,7 +12,7 @@ from runner.engine import shapes
 from runner.engine.device import Array, to_numpy
 from runner.engine.dezero import masked_test_mode, no_grad, test_mode
 from runner.engine.forward import forward
-from runner.engine.protocol import Data, Engine, Evaluation, Measured, Position
+from runner.engine.protocol import Data, Engine, Evaluation, Measured, Position, as_classes
 
 #: Images a batch in an evaluation. It is the published batch size, whatever the training batch is:
 #: a knob of training must not change how a result is rounded.
@@ -123,7 +123,10 @@ class Eager:
             return None
         if self.has_dropout:
             test_masked = self.evaluate(data.test_images, data.test_labels, position.epoch)
-        return Measured(train_eval, test, test_masked, time.perf_counter() - started)
+        val = None
+        if data.val_images is not None:
+            val = self.evaluate(data.val_images, data.val_labels)
+        return Measured(train_eval, test, test_masked, val, time.perf_counter() - started)
 
     def test(self) -> Evaluation:
         return self.evaluate(self.data.test_images, self.data.test_labels)
@@ -135,7 +138,7 @@ class Eager:
         evaluated: DeZero's `no_grad()` does not switch dropout off. All else is in test mode.
         """
         model, engine = self.model, self.engine
-        loss_sum, correct = 0.0, []
+        loss_sum, correct, scores = 0.0, [], []
         with engine.active(), no_grad():
             for first in range(0, len(images), self.eval_batch):
                 rows = engine.asarray(np.arange(first, min(first + self.eval_batch, len(images))))
@@ -150,4 +153,7 @@ class Eager:
                 loss, is_right = engine.loss(y, t)
                 loss_sum += float(loss.data) * len(t)
                 correct.append(to_numpy(is_right))
-        return loss_sum / len(images), np.concatenate(correct)
+                scores.append(to_numpy(y.data))
+        of_all = np.concatenate(scores)
+        predicted = as_classes(of_all.argmax(axis=1), of_all.shape[1])
+        return Evaluation(loss_sum / len(images), predicted, np.concatenate(correct), of_all)

@@ -1,6 +1,6 @@
 """What an engine and a loop have to offer, and the records that they share with whoever trains."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from runner.engine.device import Array
 from runner.seeding import Masks
 
-#: Mean loss, and for each image whether it was classified right, bool ndarray of shape (n_images,).
-Evaluation = tuple[float, NDArray[np.bool_]]
 #: The rates at which Adam's two moments decay, from 0 to below 1.
 Betas = tuple[float, float]
 
@@ -32,7 +30,7 @@ class Data:
     #: What pixels are divided by: their largest value when normalised, 1 for raw ones.
     scale: float
     n_classes: int = 10
-    #: Held out of the training images; None where there are none.
+    #: Held out of the training images, on which each epoch is measured too; None: there are none.
     val_images: Array | None = None
     val_labels: Array | None = None
     #: Changes a training batch, float32 (n, ...), in main memory, given the step from 1 on.
@@ -59,16 +57,43 @@ class Position:
         self.loss_sum, self.n_correct, self.train_s = 0.0, 0, 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a model makes of some images; arrays are NumPy's."""
+
+    #: The mean over the images.
+    loss: float
+    #: The class of each image with the first of its largest scores, (n_images,): uint8, or uint16
+    #: of more than 256 classes.
+    predicted: NDArray[Any]
+    #: Whether that is its label, bool (n_images,).
+    correct: NDArray[np.bool_]
+    #: float32 (n_images, n_classes); None where nobody asked for them.
+    scores: NDArray[np.float32] | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images that are classified right, in [0, 1]."""
+        return float(self.correct.mean())
+
+
+def as_classes(predicted: NDArray[Any], n_classes: int) -> NDArray[Any]:
+    """Predicted classes in the dtype of `Evaluation.predicted`."""
+    return predicted.astype(np.uint8 if n_classes <= 256 else np.uint16)
+
+
 @dataclass
 class Measured:
-    """The evaluations after an epoch."""
+    """The evaluations after an epoch; the fields are those of `runner.record.EVALUATIONS`."""
 
     #: Of the first N_TRAIN_EVAL training images, and of the test images: in test mode.
     train_eval: Evaluation
     test: Evaluation
     #: Of the test images with dropout left on.
     test_masked: Evaluation
-    #: Seconds that all three took.
+    #: Of the validation images in test mode; None where there are none.
+    val: Evaluation | None
+    #: Seconds that all of them took.
     eval_s: float
 
 
@@ -174,8 +199,18 @@ class Engine(Protocol):
         Images are uint8 or float32, of any shape (n_images, ...).
         """
 
-    def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
-        """How the run goes through its epochs."""
+    def loop(
+        self,
+        model: Any,
+        optimizer: Any,
+        data: Data,
+        batch_size: int,
+        with_scores: Collection[str] = (),
+    ) -> Loop:
+        """How the run goes through its epochs.
+
+        `with_scores` names the evaluations (`runner.record.EVALUATIONS`) whose scores are wanted.
+        """
 
     def to_device(self, model: Any) -> None:
         """Move the weights of a model from the CPU to the engine's device."""

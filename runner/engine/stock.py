@@ -1,5 +1,6 @@
 """The stock engine: DeZero's own layers, functions and optimizers. It is the slow reference."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -101,7 +102,14 @@ class Stock:
     def pixels(self, images: Array, rows: Array, scale: float) -> Array:
         return images[rows].astype(self.xp.float32) / self.xp.float32(scale)
 
-    def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
+    def loop(
+        self,
+        model: Any,
+        optimizer: Any,
+        data: Data,
+        batch_size: int,
+        with_scores: Collection[str] = (),
+    ) -> Loop:
         return Eager(model, optimizer, self, data, batch_size)
 
     def to_device(self, model: Any) -> None:

@@ -224,6 +224,10 @@ class AttemptFolder:
         return self.path / "test_correct.npy"
 
     @property
+    def test_predicted(self) -> Path:
+        return self.path / "test_predicted.npy"
+
+    @property
     def config(self) -> Path:
         return self.path / "config.json"
 
@@ -239,7 +243,7 @@ class AttemptFolder:
     @property
     def results(self) -> tuple[Path, ...]:
         """The files whose hashes stand in the journal's last line."""
-        return self.config, self.weights, self.test_correct
+        return self.config, self.weights, self.test_correct, self.test_predicted
 
     def tidy(self, keep_results: bool) -> None:
         """Remove what the attempt left behind that a trained run has no use for."""

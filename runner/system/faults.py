@@ -12,7 +12,8 @@ import signal
 POINTS = (
     "store_init_half", "download_half",
     "after_journal", "checkpoint_half", "checkpoint_before_rename", "checkpoint_after_rename",
-    "weights.npz_half", "test_correct.npy_half", "before_end", "after_end",
+    "weights.npz_half", "test_correct.npy_half", "test_predicted.npy_half", "before_end",
+    "after_end",
     "before_create_run", "after_create_run", "before_log_batch", "after_log_batch",
     "before_terminate", "after_terminate", "before_complete_tag", "after_complete_tag",
     "report_half", "report_before_rename",

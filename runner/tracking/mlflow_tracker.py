@@ -14,7 +14,6 @@ from runner.plan.plan import Plan, PlannedRun
 from runner.record import (
     DONE,
     KILLED,
-    METRICS,
     TAG_CLAIMS_SHA256,
     TAG_COMPLETE,
     TAG_LAST_USED,
@@ -195,7 +194,8 @@ class MlflowTracker:
     def _has_other_rows(self, run_id: str, record: RunRecord) -> bool:
         """Whether the store has rows of an attempt that does not count."""
         rows = set(rows_of(record.epochs.values()))
-        histories = (self.client.get_metric_history(run_id, metric) for metric in METRICS)
+        metrics = self.client.get_run(run_id).data.metrics
+        histories = (self.client.get_metric_history(run_id, metric) for metric in metrics)
         return any(
             (row.key, row.value, row.timestamp, row.step) not in rows
             for history in histories

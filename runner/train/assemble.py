@@ -40,7 +40,8 @@ class Assembly:
     def loop(self) -> Loop:
         """How the engine goes through the epochs of this run."""
         batch_size = self.config.train.batch_size
-        return self.engine.loop(self.model, self.optimizer, self.data, batch_size)
+        with_scores = {name.partition("/")[0] for name in self.config.metrics}
+        return self.engine.loop(self.model, self.optimizer, self.data, batch_size, with_scores)
 
     def warm_up(self) -> None:
         """Have the engine compile all that it will need, on two images, before any epoch.

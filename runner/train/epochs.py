@@ -3,12 +3,14 @@
 It knows neither Hydra nor MLflow nor files. runner/engine/loop.py has what happens within an epoch.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
 from runner.engine.loop import finite
 from runner.engine.protocol import Measured, Position
-from runner.record import EpochRecord
+from runner.record import EVALUATIONS, EpochRecord
 from runner.seeding import batch_order
+from runner.train import own_metrics
 from runner.train.assemble import Assembly
 
 
@@ -26,38 +28,48 @@ def train(
     ------
     Diverged
         At the first loss that is not finite.
+    MetricError
+        When a metric of the user's own cannot be computed.
     """
     config, n_images = assembly.config, len(assembly.data.train_images)
     loop = assembly.loop()
+    own = own_metrics.Measure(own_metrics.load(config.metrics), assembly.data)
     while position.epoch <= config.train.epochs:
         order = batch_order(config.seed, position.epoch, n_images)
         measured = yield from loop.epoch(order, position, should_stop)
         if measured is None:
             return
-        record = _record(position, measured, n_images)
+        record = _record(position, measured, own, n_images)
         # Before the record is seen: whoever keeps the record may keep the position.
         position.next_epoch()
         yield record
 
 
-def _record(position: Position, measured: Measured, n_images: int) -> EpochRecord:
+def _record(
+    position: Position, measured: Measured, own: own_metrics.Measure, n_images: int
+) -> EpochRecord:
     """The record of the epoch that `position` has just finished."""
-    (train_eval_loss, train_eval), (test_loss, test) = measured.train_eval, measured.test
-    masked_loss, masked_test = measured.test_masked
-    for loss in (train_eval_loss, test_loss, masked_loss):
-        finite(loss, position)
+    train_eval, test, masked, val = (getattr(measured, name) for name in EVALUATIONS)
+    for evaluation in filter(None, (train_eval, test, masked, val)):
+        finite(evaluation.loss, position)
+    started = time.perf_counter()
+    own_values = own.of(measured)
     return EpochRecord(
         epoch=position.epoch,
         train_loss=position.loss_sum / n_images,
         train_accuracy=position.n_correct / n_images,
-        train_eval_loss=train_eval_loss,
-        train_eval_accuracy=float(train_eval.mean()),
-        test_loss=test_loss,
-        test_accuracy=float(test.mean()),
-        test_masked_loss=masked_loss,
-        test_masked_accuracy=float(masked_test.mean()),
+        train_eval_loss=train_eval.loss,
+        train_eval_accuracy=train_eval.accuracy,
+        test_loss=test.loss,
+        test_accuracy=test.accuracy,
+        test_masked_loss=masked.loss,
+        test_masked_accuracy=masked.accuracy,
+        val_loss=val.loss if val else None,
+        val_accuracy=val.accuracy if val else None,
         train_s=position.train_s,
-        eval_s=measured.eval_s,
+        eval_s=measured.eval_s + time.perf_counter() - started,
         images_per_s=n_images / position.train_s,
-        test_correct=test,
+        test_correct=test.correct,
+        test_predicted=test.predicted,
+        own=own_values,
     )

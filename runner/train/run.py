@@ -19,7 +19,7 @@ from runner import seeding
 from runner.engine import device as devices
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Position
-from runner.errors import GaveWay, StateError, TimedOut, printable
+from runner.errors import GaveWay, MetricError, StateError, TimedOut, printable
 from runner.plan.plan import PlannedRun, check_code
 from runner.record import DIVERGED, DONE, FAILED, KILLED, EpochRecord
 from runner.state import checkpoint
@@ -149,13 +149,13 @@ def _train(
         if number < position.epoch:
             journal.write(epoch)
 
-    saved_at, correct = time.monotonic(), None
+    saved_at, test = time.monotonic(), None
     for record in epochs.train(assembly, position, should_stop):
         if record is None:
             yield None
             continue
         _keep(record, attempt)
-        correct = record.test_correct
+        test = record.test_correct, record.test_predicted
         yield record
         if time.monotonic() - saved_at >= config.runner.checkpoint_every_s:
             checkpoints.save(assembly.snapshot(), asdict(position))
@@ -165,15 +165,16 @@ def _train(
         checkpoints.save(assembly.snapshot(), asdict(position))
         journal.write(End(KILLED, "asked to stop"))
         return
-    if correct is None:  # the last epoch had been trained before an interruption
-        _, correct = assembly.loop().test()
+    if test is None:  # the last epoch had been trained before an interruption
+        evaluation = assembly.loop().test()
+        test = evaluation.correct, evaluation.predicted
     if config.runner.keep == "always":
         # A disk that is too full for it is none for the run.
         with contextlib.suppress(OSError):
             _keep_final_state(planned, folder, assembly, position)
-    hashes = _write_results(planned, folder, assembly.weights(), correct)
+    hashes = _write_results(planned, folder, assembly.weights(), *test)
     crash_point("before_end")
-    journal.write(End(DONE, sha256=hashes, n_test_images=len(correct)))
+    journal.write(End(DONE, sha256=hashes, n_test_images=len(test[0])))
     crash_point("after_end")
     checkpoints.delete()
 
@@ -230,12 +231,17 @@ def _keep_final_state(
 
 
 def _write_results(
-    planned: PlannedRun, folder: AttemptFolder, weights: dict[str, Any], correct: Any
+    planned: PlannedRun,
+    folder: AttemptFolder,
+    weights: dict[str, Any],
+    correct: Any,
+    predicted: Any,
 ) -> dict[str, str]:
-    """Weights, one bit a test image, and the configuration; their hashes by file name."""
+    """Weights, one bit and the class of each test image, the configuration; hashes by file name."""
     contents = {
         folder.weights: _npz(weights),
         folder.test_correct: _npy(np.packbits(correct)),
+        folder.test_predicted: _npy(predicted),
         folder.config: json.dumps(asdict(planned.config), indent=2).encode("ascii"),
     }
     for path, content in contents.items():
@@ -258,7 +264,7 @@ def _npy(array: Any) -> bytes:
 def _cause(error: BaseException) -> str:
     """One line for the journal, MLflow and the display."""
     text = printable(" ".join(str(error).split())[:500])
-    if isinstance(error, TimedOut):
+    if isinstance(error, TimedOut | MetricError):
         return text
     if devices.is_out_of_memory(error):
         return f"out of memory ({text})" if text else "out of memory"

@@ -49,7 +49,7 @@ def test_runs_and_sweeps_come_whole_and_once(theirs, root):
     assert not Root(root).incoming.exists()
 
 
-@pytest.mark.parametrize("name", ["weights.npz", "test_correct.npy", "config.json"])
+@pytest.mark.parametrize("name", ["weights.npz", "test_predicted.npy", "config.json"])
 def test_a_run_whose_results_are_not_what_it_wrote_stays_there(name, copied, root):
     key = plan_of(copied.path)["runs"][0]["run_key"]
     file = attempt_of(copied.path, key).path / name

@@ -46,6 +46,11 @@ def refused(tmp_path, monkeypatch, capfd):
     HydraConfig.instance().cfg = None
 
 
+def test_metrics_are_not_typed(refused):
+    for word in ("metrics={test/f1:os.system}", "+metrics.test_f1=os.system", "metrics=null"):
+        refused([word], "metrics", "in a file of sweeps/ or conf/, not on the command line")
+
+
 #: What is typed, and texts of the one line: the key, what came, what is allowed.
 BAD_VALUES = [
     ("seed=1.0", "seed", "1.0", "an integer from 0 to 2^63 - 1"),

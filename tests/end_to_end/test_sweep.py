@@ -144,7 +144,9 @@ def from_mlflow():
     return read
 
 
-def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_test_image(main_job):
+def test_a_runs_artifacts_are_its_configuration_its_weights_and_what_the_test_images_got(main_job):
+    (data,) = Root(main_job.root).data.iterdir()
+    labels = np.load(data / "test_labels.npy")
     ends = lines(main_job.root, "end")
     for key, stored_run in stored_by_key(Root(main_job.root).database).items():
         folder = Root(main_job.root).artifacts / stored_run.id / "artifacts"
@@ -152,6 +154,7 @@ def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_t
             "config.json",
             "weights.npz",
             "test_correct.npy",
+            "test_predicted.npy",
         }
         hashes = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
@@ -162,6 +165,8 @@ def test_a_runs_artifacts_are_its_configuration_its_weights_and_a_bit_for_each_t
         )
         last = {metric: value for metric, step, value, _ in stored_run.rows if step == EPOCHS}
         assert bits.mean() == last["test/accuracy"]
+        predicted = np.load(folder / "test_predicted.npy")
+        assert predicted.dtype == np.uint8 and np.array_equal(predicted == labels, bits)
         config = json.loads((folder / "config.json").read_bytes())
         assert config["seed"] == int(stored_run.tags["seed"]) and config["device"] == "cpu"
         with np.load(folder / "weights.npz") as weights:

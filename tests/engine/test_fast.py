@@ -207,12 +207,12 @@ def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(
     train(run, data, 1, BATCH)
     for masked_epoch in (None, 1):
         of_test = data.test_images, data.test_labels, masked_epoch
-        loss, correct = eager(run, data).evaluate(*of_test)
+        whole = eager(run, data).evaluate(*of_test)
         with monkeypatch.context() as patch:
             patch.setattr(loop, "EVAL_BATCH", 7)
-            other_loss, other_correct = eager(run, data).evaluate(*of_test)
-        assert np.array_equal(correct, other_correct) and 0 < correct.sum() < 130
-        assert other_loss == pytest.approx(loss, rel=1e-6)
+            other = eager(run, data).evaluate(*of_test)
+        assert np.array_equal(whole.correct, other.correct) and 0 < whole.correct.sum() < 130
+        assert other.loss == pytest.approx(whole.loss, rel=1e-6)
 
 
 # =============================================================================

@@ -175,7 +175,9 @@ def test_a_final_state_is_the_one_that_was_written_or_is_not_used(kept, n):
     assert under_mutations(path, judged, n)["refused"] > 0.9 * n
 
 
-@pytest.mark.parametrize("name", ["weights.npz", "test_correct.npy", "config.json"])
+@pytest.mark.parametrize(
+    "name", ["weights.npz", "test_correct.npy", "test_predicted.npy", "config.json"]
+)
 def test_results_are_what_was_written_or_named(name, kept, n):
     root, key, attempt = kept
     end, path = read_run(Root(root).run(key)).end, attempt.path / name

@@ -1,5 +1,6 @@
 """Epochs on a GPU: the CPU's numbers, the same bits after interruptions, one read at the end."""
 
+import contextlib
 import gc
 import math
 from dataclasses import replace
@@ -7,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gpu_runs import (
+    BATCH,
     EPOCHS,
     IMAGES,
+    TEST_IMAGES,
     assert_close,
     loop_of,
     records_of,
@@ -19,6 +22,8 @@ from gpu_runs import (
 from short_training import resume, save, without_times
 
 from runner.engine import device
+from runner.engine.dezero import no_grad
+from runner.engine.dezero import test_mode as in_test_mode
 from runner.engine.gpu import graph
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Position
@@ -138,7 +143,7 @@ def test_an_epoch_reads_from_the_gpu_once(gpu_run, monkeypatch):
     assert next(epoch) is None and n_reads == 0 and n_sources_lost() == lost
     with pytest.raises(StopIteration) as end:
         next(epoch)
-    assert n_reads == 1 and math.isfinite(end.value.value.test[0])
+    assert n_reads == 1 and math.isfinite(end.value.value.test.loss)
 
 
 @pytest.mark.parametrize("lr", [1e30, 1e12])
@@ -195,8 +200,56 @@ def test_an_augmented_run_that_is_stopped_goes_on_with_the_same_bits(gpu_run):
 def test_after_the_last_epoch_the_test_images_are_classified_as_in_it(gpu_run):
     run = gpu_run()
     last = records_of(run)[-1]
-    loss, correct = loop_of(run).test()
-    assert loss == last.test_loss and correct.tobytes() == last.test_correct.tobytes()
+    again = loop_of(run).test()
+    assert again.loss == last.test_loss
+    assert again.correct.tobytes() == last.test_correct.tobytes()
+    assert again.predicted.dtype == np.uint8
+    assert again.predicted.tobytes() == last.test_predicted.tobytes()
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_scores_are_those_of_a_forward_pass_and_brought_only_where_they_are_wanted(
+    graph, gpu_run, monkeypatch
+):
+    monkeypatch.setattr("runner.engine.gpu.epoch.EVAL_BATCH", 20)  # the last of 35 images: 15
+    run = gpu_run(graph=graph, dropout_ratio=0.5)
+    run.data.val_images, run.data.val_labels = run.data.test_images[3:], run.data.test_labels[3:]
+    wanted = ("train_eval", "test_masked", "val")
+    loop = run.engine.loop(run.model, run.optimizer, run.data, BATCH, wanted)
+    position = Position(epoch=2)
+    with pytest.raises(StopIteration) as end:
+        epoch = loop.epoch(np.arange(IMAGES), position, lambda: False)
+        while True:
+            next(epoch)
+    measured = end.value.value
+    assert measured.test.scores is None
+    masks, images = run.engine.masks, run.data.test_images
+    with no_grad(), run.engine.kernels.on_stream():
+        for name, of in (
+            ("train_eval", run.data.train_images),
+            ("test_masked", images),
+            ("val", images[3:]),
+        ):
+            masks.evaluation(2, 0)
+            x = run.engine.pixels(of, run.engine.asarray(np.arange(len(of))), run.data.scale)
+            with contextlib.nullcontext() if name == "test_masked" else in_test_mode():
+                scores = device.to_numpy(run.model(x).data)
+            evaluation = getattr(measured, name)
+            np.testing.assert_allclose(evaluation.scores, scores, rtol=1e-4, atol=1e-5)
+            assert np.array_equal(evaluation.predicted, evaluation.scores.argmax(axis=1))
+    labels = device.to_numpy(run.data.val_labels)
+    assert np.array_equal(measured.val.correct, measured.val.predicted == labels)
+    assert np.array_equal(measured.val.predicted, measured.test.predicted[3:])
+
+
+def test_without_dropout_the_scores_with_masks_are_those_of_the_test_images(gpu_run):
+    run = gpu_run(dropout=False)
+    loop = run.engine.loop(run.model, run.optimizer, run.data, BATCH, {"test_masked"})
+    with pytest.raises(StopIteration) as end:
+        epoch = loop.epoch(np.arange(IMAGES), Position(), lambda: False)
+        while True:
+            next(epoch)
+    assert end.value.value.test_masked.scores.shape == (TEST_IMAGES, 10)
 
 
 def test_a_finished_run_frees_its_memory(gpu_run):

@@ -199,7 +199,9 @@ def results(root, keys=None):
         if keys is None or folder.key in keys:
             record, attempt = read_run(folder), attempt_of(root, folder.key)
             epochs = [(n, without_times(epoch.metrics)) for n, epoch in record.epochs.items()]
-            files = [path.read_bytes() for path in (attempt.weights, attempt.test_correct)]
+            paths = (attempt.weights, attempt.test_correct, attempt.test_predicted)
+            # Earlier versions kept no predicted classes.
+            files = [path.read_bytes() for path in paths if path.exists()]
             found[folder.key] = sorted(epochs), files, record.status
     return found
 

@@ -206,7 +206,12 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
             path.name
             for path in (server.log.parent / "artifacts").glob(f"*/{stored_run.id}/artifacts/*")
         ]
-        assert sorted(kept) == ["config.json", "test_correct.npy", "weights.npz"]
+        assert sorted(kept) == [
+            "config.json",
+            "test_correct.npy",
+            "test_predicted.npy",
+            "weights.npz",
+        ]
     (parent,) = stored(server.database, "sweep")
     assert parent.status == "FINISHED"
     (kept_plan,) = (server.log.parent / "artifacts").glob(f"*/{parent.id}/artifacts/sweep.json")

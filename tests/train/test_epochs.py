@@ -23,8 +23,8 @@ from short_training import (
 from runner.engine import loop
 from runner.engine.dezero import dezero
 from runner.engine.loop import Diverged
-from runner.engine.protocol import Position
-from runner.record import METRICS, TIMES, EpochRecord
+from runner.engine.protocol import Position, as_classes
+from runner.record import METRICS, SHIPPED_METRICS, TIMES, EpochRecord
 from runner.seeding import batch_order
 from runner.train import epochs as training
 
@@ -127,6 +127,32 @@ def test_eval_metrics_are_those_of_one_forward_pass_over_all_images_in_test_mode
         assert loss == pytest.approx(softmax_loss(scores, labels), rel=1e-6)
 
 
+def test_validation_images_are_measured_as_the_test_images_are_and_change_no_bit(new_run, data):
+    validated = dataclasses.replace(
+        data, val_images=data.test_images[40:], val_labels=data.test_labels[40:]
+    )
+    plain, watched = new_run(), new_run()
+    without, records = go_on(plain, data, Position()), go_on(watched, validated, Position())
+    assert everything(watched) == everything(plain)
+    for before, record in zip(without, records, strict=True):
+        assert (before.val_loss, before.val_accuracy) == (None, None)
+        assert list(record.metrics()) == list(SHIPPED_METRICS)
+        shared = {name: record.metrics()[name] for name in METRICS if name not in TIMES}
+        assert shared == {name: before.metrics()[name] for name in shared}
+        assert record.val_accuracy == record.test_correct[40:].mean()
+    with dezero.test_mode():
+        scores = watched.model(data.test_images[40:].astype(np.float32) / np.float32(16)).data
+    assert records[-1].val_loss == pytest.approx(
+        softmax_loss(scores, data.test_labels[40:]), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(("n_classes", "dtype"), [(256, np.uint8), (257, np.uint16)])
+def test_predicted_classes_take_a_byte_where_they_fit(n_classes, dtype):
+    predicted = as_classes(np.array([0, n_classes - 1]), n_classes)
+    assert predicted.dtype == dtype and predicted.tolist() == [0, n_classes - 1]
+
+
 def test_masked_metrics_are_those_with_dropout_left_on(new_run, data):
     run = new_run()
     (record,) = go_on(run, data, Position(), epochs=1)
@@ -155,13 +181,18 @@ def test_the_bits_of_an_evaluation_say_where_the_largest_score_is_the_label(
     run = new_run()
     go_on(run, data, Position(), epochs=1)
     images, labels = data.test_images, data.test_labels
-    _, correct = eager(run, data).evaluate(images, labels, masked_epoch)
+    evaluation = eager(run, data).evaluate(images, labels, masked_epoch)
+    correct = evaluation.correct
     run.masks.evaluation(epoch=1, first_row=0)
     with dezero.using_config("train", masked_epoch is not None):
         scores = run.model(images.astype(np.float32) / np.float32(16)).data
     assert correct.dtype == bool and correct.shape == (130,)
     assert np.array_equal(correct, scores.argmax(axis=1) == labels)
     assert 0 < correct.sum() < 130
+    assert evaluation.predicted.dtype == np.uint8 and evaluation.scores.dtype == np.float32
+    assert np.array_equal(evaluation.predicted, scores.argmax(axis=1))
+    assert np.array_equal(evaluation.predicted == labels, correct)
+    np.testing.assert_allclose(evaluation.scores, scores, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("masked_epoch", [None, 1])
@@ -170,11 +201,12 @@ def test_how_evaluation_is_batched_changes_no_bit_of_right_or_wrong(
 ):
     run = new_run()
     of_test = data.test_images, data.test_labels, masked_epoch
-    loss, correct = eager(run, data).evaluate(*of_test)
+    whole = eager(run, data).evaluate(*of_test)
     monkeypatch.setattr(loop, "EVAL_BATCH", 7)
-    other_loss, other_correct = eager(run, data).evaluate(*of_test)
-    assert np.array_equal(correct, other_correct)
-    assert other_loss == pytest.approx(loss, rel=1e-6)
+    other = eager(run, data).evaluate(*of_test)
+    assert np.array_equal(whole.correct, other.correct)
+    assert np.array_equal(whole.predicted, other.predicted)
+    assert other.loss == pytest.approx(whole.loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("masked_epoch", [None, 1])

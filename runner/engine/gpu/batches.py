@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.engine.device import Array
+from runner.engine.gpu.module import blocks, launch
 
 #: `struct State` of kernels.cu.
 STATE = np.dtype(
@@ -35,10 +36,11 @@ class Phase(Enum):
     TRAIN_EVAL = "train_eval"
     TEST = "test"
     TEST_MASKED = "test_masked"
+    VAL = "val"
 
 
 class Results:
-    """The states of several passes and their per-image results, in one array on the GPU.
+    """The states of several passes and their predicted classes, in one array on the GPU.
 
     One copy to the host then reads everything that an epoch leaves behind.
 
@@ -51,28 +53,32 @@ class Results:
     def __init__(self, lengths: list[int]) -> None:
         import cupy
 
-        # Each state starts at a multiple of eight bytes, the alignment of its fields.
-        sizes = [STATE.itemsize + -(-n_images // 8) * 8 for n_images in lengths]
+        # Each state starts at a multiple of eight bytes, the alignment of its fields; classes have
+        # two bytes.
+        sizes = [STATE.itemsize + -(-n_images // 4) * 8 for n_images in lengths]
         stops = np.cumsum(sizes).tolist()
         self._starts, self._lengths = [0, *stops[:-1]], lengths
         self._bytes = cupy.zeros(stops[-1], dtype=cupy.uint8)
 
     def part(self, i: int) -> tuple[Array, Array]:
-        """State and per-image results of one pass, on the GPU.
+        """State and predicted classes of one pass, on the GPU.
 
-        uint8, of shapes (STATE.itemsize,) and (n_images,).
+        uint8 (STATE.itemsize,) and uint16 (n_images,).
         """
+        import cupy
+
         state = self._starts[i]
         images = state + STATE.itemsize
-        return self._bytes[state:images], self._bytes[images : images + self._lengths[i]]
+        predicted = self._bytes[images : images + 2 * self._lengths[i]]
+        return self._bytes[state:images], predicted.view(cupy.uint16)
 
-    def read(self, stream: Any) -> list[tuple[Any, NDArray[np.bool_]]]:
-        """State and per-image results of every pass, on the host; waits for the stream."""
+    def read(self, stream: Any) -> list[tuple[Any, NDArray[np.uint16]]]:
+        """State and predicted classes of every pass, on the host; waits for the stream."""
         values, results = self._bytes.get(stream=stream), []
         for start, length in zip(self._starts, self._lengths, strict=True):
             images = start + STATE.itemsize
             state = values[start:images].view(STATE)[0]
-            results.append((state, values[images : images + length].astype(np.bool_)))
+            results.append((state, values[images : images + 2 * length].view(np.uint16)))
         return results
 
 
@@ -86,10 +92,17 @@ class Batches:
     labels
         cupy.ndarray of shape (n_images,), int32.
     results
-        State and per-image results, as `Results.part` returns them; own memory by default.
+        State and predicted classes, as `Results.part` returns them; own memory by default.
+    keeps_scores
+        Whether the scores of a forward pass are kept.
 
     Attributes
     ----------
+    n_classes
+        Scores of an image; known once a batch was launched.
+    scores
+        cupy.ndarray of shape (n_images, n_classes), float32, once a batch was launched that keeps
+        them.
     order
         cupy.ndarray of shape (n_images,), int32: the images in the order of their batches.
     learning_rates
@@ -103,13 +116,16 @@ class Batches:
         labels: Array,
         batch_size: int,
         results: tuple[Array, Array] | None = None,
+        keeps_scores: bool = False,
     ) -> None:
         import cupy
 
         self.phase, self.images, self.labels, self.batch_size = phase, images, labels, batch_size
         self.order = cupy.arange(len(images), dtype=cupy.int32)
         self.learning_rates = cupy.zeros(math.ceil(len(images) / batch_size), dtype=cupy.float32)
-        self.state, self.correct = results or Results([len(images)]).part(0)
+        self.state, self.predicted = results or Results([len(images)]).part(0)
+        self.keeps_scores, self.n_classes = keeps_scores, 0
+        self.scores: Array | None = None
         # A copy to the GPU reads its source after `set` has returned, so sources are kept. An epoch
         # copies three times before the host waits; a step by itself three times, and once for each
         # layer with dropout.
@@ -137,6 +153,16 @@ class Batches:
     def set_learning_rates(self, rates: NDArray[np.float64]) -> None:
         """Set the learning rate of each batch, ndarray of shape (n_batches,)."""
         self._set(self.learning_rates, rates.astype(np.float32))
+
+    def keep_scores(self, y: Array) -> None:
+        """Keep y, float32 (n, n_classes), as the scores of the next n images; before the loss."""
+        import cupy
+
+        y = y if y.flags.c_contiguous else y.copy()
+        if self.scores is None:
+            self.scores = cupy.empty((len(self), y.shape[1]), dtype=cupy.float32)
+        sizes = np.int64(y.size), np.int32(y.shape[1])
+        launch("keep_scores", blocks(y.size), y, *sizes, self.state, self.scores)
 
     def _set(self, array: Array, values: NDArray[Any]) -> None:
         self._sources.append(values)

@@ -1,5 +1,6 @@
 """The fast engine on a GPU: layers and optimizers of `Fast`, with the kernels of this folder."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -45,10 +46,18 @@ class FastOnGpu(Fast):
     def asarray(self, array: Array) -> Array:
         return self._cupy.asarray(array)
 
-    def loop(self, model: Any, optimizer: Any, data: Data, batch_size: int) -> Loop:
+    def loop(
+        self,
+        model: Any,
+        optimizer: Any,
+        data: Data,
+        batch_size: int,
+        with_scores: Collection[str] = (),
+    ) -> Loop:
         if data.augment:
             return EagerOnGpu(model, optimizer, self, data, batch_size)
-        return GpuLoop(Launcher(model, optimizer, self, data.scale, self.graph), data, batch_size)
+        launcher = Launcher(model, optimizer, self, data.scale, self.graph)
+        return GpuLoop(launcher, data, batch_size, with_scores)
 
     def to_device(self, model: Any) -> None:
         model.to_gpu()

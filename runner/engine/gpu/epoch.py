@@ -4,17 +4,18 @@ While the GPU computes, the host may give it the epochs of other runs (runner/wo
 """
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.engine.device import to_numpy
 from runner.engine.gpu.batches import Batches, Phase, Results
 from runner.engine.gpu.graph import Launcher
 from runner.engine.loop import N_TRAIN_EVAL, Diverged, Eager, has_dropout
-from runner.engine.protocol import Data, Evaluation, Measured, Position
+from runner.engine.protocol import Data, Evaluation, Measured, Position, as_classes
 
 #: Images of a batch in evaluations. Not a knob, as on the CPU: no knob changes how results round.
 EVAL_BATCH = 500
@@ -33,28 +34,35 @@ class _Launched:
 class GpuLoop:
     """The epochs of one run; a `runner.engine.protocol.Loop`."""
 
-    def __init__(self, launcher: Launcher, data: Data, batch_size: int) -> None:
+    def __init__(
+        self, launcher: Launcher, data: Data, batch_size: int, with_scores: Collection[str] = ()
+    ) -> None:
         import cupy
 
         self.launcher, self.kernels, self.batch_size = launcher, launcher.kernels, batch_size
-        train_labels, test_labels = (
-            labels.astype(cupy.int32) for labels in (data.train_labels, data.test_labels)
-        )
-        n_eval = min(N_TRAIN_EVAL, len(train_labels))
+        with self.kernels.on_stream():
+            has_masks = has_dropout(launcher.model, launcher.engine, data)
+            self.kernels.stream.synchronize()
+        n_eval = min(N_TRAIN_EVAL, len(data.train_labels))
         images = {
-            Phase.TRAIN: (data.train_images, train_labels),
-            Phase.TRAIN_EVAL: (data.train_images[:n_eval], train_labels[:n_eval]),
-            Phase.TEST: (data.test_images, test_labels),
-            Phase.TEST_MASKED: (data.test_images, test_labels),
+            Phase.TRAIN: (data.train_images, data.train_labels),
+            Phase.TRAIN_EVAL: (data.train_images[:n_eval], data.train_labels[:n_eval]),
+            Phase.TEST: (data.test_images, data.test_labels),
         }
+        if has_masks:
+            images[Phase.TEST_MASKED] = images[Phase.TEST]
+        elif Phase.TEST_MASKED.value in with_scores:
+            with_scores = {*with_scores, Phase.TEST.value}  # they are the same
+        if data.val_images is not None:
+            images[Phase.VAL] = data.val_images, data.val_labels
         self._results = Results([len(labels) for _, labels in images.values()])
-        self.batches = {}
+        self.batches, self._labels = {}, {}
         for i, (phase, (pixels, labels)) in enumerate(images.items()):
             size = batch_size if phase is Phase.TRAIN else EVAL_BATCH
-            self.batches[phase] = Batches(phase, pixels, labels, size, self._results.part(i))
-        with self.kernels.on_stream():
-            self._has_dropout = has_dropout(launcher.model, launcher.engine, data)
-            self.kernels.stream.synchronize()
+            part, keeps = self._results.part(i), phase.value in with_scores
+            labels32 = labels.astype(cupy.int32)
+            self.batches[phase] = Batches(phase, pixels, labels32, size, part, keeps)
+            self._labels[phase] = to_numpy(labels)
 
     def epoch(
         self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]
@@ -75,11 +83,12 @@ class GpuLoop:
         self._move(position, results[Phase.TRAIN][0], _seconds(launched.began, launched.trained))
         if launched.row < len(order):
             return None
-        test = _evaluation(results[Phase.TEST])
+        measured = {phase: self._evaluation(phase, *results[phase]) for phase in self._evaluations}
         return Measured(
-            train_eval=_evaluation(results[Phase.TRAIN_EVAL]),
-            test=test,
-            test_masked=_evaluation(results[Phase.TEST_MASKED]) if self._has_dropout else test,
+            train_eval=measured[Phase.TRAIN_EVAL],
+            test=measured[Phase.TEST],
+            test_masked=measured.get(Phase.TEST_MASKED, measured[Phase.TEST]),
+            val=measured.get(Phase.VAL),
             eval_s=_seconds(launched.trained, launched.evaluated),
         )
 
@@ -89,14 +98,17 @@ class GpuLoop:
             self.launcher.prepare(batches)
             batches.set_state()
             self.launcher.launch(batches)
-        return _evaluation(self.read()[Phase.TEST])
+        return self._evaluation(Phase.TEST, *self.read()[Phase.TEST])
+
+    @property
+    def _evaluations(self) -> list[Phase]:
+        return [phase for phase in self.batches if phase is not Phase.TRAIN]
 
     def _launch(
         self, order: NDArray[np.int64], position: Position, should_stop: Callable[[], bool]
     ) -> _Launched:
         stream, launcher, training = self.kernels.stream, self.launcher, self.batches[Phase.TRAIN]
-        phases = [Phase.TRAIN_EVAL, Phase.TEST, *([Phase.TEST_MASKED] if self._has_dropout else [])]
-        evaluations = [self.batches[phase] for phase in phases]
+        evaluations = [self.batches[phase] for phase in self._evaluations]
         first_row = position.step * self.batch_size
         for batches, row in ((training, first_row), *((batches, 0) for batches in evaluations)):
             launcher.prepare(batches, row)
@@ -128,10 +140,19 @@ class GpuLoop:
             loss_sum=position.loss_sum,
         )
 
-    def read(self) -> dict[Phase, tuple[Any, NDArray[np.bool_]]]:
-        """State and correct images of every phase; waits for the GPU."""
+    def read(self) -> dict[Phase, tuple[Any, NDArray[np.uint16]]]:
+        """State and predicted classes of every phase; waits for the GPU."""
         with self.kernels.on_stream():
             return dict(zip(self.batches, self._results.read(self.kernels.stream), strict=True))
+
+    def _evaluation(self, phase: Phase, state: Any, predicted: NDArray[np.uint16]) -> Evaluation:
+        batches, stream = self.batches[phase], self.kernels.stream
+        return Evaluation(
+            loss=float(state["loss_sum"]) / len(batches),
+            predicted=as_classes(predicted, batches.n_classes),
+            correct=predicted == self._labels[phase],
+            scores=None if batches.scores is None else batches.scores.get(stream=stream),
+        )
 
     def _move(self, position: Position, state: Any, seconds: float) -> None:
         """Move the position to where training on the GPU has come.
@@ -170,11 +191,6 @@ class EagerOnGpu(Eager):
     def test(self) -> Evaluation:
         with self.kernels.on_stream():
             return super().test()
-
-
-def _evaluation(result: tuple[Any, NDArray[np.bool_]]) -> Evaluation:
-    state, correct = result
-    return float(state["loss_sum"]) / len(correct), correct
 
 
 def _seconds(first: Any, last: Any) -> float:

@@ -127,4 +127,6 @@ class Launcher:
                 else:
                     with test_mode():
                         y = forward(self.model, x, self.engine)
+                if batches.keeps_scores:
+                    batches.keep_scores(y.data)
                 self.engine.loss(y, t)

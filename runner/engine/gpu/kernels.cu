@@ -612,19 +612,28 @@ extern "C" __global__ void narrow_linear_relu_gradients(
 // The loss
 // =================================================================================================
 
+// scores, at the rows of the batch in the pass, = y: n elements, of n_classes a row. One thread per
+// element. Before the loss, which moves the state on.
+extern "C" __global__ void keep_scores(const float* __restrict__ y, long long n, int n_classes,
+                                       const State* __restrict__ state,
+                                       float* __restrict__ scores) {
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) scores[state->row * n_classes + i] = y[i];
+}
+
 // Mean softmax cross-entropy of y (n, n_classes) and labels t int32 (n,), its gradient by y, and
-// correct, uint8: whether the first of the largest scores of a row is that of its label, at the
-// rows of the pass. One block. Moves the state on by the batch, so no later kernel of the step may
-// read `state->row` or `state->time`.
+// predicted: the first of the largest scores of a row, at the rows of the pass. One block. Moves
+// the state on by the batch, so no later kernel of the step may read `state->row` or
+// `state->time`.
 extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y,
                                                  const int* __restrict__ t, int n, int n_classes,
                                                  float* __restrict__ gradient,
-                                                 unsigned char* __restrict__ correct,
+                                                 unsigned short* __restrict__ predicted,
                                                  float* __restrict__ loss,
                                                  State* __restrict__ state, int is_training) {
     __shared__ double losses[THREADS];
     __shared__ int correct_counts[THREADS];
-    unsigned char* correct_here = correct + state->row;
+    unsigned short* predicted_here = predicted + state->row;
     const float share = (float)(1.0 / n);
     double total = 0.0;
     int n_correct_here = 0;
@@ -641,7 +650,7 @@ extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y,
             sum += g[j];
         }
         const int label = t[r];
-        correct_here[r] = best == label;
+        predicted_here[r] = (unsigned short)best;
         n_correct_here += best == label;
         // Labels are looked at when the run begins; nothing is read past a row whatever they are.
         const bool is_column = label >= 0 && label < n_classes;

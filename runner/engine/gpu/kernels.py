@@ -242,22 +242,24 @@ class Kernels:
     def softmax_cross_entropy(self, y: Array, t: Array) -> tuple[Array, Array, Array]:
         """Mean loss (0-d), correct rows (n,) bool, gradient of the loss by y (n, n_classes).
 
-        Within `using`, the second one is instead the array of the whole pass, of which the rows of
-        this batch are filled, and the state of the pass moves on by the batch.
+        Within `using`, the second one is instead the predicted classes of the whole pass, of which
+        the rows of this batch are filled, and the state of the pass moves on by the batch.
         """
         import cupy
 
         n, n_classes = y.shape
         gradient, loss = cupy.empty_like(y), cupy.empty((), dtype=y.dtype)
         t = t.astype(cupy.int32, copy=False)
-        batches, correct = self._batches, self._batches.correct
-        if batches is self._no_batches:
-            correct = cupy.empty(n, dtype=cupy.uint8)
+        batches, predicted = self._batches, self._batches.predicted
+        batches.n_classes = n_classes
+        is_alone = batches is self._no_batches
+        if is_alone:
+            predicted = cupy.empty(n, dtype=cupy.uint16)
             batches.set_state()
         sizes, is_training = (np.int32(n), np.int32(n_classes)), np.int32(batches.is_training)
-        outputs = gradient, correct, loss, batches.state
+        outputs = gradient, predicted, loss, batches.state
         launch("softmax_cross_entropy", (1,), y, t, *sizes, *outputs, is_training)
-        return loss, correct.view(cupy.bool_), gradient
+        return loss, predicted == t if is_alone else predicted, gradient
 
     def is_one(self, gradient: Array) -> bool:
         """Whether it is the gradient that a backward pass starts with; its value is not read."""

@@ -166,10 +166,28 @@ def test_a_metric_that_older_runs_did_not_record_is_no_error_and_its_claim_says_
     assert decided(runs, epochs).verdict == verdicts.SUPPORTED, "other claims do not need it"
 
 
+@pytest.mark.parametrize("metric", ["test/f1", "test/recall/3", "val/accuracy"])
+def test_a_claim_about_a_metric_that_the_runs_were_trained_without_is_not_testable(metric):
+    runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
+    decision = decided(runs, epochs, metric=f"final({metric})")
+    assert decision.verdict == verdicts.NOT_TESTABLE
+    assert decision.reason.startswith(f"{metric} was not recorded in 12 of 12 runs (")
+    assert decision.reason.endswith("and 7 more): they were trained without it")
+
+
+def test_a_claim_about_ones_own_metric_is_decided_on_it_in_plain_numbers():
+    runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
+    epochs["test/f1"] = epochs.pop("test/accuracy")
+    decision = decided(runs, epochs, metric="final(test/f1)")
+    assert decision.verdict == verdicts.SUPPORTED
+    assert "final(test/f1), dropout=true minus dropout=false: +0.004 (" in finding(decision)
+    assert "; margin 0.002)" in finding(decision)
+
+
 @pytest.mark.parametrize("field", ["metric", "minus"])
 def test_a_claim_about_a_metric_that_this_version_does_not_know_is_not_testable(field):
     runs, epochs = with_effect(lambda run: 0.004 * run["model.dropout"])
-    decision = decided(runs, epochs, **{field: "final(test/calibration)"})
+    decision = decided(runs, epochs, **{field: "final(gap/calibration)"})
     assert decision.verdict == verdicts.NOT_TESTABLE
-    unknown = "this version does not know the claim's metric (final(test/calibration): allowed is"
+    unknown = "this version does not know the claim's metric (final(gap/calibration): allowed is"
     assert decision.reason.startswith(unknown)

@@ -61,11 +61,30 @@ def test_what_is_not_a_number_stays_so(text):
         "last(test/accuracy)",
         "epochs_to(test/accuracy)",
         "final",
+        "final(gap/loss)",
+        "final(test/recall/3/x)",
+        "final(time/f1)",
     ],
 )
 def test_other_metrics_are_refused(text):
     with pytest.raises(ValueError, match="allowed is final"):
         parse_reduction(text)
+
+
+@pytest.mark.parametrize("name", ["test/f1", "val/accuracy", "test_masked/Top_5", "test/recall/3"])
+def test_ones_own_metrics_can_be_named_and_more_of_them_is_better(name):
+    reduction = parse_reduction(f"epochs_to({name}, 0.2)")
+    assert reduction.curve == name and not reduction.smaller_is_better
+    assert tuple(reduce(curve([0.1, 0.2, 0.3], name), reduction).loc["a"]) == (2.0, False)
+
+
+def test_where_ones_own_metrics_are_known_no_other_can_be_named():
+    own = {"test/f1": "mine.f1", "test/recall": "mine.recall"}
+    for text in ("final(test/f1)", "final(test/recall/3)", "final(val/loss)", "final(test/loss)"):
+        assert str(parse_reduction(text, own)) == text
+    for text in ("final(test/f2)", "final(val/f1)", "final(test/precision/3)"):
+        with pytest.raises(ValueError, match="val/accuracy, test/f1, test/recall$"):
+            parse_reduction(text, own)
 
 
 def test_every_reduction_that_a_claim_can_name_is_computed_and_any_other_is_refused():

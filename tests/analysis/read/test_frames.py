@@ -24,8 +24,21 @@ def test_a_metric_that_the_runs_lack_is_a_column_without_numbers():
 def test_a_metric_that_this_version_does_not_know_is_left_out():
     made = made_up()
     expected = made.read().epochs
-    made.sent += [(f"run {place}", "test/calibration", 4, 1, 0.1) for place in range(4)]
+    for name in ("gap/calibration", "system/cpu_utilization", "test/recall/3/x"):
+        made.sent += [(f"run {place}", name, 4, 1, 0.1) for place in range(4)]
     assert made.read().epochs.equals(expected)
+
+
+def test_a_metric_that_only_some_runs_have_is_a_column_after_those_of_every_run():
+    made = made_up()
+    for name in ("test/recall/3", "val/loss", "test/f1"):
+        made.sent += [("run 1", name, epoch, 1, 0.1 * epoch) for epoch in (1, 2, 3)]
+    epochs = made.read().epochs
+    others = ["val/loss", "test/f1", "test/recall/3"]
+    assert list(epochs) == ["run_key", "epoch", *METRICS, *others] and len(epochs) == 4 * 3
+    assert np.isnan(epochs.loc[epochs["run_key"] != "key 1", others]).all(axis=None)
+    of_one = epochs.loc[epochs["run_key"] == "key 1", others].to_numpy()
+    assert np.array_equal(of_one, 0.1 * np.repeat([[1], [2], [3]], 3, axis=1))
 
 
 def test_of_a_row_that_was_sent_twice_the_later_one_counts():

@@ -189,7 +189,8 @@ class Runner:
                 (metric, step, value) for metric, step, value, _ in run.rows if metric not in TIMES
             ]
             # config.json names the root, too.
-            paths = [artifacts / name for name in ("weights.npz", "test_correct.npy")]
+            names = ("weights.npz", "test_correct.npy", "test_predicted.npy")
+            paths = [artifacts / name for name in names]
             files = [path.read_bytes() for path in paths if path.exists()]
             in_store[run.tags["run_key"]] = rows, files, run.params
         return {key: (in_state, in_store.get(key)) for key, in_state in results(root).items()}

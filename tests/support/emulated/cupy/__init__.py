@@ -17,7 +17,18 @@ import weakref
 from pathlib import Path
 
 import numpy as np
-from numpy import bool_, float32, float64, int8, int32, int64, uint8, uint32, uint64  # noqa: F401
+from numpy import (  # noqa: F401
+    bool_,
+    float32,
+    float64,
+    int8,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import build  # noqa: E402

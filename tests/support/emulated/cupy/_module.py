@@ -6,7 +6,7 @@ from pathlib import Path
 
 import build
 import numpy as np
-from numpy import bool_, float32, int8, int32, int64, uint8, uint32
+from numpy import float32, int8, int32, int64, uint8, uint16, uint32
 
 import cupy
 from cupy import LIBRARY, _source, cuda, ndarray
@@ -14,7 +14,8 @@ from cupy import LIBRARY, _source, cuda, ndarray
 # The NumPy types of the C types in kernels.cu. CuPy passes bytes and would not notice another type.
 _TYPES = {
     "float*": (float32,),
-    "unsigned char*": (uint8, bool_),
+    "unsigned char*": (uint8,),
+    "unsigned short*": (uint16,),
     "signed char*": (int8,),
     "int*": (int32,),
     "State*": (uint8,),
