@@ -1,18 +1,17 @@
 """The fast engine: DeZero's model, loop and optimizers, with fused functions and kernels."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from runner.engine import flat, functions, layers, optimizers
+from runner.engine import flat, functions, layers
 from runner.engine.device import Array
 from runner.engine.dezero import no_grad, test_mode
 from runner.engine.loop import Eager
+from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Loop
+from runner.engine.recipe import Recipe
 from runner.seeding import Masks
-
-if TYPE_CHECKING:
-    from runner.config.schema import OptimizerConfig
 
 
 class Fast:
@@ -44,8 +43,8 @@ class Fast:
         function = functions.SoftmaxCrossEntropy(self.kernels)
         return function(y, t), function.correct
 
-    def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
-        return optimizers.create(flat.OPTIMIZERS, self.name, config, self.kernels).setup(model)
+    def optimizer(self, recipe: Recipe, model: Any) -> Optimizer:
+        return Optimizer(recipe, model, flat.fused(self.kernels))
 
     def asarray(self, array: Array) -> Array:
         return np.asarray(array)
@@ -64,6 +63,8 @@ class Fast:
             model(x)
         loss, _ = self.loss(model(x), t)
         self.fallbacks = _functions_of_dezero(loss)
+        if not optimizer.is_fused:
+            self.fallbacks += (type(optimizer.rule).__name__,)
         model.cleargrads()
         loss.backward()
         model.cleargrads()

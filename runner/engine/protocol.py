@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runner.engine.device import Array
+from runner.engine.recipe import Recipe
 from runner.seeding import Masks
-
-if TYPE_CHECKING:  # a program that only defines a model need not load Hydra
-    from runner.config.schema import OptimizerConfig
 
 #: Mean loss, and for each image whether it was classified right, bool ndarray of shape (n_images,).
 Evaluation = tuple[float, NDArray[np.bool_]]
@@ -140,13 +138,13 @@ class Engine(Protocol):
         scores is the label's.
         """
 
-    def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
-        """An optimizer set up on the model, weight decay included.
+    def optimizer(self, recipe: Recipe, model: Any) -> Any:
+        """The `runner.engine.optimizers.Optimizer` of the recipe, set up on the model.
 
         Raises
         ------
         ConfigError
-            When the engine has none of this name.
+            When there is no such class, or it cannot do what the recipe says.
         """
 
     def asarray(self, array: Array) -> Array:

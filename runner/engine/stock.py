@@ -1,17 +1,14 @@
 """The stock engine: DeZero's own layers, functions and optimizers. It is the slow reference."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runner.engine import optimizers
 from runner.engine.device import Array, array_module
 from runner.engine.dezero import F, L, dezero
 from runner.engine.loop import Eager
-from runner.engine.optimizers import Entry
+from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Loop
+from runner.engine.recipe import Recipe
 from runner.seeding import Masks
-
-if TYPE_CHECKING:
-    from runner.config.schema import OptimizerConfig
 
 
 class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
@@ -48,16 +45,6 @@ class Hidden(L.Layer):  # type: ignore[misc]
         return h * keep / xp.array(1.0 - self.dropout_ratio).astype(h.dtype)
 
 
-#: The optimizers of the stock engine by name. Their names are also in runner/config/names.py.
-OPTIMIZERS: dict[str, Entry] = {
-    "adam": Entry(lambda config: dezero.optimizers.Adam(config.lr), slots=("ms", "vs")),
-    "momentum": Entry(
-        lambda config: dezero.optimizers.MomentumSGD(config.lr, config.momentum), slots=("vs",)
-    ),
-    "sgd": Entry(lambda config: dezero.optimizers.SGD(config.lr)),
-}
-
-
 class Stock:
     """DeZero as it is, repaired by dezero.py, on NumPy or CuPy."""
 
@@ -79,12 +66,8 @@ class Stock:
     def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
         return F.softmax_cross_entropy(y, t), y.data.argmax(axis=1) == t
 
-    def optimizer(self, config: "OptimizerConfig", model: Any) -> Any:
-        optimizer = optimizers.create(OPTIMIZERS, self.name, config)
-        optimizer.setup(model)
-        if config.weight_decay:
-            optimizer.add_hook(dezero.optimizers.WeightDecay(config.weight_decay))
-        return optimizer
+    def optimizer(self, recipe: Recipe, model: Any) -> Optimizer:
+        return Optimizer(recipe, model)
 
     def asarray(self, array: Array) -> Array:
         return self.xp.asarray(array)
@@ -100,4 +83,4 @@ class Stock:
             model.to_gpu()
 
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
-        pass
+        optimizer.warm_up()

@@ -11,9 +11,10 @@ from runner import engine as engines
 from runner import models
 from runner.config.schema import Config
 from runner.engine import device as devices
-from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
+from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Engine, Loop
+from runner.engine.recipe import recipe, spelled
 from runner.seeding import Masks
 
 _WEIGHTS, _OPTIMIZER = "weights/", "optimizer/"
@@ -27,7 +28,7 @@ class Assembly:
     engine: Engine
     data: Data
     model: Any
-    optimizer: Any
+    optimizer: Optimizer
 
     @property
     def n_parameters(self) -> int:
@@ -55,9 +56,8 @@ class Assembly:
 
     def snapshot(self) -> dict[str, Any]:
         """The weights and the optimizer's state by name, as NumPy arrays: what `restore` takes."""
-        state = optimizers.state(self.optimizer, self.model)
         return {_WEIGHTS + name: array for name, array in self.weights().items()} | {
-            _OPTIMIZER + name: array for name, array in state.items()
+            _OPTIMIZER + name: array for name, array in self.optimizer.state().items()
         }
 
     def restore(self, arrays: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ class Assembly:
             for name, array in arrays.items()
             if name.startswith(_OPTIMIZER)
         }
-        optimizers.restore(self.optimizer, self.model, state)
+        self.optimizer.restore(state)
 
 
 def assemble(
@@ -95,4 +95,5 @@ def assemble(
     if not config.data.normalize:
         data = dataclasses.replace(data, scale=1.0)
     model = models.build(config.model, engine, data.train_images.shape[1:], config.seed)
-    return Assembly(config, engine, data, model, engine.optimizer(config.optimizer, model))
+    optimizer = engine.optimizer(recipe(spelled(config.optimizer), config.train.epochs), model)
+    return Assembly(config, engine, data, model, optimizer)

@@ -94,6 +94,8 @@ class Batches:
         cupy.ndarray of shape (n_images,), int32: the images in the order of their batches.
     learning_rates
         cupy.ndarray of shape (n_batches,), float32.
+    keeps
+        cupy.ndarray of shape (n_batches,), float32: what an update first multiplies weights by.
     """
 
     def __init__(
@@ -108,10 +110,12 @@ class Batches:
 
         self.phase, self.images, self.labels, self.batch_size = phase, images, labels, batch_size
         self.order = cupy.arange(len(images), dtype=cupy.int32)
-        self.learning_rates = cupy.zeros(math.ceil(len(images) / batch_size), dtype=cupy.float32)
+        n_batches = math.ceil(len(images) / batch_size)
+        self.learning_rates = cupy.zeros(n_batches, dtype=cupy.float32)
+        self.keeps = cupy.ones(n_batches, dtype=cupy.float32)
         self.state, self.correct = results or Results([len(images)]).part(0)
         # A copy to the GPU reads its source after `set` has returned, so sources are kept. An epoch
-        # copies three times before the host waits.
+        # copies four times before the host waits.
         self._sources: deque[Any] = deque(maxlen=8)
 
     def __len__(self) -> int:
@@ -136,6 +140,10 @@ class Batches:
     def set_learning_rates(self, rates: NDArray[np.float64]) -> None:
         """Set the learning rate of each batch, ndarray of shape (n_batches,)."""
         self._set(self.learning_rates, rates.astype(np.float32))
+
+    def set_keeps(self, keeps: NDArray[np.float64]) -> None:
+        """Set what each update first multiplies weights by, ndarray of shape (n_batches,)."""
+        self._set(self.keeps, keeps.astype(np.float32))
 
     def _set(self, array: Array, values: NDArray[Any]) -> None:
         self._sources.append(values)
