@@ -21,11 +21,11 @@ from runner.system.files import PACKAGE
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "f5964918d54733b5bc2f36426e9c2f783809069e5e01ff3516fa629d3a0e64e0": (
+    "6409d6455c8d2c4c1b78a88ec3a39d0ae38213c9c00ca6576097ef4b33068414": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b677c625aed1a56faa0c1522f0562f91cab988d13b171eb105ca7519e95d03ca": (
+    "2569c524bde8e27a57071322ab4ffe90978a165b0fb8b8f56cb97283d9e8770f": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
