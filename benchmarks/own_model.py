@@ -33,10 +33,10 @@ def seconds(folder: Path, channels: int, rounds: int, steps: int) -> dict[str, l
     import numpy as np
 
     from runner import engine as engines
-    from runner.config.schema import OptimizerConfig
     from runner.engine.dezero import F, L, Model
     from runner.engine.loop import step
     from runner.engine.protocol import Data
+    from runner.engine.recipe import Recipe
     from runner.seeding import Masks
 
     class Net(Model):  # type: ignore[misc]  # DeZero is untyped
@@ -59,7 +59,8 @@ def seconds(folder: Path, channels: int, rounds: int, steps: int) -> dict[str, l
         np.random.seed(_SEED)
         model, engine = Net(), engines.create(name, Masks(_SEED), "cpu")
         model(data.test_images[:1].astype(np.float32))  # shows the layers their sizes
-        config = OptimizerConfig("adam", LEARNING_RATE, WEIGHT_DECAY, 0.9)
+        settings = {"lr": LEARNING_RATE, "weight_decay": WEIGHT_DECAY}
+        config = Recipe("dezero.optimizers.Adam", settings)
         runs[name] = engine, model, engine.optimizer(config, model)
         engine.warm_up(*runs[name][1:], data.test_images[:2].astype(np.float32), np.arange(2))
         engine.loop(*runs[name][1:], Data(**vars(data), scale=FULL_SCALE), BATCH)

@@ -63,6 +63,12 @@ def checked(composed: DictConfig) -> Config:
         check_value(key, value, known[key])
     for section in parts.SECTIONS:
         setattr(config, section, _cast(getattr(config, section), known, section))
+    schedule = config.optimizer["schedule"]
+    if schedule["kind"] == "step" and not schedule["at"]:
+        raise ConfigError(
+            "optimizer.schedule.at=[]: allowed with optimizer.schedule.kind=step is a list of one"
+            " epoch or more, such as [10,20]"
+        )
     for key, value in recorded(config).items():
         # Found before a run is trained that could never be stored.
         if len(text := json.dumps(value)) > LONGEST_PARAMETER:

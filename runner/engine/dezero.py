@@ -101,6 +101,20 @@ def _get_item_grad(self: Any, gy: Array) -> Array:
     return gx
 
 
+def _params(self: Any) -> Any:
+    """`Layer.params` in the order of names; as shipped, in the order of a set.
+
+    What is summed over all parameters, such as the norm by which `ClipGrad` clips, would have other
+    bits in another process.
+    """
+    for name in sorted(self._params):
+        part = self.__dict__[name]
+        if isinstance(part, dezero.layers.Layer):
+            yield from part.params()
+        else:
+            yield part
+
+
 def _reshape_sum_backward(gy: Any, x_shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     """`utils.reshape_sum_backward` that takes tuples of axes; as shipped it raises TypeError."""
     if not x_shape or axis is None or keepdims:
@@ -174,6 +188,7 @@ def _repair() -> None:
     F.GetItemGrad.forward = _get_item_grad
     F.dropout = _dropout
     dezero.utils.reshape_sum_backward = _reshape_sum_backward
+    dezero.layers.Layer.params = _params
     dezero.layers.Layer.save_weights = _save_weights
     dezero.layers.Layer.load_weights = _load_weights
     # As shipped this is True wherever CuPy can be imported, GPU or not.

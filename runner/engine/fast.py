@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from runner.engine import flat, functions, layers, optimizers
+from runner.engine import flat, functions, layers
 from runner.engine.device import Array
 from runner.engine.dezero import computed_by, no_grad, test_mode
 from runner.engine.forward import forward
 from runner.engine.loop import NO_UPDATE, Eager, step
+from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Loop
+from runner.engine.recipe import Recipe
 from runner.engine.substitutes import Substitutes, is_fallback
 from runner.seeding import Masks
 
@@ -53,8 +55,8 @@ class Fast:
         function = functions.SoftmaxCrossEntropy(self.kernels)
         return function(y, t), function.correct
 
-    def optimizer(self, config: Any, model: Any) -> Any:
-        return optimizers.create(flat.OPTIMIZERS, self.name, config, self.kernels).setup(model)
+    def optimizer(self, recipe: Recipe, model: Any) -> Optimizer:
+        return Optimizer(recipe, model, flat.fused(self.kernels))
 
     def asarray(self, array: Array) -> Array:
         return np.asarray(array)
@@ -81,6 +83,8 @@ class Fast:
             forward(model, x, self)
         loss, _ = step(model, NO_UPDATE, self, x, t)
         self.fallbacks = _functions_of_dezero(loss)
+        if not optimizer.is_fused:
+            self.fallbacks += (type(optimizer.rule).__name__,)
         model.cleargrads()
         optimizer.warm_up()
 

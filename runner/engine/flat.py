@@ -1,6 +1,6 @@
 """The parameters of a model in one flat array, and DeZero's optimizers on it, one pass a step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from runner.engine.device import Array
 from runner.engine.dezero import dezero, named_parameters
-from runner.engine.optimizers import Entry
 
 #: Each parameter starts at a multiple of so many numbers: 64 bytes of float32, a cache line.
 _ALIGNMENT = 16
@@ -29,6 +28,7 @@ class FlatParameters:
             end += -(-parameter.data.size // _ALIGNMENT) * _ALIGNMENT
         self._spans = [(s, s + p.data.size) for s, p in zip(starts, self.parameters, strict=True)]
         self._n_numbers = end
+        self._slots: dict[str, Array] = {}
         self.data, self.gradients = self.zeros(), self.zeros()
         self._data_views, self._gradient_views = self.views(self.data), self.views(self.gradients)
         for parameter, data, gradient in zip(
@@ -41,6 +41,15 @@ class FlatParameters:
         """A flat array of zeros, with the type of the parameters and on their device."""
         first = self.parameters[0].data
         return dezero.cuda.get_array_module(first).zeros(self._n_numbers, dtype=first.dtype)
+
+    def slot(self, name: str) -> dict[int, Array]:
+        """A new flat array of zeros under this name: the part of each parameter, by its id."""
+        flat = self._slots[name] = self.zeros()
+        return {id(p): view for p, view in zip(self.parameters, self.views(flat), strict=True)}
+
+    def parts(self, span: slice, *slots: str) -> list[Array]:
+        """These numbers of the parameters, of the gradients, and of the named slots."""
+        return [flat[span] for flat in (self.data, self.gradients, *map(self._slots.get, slots))]
 
     def views(self, flat: Array) -> list[Array]:
         """The part of a flat array that belongs to each parameter, in its shape."""
@@ -74,64 +83,55 @@ class FlatParameters:
 
 
 class _Flat:
-    """What the optimizers here share: flat parameters, weight decay, and DeZero's hooks."""
+    """What the optimizers here share: flat parameters, and the two kinds of weight decay."""
+
+    #: Their numbers are the model's, or those of the attributes by parameter.
+    no_state = ("flat", "kernels", "decay", "decoupled_decay")
 
     kernels: Any
-    decay: float
-    lr: float
-    hooks: list[Any]
+    #: The share of each weight that is added to its gradient.
+    decay = 0.0
+    #: The share of each weight that, times the learning rate, is taken off it before the update.
+    decoupled_decay = 0.0
 
     def setup(self, target: Any) -> Any:
         super().setup(target)  # type: ignore[misc]
         self.flat = FlatParameters(target)
         return self
 
-    def new_slot(self) -> tuple[Array, dict[int, Array]]:
-        """A flat array of zeros for the optimizer's state, and the part of each parameter by id."""
-        flat = self.flat.zeros()
-        views = self.flat.views(flat)
-        return flat, {id(p): view for p, view in zip(self.flat.parameters, views, strict=True)}
-
     def update(self) -> None:
-        parameters = [p for p in self.flat.parameters if p.grad is not None]
-        decay = self.decay
-        if self.hooks:
-            # In DeZero the weight decay is the first hook, so that later ones see gradients with
-            # it.
-            dezero.optimizers.WeightDecay(decay)(parameters)
-            decay = 0.0
-        for hook in self.hooks:
-            hook(parameters)
         for span in self.flat.spans_to_update():
-            self.apply(span, decay)
+            self.apply(span)
 
     def warm_up(self) -> None:
         """Compile the kernel of `update`, by an update of no numbers."""
-        self.apply(slice(0, 0), self.decay)
+        self.apply(slice(0, 0))
 
-    def rates(self, n: int) -> NDArray[np.float64]:
-        """The learning rate of each of the next n steps, of shape (n,)."""
-        return np.full(n, self.lr)
+    def rates(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The learning rates of the next steps, of shape (n,), as the kernels take them."""
+        return rates
+
+    def keep(self, rate: Any) -> Any:
+        """What decoupled decay multiplies a weight by, at these learning rates."""
+        return 1 - rate * self.decoupled_decay
 
     def count(self, n: int) -> None:
         """Count n steps that a CUDA graph took without a call of `update`."""
 
-    def apply(self, span: slice, decay: float) -> None:
-        """Update these numbers of the flat parameters, the decay added to their gradients."""
+    def apply(self, span: slice) -> None:
+        """Update these numbers of the flat parameters."""
         raise NotImplementedError
 
 
 class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is untyped
     """DeZero's Adam and weight decay in one pass."""
 
-    def __init__(self, kernels: Any, lr: float, decay: float) -> None:
-        super().__init__(lr)
-        self.kernels, self.decay = kernels, decay
+    alpha: float
+    t: int
 
     def setup(self, target: Any) -> Any:
         super().setup(target)
-        self.m, self.ms = self.new_slot()
-        self.v, self.vs = self.new_slot()
+        self.ms, self.vs = self.flat.slot("ms"), self.flat.slot("vs")
         return self
 
     def update(self) -> None:
@@ -143,61 +143,53 @@ class Adam(_Flat, dezero.optimizers.Adam):  # type: ignore[misc]  # DeZero is un
         super().warm_up()
         self.t -= 1
 
-    def rates(self, n: int) -> NDArray[np.float64]:
-        rates = np.empty(n)
-        for i in range(n):
-            self.t += 1
-            rates[i] = self.lr  # DeZero's corrected rate of step t
-        self.t -= n
-        return rates
+    def rates(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        corrected, now = np.empty(len(rates)), (self.alpha, self.t)
+        for i, rate in enumerate(rates.tolist()):
+            self.alpha, self.t = rate, self.t + 1
+            corrected[i] = self.lr  # DeZero's corrected rate of step t
+        self.alpha, self.t = now
+        return corrected
 
     def count(self, n: int) -> None:
         self.t += n
 
-    def apply(self, span: slice, decay: float) -> None:
-        p, g, m, v = (flat[span] for flat in (self.flat.data, self.flat.gradients, self.m, self.v))
-        betas = self.beta1, self.beta2
-        self.kernels.adam(p, g, m, v, self.lr, betas, self.eps, decay)
+    def apply(self, span: slice) -> None:
+        p, g, m, v = self.flat.parts(span, "ms", "vs")
+        betas, keep = (self.beta1, self.beta2), self.keep(self.alpha)
+        self.kernels.adam(p, g, m, v, self.lr, betas, self.eps, self.decay, keep)
 
 
 class MomentumSGD(_Flat, dezero.optimizers.MomentumSGD):  # type: ignore[misc]
     """DeZero's momentum and weight decay in one pass."""
 
-    def __init__(self, kernels: Any, lr: float, momentum: float, decay: float) -> None:
-        super().__init__(lr, momentum)
-        self.kernels, self.decay = kernels, decay
-
     def setup(self, target: Any) -> Any:
         super().setup(target)
-        self.v, self.vs = self.new_slot()
+        self.vs = self.flat.slot("vs")
         return self
 
-    def apply(self, span: slice, decay: float) -> None:
-        p, g, v = (flat[span] for flat in (self.flat.data, self.flat.gradients, self.v))
-        self.kernels.momentum(p, g, v, self.lr, self.momentum, decay)
+    def apply(self, span: slice) -> None:
+        p, g, v = self.flat.parts(span, "vs")
+        self.kernels.momentum(p, g, v, self.lr, self.momentum, self.decay, self.keep(self.lr))
 
 
 class SGD(_Flat, dezero.optimizers.SGD):  # type: ignore[misc]
     """DeZero's SGD and weight decay in one pass."""
 
-    def __init__(self, kernels: Any, lr: float, decay: float) -> None:
-        super().__init__(lr)
-        self.kernels, self.decay = kernels, decay
-
-    def apply(self, span: slice, decay: float) -> None:
-        self.kernels.sgd(self.flat.data[span], self.flat.gradients[span], self.lr, decay)
+    def apply(self, span: slice) -> None:
+        p, g = self.flat.parts(span)
+        self.kernels.sgd(p, g, self.lr, self.decay, self.keep(self.lr))
 
 
-#: The optimizers of the fast engine by name. Their names are also in runner/config/names.py.
-OPTIMIZERS: dict[str, Entry] = {
-    "adam": Entry(
-        lambda config, kernels: Adam(kernels, config.lr, config.weight_decay), slots=("ms", "vs")
-    ),
-    "momentum": Entry(
-        lambda config, kernels: MomentumSGD(
-            kernels, config.lr, config.momentum, config.weight_decay
-        ),
-        slots=("vs",),
-    ),
-    "sgd": Entry(lambda config, kernels: SGD(kernels, config.lr, config.weight_decay)),
-}
+def fused(kernels: Any) -> dict[type, Callable[..., Any]]:
+    """By DeZero's class, what makes its optimizer with these kernels, from the same arguments."""
+
+    def made(of: type) -> Callable[..., Any]:
+        def make(**arguments: Any) -> Any:
+            optimizer = of(**arguments)
+            optimizer.kernels = kernels
+            return optimizer
+
+        return make
+
+    return {of.__mro__[2]: made(of) for of in (Adam, MomentumSGD, SGD)}

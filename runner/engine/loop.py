@@ -96,6 +96,7 @@ class Eager:
         yield from ()  # a generator as any loop is; it waits for no device
         data, n_steps = self.data, math.ceil(len(order) / self.batch_size)
         order_on_device = self.engine.asarray(order)
+        self.optimizer.move_to(position, n_steps)
         while position.step < n_steps:
             if should_stop():
                 return None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.engine.device import Array
+from runner.engine.recipe import Recipe
 from runner.seeding import Masks
 
 #: The rates at which Adam's two moments decay, from 0 to below 1.
@@ -181,13 +182,13 @@ class Engine(Protocol):
         scores is the label's.
         """
 
-    def optimizer(self, config: Any, model: Any) -> Any:
-        """An optimizer set up on the model, weight decay included.
+    def optimizer(self, recipe: Recipe, model: Any) -> Any:
+        """The `runner.engine.optimizers.Optimizer` of the recipe, set up on the model.
 
         Raises
         ------
         ConfigError
-            When the engine has none of this name.
+            When there is no such class, or it cannot do what the recipe says.
         """
 
     def asarray(self, array: Array) -> Array:

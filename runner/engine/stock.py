@@ -4,12 +4,13 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from runner.engine import model_state, optimizers, shapes
+from runner.engine import model_state, shapes
 from runner.engine.device import Array, array_module
 from runner.engine.dezero import F, L, dezero, dropout_is_on
 from runner.engine.loop import NO_UPDATE, Eager, step
-from runner.engine.optimizers import Entry
+from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Loop
+from runner.engine.recipe import Recipe
 from runner.seeding import Masks
 
 
@@ -51,16 +52,6 @@ def _dropout(x: Any, masks: Masks, name: str, ratio: float) -> Any:
     return x * keep / xp.array(1.0 - ratio).astype(x.dtype)
 
 
-#: The optimizers of the stock engine by name. Their names are also in runner/config/names.py.
-OPTIMIZERS: dict[str, Entry] = {
-    "adam": Entry(lambda config: dezero.optimizers.Adam(config.lr), slots=("ms", "vs")),
-    "momentum": Entry(
-        lambda config: dezero.optimizers.MomentumSGD(config.lr, config.momentum), slots=("vs",)
-    ),
-    "sgd": Entry(lambda config: dezero.optimizers.SGD(config.lr)),
-}
-
-
 class Stock:
     """DeZero as it is, repaired by dezero.py, on NumPy or CuPy."""
 
@@ -89,12 +80,8 @@ class Stock:
         shapes.check_scores(y.data, t)
         return F.softmax_cross_entropy(y, t), y.data.argmax(axis=1) == t
 
-    def optimizer(self, config: Any, model: Any) -> Any:
-        optimizer = optimizers.create(OPTIMIZERS, self.name, config)
-        optimizer.setup(model)
-        if config.weight_decay:
-            optimizer.add_hook(dezero.optimizers.WeightDecay(config.weight_decay))
-        return optimizer
+    def optimizer(self, recipe: Recipe, model: Any) -> Optimizer:
+        return Optimizer(recipe, model)
 
     def asarray(self, array: Array) -> Array:
         return self.xp.asarray(array)
@@ -120,3 +107,4 @@ class Stock:
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
         step(model, NO_UPDATE, self, x, t)
         model.cleargrads()
+        optimizer.warm_up()

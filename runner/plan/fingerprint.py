@@ -80,11 +80,13 @@ def own_code(config: Config) -> str:
 
 def own_targets(config: Config) -> list[str]:
     """The import paths of the user's own code in a configuration, that of data left out."""
-    return [
+    found = [
         str(values[parts.TARGET])
         for section, values in (("model", config.model), ("optimizer", config.optimizer))
         if not parts.ships(section, values)
     ]
+    augment = config.data["augment"]
+    return [*found, *config.metrics.values(), *([augment] if augment else [])]
 
 
 def own_fingerprint(targets: Iterable[str]) -> str:

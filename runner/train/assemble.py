@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,11 @@ from runner import models
 from runner.config.schema import Config
 from runner.data.asked import Asked
 from runner.engine import device as devices
-from runner.engine import model_state, optimizers
+from runner.engine import model_state
 from runner.engine.dezero import named_parameters
+from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Engine, Loop
+from runner.engine.recipe import recipe
 from runner.seeding import Masks
 from runner.train import augment, global_random
 
@@ -30,7 +31,7 @@ class Assembly:
     engine: Engine
     data: Data
     model: Any
-    optimizer: Any
+    optimizer: Optimizer
 
     @property
     def n_parameters(self) -> int:
@@ -70,15 +71,14 @@ class Assembly:
 
     def snapshot(self) -> dict[str, Any]:
         """The weights and the optimizer's state by name, as NumPy arrays: what `restore` takes."""
-        state = optimizers.state(self.optimizer, self.model)
         return {_WEIGHTS + name: array for name, array in self.weights().items()} | {
-            _OPTIMIZER + name: array for name, array in state.items()
+            _OPTIMIZER + name: array for name, array in self.optimizer.state().items()
         }
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Put back what `snapshot` gave, each array on the device of its parameter."""
         model_state.put(self.model, _of(_WEIGHTS, arrays))
-        optimizers.restore(self.optimizer, self.model, _of(_OPTIMIZER, arrays))
+        self.optimizer.restore(_of(_OPTIMIZER, arrays))
 
 
 def _of(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -110,5 +110,5 @@ def assemble(
     data = dataclasses.replace(data, scale=scale, augment=augment.of(asked.augment, config.seed))
     image_shape = data.train_images.shape[1:]
     model = models.build(config.model, engine, image_shape, config.seed, data.n_classes)
-    optimizer = engine.optimizer(SimpleNamespace(**config.optimizer), model)
+    optimizer = engine.optimizer(recipe(config.optimizer, config.train.epochs), model)
     return Assembly(config, engine, data, model, optimizer)

@@ -1,7 +1,7 @@
 """The same run with fewer epochs, trained before: one with more goes on from where that ended.
 
-Nothing in a configuration but `train.epochs` looks at the number of epochs, so that the first ones
-of both are the same. A knob that does, such as a schedule over all epochs, has to be excluded here.
+The first epochs of both are the same, unless a learning-rate schedule looks at the number of
+epochs: such a run is trained from the beginning.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.engine import device as devices
+from runner.engine import schedule
+from runner.engine.recipe import recipe
 from runner.plan import identity
 from runner.plan.plan import PlannedRun
 from runner.record import DONE
@@ -46,6 +48,9 @@ def find(
     counts
         The numbers of epochs that may be there, where that is known.
     """
+    settings = recipe(planned.config.optimizer, planned.config.train.epochs).settings
+    if schedule.depends_on_n_epochs(settings.get("schedule")):
+        return None
     of = identity.identity(
         planned.config, planned.data_name, planned.data_sha256, planned.device, planned.code
     )

@@ -83,6 +83,14 @@ def probe(dezero, np):
             dezero.cuda.get_array_module = as_shipped
 
     outcome("GetItem", gradient_of_item_without_scatter_add)
+
+    def parameters_are_in_order():
+        layer = L.Layer()
+        for name in "abcdefghijklmnop":
+            setattr(layer, name, dezero.Parameter(x, name=name))
+        return "".join(parameter.name for parameter in layer.params()) == "abcdefghijklmnop"
+
+    outcome("params in order", parameters_are_in_order)
     return outcomes
 
 
@@ -130,6 +138,7 @@ def repaired():
         ("sum over axes", [2, 3, 4, 4], "TypeError"),
         ("get_spiral", str(np.dtype(int)), "AttributeError"),
         ("GetItem", [2.0, 1.0], "AttributeError"),
+        ("params in order", True, False),
     ],
 )
 def test_a_repair_works_and_dezero_as_shipped_fails_there(

@@ -19,10 +19,10 @@ from short_training import (
     without_times,
 )
 
-from runner.config.schema import OptimizerConfig
-from runner.engine import loop, optimizers
+from runner.engine import loop
 from runner.engine.dezero import F, L, Model, named_parameters
 from runner.engine.protocol import Position
+from runner.engine.recipe import Recipe
 from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
 
@@ -230,9 +230,7 @@ def test_units_that_die_leave_no_subnormal_number_behind(optimizer, new_run, dig
     x = run.engine.pixels(data.train_images, np.arange(1000), data.scale)
     hidden = run.model.fc1(run.model.block1(x).data.reshape(1000, -1)).data
     assert (hidden.max(axis=0) == 0).sum() > 15
-    arrays = weights(run) | {
-        n: a for n, a in optimizers.state(run.optimizer, run.model).items() if n != "t"
-    }
+    arrays = weights(run) | {n: a for n, a in run.optimizer.state().items() if n != "t"}
     smallest = np.finfo(np.float32).tiny
     for name, array in arrays.items():
         assert np.isfinite(array).all() and not ((array != 0) & (np.abs(array) < smallest)).any(), (
@@ -289,7 +287,9 @@ def test_a_users_model_trains_as_on_the_stock_engine_and_its_own_functions_are_n
             )
         run.model, run.optimizer = (
             model,
-            run.engine.optimizer(OptimizerConfig("adam", 0.01, 1e-4, 0.9), model),
+            run.engine.optimizer(
+                Recipe("dezero.optimizers.Adam", {"lr": 0.01, "weight_decay": 1e-4}), model
+            ),
         )
         assembled(run, data).warm_up()
         assert run.engine.fallbacks == (names if engine == "fast" else ())

@@ -9,10 +9,9 @@ import pytest
 from places import REFERENCE
 from short_training import assembled, resume, save
 
-from runner.config.schema import OptimizerConfig
 from runner.engine.dezero import F, L, Model, dezero, named_parameters
-from runner.engine.optimizers import state
 from runner.engine.protocol import Position
+from runner.engine.recipe import Recipe
 from runner.seeding import Masks, batch_order
 from runner.state.checkpoint import Checkpoints
 from runner.train import epochs as training
@@ -88,7 +87,7 @@ def test_everything_that_a_training_step_computes_is_float32(
     parameters = named_parameters(run.model)
     assert {p.data.dtype.name for p in parameters.values()} == {"float32"}
     assert {p.grad.data.dtype.name for p in parameters.values()} == {"float32"}
-    arrays = {name: a for name, a in state(run.optimizer, run.model).items() if name != "t"}
+    arrays = {name: a for name, a in run.optimizer.state().items() if name != "t"}
     assert {a.dtype.name for a in arrays.values()} == ({"float32"} if optimizer != "sgd" else set())
     assert len(arrays) == len(parameters) * {"adam": 2, "momentum": 1, "sgd": 0}[optimizer]
 
@@ -98,13 +97,14 @@ def test_everything_that_a_training_step_computes_is_float32(
 # =============================================================================
 @pytest.mark.parametrize("n_hooks, weight_decay", [(0, 0.0), (1, 1e-4)])
 def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
-    for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
+    for name, own in (("Adam", {}), ("MomentumSGD", {"momentum": 0.8}), ("SGD", {})):
         run = new_run()
-        made = run.engine.optimizer(OptimizerConfig(name, 0.02, weight_decay, 0.8), run.model)
-        assert type(made) is getattr(dezero.optimizers, of)
+        settings = {"lr": 0.02, "weight_decay": weight_decay} | own
+        made = run.engine.optimizer(Recipe(f"dezero.optimizers.{name}", settings), run.model)
+        assert type(made.rule) is getattr(dezero.optimizers, name)
         assert [hook.rate for hook in made.hooks] == [weight_decay] * n_hooks
-        assert getattr(made, "alpha" if name == "adam" else "lr") == 0.02
-        assert name != "momentum" or made.momentum == 0.8
+        assert getattr(made.rule, "alpha" if name == "Adam" else "lr") == 0.02
+        assert name != "MomentumSGD" or made.rule.momentum == 0.8
 
 
 # =============================================================================
@@ -350,7 +350,7 @@ def test_on_a_gpu_a_step_is_float32_and_stays_on_the_card(optimizer, gpu_run, mn
     for parameter in run.model.params():
         assert isinstance(parameter.data, cupy.ndarray) and parameter.data.dtype == cupy.float32
         assert parameter.grad.data.dtype == cupy.float32
-    arrays = {n: a for n, a in state(run.optimizer, run.model).items() if n != "t"}
+    arrays = {n: a for n, a in run.optimizer.state().items() if n != "t"}
     assert all(type(a) is np.ndarray and a.dtype == np.float32 for a in arrays.values())
 
 
@@ -380,7 +380,7 @@ def test_on_a_gpu_a_checkpoint_brings_weights_and_optimizer_back_onto_the_card(
     assert all(isinstance(p.data, cupy.ndarray) for p in other.model.params())
     for saved, restored in (
         (as_numpy(run), as_numpy(other)),
-        (state(run.optimizer, run.model), state(other.optimizer, other.model)),
+        (run.optimizer.state(), other.optimizer.state()),
     ):
         assert list(saved) == list(restored)
         assert all(saved[n].tobytes() == restored[n].tobytes() for n in saved)

@@ -1,19 +1,12 @@
 """What is chosen by name is looked up in a table: what is not there is refused, with what is."""
 
-import numpy as np
 import pytest
-from short_training import assembled
 
 from runner import engine as engines
 from runner.config import names
-from runner.config.schema import OptimizerConfig
-from runner.engine import flat, optimizers, stock
-from runner.engine.dezero import dezero, named_parameters
-from runner.engine.optimizers import Entry
-from runner.engine.protocol import Position
+from runner.engine import recipe
 from runner.errors import ConfigError
 from runner.seeding import Masks
-from runner.train import epochs
 
 
 # =============================================================================
@@ -37,8 +30,7 @@ def test_an_engine_is_the_one_of_its_name(name):
 
 def test_the_names_that_a_command_is_checked_with_are_those_of_the_tables():
     assert set(names.ENGINES) == {name for name, _ in engines.ENGINES}
-    for engine, table in (("fast", flat.OPTIMIZERS), ("stock", stock.OPTIMIZERS)):
-        assert {name for name, known in names.OPTIMIZERS.items() if engine in known} == set(table)
+    assert set(names.OPTIMIZERS) == set(recipe._TARGETS)
 
 
 def test_a_command_is_refused_an_optimizer_that_only_the_other_engine_has(monkeypatch):
@@ -49,80 +41,3 @@ def test_a_command_is_refused_an_optimizer_that_only_the_other_engine_has(monkey
         match="^optimizer.name=adagrad: allowed with engine=fast is one of adam, sgd, mom",
     ):
         names.check_optimizer("adagrad", "fast")
-
-
-# =============================================================================
-# Optimizers
-# =============================================================================
-def with_adagrad(engine, monkeypatch):
-    """Add AdaGrad to the table of one engine."""
-
-    class FlatAdaGrad(flat._Flat, dezero.optimizers.AdaGrad):
-        def __init__(self, kernels, lr, decay):
-            super().__init__(lr)
-            self.kernels, self.decay = kernels, decay
-
-        def setup(self, target):
-            super().setup(target)
-            self.h, self.hs = self.new_slot()
-            return self
-
-        def apply(self, span, decay):
-            p, g, h = (array[span] for array in (self.flat.data, self.flat.gradients, self.h))
-            g = g + np.float32(decay) * p
-            h += g * g
-            p -= self.lr * g / (np.sqrt(h) + self.eps)
-
-    entries = {
-        "fast": Entry(
-            lambda config, kernels: FlatAdaGrad(kernels, config.lr, config.weight_decay),
-            slots=("hs",),
-        ),
-        "stock": Entry(lambda config: dezero.optimizers.AdaGrad(config.lr), slots=("hs",)),
-    }
-    table = {"fast": flat.OPTIMIZERS, "stock": stock.OPTIMIZERS}[engine]
-    monkeypatch.setitem(table, "adagrad", entries[engine])
-
-
-def train(run, data):
-    return list(epochs.train(assembled(run, data), Position()))
-
-
-@pytest.mark.parametrize("knowing, other", [("fast", "stock"), ("stock", "fast")])
-def test_an_optimizer_of_one_engines_table_is_trained_by_it_and_refused_by_the_other(
-    knowing, other, new_run, digits, few, monkeypatch
-):
-    with_adagrad(knowing, monkeypatch)
-    data = few(digits, 100, 20)
-    run = new_run(engine=knowing, optimizer="adagrad", lr=0.01)
-    first, last = train(run, data)
-    assert last.train_loss < first.train_loss
-    # Checkpoints hold its arrays, as for any other optimizer.
-    state = optimizers.state(run.optimizer, run.model)
-    assert sorted(state) == sorted(f"hs/{name}" for name in named_parameters(run.model))
-    assert all(array.any() for array in state.values())
-    with pytest.raises(
-        ConfigError, match=f"^optimizer.name=adagrad: allowed with engine={other} is one of adam,"
-    ):
-        new_run(engine=other, optimizer="adagrad")
-
-
-def test_the_same_optimizer_in_both_tables_trains_to_the_same_numbers(
-    new_run, digits, few, monkeypatch
-):
-    losses = {}
-    for engine in ("fast", "stock"):
-        with_adagrad(engine, monkeypatch)
-        run = new_run(engine=engine, optimizer="adagrad", lr=0.01)
-        losses[engine] = [record.train_loss for record in train(run, few(digits, 100, 20))]
-    assert losses["fast"] == pytest.approx(losses["stock"], rel=1e-4)
-
-
-@pytest.mark.parametrize("engine", ["fast", "stock"])
-def test_an_unknown_optimizer_is_refused_and_nothing_else_is_trained(engine, new_run):
-    model = new_run(engine=engine).model
-    made = engines.create(engine, Masks(0), "cpu")
-    with pytest.raises(
-        ConfigError, match=f"^optimizer.name=lion: allowed with engine={engine} is one of adam"
-    ):
-        made.optimizer(OptimizerConfig("lion", 0.01, 0.0, 0.9), model)

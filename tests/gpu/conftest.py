@@ -12,12 +12,14 @@ from short_training import assembled  # noqa: E402
 def gpu_run(new_run, digits, few):
     """Call for a run on a device with its images, after its warm-up."""
 
-    def build(on="gpu", n_images=IMAGES, epochs=EPOCHS, graph=True, hooks=(), **knobs):
+    def build(on="gpu", n_images=IMAGES, epochs=EPOCHS, graph=True, hooks=(), recipe=None, **knobs):
         run = new_run(engine="fast", device=on, **(dict(channels=2, hidden_size=12) | knobs))
         if on == "gpu":
             run.engine.graph = graph
+        if recipe:
+            run.optimizer = run.engine.optimizer(recipe, run.model)
         for hook in hooks:
-            run.optimizer.add_hook(hook)
+            run.optimizer.hooks.append(hook)
         data = few(digits, n_images, TEST_IMAGES, None, run.engine.asarray)
         run = assembled(run, data, epochs, BATCH)
         run.warm_up()

@@ -105,7 +105,7 @@ def test_an_optimizers_hook_that_copies_to_the_host_trains_without_graphs_too(gp
             parameter.grad.data *= min(1.0, 0.1 / norm)
 
     run, on_cpu = gpu_run("gpu", epochs=1, hooks=[clip]), gpu_run("cpu", epochs=1, hooks=[clip])
-    assert run.optimizer.t == 0 and "no CUDA graph: " in run.engine.fallbacks[-1]
+    assert run.optimizer.rule.t == 0 and "no CUDA graph: " in run.engine.fallbacks[-1]
     assert_close(records_of(run), records_of(on_cpu))
 
 

@@ -153,12 +153,14 @@ def test_the_loss_its_gradient_and_the_correct_rows_equal_the_cpus(n):
     np.testing.assert_allclose(on_gpu[2], on_cpu[2], rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("decay", [0.0, 1e-2])
+@pytest.mark.parametrize("decay, keep", [(0.0, 1.0), (1e-2, 1.0), (0.0, 0.99)])
 @pytest.mark.parametrize(
     "name, n_states, lr_to_eps",
     [("adam", 2, (1e-2, (0.9, 0.999), 1e-8)), ("momentum", 1, (1e-2, 0.9)), ("sgd", 0, (1e-2,))],
 )
-def test_an_optimizer_has_the_bits_of_the_cpus_and_so_of_dezeros(name, n_states, lr_to_eps, decay):
+def test_an_optimizer_has_the_bits_of_the_cpus_and_so_of_dezeros(
+    name, n_states, lr_to_eps, decay, keep
+):
     rng = np.random.default_rng(5)
     scale = 10.0 ** rng.integers(-20, 3, 5000)
     p, g, *states = (rng.standard_normal(5000).astype(np.float32) for _ in range(2 + n_states))
@@ -170,7 +172,7 @@ def test_an_optimizer_has_the_bits_of_the_cpus_and_so_of_dezeros(name, n_states,
     def update(kernels, *arrays):
         arrays = [a.copy() for a in arrays]
         for _ in range(5):
-            getattr(kernels, name)(*arrays, *lr_to_eps, decay)
+            getattr(kernels, name)(*arrays, *lr_to_eps, decay, keep)
         return arrays
 
     for on_cpu, on_gpu in zip(*on_both(update, p, g, *states), strict=True):

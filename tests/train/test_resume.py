@@ -17,7 +17,6 @@ from short_training import (
     without_times,
 )
 
-from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
 from runner.engine.protocol import Position
 from runner.state.checkpoint import Checkpoints
@@ -69,7 +68,7 @@ def test_going_on_from_a_checkpoint_in_a_new_model_gives_the_bits_of_an_uninterr
     run, position = new_run(optimizer=optimizer), Position()
     records = go_on(run, data, position, stops_at(question))
     arrays = {f"weights/{n}": w for n, w in weights(run).items()}
-    arrays |= {f"optimizer/{n}": a for n, a in optimizers.state(run.optimizer, run.model).items()}
+    arrays |= {f"optimizer/{n}": a for n, a in run.optimizer.state().items()}
     Checkpoints(tmp_path, "key").save(arrays, dataclasses.asdict(position))
     del run, position
 
@@ -77,9 +76,7 @@ def test_going_on_from_a_checkpoint_in_a_new_model_gives_the_bits_of_an_uninterr
     loaded, where = Checkpoints(tmp_path, "key").load()
     for name, parameter in named_parameters(again.model).items():
         parameter.data = loaded.pop(f"weights/{name}")
-    optimizers.restore(
-        again.optimizer, again.model, {n.removeprefix("optimizer/"): a for n, a in loaded.items()}
-    )
+    again.optimizer.restore({n.removeprefix("optimizer/"): a for n, a in loaded.items()})
     records += go_on(again, data, Position(**where))
     assert (without_times(records), everything(again)) == result_of(
         uninterrupted, optimizer, new_run, data
@@ -116,13 +113,13 @@ def test_a_forgotten_optimizer_state_is_noticed(new_run, data, uninterrupted):
 def test_optimizer_state_is_named_by_parameter_and_put_back_as_a_copy(new_run, data):
     run, other = new_run(), new_run()
     go_on(run, data, Position(), epochs=1)
-    arrays = optimizers.state(run.optimizer, run.model)
+    arrays = run.optimizer.state()
     assert sorted(arrays) == sorted(
         ["t"] + [f"{s}/{n}" for s in ("ms", "vs") for n in named_parameters(run.model)]
     )
     assert int(arrays["t"]) == N_STEPS
     kept = copy.deepcopy(arrays)
-    optimizers.restore(other.optimizer, other.model, arrays)
+    other.optimizer.restore(arrays)
     go_on(other, data, Position(), epochs=1)
     assert all(np.array_equal(arrays[n], kept[n]) for n in kept)
 
@@ -131,6 +128,5 @@ def test_optimizer_state_is_named_by_parameter_and_put_back_as_a_copy(new_run, d
     "engine", ["stock"], indirect=True
 )  # the fast engine has all its state from the start
 def test_state_of_an_optimizer_that_has_not_stepped_yet_is_empty(new_run):
-    for name, expected in (("adam", ["t"]), ("momentum", []), ("sgd", [])):
-        run = new_run(optimizer=name)
-        assert list(optimizers.state(run.optimizer, run.model)) == expected
+    for name in ("adam", "momentum", "sgd"):
+        assert new_run(optimizer=name).optimizer.state() == {}

@@ -19,59 +19,73 @@ TINY = 1e-17
 
 
 def adam(
-    p: Array, g: Array, m: Array, v: Array, lr: float, betas: Betas, eps: float, decay: float
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    lr: float,
+    betas: Betas,
+    eps: float,
+    decay: float,
+    keep: float = 1.0,
 ) -> None:
     """`dezero.optimizers.Adam` with weight decay, in place on p, m and v (n,).
 
-    `lr` is DeZero's corrected rate of the step.
+    `lr` is DeZero's corrected rate of the step. Weights are first multiplied by `keep`: decoupled
+    decay.
     """
     real = p.dtype.type
     rest1, rest2 = (real(1 - beta) for beta in betas)
-    _adam(p, g, m, v, real(lr), rest1, rest2, real(eps), real(decay), real(TINY))
+    _adam(p, g, m, v, real(lr), rest1, rest2, real(eps), real(decay), real(keep), real(TINY))
 
 
-def momentum(p: Array, g: Array, v: Array, lr: float, factor: float, decay: float) -> None:
+def momentum(
+    p: Array, g: Array, v: Array, lr: float, factor: float, decay: float, keep: float = 1.0
+) -> None:
     """`dezero.optimizers.MomentumSGD` with weight decay, in place on p and v (n,)."""
     real = p.dtype.type
-    _momentum(p, g, v, real(lr), real(factor), real(decay), real(TINY))
+    _momentum(p, g, v, real(lr), real(factor), real(decay), real(keep), real(TINY))
 
 
-def sgd(p: Array, g: Array, lr: float, decay: float) -> None:
+def sgd(p: Array, g: Array, lr: float, decay: float, keep: float = 1.0) -> None:
     """`dezero.optimizers.SGD` with weight decay, in place on p (n,)."""
     real = p.dtype.type
-    _sgd(p, g, real(lr), real(decay), real(TINY))
+    _sgd(p, g, real(lr), real(decay), real(keep), real(TINY))
 
 
 @as_numpy
-def _adam(p, g, m, v, lr, rest1, rest2, eps, decay, tiny):  # type: ignore[no-untyped-def]
+def _adam(p, g, m, v, lr, rest1, rest2, eps, decay, keep, tiny):  # type: ignore[no-untyped-def]
     zero, tiny2 = p.dtype.type(0), tiny * tiny
     for i in range(uint64(p.size)):
-        x = g[i] + decay * p[i]
+        pi = keep * p[i]
+        x = g[i] + decay * pi
         x = zero if abs(x) < tiny else x
         mi = m[i] + rest1 * (x - m[i])
         mi = zero if abs(mi) < tiny else mi
         vi = v[i] + rest2 * (x * x - v[i])
         vi = zero if vi < tiny2 else vi
-        pi = p[i] - lr * mi / (np.sqrt(vi) + eps)
+        pi = pi - lr * mi / (np.sqrt(vi) + eps)
         m[i], v[i] = mi, vi
         p[i] = zero if abs(pi) < tiny else pi
 
 
 @as_numpy
-def _momentum(p, g, v, lr, factor, decay, tiny):  # type: ignore[no-untyped-def]
+def _momentum(p, g, v, lr, factor, decay, keep, tiny):  # type: ignore[no-untyped-def]
     zero = p.dtype.type(0)
     for i in range(uint64(p.size)):
-        x = g[i] + decay * p[i]
+        pi = keep * p[i]
+        x = g[i] + decay * pi
         vi = v[i] * factor - lr * x
         vi = zero if abs(vi) < tiny else vi
-        pi = p[i] + vi
+        pi = pi + vi
         v[i] = vi
         p[i] = zero if abs(pi) < tiny else pi
 
 
 @as_numpy
-def _sgd(p, g, lr, decay, tiny):  # type: ignore[no-untyped-def]
+def _sgd(p, g, lr, decay, keep, tiny):  # type: ignore[no-untyped-def]
     zero = p.dtype.type(0)
     for i in range(uint64(p.size)):
-        pi = p[i] - lr * (g[i] + decay * p[i])
+        pi = keep * p[i]
+        pi = pi - lr * (g[i] + decay * pi)
         p[i] = zero if abs(pi) < tiny else pi

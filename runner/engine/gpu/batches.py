@@ -107,6 +107,8 @@ class Batches:
         cupy.ndarray of shape (n_images,), int32: the images in the order of their batches.
     learning_rates
         cupy.ndarray of shape (n_batches,), float32.
+    keeps
+        cupy.ndarray of shape (n_batches,), float32: what an update first multiplies weights by.
     """
 
     def __init__(
@@ -122,12 +124,14 @@ class Batches:
 
         self.phase, self.images, self.labels, self.batch_size = phase, images, labels, batch_size
         self.order = cupy.arange(len(images), dtype=cupy.int32)
-        self.learning_rates = cupy.zeros(math.ceil(len(images) / batch_size), dtype=cupy.float32)
+        n_batches = math.ceil(len(images) / batch_size)
+        self.learning_rates = cupy.zeros(n_batches, dtype=cupy.float32)
+        self.keeps = cupy.ones(n_batches, dtype=cupy.float32)
         self.state, self.predicted = results or Results([len(images)]).part(0)
         self.keeps_scores, self.n_classes = keeps_scores, 0
         self.scores: Array | None = None
         # A copy to the GPU reads its source after `set` has returned, so sources are kept. An epoch
-        # copies three times before the host waits; a step by itself three times, and once for each
+        # copies four times before the host waits; a step by itself four times, and once for each
         # layer with dropout.
         self._sources: deque[Any] = deque(maxlen=24)
 
@@ -163,6 +167,10 @@ class Batches:
             self.scores = cupy.empty((len(self), y.shape[1]), dtype=cupy.float32)
         sizes = np.int64(y.size), np.int32(y.shape[1])
         launch("keep_scores", blocks(y.size), y, *sizes, self.state, self.scores)
+
+    def set_keeps(self, keeps: NDArray[np.float64]) -> None:
+        """Set what each update first multiplies weights by, ndarray of shape (n_batches,)."""
+        self._set(self.keeps, keeps.astype(np.float32))
 
     def _set(self, array: Array, values: NDArray[Any]) -> None:
         self._sources.append(values)

@@ -130,8 +130,10 @@ class GpuLoop:
         training, first = self.batches[Phase.TRAIN], position.step
         n_steps = len(training.learning_rates)
         training.set_order(order)
-        rates = self.launcher.optimizer.rates(n_steps - first)
+        self.launcher.optimizer.move_to(position, n_steps)
+        rates, keeps = self.launcher.optimizer.rates(n_steps - first)
         training.set_learning_rates(np.concatenate([np.zeros(first), rates]))
+        training.set_keeps(np.concatenate([np.ones(first), keeps]))
         training.set_state(
             row=first * self.batch_size,
             time=(position.epoch - 1) * n_steps + first + 1,

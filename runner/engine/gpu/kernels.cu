@@ -683,7 +683,8 @@ extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y,
 }
 
 // =================================================================================================
-// The optimizers, in DeZero's order of operations. One thread per element. rates: of each batch.
+// The optimizers, in DeZero's order of operations. One thread per element. rates, keeps: of each
+// batch; weights are first multiplied by the latter.
 // The intrinsics keep the compiler from fusing a product and a sum, which would round once where
 // DeZero rounds twice.
 // =================================================================================================
@@ -697,12 +698,13 @@ __device__ float difference(float a, float b) { return __fadd_rn(a, -b); }
 // In place on p, m and v (n,), from the gradient g (n,); decay * p is added to g.
 extern "C" __global__ void adam(float* __restrict__ p, const float* __restrict__ g,
                                 float* __restrict__ m, float* __restrict__ v, long long n,
-                                const float* __restrict__ rates, const State* __restrict__ state,
-                                float one_minus_beta1, float one_minus_beta2, float eps,
-                                float decay) {
+                                const float* __restrict__ rates, const float* __restrict__ keeps,
+                                const State* __restrict__ state, float one_minus_beta1,
+                                float one_minus_beta2, float eps, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    const float lr = rates[state->steps - 1], pi = p[i], m_old = m[i], v_old = v[i];
+    const float lr = rates[state->steps - 1], pi = __fmul_rn(p[i], keeps[state->steps - 1]);
+    const float m_old = m[i], v_old = v[i];
     const float x = flushed(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
     const float mi =
         flushed(__fadd_rn(m_old, __fmul_rn(one_minus_beta1, difference(x, m_old))), TINY);
@@ -719,10 +721,12 @@ extern "C" __global__ void adam(float* __restrict__ p, const float* __restrict__
 extern "C" __global__ void momentum(float* __restrict__ p, const float* __restrict__ g,
                                     float* __restrict__ v, long long n,
                                     const float* __restrict__ rates,
+                                    const float* __restrict__ keeps,
                                     const State* __restrict__ state, float factor, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    const float pi = p[i], x = flushed(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
+    const float pi = __fmul_rn(p[i], keeps[state->steps - 1]);
+    const float x = flushed(__fadd_rn(g[i], __fmul_rn(decay, pi)), TINY);
     const float vi =
         flushed(difference(__fmul_rn(v[i], factor), __fmul_rn(rates[state->steps - 1], x)), TINY);
     v[i] = vi;
@@ -731,10 +735,11 @@ extern "C" __global__ void momentum(float* __restrict__ p, const float* __restri
 
 // In place on p (n,), as above.
 extern "C" __global__ void sgd(float* __restrict__ p, const float* __restrict__ g, long long n,
-                               const float* __restrict__ rates, const State* __restrict__ state,
-                               float decay) {
+                               const float* __restrict__ rates, const float* __restrict__ keeps,
+                               const State* __restrict__ state, float decay) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
-    const float pi = p[i], x = __fadd_rn(g[i], __fmul_rn(decay, pi));
+    const float pi = __fmul_rn(p[i], keeps[state->steps - 1]);
+    const float x = __fadd_rn(g[i], __fmul_rn(decay, pi));
     p[i] = flushed(difference(pi, __fmul_rn(rates[state->steps - 1], x)), TINY);
 }

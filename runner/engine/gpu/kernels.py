@@ -275,27 +275,38 @@ class Kernels:
         betas: Betas,
         eps: float,
         decay: float,
+        keep: float = 1.0,
     ) -> None:
-        """As `runner.engine.cpu.adam`; within `using`, with the learning rate of the batch."""
-        rests = [np.float32(1 - beta) for beta in betas]
-        self._update("adam", (p, g, m, v), lr, *rests, np.float32(eps), np.float32(decay))
+        """As `runner.engine.cpu.adam`; within `using`, with `lr` and `keep` of the batch."""
+        numbers = [np.float32(number) for number in (*(1 - beta for beta in betas), eps, decay)]
+        self._update("adam", (p, g, m, v), lr, keep, *numbers)
 
     def momentum(
-        self, p: Array, g: Array, v: Array, lr: float, factor: float, decay: float
+        self,
+        p: Array,
+        g: Array,
+        v: Array,
+        lr: float,
+        factor: float,
+        decay: float,
+        keep: float = 1.0,
     ) -> None:
-        """As `runner.engine.cpu.momentum`; within `using`, with the learning rate of the batch."""
-        self._update("momentum", (p, g, v), lr, np.float32(factor), np.float32(decay))
+        """As `runner.engine.cpu.momentum`; within `using`, with `lr` and `keep` of the batch."""
+        self._update("momentum", (p, g, v), lr, keep, np.float32(factor), np.float32(decay))
 
-    def sgd(self, p: Array, g: Array, lr: float, decay: float) -> None:
-        """As `runner.engine.cpu.sgd`; within `using`, with the learning rate of the batch."""
-        self._update("sgd", (p, g), lr, np.float32(decay))
+    def sgd(self, p: Array, g: Array, lr: float, decay: float, keep: float = 1.0) -> None:
+        """As `runner.engine.cpu.sgd`; within `using`, with `lr` and `keep` of the batch."""
+        self._update("sgd", (p, g), lr, keep, np.float32(decay))
 
-    def _update(self, name: str, arrays: tuple[Array, ...], lr: float, *numbers: Any) -> None:
+    def _update(
+        self, name: str, arrays: tuple[Array, ...], lr: float, keep: float, *numbers: Any
+    ) -> None:
         batches, n = self._batches, arrays[0].size
         if batches is self._no_batches:
             batches.set_state(steps=1)
             batches.set_learning_rates(np.array([lr]))
-        position = batches.learning_rates, batches.state
+            batches.set_keeps(np.array([keep]))
+        position = batches.learning_rates, batches.keeps, batches.state
         launch(name, blocks(n), *arrays, np.int64(n), *position, *numbers)
 
 

@@ -32,7 +32,10 @@ def why_not_capturable(model: Any, optimizer: Any, engine: Fast, x: Array, t: Ar
     kernels: Kernels = engine.kernels
     kept = model_state.identities(model)
     batches = Batches(Phase.TRAIN, x, t.astype(cupy.int32), len(x))
-    state_on_host = dict(vars(optimizer))  # Adam counts its steps on the host
+    if not optimizer.is_fused:
+        return f"{type(optimizer.rule).__name__} is updated by itself"
+    # Steps are counted on the host.
+    state_on_host = [(part, dict(vars(part))) for part in (optimizer, optimizer.rule)]
     with kernels.using(batches):
         # Libraries load what these shapes need on first use, which CUDA refuses within a capture.
         step(model, NO_UPDATE, engine, x, batches.labels)
@@ -44,7 +47,8 @@ def why_not_capturable(model: Any, optimizer: Any, engine: Fast, x: Array, t: Ar
                 raise MemoryError(str(error)) from error
             return " ".join(str(error).split())[:200] or type(error).__name__
         finally:
-            vars(optimizer).update(state_on_host)
+            for part, attributes in state_on_host:
+                vars(part).update(attributes)
             model.cleargrads()
     now = model_state.identities(model)
     for name, value in now.items():

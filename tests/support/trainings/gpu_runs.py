@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from short_training import without_times
 
-from runner.engine import device, optimizers
+from runner.engine import device
 from runner.engine.dezero import named_parameters
 from runner.engine.protocol import Position
 from runner.train import epochs
@@ -44,7 +44,7 @@ def results_of(run):
 def state_bytes(run):
     """The bytes of each weight and of the optimizer's state, by name."""
     arrays = {n: device.to_numpy(p.data) for n, p in named_parameters(run.model).items()}
-    arrays |= optimizers.state(run.optimizer, run.model)
+    arrays |= run.optimizer.state()
     return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from runner.engine import optimizers
 from runner.engine.dezero import named_parameters
 from runner.engine.loop import Eager
 from runner.engine.protocol import Position
@@ -53,7 +52,7 @@ def weights(run):
 
 def everything(run):
     """Weights and the optimizer's state, as bytes."""
-    arrays = weights(run) | optimizers.state(run.optimizer, run.model)
+    arrays = weights(run) | run.optimizer.state()
     return {name: np.asarray(array).tobytes() for name, array in arrays.items()}
 
 
