@@ -97,7 +97,7 @@ def decide(
     try:
         compared = contrasts.contrasts_of(claim, cells)
         for contrast in compared:
-            reason = confounds.refusal(runs, contrast.cells, claim.knob)
+            reason = confounds.refusal(runs, contrast.compared, cells.moved_by(claim.knob))
             if reason:
                 raise NotTestable(reason)
         numbers, n_censored = numbers_of(claim, runs, epochs, compared)

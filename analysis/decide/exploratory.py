@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.decide import metrics
 from analysis.design import confounds, contrasts
-from analysis.design.cells import Cells
+from analysis.design.cells import NO_EFFECT, Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
 from runner.record import Claim, as_text, parse_reduction, short
@@ -22,7 +22,7 @@ _MAX_LEVELS_IN_PAIRS = 4
 
 
 def exploratory_contrasts(runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells) -> pd.DataFrame:
-    """A table of all main effects and two-way interactions of the knobs that move.
+    """A table of all main effects and two-way interactions of the factors that move.
 
     Parameters
     ----------
@@ -66,14 +66,15 @@ def _contrasts_of(knob: str, runs: pd.DataFrame, cells: Cells) -> Iterator[Contr
     if len(levels) > _MAX_LEVELS_IN_PAIRS:
         pairs = [(levels[0], level) for level in levels[1:]]
     # What passes for all cells passes for any of them; to ask once is much faster.
-    all_pass = confounds.refusal(runs, list(cells.names), knob) is None
+    moved = cells.moved_by(knob)
+    all_pass = confounds.refusal(runs, [list(cells.names)], moved) is None
     for first, second in pairs:
         claim = Claim("", knob, METRICS[0], "either", 0.0, levels=[second, first])
         try:
             (contrast,) = contrasts.contrasts_of(claim, cells)
         except NotTestable:
             continue
-        if all_pass or confounds.refusal(runs, contrast.cells, knob) is None:
+        if all_pass or confounds.refusal(runs, contrast.compared, moved) is None:
             yield contrast
 
 
@@ -81,7 +82,7 @@ def _effects(contrast: Contrast, knob: str, cells: Cells) -> Iterator[tuple[str,
     """The main effect, named "", and its changes between two levels of each later knob."""
     yield "", contrast.weights
     for other in cells.moving[cells.moving.index(knob) + 1 :]:
-        levels = [level for level in contrast.levels_of(other) if level is not None]
+        levels = [level for level in contrast.levels_of(other) if level is not NO_EFFECT]
         if max(len(levels), len(cells.levels(knob))) > _MAX_LEVELS_IN_PAIRS:
             continue
         for first, second in combinations(levels, 2):

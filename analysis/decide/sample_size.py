@@ -7,9 +7,10 @@ import pandas as pd
 
 from analysis.decide.claims import Decision
 from analysis.decide.verdicts import INCONCLUSIVE
+from analysis.design.cells import level_as_text
 from analysis.statistics import power
 from analysis.statistics.intervals import Interval
-from runner.record import DONE, as_text, seconds_spent, short
+from runner.record import DONE, seconds_spent, short
 
 #: One level of another knob is named where it needs this many times fewer seeds than all together.
 _TIMES_FEWER = 3
@@ -79,7 +80,9 @@ def _quietest_level(decision: Decision) -> tuple[str, int]:
         for level, effect in interaction.effects:
             n_seeds = _n_seeds(effect, decision.claim.margin)
             if n_seeds is not None and n_seeds > effect.n:
-                needed.append((n_seeds - effect.n, f"{short(interaction.knob)}={as_text(level)}"))
+                needed.append(
+                    (n_seeds - effect.n, f"{short(interaction.knob)}={level_as_text(level)}")
+                )
     n_new, name = min(needed, default=(0, ""))
     return name, n_new
 

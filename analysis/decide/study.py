@@ -62,8 +62,9 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
         run key; called where a claim is about them.
     """
     runs = sweep.runs
-    bearing = {knob.name for knob in sweep.knobs if knob.bears_on_numbers}
-    cells = cells_of(runs, [str(name) for name in runs if name in bearing])
+    bearing = {k.name for k in sweep.knobs if k.bears_on_numbers and not k.is_group}
+    groups = {knob.name: sweep.swept[knob.name] for knob in sweep.knobs if knob.is_group}
+    cells = cells_of(runs, [str(name) for name in runs if name in bearing], groups)
     done = runs.index[runs["state"] == DONE]
     epochs = sweep.epochs[sweep.epochs["run_key"].isin(done)]
     decisions = decide_all(sweep.claims, runs, epochs, cells)
@@ -99,8 +100,11 @@ def _on_new_images(
     if not _about_images(decision):
         return None
     assert decision.contrast and decision.bounds
+    members = runs[runs["cell_key"].isin(decision.contrast.cells)]
+    if members["data.sha256"].nunique() > 1:
+        return None  # each side has test images of its own
     differences: dict[int, Array] = {}
-    for key, run in runs[runs["cell_key"].isin(decision.contrast.cells)].iterrows():
+    for key, run in members.iterrows():
         if key not in answers:
             return None
         weight = decision.contrast.weights[str(run["cell_key"])]

@@ -1,37 +1,72 @@
-"""The cells of a sweep as a design: which knobs move, and where a knob has no effect."""
+"""The cells of a sweep as a design: which factors move, and where a knob has no effect."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from runner.record import as_text
+
+
+class _Level(Enum):
+    NO_EFFECT = "none"
+
+
+#: The level of a knob in a cell where it changes nothing, or does not exist; None is the value
+#: `null`.
+NO_EFFECT = _Level.NO_EFFECT
+
 
 @dataclass(frozen=True)
 class Cells:
-    """A sweep's cells."""
+    """A sweep's cells.
 
-    #: One row a cell (index cell_key, in the plan's order), one column a knob that moves; None
-    #: where the knob has no effect in that cell.
+    A group that was swept, such as `model=cnn,mlp`, is a factor. The knobs that move with its level
+    alone, such as `model.kind`, are part of it.
+    """
+
+    #: One row a cell (index cell_key, in the plan's order), one column a group or knob that moves;
+    #: `NO_EFFECT` where the knob has no effect in that cell.
     values: pd.DataFrame
     #: Each cell in words, by cell key.
     names: dict[str, str]
     #: Knobs that have the same value wherever they have an effect: all conclusions depend on them.
     fixed: dict[str, Any]
-    #: Of the fixed knobs: in how many cells each has no effect.
+    #: In how many cells each knob that does not move has no effect.
     n_without_effect: dict[str, int]
+    #: By group, the knobs that are part of it: the value of each by `as_key` of the group's level.
+    parts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    #: By group, levels that no cell has: their runs are those of another level.
+    repeated: dict[str, list[Any]] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
         """The rows of `values` by cell key, each by knob."""
         return dict(zip(map(str, self.values.index), self.values.to_dict("records"), strict=True))
 
-    @property
+    @cached_property
     def moving(self) -> list[str]:
-        """The knobs that move."""
-        return list(self.values.columns)
+        """The factors: the groups and knobs that move, and are no part of a group."""
+        in_groups = {knob for parts in self.parts.values() for knob in parts}
+        return [str(name) for name in self.values if name not in in_groups]
+
+    def told_apart(self, knob: str) -> "Cells":
+        """The cells for a question about a knob: the parts of its group are factors in its place.
+
+        For any other knob, and for a group, the cells as they are.
+        """
+        groups = [group for group, parts in self.parts.items() if knob in parts]
+        values = self.values.drop(columns=groups)
+        parts = {group: of for group, of in self.parts.items() if group not in groups}
+        return replace(self, values=values, parts=parts) if groups else self
+
+    def moved_by(self, factor: str) -> list[str]:
+        """What moves with a factor: itself, and the knobs that are part of it."""
+        return [factor, *self.parts.get(factor, {})]
 
     def having(self, knob: str, level: Any, at: dict[str, Any] | None = None) -> list[str]:
         """The keys of the cells where a knob has a level, and other knobs have those of `at`."""
@@ -45,45 +80,85 @@ class Cells:
         ]
 
     def levels(self, knob: str) -> list[Any]:
-        """The levels of a knob that moves, each once, in the plan's order; without None."""
-        return distinct(value for value in self.values[knob] if value is not None)
+        """The levels at which a knob that moves has an effect, each once, in the plan's order."""
+        return distinct(value for value in self.values[knob] if value is not NO_EFFECT)
 
 
-def cells_of(runs: pd.DataFrame, knobs: Iterable[str]) -> Cells:
+def cells_of(
+    runs: pd.DataFrame, knobs: Iterable[str], groups: Mapping[str, Sequence[Any]] | None = None
+) -> Cells:
     """The cells of planned runs.
 
     Parameters
     ----------
     runs
-        One row a run with `cell_key`, `cell`, a column a knob, and `without_effect`: the names of
-        the knobs that change nothing in it.
+        One row a run with `cell_key`, `cell`, a column a knob and group, and `without_effect`: the
+        names of the knobs that change nothing in it.
     knobs
         The knobs that bear on numbers, by dotted name.
+    groups
+        The groups that were swept, each with its levels as they were given.
     """
+    groups, knobs = groups or {}, list(knobs)
     first = runs.drop_duplicates("cell_key").set_index("cell_key")
     names = {str(cell): str(name) or "all" for cell, name in first["cell"].items()}
-    given = dict(zip(map(str, first.index), first[list(knobs)].to_dict("records"), strict=True))
-    idle = {str(cell): set(nothing) for cell, nothing in first["without_effect"].items()}
-    moving, fixed, n_without_effect = [], {}, {}
-    for knob in knobs:
-        effective = [row[knob] for cell, row in given.items() if knob not in idle[cell]]
+    idle = [set(nothing) for nothing in first["without_effect"]]
+    table: dict[str, list[Any]] = {}
+    fixed, n_without_effect = {}, {}
+    columns = {
+        name: [NO_EFFECT if name in no else v for v, no in zip(first[name], idle, strict=True)]
+        for name in (*groups, *knobs)
+    }
+    for name, values in columns.items():
+        effective = [value for value in values if value is not NO_EFFECT]
         levels = {as_key(value): value for value in effective}
         if len(levels) > 1:
-            moving.append(knob)
-        elif levels:
-            (fixed[knob],) = levels.values()
-            n_without_effect[knob] = len(given) - len(effective)
-    rows = [
-        [None if knob in idle[cell] else row[knob] for knob in moving]
-        for cell, row in given.items()
-    ]
-    table = pd.DataFrame(rows, index=list(given), columns=moving, dtype=object)
-    return Cells(table, names, fixed, n_without_effect)
+            table[name] = values
+            continue
+        n_without_effect[name] = len(values) - len(effective)
+        if levels:
+            (fixed[name],) = levels.values()
+    frame = pd.DataFrame(table, index=list(names), dtype=object)
+    parts: dict[str, dict[str, dict[str, Any]]] = {}
+    for group in groups:
+        taken = {knob for of in parts.values() for knob in of}
+        free = [knob for knob in knobs if knob not in taken]
+        parts[group] = _parts(columns[group], {knob: columns[knob] for knob in free})
+    repeated = {
+        group: [level for level in given if not any(same(level, v) for v in columns[group])]
+        for group, given in groups.items()
+    }
+    return Cells(frame, names, fixed, n_without_effect, parts, repeated)
+
+
+def _parts(levels: list[Any], columns: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
+    """The knobs that have one value at each level of a group, and not the same at all of them.
+
+    A `null` at some levels and nothing at the others is no move.
+    """
+    found = {}
+    for knob, values in columns.items():
+        at: dict[str, dict[str, Any]] = {as_key(level): {} for level in levels}
+        for level, value in zip(levels, values, strict=True):
+            if value is not NO_EFFECT:
+                at[as_key(level)][as_key(value)] = value
+        moves = len({tuple(of_level) for of_level in at.values()}) > 1
+        moves = moves and any(value not in (None, NO_EFFECT) for value in values)
+        if moves and all(len(of_level) <= 1 for of_level in at.values()):
+            found[knob] = {
+                level: next(iter(of_level.values()), NO_EFFECT) for level, of_level in at.items()
+            }
+    return found
 
 
 def as_key(value: Any) -> str:
     """A knob's value as a text that differs for any two levels: `true` is not `1`."""
     return json.dumps(value, sort_keys=True)
+
+
+def level_as_text(level: Any) -> str:
+    """A level as it is typed on the command line; `none` where the knob has no effect."""
+    return str(level.value) if level is NO_EFFECT else as_text(level)
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:

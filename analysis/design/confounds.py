@@ -1,63 +1,78 @@
 """The gate before every claim: why runs cannot be compared, and what a design cannot tell apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from analysis.design.cells import as_key
+from analysis.design.cells import NO_EFFECT, as_key
 from runner.record import DONE, TRAINED, WEIGHTS, sha256_tag, short
+
+#: The column of the runs that says in which order they saw their batches.
+BATCHES = "first_batch_order.sha256"
 
 
 @dataclass(frozen=True)
 class _Shared:
-    """Something that all runs of a seed must have in common."""
+    """Something that the runs of a seed must have in common."""
 
     what: str
     #: What to do where they have not.
     advice: str
-    #: The knob that changes it, and may do so where it is the claimed one; empty for none.
-    knob: str = ""
+    #: The knob or section that changes it: it may do so where it is claimed, and between simple
+    #: effects. Empty for none.
+    of: str = ""
+
+    def is_moved_by(self, knobs: Sequence[str]) -> bool:
+        return any(
+            knob not in _KEEP_DATA and (knob == self.of or knob.startswith(f"{self.of}."))
+            for knob in knobs
+        )
 
 
-def _shared_by_knob(what: str, knob: str) -> _Shared:
-    return _Shared(what, f"hold {knob} at one value with the claim's `at`", knob)
+def _shared_within(what: str, of: str, knob: str) -> _Shared:
+    return _Shared(what, f"hold {knob} at one value with the claim's `at`", of)
 
 
 _AGAIN = "the same command again trains all of its runs with the code that is there now"
 _ANEW = "the same command with another runner.root trains all of its runs alike"
 #: By column of the runs; `version.*` is added by what the runs have.
 _SHARED = {
-    "data.sha256": _shared_by_knob("data", "data.name"),
-    "device": _shared_by_knob("devices", "device"),
-    "engine": _shared_by_knob("engines", "engine.name"),
+    "data.sha256": _shared_within("data", "data", "data.name"),
+    "device": _shared_within("devices", "device", "device"),
+    "engine": _shared_within("engines", "engine", "engine.name"),
     "code": _Shared("versions of the code", _AGAIN),
-    "first_batch_order.sha256": _Shared("orders of the batches", _ANEW),
+    # Other data may have another number of images.
+    BATCHES: _Shared("orders of the batches", _ANEW, "data"),
 }
+#: Knobs of the data that leave its images alone.
+_KEEP_DATA = ("data.normalize",)
 #: How much of a hash or a version is shown.
 _N_LETTERS = 18
 _N_NAMED = 5
 
 
-def refusal(runs: pd.DataFrame, cells: list[str], knob: str) -> str | None:
+def refusal(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str]) -> str | None:
     """Why these cells cannot be compared within seeds, naming the runs; None when they can.
 
     Parameters
     ----------
     runs
         One row a planned run: `name`, `seed`, `cell_key`, `state`, and what was recorded of each.
-    cells
-        The cells of the contrast.
-    knob
-        The claimed knob, which may change what nothing else may.
+    compared
+        The cells of each simple effect of the contrast.
+    moved
+        The claimed knob or group and all that moves with it, which may change what nothing else
+        may.
     """
-    compared = runs[runs["cell_key"].isin(cells)]
+    members = runs[runs["cell_key"].isin({cell for cells in compared for cell in cells})]
     return (
-        _seeds(compared)
-        or _unfinished(compared)
-        or _mixed(compared, knob)
-        or _unchanged(compared, knob)
+        _seeds(members)
+        or _unfinished(members)
+        or _mixed(members, compared, moved)
+        or _unchanged(members, moved[0])
     )
 
 
@@ -87,22 +102,24 @@ def _unfinished(runs: pd.DataFrame) -> str | None:
     return "; ".join(parts) + ": a mean over the others would hide this" + again
 
 
-def _mixed(runs: pd.DataFrame, knob: str) -> str | None:
+def _mixed(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str]) -> str | None:
     packages = [str(name) for name in runs if str(name).startswith("version.")]
     versions = {name: _Shared(f"versions of {name.partition('.')[2]}", _ANEW) for name in packages}
     for column, shared in (_SHARED | versions).items():
-        if column not in runs or knob == shared.knob:
+        if column not in runs or shared.is_moved_by(moved) or not differing(runs, column):
             continue
-        for seed, group in runs.groupby("seed", sort=True):
-            by_value = group.groupby(group[column].fillna("").astype(str), sort=True)["name"]
-            if by_value.ngroups > 1:
+        # What a factor changes may differ between simple effects: each is at one level of it.
+        for cells in compared if shared.of else [list(runs["cell_key"])]:
+            found = differing(runs[runs["cell_key"].isin(cells)], column)
+            if found:
+                seed, names = found
                 parts = [
-                    f"{value[:_N_LETTERS] or 'unknown'}: {named(names)}"
-                    for value, names in by_value
+                    f"{value[:_N_LETTERS] or 'unknown'}: {named(of_value)}"
+                    for value, of_value in names.items()
                 ]
                 return (
                     f"{shared.what} differ within seed {seed} ({'; '.join(parts)}), so more than"
-                    f" {short(knob)} differs between these runs; {shared.advice}"
+                    f" {short(moved[0])} differs between these runs; {shared.advice}"
                 )
     return None
 
@@ -121,6 +138,16 @@ def _unchanged(runs: pd.DataFrame, knob: str) -> str | None:
     )
 
 
+def differing(runs: pd.DataFrame, column: str) -> tuple[int, dict[str, pd.Series]] | None:
+    """The first seed whose runs differ in a column, and their names by its values; or None."""
+    for seed, group in runs.groupby("seed", sort=True):
+        values = group[column].fillna("").astype(str)
+        if values.nunique() > 1:
+            by_value = group.groupby(values, sort=True)["name"]
+            return int(str(seed)), {str(value): names for value, names in by_value}
+    return None
+
+
 def named(runs: pd.Series) -> str:
     """The names of some runs for a message: the first five, and how many others there are."""
     others = f" and {len(runs) - _N_NAMED} more" if len(runs) > _N_NAMED else ""
@@ -133,7 +160,7 @@ def moved_together(values: pd.DataFrame) -> list[str]:
     Parameters
     ----------
     values
-        `Cells.values`: one row a cell, one column a knob that moves.
+        The factors among `Cells.values`: one row a cell, one column a factor.
     """
     terms: list[tuple[str, ...]] = [(str(name),) for name in values]
     lost = []
@@ -150,8 +177,8 @@ def not_estimable(factors: pd.DataFrame, terms: list[tuple[str, ...]]) -> list[t
     Parameters
     ----------
     factors
-        One row an observation (a cell, a run), one column a factor; every value is a category. None
-        stands for a factor that has no effect there.
+        One row an observation (a cell, a run), one column a factor; every value is a category.
+        `NO_EFFECT` stands for a factor that has none there.
     terms
         Main effects `("N",)` and interactions `("N", "P")`, in the order in which they explain the
         variation.
@@ -175,7 +202,8 @@ def not_estimable(factors: pd.DataFrame, terms: list[tuple[str, ...]]) -> list[t
 
 def _coded(values: pd.Series) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """The sum-to-zero columns of a factor, one fewer than its levels; 0 where it has no effect."""
-    codes = pd.factorize(values.map(as_key).where(values.notna()))[0]
+    keys = [None if value is NO_EFFECT else as_key(value) for value in values]
+    codes = pd.factorize(pd.Series(keys, dtype=object))[0]
     last = codes.max()
     return [
         np.where(codes == level, 1.0, np.where(codes == last, -1.0, 0.0)) for level in range(last)

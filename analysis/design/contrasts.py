@@ -1,6 +1,6 @@
 """A claim's contrasts: which cells are compared, and the value of a contrast within each seed.
 
-Cells that differ in the claim's knob alone are compared at each setting of the other knobs that
+Cells that differ in the claim's knob alone are compared at each setting of the other factors that
 move (a simple effect). The mean over these settings, with equal weights, is the main effect.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.design.cells import Cells, distinct, same
+from analysis.design.cells import NO_EFFECT, Cells, distinct, same
 from runner.record import Claim, as_text, short
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,7 +26,7 @@ class NotTestable(Exception):
 class Simple:
     """A contrast at one setting of the other knobs."""
 
-    #: The other knobs that move, with their values; empty when no other knob moves.
+    #: The other factors that move, with their levels; empty when no other moves.
     at: dict[str, Any]
     #: By cell key; they sum to 0.
     weights: dict[str, float]
@@ -53,6 +53,11 @@ class Contrast:
     def cells(self) -> list[str]:
         """The cells that take part."""
         return list(self.weights)
+
+    @property
+    def compared(self) -> list[list[str]]:
+        """The cells of each simple effect."""
+        return [list(simple.weights) for simple in self.simples]
 
     def levels_of(self, knob: str) -> list[Any]:
         """The levels of another knob at which the contrast has simple effects."""
@@ -108,14 +113,28 @@ def contrasts_of(claim: Claim, cells: Cells) -> list[Contrast]:
             f"a claim gives {' and '.join(kinds) or 'no kind'}: allowed is one of"
             f" {', '.join(KINDS)}"
         )
-    if claim.knob in cells.fixed:
-        raise NotTestable(
-            f"{claim.knob} was not varied: it is {as_text(cells.fixed[claim.knob])} in every run"
-        )
-    if claim.knob not in cells.moving:
-        varied = ", ".join(cells.moving) or "nothing"
-        raise NotTestable(f"no effect of {claim.knob} can be seen: what was varied is {varied}")
-    return KINDS[kinds[0]](claim, cells)
+    _check_knob(claim, cells)
+    return KINDS[kinds[0]](claim, cells.told_apart(claim.knob))
+
+
+def _check_knob(claim: Claim, cells: Cells) -> None:
+    """Refuse a claim about a knob that did not move."""
+    knob, varied = claim.knob, ", ".join(cells.moving) or "nothing"
+    for level in cells.repeated.get(knob, ()):
+        if level in (claim.levels or [claim.winner]):
+            others = cells.levels(knob) if knob in cells.values else [cells.fixed[knob]]
+            named = " or ".join(f"{knob}={as_text(other)}" for other in others)
+            raise NotTestable(
+                f"{knob}={as_text(level)} is the same configuration as {named}: nothing moves"
+                " between the two"
+            )
+    if knob in cells.fixed:
+        where = "wherever it has an effect" if cells.n_without_effect[knob] else "in every run"
+        raise NotTestable(f"{knob} was not varied: it is {as_text(cells.fixed[knob])} {where}")
+    if knob in cells.n_without_effect:
+        raise NotTestable(f"{knob} has no effect in any cell; what was varied is {varied}")
+    if knob not in cells.values:
+        raise NotTestable(f"no run depends on a knob {knob}; what was varied is {varied}")
 
 
 def _levels(claim: Claim, cells: Cells) -> list[Contrast]:
@@ -215,7 +234,7 @@ def _centred_log2(levels: list[Any]) -> Array:
 
 
 def _setting(knob: str, cells: Cells, members: list[str]) -> dict[str, Any] | None:
-    """The values of the other knobs that all members share; None where they differ in one.
+    """The levels of the other factors that all members share; None where they differ in one.
 
     A knob that has no effect in a cell agrees with any value.
     """
@@ -224,10 +243,10 @@ def _setting(knob: str, cells: Cells, members: list[str]) -> dict[str, Any] | No
         if other == knob:
             continue
         values = [cells.rows[cell][other] for cell in members]
-        levels = distinct(value for value in values if value is not None)
+        levels = distinct(value for value in values if value is not NO_EFFECT)
         if len(levels) > 1:
             return None
-        setting[other] = levels[0] if levels else None
+        setting[other] = levels[0] if levels else NO_EFFECT
     return setting
 
 
@@ -243,8 +262,7 @@ def _also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> str:
         f"{other} {as_text(row_b[other])} -> {as_text(row_a[other])}"
         for other in cells.moving
         if other != knob
-        and row_a[other] is not None
-        and row_b[other] is not None
+        and NO_EFFECT not in (row_a[other], row_b[other])
         and not same(row_a[other], row_b[other])
     ]
     cells_in_words = [

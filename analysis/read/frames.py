@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.read.store import Store, StoredRun
+from analysis.read.sweeps import Knob
 from runner.record import (
     CODE_OF_VERSION_1,
     DONE,
@@ -51,18 +52,23 @@ def runs_frame(
     Returns
     -------
     DataFrame
-        The run's name, cell, seed and state, every recorded knob by its dotted name,
-        `without_effect` (the names of the knobs that change nothing in this run), and what was
-        recorded of it.
+        The run's name, cell, seed and state, every swept group and recorded knob by its name,
+        `without_effect` (the names of the knobs that change nothing in this run, or that it does
+        not have), and what was recorded of it.
     """
-    knobs = {knob.name for knob in plan["knobs"]}
+    knobs = plan["knobs"]
     n_epochs = epochs.groupby("run_key").size()
     keys = [run["run_key"] for run in plan["runs"]]
     rows = [
         _row(run, knobs, stored.get(key), int(n_epochs.get(key, 0)))
         for key, run in zip(keys, plan["runs"], strict=True)
     ]
-    return pd.DataFrame(rows).set_index("run_key", drop=False).rename_axis(None)
+    frame = pd.DataFrame(rows)
+    for knob in knobs:
+        # None is a value: pandas would make nan of it, and 4.0 of the 4 beside it.
+        values = pd.Series([row[knob.name] for row in rows], dtype=object)
+        frame[knob.name] = values if values.isna().any() else values.infer_objects()
+    return frame.set_index("run_key", drop=False).rename_axis(None)
 
 
 def epochs_frame(store: Store, stored: dict[str, StoredRun], keys: list[str]) -> pd.DataFrame:
@@ -101,7 +107,7 @@ def epochs_frame(store: Store, stored: dict[str, StoredRun], keys: list[str]) ->
 
 
 def _row(
-    run: dict[str, Any], knobs: Collection[str], stored: StoredRun | None, n_epochs: int
+    run: dict[str, Any], knobs: list[Knob], stored: StoredRun | None, n_epochs: int
 ) -> dict[str, Any]:
     tags, seed = stored.tags if stored else {}, run["config"]["seed"]
     row: dict[str, Any] = {
@@ -118,12 +124,17 @@ def _row(
         row[name] = getattr(stored, name, None)
     n_parameters = tags.get("n_parameters", "")
     row["n_parameters"] = int(n_parameters) if n_parameters.isdigit() else None
-    row |= dict(_recorded(run["config"], knobs))
-    row["without_effect"] = tuple(run["without_effect"])
+    groups = {knob.name: run["knobs"].get(knob.name) for knob in knobs if knob.is_group}
+    names = [knob.name for knob in knobs if not knob.is_group]
+    recorded = dict(_recorded(run["config"], names))
+    lacking = [name for name in names if name not in recorded]
+    row |= dict.fromkeys(names) | recorded
+    row["without_effect"] = (*run["without_effect"], *lacking)
     planned = {"device": run.get("device"), TAG_CODE: CODE_OF_VERSION_1 if stored else None}
     row |= {name: tags.get(name, planned.get(name)) for name in _TAGS}
     # A store gives tags in any order.
-    return row | {name: tags[name] for name in sorted(tags) if name.startswith("version.")}
+    row |= {name: tags[name] for name in sorted(tags) if name.startswith("version.")}
+    return row | groups
 
 
 def _state(stored: StoredRun | None) -> str:

@@ -29,6 +29,9 @@ class Knob:
     bears_on_numbers: bool
     #: Whether a reader should see its value where it is the same in all runs.
     shown: bool
+    #: Whether it is a swept group such as `model=cnn,mlp`: its levels are names, and what each
+    #: stands for is in the knobs below it.
+    is_group: bool = False
 
 
 def last_used(parent: StoredRun) -> tuple[int, str]:
@@ -123,7 +126,24 @@ def _typed(plan: dict[str, Any]) -> dict[str, Any]:
     recorded = [
         Knob(knob["name"], knob["bears_on_numbers"], knob["shown"]) for knob in plan["knobs"]
     ]
-    return plan | {"claims": claims, "knobs": [knob for knob in recorded if knob.name != "seed"]}
+    names, config = {knob.name for knob in recorded}, plan["runs"][0]["config"]
+    # Plans of before do not list the groups that were swept.
+    groups = [
+        Knob(name, bears_on_numbers=True, shown=True, is_group=True)
+        for name in plan["swept"]
+        if ("." not in name or name not in names) and _is_group(name, config)
+    ]
+    others = {"seed", *(group.name for group in groups)}
+    knobs = groups + [knob for knob in recorded if knob.name not in others]
+    return plan | {"claims": claims, "knobs": knobs}
+
+
+def _is_group(name: str, config: dict[str, Any]) -> bool:
+    """Whether a swept name stands for other knobs: a section of a configuration, or a preset."""
+    value: Any = config
+    for part in name.split("."):
+        value = value.get(part, {}) if isinstance(value, dict) else value
+    return isinstance(value, dict)
 
 
 def looks(

@@ -9,11 +9,12 @@ from analysis.decide import pairing
 from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
+from analysis.design.cells import level_as_text
 from analysis.design.contrasts import Contrast
 from analysis.report import plots, sentences
 from analysis.statistics.bands import pointwise_band, simultaneous_band
 from runner import record
-from runner.record import as_text, parse_reduction, short
+from runner.record import parse_reduction, short
 
 #: Readers do not tell more cells than this apart by eye; the caption says how many there are.
 MAX_CURVES = 12
@@ -108,7 +109,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
 def interaction_plot(decision: Decision) -> Figure | None:
     """The contrast at each level of the other knobs; None where no other knob moved."""
     rows = [
-        (f"{short(interaction.knob)}={as_text(level)}", *effect.ends)
+        (f"{short(interaction.knob)}={level_as_text(level)}", *effect.ends)
         for interaction in decision.interactions
         for level, effect in interaction.effects
     ]

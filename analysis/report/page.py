@@ -11,9 +11,10 @@ from analysis.decide.claims import Decision
 from analysis.decide.sample_size import n_workers
 from analysis.decide.study import Study
 from analysis.design import confounds
+from analysis.design.cells import distinct, level_as_text
 from analysis.report import sentences
 from analysis.report.drawings import Drawing
-from runner.record import DONE, as_text, parse_reduction, seconds_spent
+from runner.record import DONE, parse_reduction, seconds_spent
 
 HTML, MARKDOWN = "report.html", "report.md"
 #: What a run's provenance is made of, besides the versions of packages.
@@ -27,6 +28,9 @@ _PROVENANCE = (
     "engine",
     "data.sha256",
 )
+#: What the page says of the effect of a factor that moves.
+ALONE = "can be told from that of the others"
+TOGETHER = "cannot be told from that of the others: they moved together"
 #: How many exploratory contrasts the page lists, and how many levels of a knob.
 _N_CONTRASTS, _N_LEVELS = 200, 12
 #: How much of a level, and of any text in Markdown, is shown.
@@ -126,21 +130,26 @@ def _whole(number: Any) -> str:
 
 
 def _knob_rows(study: Study) -> list[dict[str, Any]]:
-    """Every knob that moves, its levels, and whether its effect can be told from other knobs'."""
-    together = confounds.moved_together(study.cells.values)
+    """Every factor that moves, its levels, and whether its effect can be told from the others'.
+
+    Below a group are the knobs that are part of it.
+    """
+    cells = study.cells
+    together = confounds.moved_together(cells.values[cells.moving])
     rows = []
-    for knob in study.cells.moving:
-        levels = study.cells.levels(knob)
-        shown = ", ".join(as_text(level)[:_N_LETTERS] for level in levels[:_N_LEVELS])
-        rows.append(
-            {
-                "name": knob,
-                "levels": shown,
-                "n_others": max(0, len(levels) - _N_LEVELS),
-                "together": knob in together,
-            }
-        )
+    for factor in cells.moving:
+        effect = TOGETHER if factor in together else ALONE
+        rows.append(_knob_row(factor, cells.levels(factor), effect))
+        for knob, of_level in cells.parts.get(factor, {}).items():
+            effect = f"is part of the effect of {factor}"
+            rows.append(_knob_row(knob, distinct(of_level.values()), effect))
     return rows
+
+
+def _knob_row(name: str, levels: list[Any], effect: str) -> dict[str, Any]:
+    shown = ", ".join(level_as_text(level)[:_N_LETTERS] for level in levels[:_N_LEVELS])
+    n_others = max(0, len(levels) - _N_LEVELS)
+    return {"name": name, "levels": shown, "n_others": n_others, "effect": effect}
 
 
 def _contrast_rows(contrasts: pd.DataFrame) -> list[dict[str, str]]:

@@ -8,6 +8,8 @@ from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
 from analysis.decide.sample_size import SampleSize
 from analysis.decide.study import Study
+from analysis.design.cells import level_as_text
+from analysis.report import sides
 from analysis.statistics.intervals import Interval, skewed
 from runner.record import DONE, Reduction, as_text, metric_of, parse_reduction, short
 
@@ -31,7 +33,11 @@ class ClaimText:
 def claim_text(study: Study, decision: Decision) -> ClaimText:
     """What the terminal and the page say of a claim of a study."""
     pair = study.pairings.get(decision.name)
-    lines = details(decision, study.multiverses[decision.name], pair)
+    lines = [
+        *sides.moved_along(study.cells, decision),
+        *sides.other_data(study.sweep.runs, decision),
+    ]
+    lines += details(decision, study.multiverses[decision.name], pair)
     if decision.name in study.sample_sizes:
         lines.append(seeds_needed(decision, study.sample_sizes[decision.name]))
     return ClaimText(headline(decision), finding(decision), lines)
@@ -100,7 +106,7 @@ def _simple_effects(decision: Decision, metric: Reduction) -> list[str]:
     for interaction in decision.interactions:
         knob = short(interaction.knob)
         effects = ", ".join(
-            f"{amount(effect.estimate, metric, sign=True)} at {knob}={as_text(level)}"
+            f"{amount(effect.estimate, metric, sign=True)} at {knob}={level_as_text(level)}"
             for level, effect in interaction.effects
         )
         depends = f"The effect depends on {knob}: " if knob in decision.depends_on else ""
@@ -169,10 +175,14 @@ def seeds_needed(decision: Decision, needed: SampleSize) -> str:
 # A sweep
 # =============================================================================
 def conditions(study: Study) -> str:
-    """The fixed values under which everything holds, and where one of them has no effect."""
+    """The fixed values under which everything holds, and where one of them has no effect.
+
+    Those that are part of a group that moves are said with it.
+    """
     cells, parts = study.cells, []
-    for knob in [knob.name for knob in study.sweep.knobs if knob.shown]:
-        if cells.fixed.get(knob) is not None:
+    of_groups = {knob for of in cells.parts.values() for knob in of}
+    for knob in [knob.name for knob in study.sweep.knobs if knob.shown and not knob.is_group]:
+        if knob not in of_groups and cells.fixed.get(knob) is not None:
             n_idle = cells.n_without_effect[knob]
             where = f" (without effect in {n_idle} of {len(cells.names)} cells)" if n_idle else ""
             parts.append(f"{knob}={as_text(cells.fixed[knob])}{where}")

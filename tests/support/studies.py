@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide.study import study as decide
-from analysis.design.cells import cells_of
+from analysis.design.cells import cells_of, distinct
 from analysis.read import runs, version1
 from analysis.read.runs import Sweep
 from analysis.read.store import StoredRun
@@ -38,6 +38,8 @@ FIXED = {
     "train.batch_size": 100,
     "device": "cpu",
 }
+#: What a row may name besides these knobs.
+GROUPS = ("preset", "model", "optimizer", "data")
 RECORDED = {
     "data.sha256": "d" * 64,
     "engine": "fast",
@@ -60,18 +62,25 @@ def claim(**fields):
 
 
 def grid(seeds=range(5), **knobs):
-    """Rows of a full grid of cells x seeds; knobs are `model__channels=[1, 30]`."""
+    """Rows of a full grid of cells x seeds; knobs are `model__channels=[1, 30]`.
+
+    A level that is a dictionary of knobs is an option of a group: `model=[{"model": "cnn", ...}]`.
+    """
     names = [name.replace("__", ".") for name in knobs]
-    return [
+    rows = [
         dict(zip(names, levels, strict=True)) | {"seed": seed}
         for seed in seeds
         for levels in itertools.product(*knobs.values())
     ]
+    for row in rows:
+        for option in [row[name] for name in names if name in GROUPS]:
+            row |= option
+    return rows
 
 
 def frame(rows):
     """The runs frame of such rows: configuration, what was recorded, and keys."""
-    swept = [name for name in rows[0] if name in FIXED]
+    swept = [name for name in rows[0] if name in FIXED or name in GROUPS]
     runs = []
     for place, row in enumerate(rows):
         cell = cell_name({name: row[name] for name in swept})
@@ -104,16 +113,24 @@ def by_metric(value):
     return value if isinstance(value, dict) else dict.fromkeys(METRICS, value)
 
 
+def groups(runs):
+    return {name: distinct(runs[name]) for name in GROUPS if name in runs}
+
+
 def cells(runs):
-    return cells_of(runs, FIXED)
+    return cells_of(runs, FIXED, groups(runs))
+
+
+KNOBS = [Knob(**knob) for knob in version1.KNOBS]
 
 
 def sweep(runs, epochs, claims=None, name="made up", **fields):
     """A sweep of such frames, as `analysis.read.runs` gives it."""
     runs = pd.DataFrame({"cause": "", "n_epochs": 3, "artifact_uri": None} | dict(runs))
+    knobs = [*(Knob(group, True, True, is_group=True) for group in groups(runs)), *KNOBS]
     given = dict(
-        key="k" * 64, name=name, run_id="id", swept={}, claims=claims or {},
-        knobs=[Knob(**knob) for knob in version1.KNOBS], claims_sha256="h" * 64, declared_ms=0,
+        key="k" * 64, name=name, run_id="id", swept=groups(runs), claims=claims or {},
+        knobs=knobs, claims_sha256="h" * 64, declared_ms=0,
         claims_origin={}, command="python -m runner", runs=runs, epochs=epochs,
     )  # fmt: skip
     return Sweep(**(given | fields))
@@ -244,6 +261,8 @@ def nested(knobs):
     """A configuration of dotted knobs, as a plan holds it."""
     config = {}
     for knob, value in knobs.items():
+        if knob in GROUPS:
+            continue
         part, _, name = knob.rpartition(".")
         (config.setdefault(part, {}) if part else config)[name] = value
     return config

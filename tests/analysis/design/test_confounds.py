@@ -5,6 +5,7 @@ import pytest
 from oracles import PUBLISHED, npk
 from studies import frame, grid
 
+from analysis.design.cells import NO_EFFECT
 from analysis.design.confounds import moved_together, not_estimable, refusal
 
 AB = ["dropout=true", "dropout=false"]
@@ -50,11 +51,11 @@ AB = ["dropout=true", "dropout=false"]
 )
 def test_runs_that_cannot_be_compared_are_refused_by_name(change, message):
     rows = grid(seeds=range(3), model__dropout=[True, False])
-    assert refusal(frame(rows), AB, "model.dropout") is None
+    assert refusal(frame(rows), [AB], ["model.dropout"]) is None
     broken = frame(rows)
     for column, value in change.items():
         broken.loc[broken.index[-1], column] = value
-    reason = refusal(broken, AB, "model.dropout")
+    reason = refusal(broken, [AB], ["model.dropout"])
     assert reason is not None and pd.Series([reason]).str.contains(message).all(), reason
 
 
@@ -77,7 +78,7 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(change, message):
 def test_a_knob_that_left_all_weights_alone_is_no_cause(weights, changed_nothing):
     runs = frame(grid(seeds=range(3), model__channels=[1, 30], model__dropout=[True, False]))
     runs["weights.npz.sha256"] = [weights(run) for run in runs.to_dict("records")]
-    reason = refusal(runs, list(runs["cell_key"].unique()), "model.dropout")
+    reason = refusal(runs, [list(runs["cell_key"].unique())], ["model.dropout"])
     if not changed_nothing:
         assert reason is None
         return
@@ -88,7 +89,7 @@ def test_a_knob_that_left_all_weights_alone_is_no_cause(weights, changed_nothing
 def test_what_differs_between_seeds_alone_is_no_confound():
     runs = frame(grid(seeds=range(3), model__dropout=[True, False]))
     runs.loc[runs["seed"] == 2, "code"] = "later"
-    assert refusal(runs, AB, "model.dropout") is None
+    assert refusal(runs, [AB], ["model.dropout"]) is None
 
 
 def test_runs_of_two_commits_with_the_same_code_are_compared():
@@ -97,19 +98,21 @@ def test_runs_of_two_commits_with_the_same_code_are_compared():
         [f"commit {place}" for place in range(6)],
         ["true", "false"] * 3,
     )
-    assert refusal(runs, AB, "model.dropout") is None
+    assert refusal(runs, [AB], ["model.dropout"]) is None
 
 
 def test_the_claimed_knob_may_change_what_nothing_else_may():
     runs = frame(grid(seeds=range(2), engine__name=["fast", "stock"]))
     runs["engine"] = runs["engine.name"]
-    assert refusal(runs, list(set(runs["cell_key"])), "engine.name") is None
-    assert "engines differ" in (refusal(runs, list(set(runs["cell_key"])), "model.dropout") or "")
+    assert refusal(runs, [list(set(runs["cell_key"]))], ["engine.name"]) is None
+    assert "engines differ" in (
+        refusal(runs, [list(set(runs["cell_key"]))], ["model.dropout"]) or ""
+    )
 
 
 def test_one_seed_says_nothing_about_the_next():
     runs = frame(grid(seeds=[4], model__dropout=[True, False]))
-    assert "one seed (4)" in (refusal(runs, AB, "model.dropout") or "")
+    assert "one seed (4)" in (refusal(runs, [AB], ["model.dropout"]) or "")
 
 
 def test_the_npk_design_gives_away_its_threefold_interaction():
@@ -135,6 +138,33 @@ def test_a_full_grid_tells_every_term_apart_and_the_published_experiments_tell_n
 
 
 def test_a_knob_that_has_no_effect_in_some_cells_is_still_told_apart():
-    rows = [("true", 0.3), ("true", 0.5), ("false", None)]
+    rows = [("true", 0.3), ("true", 0.5), ("false", NO_EFFECT)]
     assert moved_together(pd.DataFrame(rows, columns=["dropout", "ratio"], dtype=object)) == []
     assert moved_together(pd.DataFrame(PUBLISHED).T.astype(object)) == list(PUBLISHED["conv1"])
+
+
+def two_data_sets(**levels):
+    runs = frame(grid(range(2), data__name=["digits", "mnist5k"], **levels))
+    runs["data.sha256"] = runs["data.name"]
+    runs["first_batch_order.sha256"] += runs["data.name"]
+    return runs
+
+
+@pytest.mark.parametrize("knob", ["data", "data.name", "data.n_train", "data.label_noise"])
+def test_a_claim_about_data_may_change_the_data_and_the_order_of_the_batches(knob):
+    runs = two_data_sets()
+    both = [list(set(runs["cell_key"]))]
+    assert refusal(runs, both, [knob]) is None
+    for other in ("data.normalize", "optimizer", "model.data"):
+        assert "data differ within seed 0" in (refusal(runs, both, [other]) or "")
+        assert refusal(runs, both, [other, knob]) is None
+
+
+def test_what_another_factor_changes_may_differ_between_simple_effects_and_nothing_else_may():
+    runs = two_data_sets(model__dropout=[True, False])
+    compared = [list(set(group["cell_key"])) for _, group in runs.groupby("data.name")]
+    assert refusal(runs, compared, ["model.dropout"]) is None
+    crossed = [[one, other] for one, other in zip(*compared, strict=True)]
+    assert "hold data.name at one value" in (refusal(runs, crossed, ["model.dropout"]) or "")
+    runs["code"] = runs["data.name"]
+    assert "versions of the code differ" in (refusal(runs, compared, ["model.dropout"]) or "")

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from oracles import PUBLISHED
-from studies import cells, claim, frame, grid
+from studies import FIXED, cells, claim, frame, grid
 
+from analysis.design.cells import cells_of
 from analysis.design.contrasts import (
     KINDS,
     NotTestable,
@@ -112,6 +113,14 @@ def test_what_moved_along_is_named_where_several_knobs_moved_at_once():
             dict(knob="optimizer.lr", levels=[0.1, 0.01]),
             "optimizer.lr was not varied: it is 0.001 in every run",
         ),
+        (
+            dict(knob="model.width", levels=[8, 4]),
+            "no run depends on a knob model.width; what was varied is model.channels, model.drop",
+        ),
+        (
+            dict(knob="optimizer.momentum", levels=[0.5, 0.9]),
+            "optimizer.momentum has no effect in any cell; what was varied is",
+        ),
         (dict(knob="model.channels", levels=[8, 1]), "no cell has model.channels=8"),
         (
             dict(knob="model.channels", levels=[30, 1], at={"model.dropout": 3}),
@@ -136,3 +145,60 @@ def test_a_cell_that_is_missing_from_the_grid_is_named():
         NotTestable, match="no cell differs from channels=30 dropout=true in model.dropout alone"
     ):
         contrasts_of(claim(), cells(frame(rows)))
+
+
+CNN = {"model": "cnn", "model.kind": "cnn"}
+MLP = {"model": "mlp", "model.kind": "mlp"}
+
+
+def test_a_group_and_a_knob_swept_beside_it_are_both_factors_of_a_full_grid():
+    runs = frame(grid(model=[CNN, MLP], model__hidden_size=[16, 32]))
+    numbers = table(runs, pd.Series(np.arange(20.0) ** 2, index=runs.index))
+    cnn_16, cnn_32, mlp_16, mlp_32 = (numbers.iloc[:, i].to_numpy() for i in range(4))
+    for fields, expected in (
+        (dict(knob="model", levels=["mlp", "cnn"]), mlp_16 + mlp_32 - cnn_16 - cnn_32),
+        (dict(knob="model.hidden_size", levels=[32, 16]), cnn_32 + mlp_32 - cnn_16 - mlp_16),
+    ):
+        (contrast,) = contrasts_of(claim(**fields), cells(runs))
+        assert np.array_equal(per_seed(numbers, contrast.weights), expected / 2)
+
+
+def test_a_knob_of_one_level_of_a_group_is_compared_there_and_the_group_at_each_of_its_levels():
+    rows = [row for row in grid(model=[CNN, MLP], model__channels=[1, 30])]
+    runs = frame([row for row in rows if (row["model"], row["model.channels"]) != ("mlp", 30)])
+    (of_model,) = contrasts_of(claim(knob="model", levels=["mlp", "cnn"]), cells(runs))
+    assert [simple.at for simple in of_model.simples] == [
+        {"model.channels": 1},
+        {"model.channels": 30},
+    ]
+    (of_channels,) = contrasts_of(claim(knob="model.channels", winner=30), cells(runs))
+    assert [simple.at for simple in of_channels.simples] == [{"model": "cnn"}]
+
+
+def test_a_preset_is_compared_and_what_moves_with_it_is_not():
+    presets = [knobs | {"preset": name} for name, knobs in PUBLISHED.items()]
+    found = cells(frame(grid(preset=presets)))
+    (contrast,) = contrasts_of(claim(knob="preset", levels=["conv30", "conv1"]), found)
+    assert contrast.label == "preset=conv30 minus preset=conv1"
+    assert contrast.simples[0].at == {} and list(contrast.weights.values()) == [1, -1]
+    with pytest.raises(
+        NotTestable, match="several knobs moved at once.*model.hidden_size 1000 -> 100"
+    ):
+        contrasts_of(claim(knob="model.channels", winner=30), found)
+
+
+def test_null_is_a_level_like_any_other():
+    runs = frame(grid(model__blocks=[None, [[16, 16]]], model__dropout=[True, False]))
+    (contrast,) = contrasts_of(claim(), cells(runs))
+    assert [simple.at["model.blocks"] for simple in contrast.simples] == [None, [[16, 16]]]
+    (contrast,) = contrasts_of(claim(knob="model.blocks", levels=[[[16, 16]], None]), cells(runs))
+    assert contrast.label == "blocks=[[16,16]] minus blocks=null" and len(contrast.simples) == 2
+
+
+def test_two_levels_of_a_group_with_one_configuration_are_named():
+    runs = frame(grid(model=[CNN]))
+    found = cells_of(runs, FIXED, {"model": ["cnn", "same"]})
+    with pytest.raises(
+        NotTestable, match="model=same is the same configuration as model=cnn: nothing moves"
+    ):
+        contrasts_of(claim(knob="model", levels=["same", "cnn"]), found)

@@ -3,6 +3,7 @@
 import numpy as np
 from studies import MadeUpStore, grid
 
+from analysis.read.sweeps import Knob
 from runner.record import CODE_OF_VERSION_1, METRICS
 
 
@@ -74,5 +75,38 @@ def test_the_knobs_of_a_plan_of_version_2_are_those_that_it_names():
         sweep.runs["model.stages"].tolist() == [{"first": 1}] * 4
         and "model.channels" not in sweep.runs
     )
-    assert set(sweep.runs["without_effect"]) == {("model.stages",)}
+    assert set(sweep.runs["without_effect"]) == {("model.stages", "data.root")}
     assert np.array_equal(sweep.runs["seed"], [0, 0, 1, 1])
+
+
+def test_a_swept_group_has_its_typed_levels_and_a_knob_that_a_run_lacks_changes_nothing_in_it():
+    options = [
+        {"model": "cnn", "model.kind": "cnn", "model.channels": 4},
+        {"model": "mlp", "model.kind": "mlp", "model.channels": 4},
+    ]
+    made = MadeUpStore(grid(range(2), model=options), lambda run, epoch: 0.9)
+    for run in made.plan["runs"][1::2]:
+        del run["config"]["model"]["channels"]
+    sweep = made.read()
+    assert sweep.knobs[0] == Knob("model", True, True, is_group=True)
+    assert sweep.runs["model"].tolist() == ["cnn", "mlp"] * 2
+    # Not nan, and not 4.0.
+    assert list(map(repr, sweep.runs["model.channels"])) == ["4", "None"] * 2
+    lacking = ["model.channels" in names for names in sweep.runs["without_effect"]]
+    assert lacking == [False, True] * 2
+
+
+def test_a_dictionary_that_was_swept_is_a_group_of_the_knobs_below_it():
+    rows = grid(range(2), model__dropout=[True, False])
+    made = MadeUpStore(rows, lambda run, epoch: 0.9)
+    names = ["model.dropout", "model.stages.first", "seed"]
+    knobs = [{"name": name, "bears_on_numbers": True, "shown": True} for name in names]
+    made.plan |= {"version": 2, "knobs": knobs, "swept": {"model.stages": [{"first": 1}, {}]}}
+    for run in made.plan["runs"]:
+        stages = {"first": int(run["knobs"]["model.dropout"])}
+        run["config"]["model"]["stages"] = run["knobs"]["model.stages"] = stages
+        run["without_effect"] = []
+    sweep = made.read()
+    assert [knob.name for knob in sweep.knobs if knob.is_group] == ["model.stages"]
+    assert sweep.runs["model.stages"].tolist() == [{"first": 1}, {"first": 0}] * 2
+    assert sweep.runs["model.stages.first"].tolist() == [1, 0] * 2

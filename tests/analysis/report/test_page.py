@@ -222,6 +222,21 @@ def test_knobs_that_moved_together_and_every_contrast_are_on_the_page(tmp_path):
     assert page.count("cannot be told from that of the others: they moved together") == 2
 
 
+def test_below_a_group_the_page_lists_the_knobs_that_are_part_of_it():
+    options = [{"model": "wide", "model.kind": "cnn"}, {"model": "flat", "model.kind": "mlp"}]
+    runs = studies.frame(studies.grid(range(2), model=options, model__dropout=[True, False]))
+    decided = studies.study(runs, studies.curves(runs, lambda *_: 0.5))
+    page = texts(decided, {}, [])["report.md"]
+    rows = page.partition("| knob | values |")[2].splitlines()[2:7]
+    assert rows == [
+        "| model | wide, flat | can be told from that of the others |",
+        "| model.kind | cnn, mlp | is part of the effect of model |",
+        "| model.channels | 30, none | is part of the effect of model |",
+        "| model.dropout | true, false | can be told from that of the others |",
+        "",
+    ]
+
+
 def test_the_page_says_which_code_and_which_commits_trained_the_runs():
     decided = studies.known(seeds=range(2))
     decided.sweep.runs.loc[decided.sweep.runs.index[0], "git.commit"] = "later"
