@@ -196,14 +196,16 @@ def _check_names(
     known = SECTIONS[section]
     allowed = [name for name in found.parameters if name not in known.given]
     allowed += [key for key in known.other_names or {} if _in_signature(section, key, found) != key]
-    given = set()
+    given: dict[str, str] = {}
     for key in values:
         if key == TARGET or key in options:
             continue
         if key in known.given:
             raise ConfigError(f"{section}.{key}: it is given by the program, not by hand")
         if key in allowed or found.open:
-            given.add(_in_signature(section, key, found))
+            first = given.setdefault(_in_signature(section, key, found), key)
+            if first != key:
+                raise ConfigError(f"{section}.{key}: it is {section}.{first}; give it once")
         elif key != known.label:
             raise ConfigError(unknown(section, key, found.place, [*allowed, *sorted(options)]))
     for name, parameter in found.parameters.items():

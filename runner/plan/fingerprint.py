@@ -17,6 +17,7 @@ from typing import Any
 
 from runner.config import parts
 from runner.config.schema import Config
+from runner.errors import ConfigError
 from runner.record import CODE_OF_VERSION_1
 from runner.system import sources
 from runner.system.files import PACKAGE
@@ -150,7 +151,10 @@ def _sources(place: Path) -> Iterator[Path]:
 
 
 def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes(), str(file))
+    try:
+        return ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        raise ConfigError(f"{file.name}, line {error.lineno}: {error.msg}") from None
 
 
 def _canonical(node: Any) -> list[str]:
