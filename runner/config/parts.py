@@ -16,7 +16,7 @@ from runner.config.signature import NotFoundInSource, Parameter, Signature, sign
 from runner.errors import ConfigError, short_text
 
 TARGET = "_target_"
-_NONE: Set[str] = frozenset()
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,10 @@ def make(
         The keys that are no arguments, but options of every part of the section.
     """
     target = imported(section, str(values[TARGET]))
-    names = inspect.signature(target).parameters
+    try:
+        names = frozenset(inspect.signature(target).parameters)
+    except (TypeError, ValueError):  # such as a class in C; Python does not know them
+        names = _NONE
     given = {name: value for name, value in offered.items() if name in names}
     return target(**arguments(section, values, options), **given)
 
