@@ -1,6 +1,7 @@
 """The fast engine has the stock engine's losses at each step, and the same bits after a stop."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,6 @@ from short_training import (
     without_times,
 )
 
-from runner.config.schema import OptimizerConfig
 from runner.engine import loop, optimizers
 from runner.engine.dezero import F, L, Model, named_parameters
 from runner.engine.protocol import Position
@@ -289,7 +289,7 @@ def test_a_users_model_trains_as_on_the_stock_engine_and_its_own_functions_are_n
             )
         run.model, run.optimizer = (
             model,
-            run.engine.optimizer(OptimizerConfig("adam", 0.01, 1e-4, 0.9), model),
+            run.engine.optimizer(SimpleNamespace(name="adam", lr=0.01, weight_decay=1e-4), model),
         )
         assembled(run, data).warm_up()
         assert run.engine.fallbacks == (names if engine == "fast" else ())

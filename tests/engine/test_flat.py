@@ -1,10 +1,11 @@
 """The fast engine's optimizers are DeZero's bit for bit, but for numbers too small to matter."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from runner import engine as engines
-from runner.config.schema import OptimizerConfig
 from runner.engine import optimizers
 from runner.engine.cpu.update import TINY
 from runner.engine.dezero import Model, Variable, dezero, named_parameters
@@ -31,7 +32,7 @@ class Bare(Model):
 def made(engine, optimizer, decay, lr=0.01, model=None):
     """(model, optimizer of the engine)."""
     model = model or Bare()
-    config = OptimizerConfig(name=optimizer, lr=lr, weight_decay=decay, momentum=0.9)
+    config = SimpleNamespace(name=optimizer, lr=lr, weight_decay=decay, momentum=0.9)
     return model, engines.create(engine, Masks(0), "cpu").optimizer(config, model)
 
 

@@ -133,16 +133,16 @@ from types import SimpleNamespace as Parts
 import numpy as np
 from numba.core import event
 from runner import engine, models, seeding
-from runner.config.schema import ModelConfig, OptimizerConfig
 from runner.engine.protocol import Data, Position
 from runner.train import epochs
 from runner.train.assemble import Assembly
 
 before, numbers = engine.compiles("fast", "cpu"), np.random.default_rng(0)
 fast = engine.create("fast", seeding.Masks(0), "cpu")
-knobs = dict(kind="mlp", channels=1, blocks=None, hidden_size=4, fc_depth=1, options={})
-net = models.build(ModelConfig(**knobs, dropout=True, dropout_ratio=0.5), fast, (1, 4, 4), 0)
-sgd = fast.optimizer(OptimizerConfig(name="sgd", lr=0.1, weight_decay=0.0, momentum=0.9), net)
+knobs = dict(hidden_size=4, fc_depth=1, dropout=True, dropout_ratio=0.5)
+mlp = {"_target_": "runner.models.mlp.MLP", **knobs}
+net = models.build(mlp, fast, (1, 4, 4), 0)
+sgd = fast.optimizer(Parts(name="sgd", lr=0.1, weight_decay=0.0), net)
 images = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8)
 labels = np.arange(6, dtype=np.uint8)
 data = Data(images, labels, images, labels, 255.0)

@@ -3,13 +3,13 @@
 import importlib.util
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from places import REFERENCE
 from short_training import assembled, resume, save
 
-from runner.config.schema import OptimizerConfig
 from runner.engine.dezero import F, L, Model, dezero, named_parameters
 from runner.engine.optimizers import state
 from runner.engine.protocol import Position
@@ -100,7 +100,9 @@ def test_everything_that_a_training_step_computes_is_float32(
 def test_weight_decay_is_a_hook_unless_it_is_zero(n_hooks, weight_decay, new_run):
     for name, of in (("adam", "Adam"), ("momentum", "MomentumSGD"), ("sgd", "SGD")):
         run = new_run()
-        made = run.engine.optimizer(OptimizerConfig(name, 0.02, weight_decay, 0.8), run.model)
+        made = run.engine.optimizer(
+            SimpleNamespace(name=name, lr=0.02, weight_decay=weight_decay, momentum=0.8), run.model
+        )
         assert type(made) is getattr(dezero.optimizers, of)
         assert [hook.rate for hook in made.hooks] == [weight_decay] * n_hooks
         assert getattr(made, "alpha" if name == "adam" else "lr") == 0.02
