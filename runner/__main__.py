@@ -61,7 +61,7 @@ def _help() -> None:
     from runner.config import help as helps
     from runner.system.files import values_folder
 
-    print(helps.text(values_folder()))
+    print(helps.text(values_folder(), Path.cwd()))
 
 
 def _run() -> None:

@@ -99,17 +99,12 @@ def new_run():
         optimizer="adam",
         lr=1e-3,
         engine="stock",
+        kind="cnn",
         **model,
     ):
-        model = {
-            "kind": "cnn",
-            "channels": 2,
-            "blocks": None,
-            "hidden_size": 8,
-            "options": {},
-        } | model
-        knobs = {f"model.{name}": value for name, value in model.items()}
-        knobs |= {"optimizer.name": optimizer, "optimizer.lr": lr, "engine.name": engine}
+        small = {"cnn": {"channels": 2, "hidden_size": 8}, "mlp": {"hidden_size": 8}}
+        knobs = {f"model.{name}": value for name, value in (small.get(kind, {}) | model).items()}
+        knobs |= {"model": kind, "optimizer": optimizer, "optimizer.lr": lr, "engine": engine}
 
         def load(made):
             images, labels = np.zeros((1, *image_shape), np.uint8), np.zeros(1, np.uint8)

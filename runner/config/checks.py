@@ -17,7 +17,7 @@ from omegaconf.errors import (
 from runner.config import parts
 from runner.config.knob import Knob
 from runner.config.rules import TEXT, is_text
-from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, leaves, options, recorded
+from runner.config.schema import GROUPS, KNOBS, Config, knob_of, knobs_of, leaves, options, recorded
 from runner.errors import ConfigError, short_text
 from runner.record import (
     CLAIM_KINDS,
@@ -57,6 +57,10 @@ def checked(composed: DictConfig) -> Config:
     assert isinstance(config, Config)
     for section in parts.SECTIONS:
         setattr(config, section, _part(section, getattr(config, section)))
+        for key, value in getattr(config, section).items():
+            if isinstance(value, dict):  # before each of its leaves is taken for a knob
+                name = f"{section}.{key}"
+                check_value(name, value, knob_of(config, name))
     known = knobs_of(config)
     for key, value in leaves(config):
         _check_option(key, value)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # OmegaConf's own
 from omegaconf import OmegaConf
 
+from runner.config import parts
 from runner.config.knob import Knob
 from runner.config.schema import GROUPS, KNOBS
 from runner.record import as_text
@@ -52,12 +53,21 @@ the *run key* bears on numbers: another value is another run, unless it has no e
 """
 
 
-def text(folder: Path) -> str:
-    """The whole help, for the folder that holds conf/ and sweeps/."""
+def text(folder: Path, own: Path | None = None) -> str:
+    """The whole help.
+
+    Parameters
+    ----------
+    folder
+        What holds conf/ and sweeps/.
+    own
+        The user's folder, whose conf/ and sweeps/ give further choices.
+    """
     lines = [_HEAD, "Choices:"]
     for group in GROUPS:
-        place = folder / group if group == "sweeps" else folder / "conf" / group
-        options = sorted(file.stem for file in place.glob("*.yaml"))
+        place = group if group == "sweeps" else f"conf/{group}"
+        folders = [folder / place, *([own / place] if own else [])]
+        options = sorted({file.stem for found in folders for file in found.glob("*.yaml")})
         lines.append(f"  {group}={'|'.join(options)}")
     lines += ["", "Knobs (key=default):"]
     for name, knob, value in _explained(folder):
@@ -81,8 +91,16 @@ def page(folder: Path) -> str:
 
 
 def defaults(folder: Path) -> dict[str, Any]:
-    """The value of each knob in conf/, by dotted name, where nothing is typed."""
+    """The value of each knob in conf/, by dotted name, where nothing is typed.
+
+    One that the chosen files do not have has the value of the first file that has it.
+    """
     values = _values(folder / "conf" / "config.yaml")
+    for section, known in parts.SECTIONS.items():
+        files = sorted((folder / "conf" / section).glob("*.yaml"))
+        others = {k: v for file in reversed(files) for k, v in _values(file).items()}
+        named = {known.label: parts.label(section, values[section])}
+        values[section] = others | named | values[section]
     found = {}
     for name in KNOBS:
         value: Any = values

@@ -10,7 +10,7 @@ from runner.config.knob import knob
 @dataclass
 class DataKnobs:
     name: str = knob(
-        "Name of the data set: that of its file, or of your own function.",
+        "Name of the data set that data=NAME chooses; of one of your own, that of its function.",
         rules.TEXT,
         bears_on_numbers=True,
     )
@@ -59,7 +59,7 @@ class DataKnobs:
 @dataclass
 class ModelKnobs:
     kind: str = knob(
-        "Kind of network: cnn, mlp, or the name of your own class.",
+        "Kind of the network that model=NAME chooses; of one of your own, the name of its class.",
         rules.TEXT,
         bears_on_numbers=True,
     )
@@ -136,7 +136,7 @@ class ScheduleKnobs:
 @dataclass(kw_only=True)
 class OptimizerKnobs:
     name: str = knob(
-        "Name of the optimizer: that of its file, or of your own class.",
+        "Name of the optimizer that optimizer=NAME chooses; of one of your own, that of its class.",
         rules.TEXT,
         bears_on_numbers=True,
     )

@@ -16,7 +16,7 @@ from runner.config.signature import NotFoundInSource, Parameter, Signature, sign
 from runner.errors import ConfigError, short_text
 
 TARGET = "_target_"
-_NONE: Set[str] = frozenset()
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,10 @@ def make(
         The keys that are no arguments, but options of every part of the section.
     """
     target = imported(section, str(values[TARGET]))
-    names = inspect.signature(target).parameters
+    try:
+        names = frozenset(inspect.signature(target).parameters)
+    except (TypeError, ValueError):  # such as a class in C; Python does not know them
+        names = _NONE
     given = {name: value for name, value in offered.items() if name in names}
     return target(**arguments(section, values, options), **given)
 
@@ -198,14 +201,16 @@ def _check_names(
     known = SECTIONS[section]
     allowed = [name for name in found.parameters if name not in known.given]
     allowed += [key for key in known.other_names or {} if _in_signature(section, key, found) != key]
-    given = set()
+    given: dict[str, str] = {}
     for key in values:
         if key == TARGET or key in options:
             continue
         if key in known.given:
             raise ConfigError(f"{section}.{key}: it is given by the program, not by hand")
         if key in allowed or found.open:
-            given.add(_in_signature(section, key, found))
+            first = given.setdefault(_in_signature(section, key, found), key)
+            if first != key:
+                raise ConfigError(f"{section}.{key}: it is {section}.{first}; give it once")
         elif key != known.label:
             raise ConfigError(unknown(section, key, found.place, [*allowed, *sorted(options)]))
     for name, parameter in found.parameters.items():

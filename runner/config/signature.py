@@ -137,9 +137,11 @@ def _of_base(place: _Place, tree: ast.Module, base: ast.expr, depth: int) -> Sig
     module, _, name = ast.unparse(base).rpartition(".")
     first, _, rest = module.partition(".")
     for node in sources.statements(tree):
-        for alias in node.names if isinstance(node, ast.Import) else ():
+        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
             if (alias.asname or alias.name.partition(".")[0]) == first:
                 full = alias.name if alias.asname else first
+                if isinstance(node, ast.ImportFrom):
+                    full = f"{sources.origin(place.module, place.file, node)}.{alias.name}"
                 return _in_module(place, f"{full}.{rest}" if rest else full, name, depth)
     return None
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from runner.config import parts
 from runner.config.schema import Config
+from runner.errors import ConfigError
 from runner.record import CODE_OF_VERSION_1
 from runner.system import sources
 from runner.system.files import PACKAGE
@@ -24,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "931e435652a0eda44a4c544d6a2e26a86a7744016bc492c5e6201db98eb254f9": (
+    "2d1be0100f0a49457c640cf18692a2e7ed36fa1d81963de8514f2db8fd16a731": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b18f7b9f84c6df823e6e9ae66342c214e037de92c5876295c879b0639545c188": (
+    "8739e2b630e6a1a57eb1dc78e7adfe75f38a3cc0b002029a4a86170f5482f85b": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
@@ -156,7 +157,10 @@ def _sources(place: Path) -> Iterator[Path]:
 
 
 def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes(), str(file))
+    try:
+        return ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        raise ConfigError(f"{file.name}, line {error.lineno}: {error.msg}") from None
 
 
 def _canonical(node: Any) -> list[str]:

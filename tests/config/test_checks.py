@@ -6,10 +6,11 @@ import re
 import hypothesis
 import pytest
 from configurations import is_one_line, value_of, with_value
+from hydra import compose
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
-from runner.config.checks import LONGEST_PARAMETER, checked, unknown_key
-from runner.config.names import OPTIMIZERS
+from runner.config.checks import checked, unknown_key
 from runner.errors import ConfigError
 
 pytest_plugins = "composing"
@@ -34,6 +35,12 @@ NUMBERS = {
 }
 BOOLEANS = ("plan", "progress", "model.dropout", "data.normalize", "data.allow_fallback")
 few_examples = hypothesis.settings(max_examples=15)
+
+
+@pytest.fixture(scope="module")
+def plain(hydra_is_started):
+    """A configuration that has every knob of what ships."""
+    return OmegaConf.to_container(compose("config", ["optimizer=momentum"]))
 
 
 @pytest.mark.parametrize("key", INTEGERS)
@@ -85,7 +92,9 @@ def test_a_number_outside_its_range_or_not_finite_is_refused_with_the_range(key,
 def test_what_is_no_number_is_refused_with_the_range(key, value, plain):
     with pytest.raises(ConfigError, match=f"^{re.escape(key)}") as error:
         checked(with_value(plain, key, value))
-    assert {**INTEGERS, **NUMBERS}[key][2] in str(error.value) or value == {"a": 1}
+    is_of_schema = key.partition(".")[0] not in ("data", "model", "optimizer")
+    told = {**INTEGERS, **NUMBERS}[key][2] in str(error.value)
+    assert told or (value == {"a": 1} and is_of_schema)
     assert is_one_line(error)
 
 
@@ -126,7 +135,7 @@ def test_other_numbers_of_workers_are_refused(workers, plain):
     "blocks", [None, [[1]], [[16, 16], [32, 32]], [[4096]] * 8, [[1] * 16]], ids=repr
 )
 def test_blocks_are_lists_of_channel_counts(blocks, plain):
-    assert checked(with_value(plain, "model.blocks", blocks)).model.blocks == blocks
+    assert checked(with_value(plain, "model.blocks", blocks)).model["blocks"] == blocks
 
 
 @pytest.mark.parametrize(
@@ -161,9 +170,6 @@ def test_other_blocks_are_refused_with_an_example_of_good_ones(blocks, plain):
     [
         ("device", "tpu", "auto, cpu, gpu"),
         ("device", "GPU", "auto, cpu, gpu"),
-        ("model.kind", "rnn", "cnn, mlp"),
-        ("data.name", "cifar10", "mnist, mnist5k, fashion_mnist, digits, spiral"),
-        ("optimizer.name", "lion", "adam, sgd, momentum"),
         ("engine.name", "quick", "stock"),
         ("runner.root", "", "1 to 500"),
         ("runner.root", "a\nb", "printable"),
@@ -174,8 +180,6 @@ def test_other_blocks_are_refused_with_an_example_of_good_ones(blocks, plain):
         ("tracking.experiment", "a\u202eb", "printable"),
         ("tracking.uri", "ftp://host", "http(s)://HOST:PORT"),
         ("tracking.uri", "mlruns", "sqlite:///FILE"),
-        ("model.options", {"a": math.nan}, "finite"),
-        ("model.options", {"a": {1: 2}}, "dictionary"),
     ],
 )
 def test_other_texts_are_refused_with_what_is_allowed(key, value, allowed, plain):
@@ -210,33 +214,15 @@ def test_a_key_like_no_other_gets_no_hint():
     assert "did you mean" not in unknown_key("zzzzqqqq")
 
 
-@pytest.mark.parametrize("key", ["model._target_", "train.x", "x"])
+@pytest.mark.parametrize("key", ["train.x", "x"])
 def test_a_key_that_was_added_to_what_hydra_composed_is_refused(key, plain):
     with pytest.raises(ConfigError, match=f"^{re.escape(key)}: there is no such knob"):
         checked(with_value(plain, key, "os.system"))
 
 
-def test_a_knob_without_a_value_is_refused(plain):
+@pytest.mark.parametrize("key", ["train.epochs", "model.channels"])
+def test_a_knob_without_a_value_is_refused(key, plain):
     with pytest.raises(
-        ConfigError, match=r"^train\.epochs: has no value; allowed is an integer from 1 to 10000"
+        ConfigError, match=f"^{re.escape(key)}: has no value; allowed is {INTEGERS[key][2]}"
     ):
-        checked(with_value(plain, "train.epochs", "???"))
-
-
-def test_an_optimizer_that_the_engine_does_not_have_is_refused_with_those_that_it_has(
-    plain, monkeypatch
-):
-    monkeypatch.setitem(OPTIMIZERS, "adam", ("stock",))
-    message = r"^optimizer\.name=adam: allowed with engine=fast is one of sgd, momentum$"
-    with pytest.raises(ConfigError, match=message):
-        checked(with_value(plain, "optimizer.name", "adam"))
-    plain = plain | {"engine": plain["engine"] | {"name": "stock"}}
-    assert checked(with_value(plain, "optimizer.name", "adam")).engine.name == "stock"
-
-
-def test_a_value_that_mlflow_could_never_store_is_refused_before_it_is_trained(plain):
-    fits = {"text": "x" * (LONGEST_PARAMETER - len('{"text": ""}'))}
-    checked(with_value(plain, "model.options", fits))
-    with pytest.raises(ConfigError, match="model.options=.*: has 6001 characters, and MLflow") as e:
-        checked(with_value(plain, "model.options", {"text": fits["text"] + "x"}))
-    assert is_one_line(e)
+        checked(with_value(plain, key, "???"))

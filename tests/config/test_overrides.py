@@ -22,7 +22,7 @@ pytest_plugins = "composing"
         ),
         (["engine.graph=false", "engine.tf32=true"], {"engine.tf32": True}),
         (["hydra/launcher=basic", "preset=conv1"], {"preset": "conv1"}),
-        (["+model.options.width=3"], {}),
+        (["model=mlp", "model.fc_depth=2"], {"model": "mlp", "model.fc_depth": 2}),
     ],
     ids=" ".join,
 )

@@ -7,13 +7,14 @@ import sys
 
 import pytest
 import yaml
+from configs import configured
 from configurations import value_of, with_value
 from hydra import compose
 from omegaconf import OmegaConf
 from places import REPO
 
 from runner.config import help as helps
-from runner.config import schema
+from runner.config import parts, schema
 from runner.config.checks import checked
 from runner.config.schema import GROUPS, KNOBS, leaves, recorded, without_effect
 from runner.system.files import values_folder
@@ -25,11 +26,16 @@ CONF = FOLDER / "conf"
 #: The files in which knobs get their values; other files of conf/ give some of them other values.
 FIRST_VALUES = {
     "config.yaml": "",
+    "options.yaml": "",
     "model/cnn.yaml": "model.",
     "data/mnist.yaml": "data.",
     "optimizer/adam.yaml": "optimizer.",
     "engine/fast.yaml": "engine.",
 }
+
+
+#: Given by the choice of a file.
+LABELS = {"data.name", "model.kind", "optimizer.name"}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +47,8 @@ def defaults(plain):
 
 
 def test_every_field_of_the_schema_is_a_knob_in_the_order_of_a_configuration(defaults):
-    assert list(defaults) == list(KNOBS)
+    assert list(defaults) == [name for name in KNOBS if name != "optimizer.momentum"]
+    assert list(dict(leaves(configured(optimizer="momentum", data="mnist")))) == list(KNOBS)
 
 
 @pytest.mark.parametrize("name", KNOBS)
@@ -80,13 +87,7 @@ def test_what_is_recorded_are_the_parameters_that_mlflow_has_always_had(plain):
 def test_the_report_shows_data_model_optimizer_training_and_engine_in_this_order():
     assert [name for name, knob in KNOBS.items() if knob.shown] == [
         *("data.name", "data.normalize", "model.kind", "model.channels", "model.blocks"),
-        *(
-            "model.hidden_size",
-            "model.fc_depth",
-            "model.dropout",
-            "model.dropout_ratio",
-            "model.options",
-        ),
+        *("model.hidden_size", "model.fc_depth", "model.dropout", "model.dropout_ratio"),
         *("optimizer.name", "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum"),
         *("train.epochs", "train.batch_size", "engine.name", "engine.tf32"),
     ]
@@ -100,38 +101,19 @@ ON_A_CARD = ["engine.graph", "engine.streams", "engine.tf32"]
 @pytest.mark.parametrize(
     ("changes", "nothing"),
     [
-        ({}, ["model.options", "optimizer.momentum"]),
-        ({"model.blocks": [[30]]}, ["model.channels", "model.options", "optimizer.momentum"]),
-        (
-            {"model.kind": "mlp"},
-            ["model.blocks", "model.channels", "model.options", "optimizer.momentum"],
-        ),
-        ({"model.dropout": False}, ["model.dropout_ratio", "model.options", "optimizer.momentum"]),
-        (
-            {"model.fc_depth": 0},
-            [
-                "model.dropout",
-                "model.dropout_ratio",
-                "model.hidden_size",
-                "model.options",
-                "optimizer.momentum",
-            ],
-        ),
-        ({"optimizer.name": "momentum"}, ["model.options"]),
-        (
-            {
-                "model.kind": "own",
-                "model.fc_depth": 0,
-                "model.dropout": False,
-                "model.blocks": [[1]],
-            },
-            ["optimizer.momentum"],
-        ),
+        ({}, []),
+        ({"model.blocks": [[30]]}, ["model.channels"]),
+        ({"model": "mlp"}, []),
+        ({"model.dropout": False}, ["model.dropout_ratio"]),
+        ({"model.fc_depth": 0}, ["model.dropout", "model.dropout_ratio", "model.hidden_size"]),
+        ({"model": "mlp", "model.dropout": False}, ["model.dropout_ratio"]),
+        ({"optimizer": "momentum"}, []),
+        ({"model": "mine.LeNet"}, []),
     ],
     ids=repr,
 )
-def test_a_knob_without_effect_is_named(changes, nothing, defaults):
-    assert without_effect(defaults | changes) == sorted([*ON_A_CARD, *nothing])
+def test_a_knob_without_effect_is_named(changes, nothing):
+    assert without_effect(configured(changes)) == sorted([*ON_A_CARD, *nothing])
 
 
 @pytest.mark.parametrize(
@@ -144,10 +126,10 @@ def test_a_knob_without_effect_is_named(changes, nothing, defaults):
     ],
 )
 def test_graphs_streams_and_rounded_products_belong_to_the_fast_engine_on_a_card(
-    device, engine, nothing, defaults
+    device, engine, nothing
 ):
-    values = defaults | {"device": device, "engine.name": engine}
-    assert [name for name in without_effect(values) if name.startswith("engine.")] == nothing
+    config = configured({"engine.name": engine}, device=device)
+    assert [name for name in without_effect(config) if name.startswith("engine.")] == nothing
 
 
 def test_every_condition_is_said_in_words_and_without_docstrings_too():
@@ -166,14 +148,15 @@ def values_in(file):
     values = yaml.safe_load((CONF / file).read_text(encoding="utf-8"))
     for section, value in values.items():
         prefix = FIRST_VALUES[file]
-        if section in ("defaults", "hydra"):
+        if section in ("defaults", "hydra", "_target_"):
             continue
         nested = isinstance(value, dict) and prefix + section not in KNOBS
         yield from (f"{section}.{name}" for name in value) if nested else [prefix + section]
 
 
-def test_every_knob_gets_its_value_in_exactly_one_file_of_conf():
-    assert sorted(name for file in FIRST_VALUES for name in values_in(file)) == sorted(KNOBS)
+def test_every_knob_gets_its_value_in_exactly_one_file_of_conf_that_is_chosen_first():
+    with_value = [name for file in FIRST_VALUES for name in values_in(file)]
+    assert sorted(with_value) == sorted(set(KNOBS) - LABELS - {"optimizer.momentum"})
 
 
 @pytest.mark.parametrize(
@@ -184,10 +167,26 @@ def test_a_file_of_conf_holds_values_and_at_most_one_line_about_them(file):
     assert len([line for line in lines if "#" in line and "@package" not in line]) <= 1
 
 
-def test_options_that_change_the_name_alone_do_not_repeat_the_other_values():
-    for option in ("engine/stock", "data/digits", "optimizer/sgd", "model/mlp"):
-        values = yaml.safe_load((CONF / f"{option}.yaml").read_text(encoding="utf-8"))
-        assert set(values) <= {"defaults", "name", "kind", "lr"}
+def values_of(file):
+    return yaml.safe_load((CONF / f"{file}.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("section", parts.SECTIONS)
+def test_a_file_of_a_part_names_what_makes_it_and_gives_its_arguments(section):
+    known = {name: knob for name, knob in KNOBS.items() if name.startswith(f"{section}.")}
+    arguments = {name.partition(".")[2] for name, knob in known.items() if knob.is_argument}
+    shipped = parts.SECTIONS[section].shipped
+    files = {file.stem: values_of(f"{section}/{file.stem}") for file in (CONF / section).iterdir()}
+    assert {name: values.pop("_target_") for name, values in files.items()} == {
+        name: target for target, name in shipped.items()
+    }
+    assert all(set(values) <= arguments for values in files.values())
+
+
+def test_the_engine_stock_and_the_model_mlp_repeat_no_other_value():
+    assert set(values_of("engine/stock")) == {"defaults", "name"}
+    cnn, mlp = values_of("model/cnn"), values_of("model/mlp")
+    assert {name for name in mlp if mlp[name] != cnn[name]} == {"_target_"}
 
 
 def test_defaults_are_those_of_the_design(defaults):
@@ -233,11 +232,11 @@ def test_the_stock_engine_differs_from_the_fast_one_in_its_name_alone(defaults, 
 @pytest.mark.parametrize(
     "key", [key for key in KNOBS if key.partition(".")[0] not in ("worker", "claims")]
 )
-def test_the_help_shows_every_knob_with_its_default_and_its_comment(key, plain):
+def test_the_help_shows_every_knob_with_its_default_and_its_comment(key, defaults):
     lines = helps.text(FOLDER).splitlines()
     (n,) = [n for n, line in enumerate(lines) if line.startswith(f"  {key}=")]
     shown = yaml.safe_load(lines[n].partition("=")[2])
-    assert shown == value_of(checked(OmegaConf.create(plain)), key)
+    assert shown == (0.9 if key == "optimizer.momentum" else defaults[key])
     explained = []
     for line in lines[n + 1 :]:
         if not line.startswith("      "):
@@ -261,7 +260,18 @@ def test_the_help_lists_every_option_of_every_group():
         assert f"  {group}={'|'.join(options)}\n" in text
 
 
-def test_the_help_knows_the_defaults_of_an_option_that_rests_on_another(tmp_path, plain):
+def test_the_help_lists_the_files_of_the_users_own_folder_beside_those_that_ship(tmp_path):
+    for place in ("conf/model/lenet", "conf/optimizer/lion", "sweeps/mine"):
+        file = tmp_path / f"{place}.yaml"
+        file.parent.mkdir(parents=True)
+        file.touch()
+    text = helps.text(FOLDER, tmp_path)
+    assert "\n  model=cnn|lenet|mlp\n" in text and "|published|smoke\n" in text
+    assert "\n  optimizer=adam|lion|momentum|sgd\n" in text and "|mine|" in text
+    assert helps.text(FOLDER, FOLDER) == helps.text(FOLDER)
+
+
+def test_the_help_knows_the_defaults_of_an_option_that_rests_on_another(tmp_path):
     files = {
         "config.yaml": "defaults: [schema, {data: digits}, _self_, {preset: null}]\nseed: 3",
         "data/digits.yaml": "defaults: [mnist, _self_]\nname: digits",

@@ -115,6 +115,7 @@ IN_ALL_PUBLISHED = {
 def test_a_published_preset_has_exactly_the_published_settings(preset):
     cells = {cell.knobs["preset"]: cell.config for cell in grid_of("sweeps=published").cells}
     found = dict(leaves(cells[preset]))
+    assert ("model.channels" in found) == (preset != "book_mlp")
     expected = IN_ALL_PUBLISHED | PUBLISHED[preset]
     assert {key: found[key] for key in expected} == expected
 

@@ -133,7 +133,6 @@ from types import SimpleNamespace as Parts
 import numpy as np
 from numba.core import event
 from runner import engine, models, seeding
-from runner.config.schema import ModelConfig
 from runner.engine.protocol import Data, Position
 from runner.engine.recipe import Recipe
 from runner.train import epochs
@@ -141,8 +140,9 @@ from runner.train.assemble import Assembly
 
 before, numbers = engine.compiles("fast", "cpu"), np.random.default_rng(0)
 fast = engine.create("fast", seeding.Masks(0), "cpu")
-knobs = dict(kind="mlp", channels=1, blocks=None, hidden_size=4, fc_depth=1, options={})
-net = models.build(ModelConfig(**knobs, dropout=True, dropout_ratio=0.5), fast, (1, 4, 4), 0)
+knobs = dict(hidden_size=4, fc_depth=1, dropout=True, dropout_ratio=0.5)
+mlp = {"_target_": "runner.models.mlp.MLP", **knobs}
+net = models.build(mlp, fast, (1, 4, 4), 0)
 sgd = fast.optimizer(Recipe("dezero.optimizers.SGD", {"lr": 0.1}), net)
 images = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8)
 labels = np.arange(6, dtype=np.uint8)

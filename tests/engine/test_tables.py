@@ -4,7 +4,6 @@ import pytest
 
 from runner import engine as engines
 from runner.config import names
-from runner.engine import recipe
 from runner.errors import ConfigError
 from runner.seeding import Masks
 
@@ -30,14 +29,3 @@ def test_an_engine_is_the_one_of_its_name(name):
 
 def test_the_names_that_a_command_is_checked_with_are_those_of_the_tables():
     assert set(names.ENGINES) == {name for name, _ in engines.ENGINES}
-    assert set(names.OPTIMIZERS) == set(recipe._TARGETS)
-
-
-def test_a_command_is_refused_an_optimizer_that_only_the_other_engine_has(monkeypatch):
-    monkeypatch.setitem(names.OPTIMIZERS, "adagrad", ("stock",))
-    names.check_optimizer("adagrad", "stock")
-    with pytest.raises(
-        ConfigError,
-        match="^optimizer.name=adagrad: allowed with engine=fast is one of adam, sgd, mom",
-    ):
-        names.check_optimizer("adagrad", "fast")

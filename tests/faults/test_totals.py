@@ -212,7 +212,7 @@ def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prin
     cells, tmp_path, capsys
 ):
     made, _ = grid.plan(cells, lambda of: ("digits", CATALOGUE["digits"].sha256), "cpu", [])
-    knob, value = "model.options.name", "\x1b[31m[/b] [red]:smile:"
+    knob, value = "model.name", "\x1b[31m[/b] [red]:smile:"
     plan = replace(
         made, swept={knob: [value]}, runs=[replace(run, knobs={knob: value}) for run in made.runs]
     )

@@ -1,14 +1,13 @@
 """The networks: what they are made of, and that their first weights come from the seed alone."""
 
-import sys
-from types import ModuleType
-
 import numpy as np
 import pytest
 
-from runner import models, seeding
-from runner.engine.dezero import F, L, Model, dezero, named_parameters
+from runner import seeding
+from runner.engine.dezero import F, dezero, named_parameters
 from runner.errors import ConfigError
+
+pytest_plugins = "own_folder"
 
 
 def weights(run):
@@ -100,19 +99,18 @@ def test_each_hidden_layer_has_a_mask_of_its_own(new_run, monkeypatch):
     assert asked == [(f"fc{i}", (5, 8), 0.25) for i in (1, 2, 3)]
 
 
-@pytest.mark.parametrize("kind", ["lenet", "CNN", "cnn.build", ""])
-def test_an_unknown_kind_is_refused_with_the_known_ones(kind, new_run):
-    with pytest.raises(ConfigError, match=f"^model.kind={kind}: allowed is one of cnn, mlp$"):
-        new_run(kind=kind)
-
-
-def test_a_model_that_lacks_an_import_says_so_and_is_not_taken_for_unknown(
-    new_run, tmp_path, monkeypatch
-):
-    (tmp_path / "broken.py").write_text("import no_such_package\n")
-    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
-    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
-        new_run(kind="broken")
+@pytest.mark.parametrize(
+    "target, reason",
+    [
+        ("mine.Net", "No module named 'no_such_package'"),
+        ("nowhere.Net", "No module named 'nowhere'"),
+        ("runner.models.cnn.LeNet", "has no attribute 'LeNet'"),
+    ],
+)
+def test_a_model_that_cannot_be_imported_is_named_with_the_reason(target, reason, new_run, own):
+    own("mine.py", "import no_such_package")
+    with pytest.raises(ConfigError, match=f"^model: _target_: {target}: .*{reason}"):
+        new_run(kind=target)
 
 
 # =============================================================================
@@ -196,6 +194,12 @@ def test_making_a_model_neither_reads_nor_moves_the_global_generator(new_run):
 # =============================================================================
 # A model of the user's own
 # =============================================================================
+MINE = '''
+import numpy as np
+import dezero
+from runner import F, L, Model
+
+
 class Noise(L.Layer):
     """Draws float64 by numpy.random, when it is made and when it first sees an input."""
 
@@ -211,25 +215,26 @@ class Noise(L.Layer):
 
 
 class Own(Model):
-    def __init__(self):
+    def __init__(self, width=5):
         super().__init__()
-        self.noise, self.known, self.lazy, self.out = (
-            Noise(),
-            L.Linear(6, in_size=64),
-            L.Linear(5),
-            L.Linear(10),
-        )
+        self.noise, self.known = Noise(), L.Linear(6, in_size=64)
+        self.lazy, self.out = L.Linear(width), L.Linear(10)
 
     def forward(self, x):
         return self.out(F.relu(self.lazy(F.relu(self.known(self.noise(F.flatten(x)))))))
 
 
+class Given(Own):
+    def __init__(self, engine, n_classes, width=7):
+        super().__init__(width)
+        self.out = engine.output(n_classes)
+'''
+
+
 @pytest.fixture
-def own_kind(monkeypatch):
-    module = ModuleType("runner.models.own")
-    module.build = lambda config, engine: Own()
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    return "own"
+def own_kind(own):
+    own("mine.py", MINE)
+    return "mine.Own"
 
 
 def test_a_model_of_ones_own_is_a_function_of_the_seed_even_where_it_draws_by_numpy_random(
@@ -260,3 +265,12 @@ def test_a_lazy_weight_of_ones_own_layer_is_drawn_by_its_name(own_kind, new_run)
     assert np.array_equal(
         weights(new_run(kind=own_kind))["lazy/W"], drawn * np.float32(np.sqrt(1 / 6))
     )
+
+
+def test_a_model_of_ones_own_gets_its_arguments_and_the_engine_and_the_classes_if_it_asks(
+    own_kind, new_run
+):
+    assert weights(new_run(kind=own_kind))["lazy/W"].shape == (6, 5)
+    given = weights(new_run(kind="mine.Given"))
+    assert (given["lazy/W"].shape, given["out/W"].shape) == ((6, 7), (7, 10))
+    assert new_run(kind="mine.Given", engine="fast").engine.name == "fast"

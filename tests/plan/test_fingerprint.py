@@ -3,18 +3,20 @@
 import ast
 import dataclasses
 import shutil
+import textwrap
 
 import pytest
+from configs import configured
 from configurations import grid_of
 from places import REPO
 
-from runner.errors import StateError
+from runner.errors import ConfigError, StateError
 from runner.plan import fingerprint, grid
-from runner.plan.plan import check_code
+from runner.plan.plan import check_code, planned_run
 from runner.record import CODE_OF_VERSION_1
 from runner.system.files import PACKAGE
 
-pytest_plugins = "composing"
+pytest_plugins = ("composing", "own_folder")
 
 DEVICES = ("cpu", "gpu")
 ROOMS = ("data", "engine", "models", "train")
@@ -163,31 +165,138 @@ def test_a_moved_file_counts(package):
     assert fingerprints(package) != before
 
 
-# One's own model
+# One's own
 
 
-def test_a_model_of_ones_own_has_a_fingerprint_of_its_own(package):
-    def own(kind):
-        return fingerprint.own_model_fingerprint.__wrapped__(kind, package)
+def own_fingerprint(*targets):
+    return fingerprint.own_fingerprint(targets)
 
-    models, before = package / "models", fingerprints(package)
-    (models / "lenet.py").write_text("from runner.models.parts import Block\nfrom . import tools\n")
-    (models / "parts.py").write_text("from runner.models.mlp import MLP\n")
-    (models / "tools.py").write_text("x = 1\n")
-    (models / "resnet.py").write_text("import runner.models.parts\n")
-    lenet, resnet = own("lenet"), own("resnet")
-    assert fingerprints(package) == before, (
-        "the models that ship are trained by the code that they were"
+
+MINE = """
+    import numpy as np
+    from runner import F, L, Model
+    from layers import Block
+
+    class LeNet(Model):
+        def __init__(self, width=6):
+            super().__init__()
+            self.out = L.Linear(32)
+"""
+
+
+@pytest.fixture
+def mine(own):
+    own("mine.py", MINE)
+    own("layers.py", "class Block: pass")
+    own("other.py", "class Other: pass")
+    return own
+
+
+def test_a_layer_more_or_less_in_a_model_of_ones_own_counts(mine):
+    before = own_fingerprint("mine.LeNet")
+    mine("mine.py", MINE.replace("32", "64"))
+    assert own_fingerprint("mine.LeNet") != before
+    mine("mine.py", MINE)
+    assert own_fingerprint("mine.LeNet") == before
+
+
+def test_what_a_model_of_ones_own_imports_from_the_users_folder_counts(mine):
+    before = own_fingerprint("mine.LeNet")
+    mine("layers.py", "class Block: n = 3")
+    assert own_fingerprint("mine.LeNet") != before
+    mine("layers.py", "from deeper import Block")
+    mine("deeper.py", "class Block: n = 3")
+    through = own_fingerprint("mine.LeNet")
+    mine("deeper.py", "class Block: n = 4")
+    assert own_fingerprint("mine.LeNet") != through
+
+
+def test_what_is_imported_within_a_function_counts_too(own):
+    own("mine.py", "class Net:\n    def forward(self, x):\n        import late\n")
+    own("late.py", "x = 1")
+    before = own_fingerprint("mine.Net")
+    own("late.py", "x = 2")
+    assert own_fingerprint("mine.Net") != before
+
+
+def test_comments_docstrings_and_other_models_of_ones_own_do_not_count(mine):
+    before = own_fingerprint("mine.LeNet")
+    mine("mine.py", with_comment(with_docstrings(textwrap.dedent(MINE))))
+    mine("other.py", "class Other: n = 3")
+    mine("another.py", "x = 1")
+    assert own_fingerprint("mine.LeNet") == before
+
+
+def test_the_order_of_import_paths_and_modules_that_import_each_other_do_not_matter(own):
+    own("a.py", "import b\nclass A: pass")
+    own("b.py", "import a\nclass B: pass")
+    assert own_fingerprint("a.A") == own_fingerprint("b.B") == own_fingerprint("b.B", "a.A")
+
+
+def test_relative_imports_of_a_package_of_ones_own_are_followed(own):
+    files = {
+        "nets/__init__.py": "",
+        "nets/lenet.py": "from . import blocks\nfrom .tools.draw import normal\nclass Net: pass",
+        "nets/blocks.py": "x = 1",
+        "nets/tools/__init__.py": "from ..constants import y",
+        "nets/tools/draw.py": "def normal(): pass",
+        "nets/constants.py": "y = 1",
+    }
+    for name, text in (files | {"nets/unused.py": "z = 1"}).items():
+        own(name, text)
+    before = own_fingerprint("nets.lenet.Net")
+    for name, text in files.items():
+        own(name, text + "\nmore = 1")
+        assert own_fingerprint("nets.lenet.Net") != before, name
+        own(name, text)
+    own("nets/unused.py", "z = 2")
+    assert own_fingerprint("nets.lenet.Net") == before
+
+
+def test_of_an_installed_package_that_is_named_its_modules_count_and_of_others_none(
+    own, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        fingerprint.sysconfig, "get_paths", lambda: dict.fromkeys(PLACES, str(tmp_path / "site"))
     )
-    assert lenet != resnet
-    (models / "tools.py").write_text("x = 2\n")
-    assert own("lenet") != lenet and own("resnet") == resnet
-    (models / "parts.py").write_text("from runner.models.cnn import CNN\n")
-    assert own("resnet") != resnet
-    lenet = own("lenet")
-    edit(models / "mlp.py", lambda text: text + "\nx = 1\n")
-    assert own("lenet") == lenet, "that is counted in the code of the models that ship"
-    assert fingerprints(package) != before
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    own("../site/nets/__init__.py", "")
+    own("../site/nets/res.py", "from nets.blocks import Block\nimport tools\nclass ResNet: pass")
+    own("../site/nets/blocks.py", "class Block: pass")
+    own("../site/tools.py", "x = 1")
+    own("mine.py", "from nets.res import ResNet\nclass Net(ResNet): pass")
+    named, subclass = own_fingerprint("nets.res.ResNet"), own_fingerprint("mine.Net")
+    own("../site/tools.py", "x = 2")
+    assert own_fingerprint("nets.res.ResNet") == named
+    own("../site/nets/blocks.py", "class Block: n = 3")
+    assert own_fingerprint("nets.res.ResNet") != named
+    assert own_fingerprint("mine.Net") == subclass
+
+
+PLACES = ("stdlib", "purelib", "platlib")
+
+
+def test_dezeros_own_classes_are_those_of_the_installed_version():
+    assert own_fingerprint("dezero.optimizers.AdaGrad") == own_fingerprint(
+        "dezero.optimizers.AdaDelta"
+    )
+    assert own_fingerprint("dezero.optimizers.AdaGrad") != own_fingerprint("numpy.random.rand")
+
+
+def test_a_module_that_is_no_python_is_named_with_its_line(mine):
+    mine("layers.py", "class Block: pass\n\ndef (:\n")
+    with pytest.raises(ConfigError, match=r"^layers\.py, line 3: invalid syntax"):
+        own_fingerprint("mine.LeNet")
+
+
+def test_a_configuration_of_what_ships_has_no_code_of_ones_own_and_one_of_both_parts_has_both(mine):
+    mine("rule.py", "class Lion: pass")
+    assert fingerprint.own_code(configured()) == ""
+    made = configured(model="mine.LeNet")
+    assert fingerprint.own_code(made) == own_fingerprint("mine.LeNet")
+    both = fingerprint.own_code(configured(model="mine.LeNet", optimizer="rule.Lion"))
+    assert both == own_fingerprint("mine.LeNet", "rule.Lion") != fingerprint.own_code(made)
+    assert fingerprint.own_code(configured(data="mine.load")) == "", "data count by their bytes"
 
 
 # Names
@@ -263,7 +372,7 @@ PINNED = "66ee88c8673138f594a9aa396784d5a56326f429564b42478dcc80cee7cc6b0f"
 
 @pytest.fixture
 def run(hydra_is_started):
-    made, _ = grid.plan(grid_of("seed=0"), lambda of: (of.data.name, "ab" * 32), "cpu", [])
+    made, _ = grid.plan(grid_of("seed=0"), lambda of: (of.data["name"], "ab" * 32), "cpu", [])
     return made.runs[0]
 
 
@@ -276,16 +385,13 @@ def test_a_run_is_trained_by_the_code_that_it_was_planned_with(run, monkeypatch)
         check_code(run)
 
 
-def test_a_run_of_a_model_of_ones_own_is_trained_by_the_model_that_it_was_planned_with(
-    hydra_is_started, monkeypatch
-):
-    found = grid_of("seed=0")
-    found.cells[0].config.model.kind = "own"
-    made, _ = grid.plan(found, lambda of: (of.data.name, "ab" * 32), "cpu", [])
-    check_code(made.runs[0])
-    monkeypatch.setattr(fingerprint, "own_model_fingerprint", lambda kind: "another")
+def test_a_run_of_a_model_of_ones_own_is_trained_by_the_model_that_it_was_planned_with(mine):
+    run = planned_run(configured(model="mine.LeNet"), {}, "digits", "ab" * 32, "cpu")
+    assert run.own_code == own_fingerprint("mine.LeNet")
+    check_code(run)
+    mine("layers.py", "class Block: n = 3")
     with pytest.raises(StateError, match="the code changed since this sweep was planned"):
-        check_code(made.runs[0])
+        check_code(run)
 
 
 def test_a_plan_that_was_edited_is_not_trained(run):

@@ -1,5 +1,8 @@
 """From overrides to a plan: every cell with every seed, each once, with the claims that fit."""
 
+import dataclasses
+import re
+
 import pytest
 from configurations import grid_of
 from hydra import compose
@@ -24,7 +27,7 @@ DEFAULT_ON_DROPOUT = {
 
 def planned(*arguments):
     return grid.plan(
-        grid_of(*arguments), lambda of: (of.data.name, "ab" * 32), "cpu", ["python", *arguments]
+        grid_of(*arguments), lambda of: (of.data["name"], "ab" * 32), "cpu", ["python", *arguments]
     )
 
 
@@ -36,15 +39,15 @@ def planned(*arguments):
         (["optimizer.lr=1e-3,0.001,0.0010,0.002", "seed=0,1"], 4, 4),
         (["model.blocks=null,[[30]]", "seed=0"], 1, 1),
         (["model.blocks=[[30]],[[30],[30]]", "model.channels=1,30", "seed=0"], 2, 2),
-        (["model=mlp", "model.channels=1,2,3", "seed=0,1"], 2, 4),
-        (["model=cnn,mlp", "model.channels=1,30", "seed=0"], 3, 1),
+        (["model=mlp", "model.fc_depth=0", "model.hidden_size=1,2,3", "seed=0,1"], 2, 4),
+        (["model=cnn,mlp", "model.hidden_size=10,20", "seed=0"], 4, 0),
+        (["preset=book_mlp,conv1", "model.hidden_size=10", "seed=0"], 2, 0),
         (["model.dropout=false", "model.dropout_ratio=0.2,0.5", "seed=0"], 1, 1),
         (
             ["model.fc_depth=0", "model.hidden_size=10,20", "model.dropout=true,false", "seed=0"],
             1,
             3,
         ),
-        (["optimizer.momentum=0.8,0.9", "seed=0"], 1, 1),
         (["optimizer=momentum", "optimizer.momentum=0.8,0.9", "seed=0"], 2, 0),
         (["model.channels=1,30", "model.dropout=true,false"], 20, 0),
     ],
@@ -79,6 +82,21 @@ def test_runs_are_in_seed_major_order_and_cells_in_the_order_typed():
 )
 def test_seeds_typed_beat_those_of_the_sweep(typed, seeds):
     assert grid_of(*typed).seeds == seeds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model=mlp", "model.channels=1,2"], "model.channels: runner.models.mlp.MLP"),
+        (["model=cnn,mlp", "model.channels=1,2"], "model.channels: runner.models.mlp.MLP"),
+        (["optimizer.momentum=0.8,0.9"], "optimizer.momentum: dezero.optimizers.Adam"),
+        (["data=digits", "data.root=a,b"], "data.root: runner.data.sets.digits"),
+    ],
+)
+def test_a_knob_that_the_chosen_part_of_a_cell_does_not_have_refuses_the_sweep(arguments, message):
+    last = arguments[-1].partition("=")[0].partition(".")[2]
+    with pytest.raises(ConfigError, match=rf"^{message} \(\w+\.py, line \d+\) has no {last}; it "):
+        grid_of(*arguments)
 
 
 @pytest.mark.parametrize("seeds", ["0,-1", "0,1.0", "0,x", "0,null", f"0,{2**63}", "0,true"])
@@ -120,13 +138,13 @@ def test_a_sweep_is_named_by_its_file_or_by_its_knobs(arguments, name, named):
 def test_swept_levels_are_values_in_the_order_typed_each_once():
     found = grid_of(
         "optimizer.lr=1e-3,0.001,1e-2",
-        "model=mlp,cnn",
+        "optimizer=sgd,adam",
         "model.dropout=true,false",
         "model.blocks=null,[[2,2]]",
     )
     assert found.swept == {
         "optimizer.lr": [0.001, 0.01],
-        "model": ["mlp", "cnn"],
+        "optimizer": ["sgd", "adam"],
         "model.dropout": [True, False],
         "model.blocks": ["null", [[2, 2]]],
     }
@@ -135,7 +153,7 @@ def test_swept_levels_are_values_in_the_order_typed_each_once():
 def test_a_knob_with_one_value_is_set_and_not_swept():
     found = grid_of("model.channels=2", "train.epochs=3")
     assert found.swept == {}
-    assert (found.cells[0].config.model.channels, found.cells[0].config.train.epochs) == (2, 3)
+    assert (found.cells[0].config.model["channels"], found.cells[0].config.train.epochs) == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +207,25 @@ def test_a_named_sweep_keeps_the_claims_of_its_file_whatever_is_typed():
     assert made.claims_origin == {"dropout_slows_learning": "declared"}
 
 
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"knob": "model.drop_out"}, "model.drop_out; did you mean model.dropout?"),
+        ({"at": {"model.chanels": 1}}, "model.chanels; did you mean model.channels?"),
+        ({"knob": "optimizer"}, "optimizer"),
+    ],
+    ids=str,
+)
+def test_a_claim_about_a_knob_that_no_run_has_is_refused_with_the_nearest(change, hint):
+    found = grid_of("sweeps=smoke", "seed=0")
+    (name, declared), *_ = found.cells[0].config.claims.items()
+    found.cells[0].config.claims[name] = dataclasses.replace(declared, **change)
+    with pytest.raises(
+        ConfigError, match=f"^claims.{name}: no run of this sweep has the knob {re.escape(hint)}"
+    ):
+        grid.plan(found, lambda of: (of.data["name"], "ab" * 32), "cpu", [])
+
+
 def test_the_sweep_key_depends_on_the_runs_and_the_claims_and_not_on_their_order():
     key = planned("model.channels=1,30", "model.dropout=true,false", "seed=0,1")[0].sweep_key
     assert (
@@ -222,7 +259,7 @@ def test_more_cells_and_another_value_are_new_runs_and_leave_the_old_ones_alone(
 
 def planned_alone(*typed):
     found = grid.of_one(checked(compose("config", list(typed))), list(typed))
-    return grid.plan(found, lambda of: (of.data.name, "ab" * 32), "cpu", ["python"])[0]
+    return grid.plan(found, lambda of: (of.data["name"], "ab" * 32), "cpu", ["python"])[0]
 
 
 def test_a_single_run_is_a_plan_of_one_without_claims():

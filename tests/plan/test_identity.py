@@ -6,11 +6,12 @@ import hashlib
 
 import hypothesis
 import pytest
+from configs import configured, section_of_its_own, set_knob
 from hydra import compose
 from hypothesis import strategies as st
 
 from runner.config.checks import checked
-from runner.config.schema import KNOBS
+from runner.config.schema import KNOBS, leaves
 from runner.plan import fingerprint, identity
 from runner.record import CODE_OF_VERSION_1, Claim
 
@@ -25,15 +26,25 @@ def plain(hydra_is_started):
 
 
 def changed(base, **values):
-    """The configuration with other values, `model__channels` for `model.channels`."""
+    """The configuration with other values, `model__channels` for `model.channels`, and files.
+
+    What the chosen file has not is left out.
+    """
     made = copy.deepcopy(base)
+    for section in ("model", "optimizer"):
+        if section in values:
+            setattr(made, section, getattr(configured({section: values.pop(section)}), section))
     for key, value in values.items():
-        *sections, name = key.split("__")
-        owner = made
-        for section in sections:
-            owner = getattr(owner, section)
-        assert hasattr(owner, name)
-        setattr(owner, name, value)
+        name = key.replace("__", ".")
+        if name in dict(leaves(made)) or not KNOBS[name].is_argument:
+            set_knob(made, name, value)
+    return made
+
+
+def with_own(base, section, target, **arguments):
+    """The configuration with a part of the user's own."""
+    made = copy.deepcopy(base)
+    section_of_its_own(made, section, target, **arguments)
     return made
 
 
@@ -50,7 +61,7 @@ CLAIM = Claim("a", "model.dropout", "final(test/accuracy)", "less", 0.1, levels=
 #: Result-bearing knobs, and values that a configuration may have.
 EFFECTIVE = {
     "seed": st.integers(0, 2**63 - 1),
-    "model__kind": st.sampled_from(["cnn", "mlp"]),
+    "model": st.sampled_from(["cnn", "mlp"]),
     "model__channels": st.integers(1, 4096),
     "model__blocks": st.none()
     | st.lists(st.lists(st.integers(1, 64), min_size=1, max_size=3), min_size=1, max_size=3),
@@ -59,7 +70,7 @@ EFFECTIVE = {
     "model__dropout": st.booleans(),
     "model__dropout_ratio": st.floats(0, 1, exclude_max=True).filter(lambda v: v >= 0),
     "data__normalize": st.booleans(),
-    "optimizer__name": st.sampled_from(["adam", "sgd", "momentum"]),
+    "optimizer": st.sampled_from(["adam", "sgd", "momentum"]),
     "optimizer__lr": st.floats(0, 100, exclude_min=True),
     "optimizer__weight_decay": st.floats(0, 1),
     "optimizer__momentum": st.floats(0, 1, exclude_max=True),
@@ -91,8 +102,9 @@ INDIFFERENT = {
 
 
 def test_every_knob_either_bears_on_results_or_does_not():
-    sorted_here = {name.replace("__", ".") for name in (*EFFECTIVE, *INDIFFERENT)}
-    assert sorted_here | {"model.options", "engine.name", "engine.tf32", "metrics"} == set(KNOBS)
+    files = {"model": "model.kind", "optimizer": "optimizer.name"}
+    names = [files.get(name, name.replace("__", ".")) for name in (*EFFECTIVE, *INDIFFERENT)]
+    assert {*names, "engine.name", "engine.tf32", "metrics"} == set(KNOBS)
 
 
 @hypothesis.given(
@@ -106,12 +118,12 @@ def test_the_key_does_not_depend_on_what_no_number_depends_on(values, others, pl
 def effect(values):
     """What a network and its training are made of, written down without runner.plan.identity."""
     v = {name.rpartition("__")[2]: value for name, value in values.items()}
-    blocks = None if v["kind"] == "mlp" else (v["blocks"] or [[v["channels"]]])
+    blocks = None if v["model"] == "mlp" else (v["blocks"] or [[v["channels"]]])
     dropout = v["dropout_ratio"] if v["dropout"] and v["fc_depth"] else None
     return (
         *(
             v["seed"],
-            v["kind"],
+            v["model"],
             blocks,
             v["fc_depth"],
             v["hidden_size"] if v["fc_depth"] else None,
@@ -119,10 +131,10 @@ def effect(values):
         ),
         *(
             v["normalize"],
-            v["name"],
+            v["optimizer"],
             v["lr"],
             v["weight_decay"],
-            v["momentum"] if v["name"] == "momentum" else None,
+            v["momentum"] if v["optimizer"] == "momentum" else None,
         ),
         *(v["epochs"], v["batch_size"]),
     )
@@ -141,7 +153,7 @@ def test_the_key_changes_exactly_when_a_knob_that_has_an_effect_changes(values, 
     ("name", "value"),
     [
         ("seed", 1),
-        ("model__kind", "mlp"),
+        ("model", "mlp"),
         ("model__channels", 29),
         ("model__blocks", [[30], [30]]),
         ("model__hidden_size", 101),
@@ -149,7 +161,7 @@ def test_the_key_changes_exactly_when_a_knob_that_has_an_effect_changes(values, 
         ("model__dropout", False),
         ("model__dropout_ratio", 0.25),
         ("data__normalize", False),
-        ("optimizer__name", "sgd"),
+        ("optimizer", "sgd"),
         ("optimizer__lr", 0.002),
         ("optimizer__weight_decay", 0.0),
         ("train__epochs", 6),
@@ -201,20 +213,30 @@ def test_the_code_of_a_device_is_that_device_s(plain, monkeypatch):
     ]
 
 
-def test_the_code_of_a_model_of_ones_own_counts_for_that_model(plain, monkeypatch):
-    own, keys = changed(plain, model__kind="own"), []
+@pytest.mark.parametrize("section", ["model", "optimizer"])
+def test_the_code_of_a_part_of_ones_own_counts_for_that_part(section, plain, monkeypatch):
+    own, keys = with_own(plain, section, "mine.Own"), []
     for name in ("ab" * 32, "cd" * 32):
-        monkeypatch.setattr(fingerprint, "own_model_fingerprint", lambda kind, name=name: name)
+        monkeypatch.setattr(fingerprint, "own_fingerprint", lambda targets, name=name: name)
         keys.append((key(plain), key(own)))
     (shipped, first), (shipped_still, second) = keys
     assert shipped == shipped_still and first != second
+
+
+def test_data_of_ones_own_count_by_their_bytes_and_not_by_the_code_that_reads_them(
+    plain, monkeypatch
+):
+    own = with_own(plain, "data", "mine.load", path="faces.npz")
+    first = key(own)
+    monkeypatch.setattr(fingerprint, "own_fingerprint", lambda targets: "ab" * 32)
+    assert key(own) == first != key(own, data=(DATA[0], "cd" * 32))
 
 
 @pytest.mark.parametrize(
     ("values", "absent"),
     [
         ({}, ["channels"]),
-        ({"model__kind": "mlp"}, ["channels", "blocks"]),
+        ({"model": "mlp"}, ["channels", "blocks"]),
         ({"model__dropout": False}, ["channels", "dropout_ratio"]),
         ({"model__fc_depth": 0}, ["channels", "hidden_size", "dropout", "dropout_ratio"]),
     ],
@@ -228,21 +250,34 @@ def test_a_knob_without_effect_is_null(values, absent, plain):
     ("optimizer", "momentum"), [("adam", None), ("sgd", None), ("momentum", 0.9)]
 )
 def test_momentum_counts_for_the_optimizer_that_has_it(optimizer, momentum, plain):
-    assert of(changed(plain, optimizer__name=optimizer))["optimizer"]["momentum"] == momentum
+    assert of(changed(plain, optimizer=optimizer))["optimizer"]["momentum"] == momentum
 
 
-def test_every_knob_of_a_model_of_ones_own_counts(plain):
-    own = changed(plain, model__kind="own", model__options={"width": 3})
+@pytest.mark.parametrize("section", ["data", "model", "optimizer"])
+def test_every_knob_of_a_part_of_ones_own_counts_and_so_does_its_import_path(section, plain):
+    given = {"width": 3, "sizes": [1, 2], "deep": {"a": 1, "b": {"c": None}}}
     others = [
-        changed(own, **{name: value})
-        for name, value in {
-            "model__options": {"width": 4},
-            "model__channels": 1,
-            "model__blocks": [[30]],
-            "model__dropout_ratio": 0.25,
-        }.items()
+        ("mine.Own", given),
+        ("mine.Other", given),
+        ("other.Own", given),
+        ("mine.Own", given | {"width": 4}),
+        ("mine.Own", given | {"width": None}),
+        ("mine.Own", given | {"sizes": [2, 1]}),
+        ("mine.Own", given | {"deep": {"a": 1, "b": {"c": 2}}}),
+        ("mine.Own", given | {"one": "more"}),
     ]
-    assert len({key(made) for made in (own, *others)}) == 5
+    keys = [key(with_own(plain, section, target, **values)) for target, values in others]
+    assert len(set(keys)) == len(others)
+    assert key(with_own(plain, section, *others[0][:1], **dict(reversed(given.items())))) == keys[0]
+
+
+def test_a_knob_with_the_name_of_one_that_ships_counts_for_a_model_of_ones_own(plain):
+    keys = {
+        key(with_own(plain, "model", "mine.Own", fc_depth=0, dropout=dropout, channels=n))
+        for dropout in (True, False)
+        for n in (1, 2)
+    }
+    assert len(keys) == 4
 
 
 @hypothesis.given(seeds=st.lists(st.integers(0, 2**63 - 1), min_size=2, max_size=2, unique=True))
@@ -299,7 +334,7 @@ def test_the_order_and_the_spelling_of_what_was_typed_do_not_matter(order, other
 def test_what_was_typed_for_nothing_does_not_matter(typed, plain):
     made = checked(compose("config", typed))
     same = changed(
-        plain, model__hidden_size=made.model.hidden_size, train__epochs=made.train.epochs
+        plain, model__hidden_size=made.model["hidden_size"], train__epochs=made.train.epochs
     )
     assert key(made) == key(same)
 

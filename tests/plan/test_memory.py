@@ -25,7 +25,7 @@ def difference(more, less):
 
 
 def test_a_larger_batch_of_a_linear_model_takes_its_arrays_twice_and_gradients_once():
-    mlp = {"model__kind": "mlp", "model__fc_depth": 0}
+    mlp = {"model": "mlp", "model__fc_depth": 0}
     # Kept of an image, for two steps: 64 pixels and 10 scores; in passing the scores' gradient.
     more, less = mlp | {"train__batch_size": 500}, mlp | {"train__batch_size": 400}
     assert difference(more, less) == 100 * (2 * (64 + 10) + 10)
@@ -48,10 +48,10 @@ def test_the_stock_engine_has_columns_of_the_whole_batch_twice():
 
 
 def test_weights_come_with_gradient_moments_and_the_copies_of_a_checkpoint():
-    deep = {"model__kind": "mlp", "model__fc_depth": 2}
+    deep = {"model": "mlp", "model__fc_depth": 2}
     n = [h * (64 + 1) + h * (h + 1) + 10 * (h + 1) for h in (2000, 1000)]
     for optimizer, slots in (("adam", 2), ("momentum", 1)):
-        more = deep | {"optimizer__name": optimizer, "model__hidden_size": 2000}
+        more = deep | {"optimizer": optimizer, "model__hidden_size": 2000}
         copies = 2 + slots + 2.1 * (1 + slots)
         found = difference(more, more | {"model__hidden_size": 1000})
         assert found == pytest.approx(copies * (n[0] - n[1]), abs=1)
@@ -62,7 +62,7 @@ def test_a_batch_below_that_of_evaluation_needs_that_of_evaluation():
 
 
 def test_a_last_step_of_few_images_has_its_own_small_graph():
-    mlp = {"model__kind": "mlp", "model__fc_depth": 0}
+    mlp = {"model": "mlp", "model__fc_depth": 0}
     kept, passing = 74, 10
     more, less = mlp | {"train__batch_size": 1442}, mlp | {"train__batch_size": 1000}
     whole = max(1442 * (kept + passing), 1442 * kept)
@@ -111,7 +111,7 @@ def test_on_a_card_a_batch_takes_no_memory_here():
 
 
 def test_of_a_model_of_ones_own_nothing_is_known():
-    assert need(model__kind="own") is None
+    assert need(model="mine.LeNet") is None
 
 
 def test_more_pools_than_pixels_and_a_batch_larger_than_the_data_are_refused():

@@ -12,7 +12,7 @@ from hydra import compose
 from runner.config.checks import checked
 from runner.config.schema import KNOBS
 from runner.errors import StateError
-from runner.plan import fingerprint, grid, plan
+from runner.plan import fingerprint, grid, kept, plan
 from runner.record import CODE_OF_VERSION_1
 from runner.state.root import Root
 from runner.system.files import sealed
@@ -25,7 +25,7 @@ OF_VERSION_1 = Path(__file__).with_name("sweep_of_version_1.json")
 
 
 def planned(*arguments):
-    data_of = lambda of: (of.data.name, "ab" * 32)  # noqa: E731
+    data_of = lambda of: (of.data["name"], "ab" * 32)  # noqa: E731
     return grid.plan(grid_of(*arguments), data_of, "cpu", ["python", *arguments])
 
 
@@ -37,12 +37,12 @@ def test_a_plan_holds_what_really_happens_and_not_what_was_asked():
     made, _ = grid.plan(found, lambda of: ("mnist5k", "cd" * 32), "gpu", [])
     (run,) = made.runs
     assert (run.config.device, run.device) == ("gpu", "gpu")
-    assert (run.config.data.name, run.data_name, run.data_sha256) == (
+    assert (run.config.data["name"], run.data_name, run.data_sha256) == (
         "mnist5k",
         "mnist5k",
         "cd" * 32,
     )
-    assert found.cells[0].config.data.name == "mnist"
+    assert found.cells[0].config.data["name"] == "mnist"
 
 
 def test_a_planned_run_holds_no_password_no_claims_and_its_configuration_is_left_alone():
@@ -50,7 +50,11 @@ def test_a_planned_run_holds_no_password_no_claims_and_its_configuration_is_left
     before = dataclasses.asdict(config)
     run = plan.planned_run(config, {"model.channels": 30}, "digits", "cd" * 32, "cpu")
     assert (run.config.tracking.uri, run.config.claims, run.config.device) == (None, {}, "cpu")
-    assert (run.config.data.name, run.data_name, run.data_sha256) == ("digits", "digits", "cd" * 32)
+    assert (run.config.data["name"], run.data_name, run.data_sha256) == (
+        "digits",
+        "digits",
+        "cd" * 32,
+    )
     assert run.name == "channels=30 seed=0" and before["claims"]
     assert dataclasses.asdict(config) == before
 
@@ -65,15 +69,13 @@ def test_a_planned_run_holds_no_password_no_claims_and_its_configuration_is_left
                 "engine.graph",
                 "engine.streams",
                 "engine.tf32",
-                "model.options",
-                "optimizer.momentum",
             ],
         ),
-        (["optimizer=momentum"], "gpu", ["model.options"]),
+        (["optimizer=momentum"], "gpu", []),
         (
             ["model.dropout=false", "optimizer=momentum"],
             "gpu",
-            ["model.dropout_ratio", "model.options"],
+            ["model.dropout_ratio"],
         ),
     ],
 )
@@ -93,14 +95,17 @@ def test_a_planned_run_names_the_code_that_trains_it(device, monkeypatch):
 
 MANY = (
     "model.blocks=null,[[1],[2,2]]",
-    "model=cnn,mlp",
+    "optimizer=adam,sgd",
     "optimizer.lr=0.1,1e-5",
     "seed=0,9223372036854775807",
 )
+GROUPS = ("model=cnn,mlp", "data=mnist,digits", "seed=0")
 
 
 @pytest.mark.parametrize(
-    "arguments", [MANY, ("sweeps=smoke",), ("sweeps=published",), ()], ids=["many", "s", "p", ""]
+    "arguments",
+    [MANY, GROUPS, ("sweeps=smoke",), ("sweeps=published",), ()],
+    ids=["many", "groups", "s", "p", ""],
 )
 def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
     made, _ = planned(*arguments)
@@ -112,14 +117,14 @@ def test_a_plan_comes_back_from_its_file_as_it_was(arguments, tmp_path):
 
 def test_a_configuration_of_before_a_knob_existed_comes_back_with_what_it_was_trained_with():
     values = dataclasses.asdict(planned("seed=0")[0].runs[0].config)
-    now = plan.config_from(values)
+    now = kept.config_from(values)
     for part, names in (
         ("engine", ("graph", "tf32", "streams")),
         ("runner", ("time_limit_s", "fail_fast")),
     ):
         for name in names:
             del values[part][name]
-    assert plan.config_from(values) == now
+    assert kept.config_from(values) == now
 
 
 def test_a_plan_that_is_to_be_run_otherwise_is_written_anew_and_stays_as_old_as_it_was(tmp_path):
@@ -171,7 +176,7 @@ def test_a_plan_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_plan_lists_the_recorded_knobs_in_the_order_of_the_schema():
-    made, _ = planned("seed=0")
+    made, _ = planned("optimizer=momentum", "seed=0")
     values = json.loads(json.dumps(dataclasses.asdict(made)))
     assert values["version"] == 3
     assert values["knobs"] == [
@@ -181,6 +186,15 @@ def test_a_plan_lists_the_recorded_knobs_in_the_order_of_the_schema():
     ]
     assert {"name": "model.channels", "bears_on_numbers": True, "shown": True} in values["knobs"]
     assert {"name": "seed", "bears_on_numbers": True, "shown": False} in values["knobs"]
+
+
+def test_a_plan_lists_the_knobs_that_any_of_its_runs_has_and_its_swept_groups_first():
+    made, _ = planned("model=mlp,cnn", "optimizer=sgd", "seed=0")
+    names = [knob.name for knob in made.knobs]
+    assert names[0] == "model" and made.knobs[0] == plan.PlannedKnob("model", True, True)
+    recorded = [name for name, knob in KNOBS.items() if knob.recorded]
+    assert names[1:] == [name for name in recorded if name != "optimizer.momentum"]
+    assert {"model.channels", "model.hidden_size"} <= set(names)
 
 
 def test_a_plan_of_version_1_is_read_as_what_it_was():
@@ -200,7 +214,7 @@ def test_the_runs_of_a_plan_of_version_1_keep_their_keys_where_the_code_equals_t
     old = plan.read(OF_VERSION_1)
     typed = old.command[old.command.index("-m", 2) + 1 :]
     sha256 = old.runs[0].data_sha256
-    made, _ = grid.plan(grid_of(*typed), lambda of: (of.data.name, sha256), "cpu", old.command)
+    made, _ = grid.plan(grid_of(*typed), lambda of: (of.data["name"], sha256), "cpu", old.command)
     assert [run.run_key for run in made.runs] == [run.run_key for run in old.runs]
     assert [run.cell_key for run in made.runs] == [run.cell_key for run in old.runs]
     assert (made.sweep_key, made.claims_sha256) == (old.sweep_key, old.claims_sha256)

@@ -30,7 +30,7 @@ def name_of(recorded):
 def planned(recorded, root, device="cpu"):
     """A recorded run, planned by this code."""
     config = checked(compose("config", recorded["overrides"]))
-    dataset, _ = loading.prepare(config.data.name, root.data)
+    dataset, _ = loading.prepare(config.data["name"], root.data)
     return planned_run(config, {}, dataset.name, dataset.sha256, device)
 
 
