@@ -7,7 +7,8 @@ from runner.config.checks import checked
 from runner.config.schema import recorded
 from runner.errors import ConfigError
 from runner.plan import identity
-from runner.plan.plan import config_from, planned_run
+from runner.plan.kept import config_from
+from runner.plan.plan import planned_run
 
 pytest_plugins = "composing"
 

@@ -17,14 +17,14 @@ def prepared(tmp_path, monkeypatch):
     """Call with a net: a sweep of it and of a model that ships, prepared for training."""
 
     def run(source):
-        kinds = own_models.define(source, tmp_path, monkeypatch), "mlp"
-        knobs = {"runner.root": str(tmp_path / "out"), "model.options": {}, "runner.workers": 1}
+        own = own_models.define(source, tmp_path, monkeypatch)
+        knobs = {"runner.root": str(tmp_path / "out"), "runner.workers": 1}
         cells = [
-            Cell({"model.kind": kind}, configured(knobs | {"model.kind": kind}, seed=seed))
-            for kind in kinds
+            Cell({"model": name}, configured(knobs, model=model, seed=seed))
+            for name, model in (("own", own), ("mlp", "mlp"))
             for seed in (0, 1)
         ]
-        return prepare(Grid("kind", False, {"model.kind": list(kinds)}, cells, [0, 1]), ["runner"])
+        return prepare(Grid("model", False, {"model": ["own", "mlp"]}, cells, [0, 1]), ["runner"])
 
     return run
 
@@ -41,7 +41,7 @@ def test_a_mistake_is_refused_with_exit_code_2_and_leaves_nothing_behind(prepare
 def test_what_a_step_showed_is_known_of_the_cells_whose_model_does_not_ship(prepared, capsys):
     ready = prepared(NOT_USED)
     (key,) = ready.checked
-    assert key in {run.cell_key for run in ready.to_train if run.config.model.kind == "own"}
+    assert key in {run.cell_key for run in ready.to_train if run.knobs["model"] == "own"}
     assert "Linear" in ready.checked[key].fallbacks
     err = capsys.readouterr().err
-    assert err.count("no gradient reaches old/W, old/b") == 1 and "(kind=own)" in err
+    assert err.count("no gradient reaches old/W, old/b") == 1 and "(model=own)" in err

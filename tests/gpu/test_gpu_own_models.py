@@ -14,10 +14,6 @@ class Net(Model):
 
     def forward(self, x):
         return self.out(F.dropout(self.fc1(x.reshape(len(x), -1)), 0.3))
-
-
-def build(config, engine):
-    return Net(engine)
 """
 
 

@@ -163,9 +163,8 @@ def sample(digits):
 @pytest.fixture
 def planned(digits, tmp_path, monkeypatch):
     def plan(source, **knobs):
-        kind = own_models.define(source, tmp_path, monkeypatch)
-        config = configured({"model.kind": kind, "model.options": {}} | knobs)
-        return planned_run(config, {"model.kind": kind}, "digits", digits.sha256, "cpu")
+        config = configured(knobs, model=own_models.define(source, tmp_path, monkeypatch))
+        return planned_run(config, {"model": "own"}, "digits", digits.sha256, "cpu")
 
     return plan
 
@@ -223,7 +222,7 @@ def test_a_mistake_is_told_once_for_all_cells_that_have_it(planned, sample):
         check_models.check_all(cells)
     (line,) = str(refused.value).splitlines()
     assert line.startswith(own_models.line_of(source, text))
-    assert line.endswith("(kind=own and 2 more)")
+    assert line.endswith("(model=own and 2 more)")
 
 
 def test_a_model_that_hangs_is_told_by_the_line_where_it_does(planned, sample):

@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from runner.app import compose
 from runner.config import parts
 from runner.config.checks import checked
-from runner.config.schema import GROUPS
+from runner.config.schema import GROUPS, options
 
 
 @functools.cache
@@ -37,8 +37,8 @@ def configured(knobs=None, **top):
 def section_of_its_own(config, section, target, **arguments):
     """Name what makes a section by its import path, as a user's file of conf/ does."""
     named = {parts.TARGET: target, parts.SECTIONS[section].label: target.rpartition(".")[2]}
-    options = {"data": ["normalize"], "model": [], "optimizer": ["lr", "weight_decay"]}[section]
-    kept = {name: getattr(config, section)[name] for name in options}
+    names = [*options(section), *(["lr"] if section == "optimizer" else [])]
+    kept = {name: getattr(config, section)[name] for name in names}
     setattr(config, section, named | kept | arguments)
 
 

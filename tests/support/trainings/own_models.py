@@ -6,11 +6,10 @@ import textwrap
 
 from places import REPO
 
-from runner import models
+from runner.config.signature import signature_of
 
 KIND = "own"
 _HEAD = "import numpy as np\nfrom runner import Model\nfrom runner.engine.dezero import F, L\n"
-_BUILD = "\n\ndef build(config, engine):\n    return Net(**config.options)\n"
 
 #: The published script: dropout by DeZero's function on what the layers give.
 PUBLISHED = """
@@ -88,17 +87,14 @@ def net(init="", forward="", base="Model", head=""):
 
 
 def define(source, folder, monkeypatch):
-    """Have `model.kind=own` be the net of this source, in this process and in those it starts."""
-    file = folder / "models" / f"{KIND}.py"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(_HEAD + source.lstrip("\n") + ("" if "def build" in source else _BUILD))
-    monkeypatch.setattr(models, "__path__", [*models.__path__, str(file.parent)])
-    monkeypatch.delitem(sys.modules, f"{models.__name__}.{KIND}", raising=False)
-    (folder / "sitecustomize.py").write_text(
-        f"from runner import models\nmodels.__path__.append({str(file.parent)!r})\n"
-    )
+    """Write the module of this net, to be found by this process and by those it starts; the import
+    path of the net."""
+    (folder / f"{KIND}.py").write_text(_HEAD + source.lstrip("\n"))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, KIND, raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(REPO)]))
-    return KIND
+    signature_of.cache_clear()
+    return f"{KIND}.Net"
 
 
 def line_of(source, text):
