@@ -99,6 +99,7 @@ def announce(prepared: Prepared) -> None:
         places = f"root {root}, MLflow {store}"
         own = f", own {' '.join(prepared.own_files)}" if prepared.own_files else ""
         print(f"{first.name}: data {data}{own}, {device}, {engine}, {places}{trained}", flush=True)
+        _tell_fallbacks(prepared)
         _tell_damage(prepared)
         return
     n_cells, n_seeds = len(plan.cells), len(plan.seeds)
@@ -112,9 +113,23 @@ def announce(prepared: Prepared) -> None:
         print(f"  own: {', '.join(prepared.own_files)}")
     print(f"  {n_trained} of {len(plan.runs)} already trained")
     _tell_kept(prepared)
+    _tell_fallbacks(prepared)
     print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")
     print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
     _tell_damage(prepared)
+
+
+def _tell_fallbacks(prepared: Prepared) -> None:
+    """Which functions of one's own models no kernel of ours computes, and what that costs."""
+    shares: dict[str, float] = {}
+    for of_cell in prepared.checked.values():
+        for name in of_cell.fallbacks:
+            share = of_cell.fallback_shares.get(name, 0.0)
+            shares[name] = max(share, shares.get(name, 0.0))
+    if shares:
+        ordered = sorted(shares.items(), key=lambda of_name: -of_name[1])
+        told = ", ".join(f"{name} ({share:.0%})" for name, share in ordered)
+        print(f"  computed by DeZero itself, as no kernel is for it: {told} of a step's time")
 
 
 def _tell_kept(prepared: Prepared) -> None:

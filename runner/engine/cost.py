@@ -9,6 +9,7 @@ from typing import Any
 from runner.engine.device import Array
 from runner.engine.dezero import computed_by
 from runner.engine.fast import Fast
+from runner.engine.forward import forward
 from runner.engine.substitutes import is_fallback
 
 #: Images of a batch that is timed. The two of a warm-up would show the cost of Python's calls.
@@ -53,7 +54,7 @@ def _time_step(engine: Fast, model: Any, x: Array, t: Array) -> tuple[float, dic
     engine.masks.training(step=1)
     started = perf_counter()
     with computed_by(timer):
-        loss, _ = engine.loss(model(x), t)
+        loss, _ = engine.loss(forward(model, x, engine), t)
         model.cleargrads()
         loss.backward()
     total_s = perf_counter() - started

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.engine import model_state, shapes
+from runner.engine.cost import fallback_cost
 from runner.engine.dezero import L, Parameter, Variable, all_parameters, no_grad, using_config
 from runner.engine.forward import forward
 from runner.engine.protocol import Data, Engine
@@ -43,7 +44,8 @@ def check(planned: PlannedRun, sample: Sample) -> Checked:
                 " your own, or by the time",
             )
     _check_repeats(assembly, again, x)
-    return Checked(assembly.n_parameters, list(engine.fallbacks), warnings)
+    shares = fallback_cost(engine, model, x, t)
+    return Checked(assembly.n_parameters, list(engine.fallbacks), warnings, shares)
 
 
 def _assembled(planned: PlannedRun, sample: Sample) -> Assembly:

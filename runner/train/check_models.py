@@ -50,6 +50,8 @@ class Checked:
     fallbacks: list[str] = field(default_factory=list)
     #: What may be meant so, and may be a mistake.
     warnings: list[str] = field(default_factory=list)
+    #: The share of a step's time that each of the fallbacks takes, where it was measured.
+    fallback_shares: dict[str, float] = field(default_factory=dict)
 
 
 def check_all(cells: list[tuple[PlannedRun, Sample]], limit_s: float = LIMIT_S) -> list[Checked]:
