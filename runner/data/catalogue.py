@@ -1,7 +1,7 @@
 """The data sets that ship: one entry each, with all that is known of it before its bytes are read.
 
 It imports no NumPy, so that a command is checked at once. runner/data/sets.py has the function of
-each; data of one's own need no entry (docs/add_a_data_set.md).
+each; data of one's own need no entry (docs/own.md).
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,7 @@
-"""The pages agree with the code: links, commands, metrics, sweeps, the model of docs/models.md."""
+"""The pages agree with the code: links, commands, metrics, sweeps, the text of --help."""
 
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -80,33 +78,6 @@ def test_every_override_in_the_readme_names_a_knob_that_exists():
     for command in commands:
         words = [word for word in command.split() if "=" in word]
         overrides.check(words, multirun=command.startswith("-m"))
-
-
-@pytest.mark.long
-def test_the_model_of_the_models_page_trains_by_its_own_commands(tmp_path):
-    page = ROOT / "docs/models.md"
-    for part in ("runner", "hydra_plugins", "conf", "sweeps"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "runner/models/lenet.py").write_text(blocks(page, "python")[0])
-    (tmp_path / "conf/model/lenet.yaml").write_text(blocks(page, "yaml")[0])
-    commands = blocks(page, "sh")[0].splitlines()
-    assert len(commands) == 3
-    for command in commands:
-        words = command.split()
-        assert words[:3] == ["python", "-m", "runner"]
-        # Fewer seeds than the page has.
-        added = ["seed=0", "runner.root=out"] if "-m" in words[3:] else ["runner.root=out"]
-        ended = subprocess.run(
-            [sys.executable, *words[1:], *added],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert ended.returncode == 0, ended.stderr
-        assert "runs trained and stored" in ended.stdout
-    # The run of the first command serves the third as well.
-    assert "1 of 2 already trained" in ended.stdout and "width=4" in ended.stdout
 
 
 def test_the_published_curves_travel_with_the_package():

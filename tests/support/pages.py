@@ -1,6 +1,7 @@
 """A page that says how to add something, followed to the letter in a copy of the checkout."""
 
 import re
+import shlex
 import shutil
 
 from commands import in_copy
@@ -25,6 +26,23 @@ def follow(page, folder):
             _write(folder / path, block)
         for command in commands.splitlines():
             printed.append(typed(folder, *command.split()))
+    return printed
+
+
+def follow_in(page, folder, typed):
+    """Do each step of the page in a folder that is empty; `typed(folder, *words)` types a command.
+
+    Returns what the commands printed, in order.
+    """
+    printed = []
+    for path, block, commands in _STEP.findall((REPO / page).read_text(encoding="utf-8")):
+        if path:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(block, encoding="utf-8")
+        for command in commands.splitlines():
+            word, *words = shlex.split(command)
+            assert word == "python"
+            printed.append(typed(folder, *words))
     return printed
 
 
