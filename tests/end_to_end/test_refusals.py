@@ -78,7 +78,7 @@ BAD_VALUES = [
     ("model.dropout_ratio=1.0", "model.dropout_ratio=1.0", "from 0 to below 1"),
     ("model.dropout_ratio=1.5", "model.dropout_ratio=1.5", "from 0 to below 1"),
     ("model.blocks=3", "model.blocks", "null, or 1 to 8 blocks"),
-    ("model.blocks=[1,2]", "model.blocks=[1,2]", "null, or 1 to 8 blocks"),
+    ("model.blocks=[1,2]", "model.blocks=[1, 2]", "null, or 1 to 8 blocks"),
     ("model.blocks=[[1.5]]", "model.blocks", "1.5", "null, or 1 to 8 blocks"),
     (
         "model.blocks=[[1],[1],[1],[1]]",
