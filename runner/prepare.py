@@ -13,6 +13,7 @@ from runner.data.catalogue import Entry
 from runner.data.loading import Dataset
 from runner.engine import device as devices
 from runner.errors import ConfigError, without_password
+from runner.metrics import own as own_metrics
 from runner.plan import final_states, memory, workers
 from runner.plan import grid as grids
 from runner.plan import plan as plans
@@ -24,7 +25,7 @@ from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
-from runner.train import augment, check_models, fewer_epochs, own_metrics, provenance
+from runner.train import augment, check_models, fewer_epochs, provenance
 from runner.train.check_models import Checked, Sample
 
 

@@ -70,7 +70,7 @@ class _Entry:
     compiles: Callable[[], bool] = lambda: False
 
 
-#: The engines by name and device. Their names are also in runner/config/names.py.
+#: The engines by name and device. Their names are also in runner/config/schema.py.
 ENGINES: dict[tuple[str, str], _Entry] = {
     ("fast", "cpu"): _Entry(_fast, _cpu_kernels_are_missing),
     ("fast", "gpu"): _Entry(_fast_on_gpu),

@@ -10,7 +10,7 @@ from runner.engine.device import Array
 from runner.engine.dezero import computed_by
 from runner.engine.fast import Fast
 from runner.engine.forward import forward
-from runner.engine.substitutes import is_fallback
+from runner.engine.functions.substitutes import is_fallback
 
 #: Images of a batch that is timed. The two of a warm-up would show the cost of Python's calls.
 N_IMAGES = 100

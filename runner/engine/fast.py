@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from runner.engine import flat, functions, layers
 from runner.engine.device import Array
 from runner.engine.dezero import computed_by, no_grad, test_mode
 from runner.engine.forward import forward
+from runner.engine.functions import fused, layers
+from runner.engine.functions.substitutes import Substitutes, is_fallback
 from runner.engine.loop import NO_UPDATE, Eager, step
-from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Loop
 from runner.engine.recipe import Recipe
-from runner.engine.substitutes import Substitutes, is_fallback
+from runner.engine.update import flat
+from runner.engine.update.optimizers import Optimizer
 from runner.seeding import Masks
 
 
@@ -49,10 +50,10 @@ class Fast:
 
     def dropout(self, x: Any, ratio: float) -> Any:
         draw = self.masks.draw(self.masks.next_name(), ratio)
-        return functions.Dropout(self.kernels, draw)(x)
+        return fused.Dropout(self.kernels, draw)(x)
 
     def loss(self, y: Any, t: Array) -> tuple[Any, Array]:
-        function = functions.SoftmaxCrossEntropy(self.kernels)
+        function = fused.SoftmaxCrossEntropy(self.kernels)
         return function(y, t), function.correct
 
     def optimizer(self, recipe: Recipe, model: Any) -> Optimizer:

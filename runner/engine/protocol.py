@@ -183,7 +183,7 @@ class Engine(Protocol):
         """
 
     def optimizer(self, recipe: Recipe, model: Any) -> Any:
-        """The `runner.engine.optimizers.Optimizer` of the recipe, set up on the model.
+        """The `runner.engine.update.optimizers.Optimizer` of the recipe, set up on the model.
 
         Raises
         ------

@@ -8,9 +8,9 @@ from runner.engine import model_state, shapes
 from runner.engine.device import Array, array_module
 from runner.engine.dezero import F, L, dezero, dropout_is_on
 from runner.engine.loop import NO_UPDATE, Eager, step
-from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Loop
 from runner.engine.recipe import Recipe
+from runner.engine.update.optimizers import Optimizer
 from runner.seeding import Masks
 
 

@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "2d1be0100f0a49457c640cf18692a2e7ed36fa1d81963de8514f2db8fd16a731": (
+    "d967fd83f51a46e00ca469526b0359a09b736bbb113f685755be9aa02916cef3": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "8739e2b630e6a1a57eb1dc78e7adfe75f38a3cc0b002029a4a86170f5482f85b": (
+    "9ad903b7bf19b5111c653452ec7827a6878fffcd8a289e81c4d83ef48eae3d07": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

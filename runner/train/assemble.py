@@ -14,9 +14,9 @@ from runner.data.asked import Asked
 from runner.engine import device as devices
 from runner.engine import model_state
 from runner.engine.dezero import named_parameters
-from runner.engine.optimizers import Optimizer
 from runner.engine.protocol import Data, Engine, Loop
 from runner.engine.recipe import recipe
+from runner.engine.update.optimizers import Optimizer
 from runner.seeding import Masks
 from runner.train import augment, global_random
 

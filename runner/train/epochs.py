@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from runner.engine.loop import finite
 from runner.engine.protocol import Measured, Position
+from runner.metrics import own as own_metrics
 from runner.record import EVALUATIONS, EpochRecord
 from runner.seeding import batch_order
-from runner.train import own_metrics
 from runner.train.assemble import Assembly
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.engine import device as devices
-from runner.engine import schedule
 from runner.engine.recipe import recipe
+from runner.engine.update import schedule
 from runner.plan import identity
 from runner.plan.plan import PlannedRun
 from runner.record import DONE

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from runner.engine import cpu, functions
-from runner.engine.cpu import pool
+from runner.engine import cpu
+from runner.engine.cpu.images import pool
 from runner.engine.dezero import F, L, Model, Variable, dezero, named_parameters
-from runner.engine.flat import FlatParameters
+from runner.engine.functions import fused as functions
+from runner.engine.update.flat import FlatParameters
 
 
 def random(*shape, seed=0):

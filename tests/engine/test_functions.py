@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.engine import cpu, functions
-from runner.engine.cpu import general
+from runner.engine import cpu
+from runner.engine.cpu.images import general
 from runner.engine.dezero import F, Variable
+from runner.engine.functions import fused as functions
 from runner.seeding import Masks
 
 SEEDS = st.integers(0, 2**32 - 1)

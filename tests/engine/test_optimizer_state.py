@@ -9,8 +9,8 @@ from own_optimizers import Counting
 from places import REPO
 from updates import CLASSES, Bare, gradients, made, step, weights
 
-from runner.engine import optimizer_state
 from runner.engine.dezero import named_parameters
+from runner.engine.update import optimizer_state
 from runner.errors import ConfigError
 
 each_engine = pytest.mark.parametrize("engine", ["fast", "stock"])

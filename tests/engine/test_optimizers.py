@@ -6,9 +6,9 @@ from short_training import assembled
 from updates import CLASSES, Bare, gradients, made, step, weights
 
 from runner.engine.dezero import Variable, dezero
-from runner.engine.optimizers import ClipGrad, Optimizer
 from runner.engine.protocol import Position
 from runner.engine.recipe import Recipe, recipe
+from runner.engine.update.optimizers import ClipGrad, Optimizer
 from runner.errors import ConfigError
 from runner.train import epochs
 

@@ -20,7 +20,7 @@ from short_training import (
 from runner.engine.dezero import dezero
 from runner.engine.protocol import Position
 from runner.engine.recipe import Recipe
-from runner.engine.schedule import depends_on_n_epochs, rate
+from runner.engine.update.schedule import depends_on_n_epochs, rate
 from runner.state.checkpoint import Checkpoints
 from runner.train import fewer_epochs
 

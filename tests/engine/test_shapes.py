@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from runner.engine import cpu, functions
+from runner.engine import cpu
 from runner.engine.dezero import F, Function, Parameter, Variable
+from runner.engine.functions import fused as functions
 from runner.errors import ModelError
 
 LABELS = np.array([0, 3, 9, 1], np.uint8)

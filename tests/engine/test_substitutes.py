@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from runner.engine import cpu, unfused
-from runner.engine import functions as fast_functions
+from runner.engine import cpu
 from runner.engine.dezero import F, L, Model, Variable, computed_by, dezero, named_parameters
-from runner.engine.flat import FlatParameters
-from runner.engine.functions import Constant
-from runner.engine.substitutes import Substitutes
+from runner.engine.functions import fused as fast_functions
+from runner.engine.functions import unfused
+from runner.engine.functions.fused import Constant
+from runner.engine.functions.substitutes import Substitutes
+from runner.engine.update.flat import FlatParameters
 
 IN_TRAINING = Substitutes(cpu)
 IN_FLOAT64 = Substitutes(cpu, (np.float32, np.float64))

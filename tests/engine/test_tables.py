@@ -3,7 +3,7 @@
 import pytest
 
 from runner import engine as engines
-from runner.config import names
+from runner.config import schema
 from runner.errors import ConfigError
 from runner.seeding import Masks
 
@@ -28,4 +28,4 @@ def test_an_engine_is_the_one_of_its_name(name):
 
 
 def test_the_names_that_a_command_is_checked_with_are_those_of_the_tables():
-    assert set(names.ENGINES) == {name for name, _ in engines.ENGINES}
+    assert set(schema.ENGINES) == {name for name, _ in engines.ENGINES}

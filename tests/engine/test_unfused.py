@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.engine import cpu, unfused
+from runner.engine import cpu
 from runner.engine.dezero import F, Variable, computed_by, dezero
-from runner.engine.functions import FirstDerivatives
-from runner.engine.substitutes import SUBSTITUTES, Substitutes
+from runner.engine.functions import unfused
+from runner.engine.functions.fused import FirstDerivatives
+from runner.engine.functions.substitutes import SUBSTITUTES, Substitutes
 from runner.seeding import Masks
 
 IN_FLOAT64 = Substitutes(cpu, (np.float64,))

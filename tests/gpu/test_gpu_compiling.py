@@ -81,7 +81,7 @@ def test_kernels_and_python_agree_on_their_constants():
         "CHANNELS": convolution._CHANNELS,
         "SLICES": convolution._SLICES,
         "NARROW": linear._NARROW,
-        "CLOSED": 4,  # runner/engine/cpu/pool.py
+        "CLOSED": 4,  # runner/engine/cpu/images/pool.py
     }
     assert defined == of_python
     struct = re.search(r"struct State \{(.*?)\};", SOURCE.read_text(), re.DOTALL)[1]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from gpu_runs import BATCH, IS_EMULATED, assert_close, loop_of, records_of, results_of
 
-from runner.engine import layers
 from runner.engine.dezero import F, Model
+from runner.engine.functions import layers
 from runner.engine.gpu import graph
 from runner.engine.gpu.batches import Phase
 from runner.engine.protocol import Position

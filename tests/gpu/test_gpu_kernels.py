@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from gpu_runs import to_gpu
 
-from runner.engine import cpu, device, functions
+from runner.engine import cpu, device
 from runner.engine.dezero import F, Variable
+from runner.engine.functions import fused as functions
 from runner.engine.gpu import convolution, module
 from runner.engine.gpu.batches import Batches, Phase
 from runner.engine.gpu.kernels import Kernels

@@ -11,9 +11,9 @@ from short_training import assembled
 from runner.engine.dezero import dezero
 from runner.engine.protocol import Position
 from runner.errors import MetricError, TimedOut
+from runner.metrics import own as own_metrics
 from runner.record import EVALUATIONS
 from runner.train import epochs as training
-from runner.train import own_metrics
 
 SCORES = np.array([[3, 1], [0, 2], [5, 4]], np.float32)
 LABELS = np.array([0, 1, 1], np.uint8)

@@ -1,21 +1,12 @@
 """How the parts of a network are computed on the CPU: Numba kernels, and NumPy's BLAS for matrix
 products.
 
-`runner.engine.functions`, `runner.engine.unfused` and `runner.engine.flat` say what is computed,
-and are given this package as their `kernels`; another device offers the same names (those of
+`runner.engine.functions` and `runner.engine.update.flat` say what is computed, and are given this package as their `kernels`; another device offers the same names (those of
 `functions` and `flat`, where it leaves DeZero's own functions to DeZero). Arrays are in C order and
 of one floating type, float32 in training (the tests also check float64). There is one thread.
 """
 
 from runner.engine.cpu.batch_norm import moments, normalise, normalise_gradients
-from runner.engine.cpu.convolution import (
-    conv,
-    conv_gradients,
-    conv_relu,
-    conv_relu_gradients,
-    conv_relu_pool,
-    conv_relu_pool_gradients,
-)
 from runner.engine.cpu.dropout import dropout
 from runner.engine.cpu.elementwise import (
     leaky_relu,
@@ -28,16 +19,24 @@ from runner.engine.cpu.elementwise import (
     tanh_gradient,
 )
 from runner.engine.cpu.heap import keep_freed_memory
-from runner.engine.cpu.linear import linear, linear_gradients, linear_relu, linear_relu_gradients
-from runner.engine.cpu.loss import is_one, softmax_cross_entropy
-from runner.engine.cpu.pixels import pixels
-from runner.engine.cpu.update import adam, momentum, sgd
-from runner.engine.cpu.windows import (
+from runner.engine.cpu.images.convolution import (
+    conv,
+    conv_gradients,
+    conv_relu,
+    conv_relu_gradients,
+    conv_relu_pool,
+    conv_relu_pool_gradients,
+)
+from runner.engine.cpu.images.windows import (
     average_pool,
     average_pool_gradient,
     max_pool,
     max_pool_gradient,
 )
+from runner.engine.cpu.linear import linear, linear_gradients, linear_relu, linear_relu_gradients
+from runner.engine.cpu.loss import is_one, softmax_cross_entropy
+from runner.engine.cpu.pixels import pixels
+from runner.engine.cpu.update import adam, momentum, sgd
 
 __all__ = [
     "adam",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from runner.engine import functions
 from runner.engine.dezero import L, dezero, dropout_is_on
+from runner.engine.functions import fused
 from runner.seeding import Masks
 
 
@@ -19,8 +19,8 @@ class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
 
     def forward(self, x: Any) -> Any:
         for conv in self.convs[:-1]:
-            x = functions.ConvRelu(self.kernels)(x, *_parameters(conv, x))
-        return functions.ConvReluPool(self.kernels)(x, *_parameters(self.convs[-1], x))
+            x = fused.ConvRelu(self.kernels)(x, *_parameters(conv, x))
+        return fused.ConvReluPool(self.kernels)(x, *_parameters(self.convs[-1], x))
 
 
 class Hidden(L.Layer):  # type: ignore[misc]
@@ -38,7 +38,7 @@ class Hidden(L.Layer):  # type: ignore[misc]
         draw = None
         if self.dropout_ratio is not None and dropout_is_on():
             draw = self.masks.draw(self.name, self.dropout_ratio)
-        return functions.LinearRelu(self.kernels, draw)(x, *_parameters(self.linear, x))
+        return fused.LinearRelu(self.kernels, draw)(x, *_parameters(self.linear, x))
 
 
 class Linear(L.Linear):  # type: ignore[misc]
@@ -49,7 +49,7 @@ class Linear(L.Linear):  # type: ignore[misc]
         self.kernels = kernels
 
     def forward(self, x: Any) -> Any:
-        return functions.Linear(self.kernels)(x, *_parameters(self, x))
+        return fused.Linear(self.kernels)(x, *_parameters(self, x))
 
 
 def _parameters(layer: Any, x: Any) -> tuple[Any, Any]:

@@ -10,8 +10,8 @@ corner (a, b) reads view 4 (i + a) + j + b.
 import numpy as np
 from numba import uint64
 
+from runner.engine.cpu.images.pool import CLOSED
 from runner.engine.cpu.jit import as_numpy, fused, summing
-from runner.engine.cpu.pool import CLOSED
 from runner.engine.device import Array
 
 

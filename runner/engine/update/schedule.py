@@ -13,7 +13,7 @@ def rate(
     Parameters
     ----------
     schedule
-        As `runner.engine.recipe.Options` holds it. `step` multiplies the rate by `factor` after
+        As `Options` of recipe.py holds it. `step` multiplies the rate by `factor` after
         each epoch of `at`; `cosine` goes from `lr` in the first step to 0 after the last one of all
         epochs, along half a cosine; before either, or alone, the steps of `warmup_epochs` go up to
         `lr` in a straight line from 0.

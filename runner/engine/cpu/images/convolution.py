@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from runner.engine.cpu import activation, direct, general, pool
-from runner.engine.cpu.general import Pair
+from runner.engine.cpu import activation
+from runner.engine.cpu.images import direct, general, pool
+from runner.engine.cpu.images.general import Pair
 from runner.engine.device import Array
 
 _STRIDE_1: Pair = (1, 1)
@@ -24,7 +25,7 @@ def conv_relu_pool(x: Array, W: Array, b: Array) -> tuple[Array, Array]:
     Returns
     -------
     tuple of y (n, out channels, height // 2, width // 2) and the winners, int8 of that shape
-    (runner/engine/cpu/pool.py)
+    (runner/engine/cpu/images/pool.py)
     """
     shape = (len(x), len(W), x.shape[2] // 2, x.shape[3] // 2)
     y = np.empty((*shape[:2], shape[2] * shape[3]), dtype=x.dtype)

@@ -6,7 +6,7 @@ Padding is zeros, and they count, as in DeZero: a maximum of negative numbers at
 import numpy as np
 from numba import uint64
 
-from runner.engine.cpu.general import Pair
+from runner.engine.cpu.images.general import Pair
 from runner.engine.cpu.jit import as_numpy
 from runner.engine.device import Array
 

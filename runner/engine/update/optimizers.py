@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.engine import optimizer_state, schedule
 from runner.engine.device import Array
 from runner.engine.dezero import Variable, dezero, named_parameters
 from runner.engine.protocol import Position
 from runner.engine.recipe import Options, Recipe
+from runner.engine.update import optimizer_state, schedule
 from runner.errors import ConfigError
 
 #: Makes, from the arguments of DeZero's class, an optimizer that updates all weights in one pass
-#: (runner/engine/flat.py); by DeZero's class.
+#: (runner/engine/update/flat.py); by DeZero's class.
 Fused = Mapping[type, Callable[..., Any]]
 
 #: Attributes in which an optimizer may keep its learning rate. The `lr` of DeZero's Adam is no

@@ -1,18 +1,18 @@
 """Functions that stand in the place of DeZero's own, one for one.
 
 Each says in `fits` for which arguments it can: for arrays of one floating type, which whoever asks
-has made sure of (runner/engine/substitutes.py). For all others, such as those that DeZero refuses,
-DeZero's own function is called.
+has made sure of (substitutes.py). For all others, such as those that DeZero refuses, DeZero's own
+function is called.
 """
 
 from typing import Any
 
 import numpy as np
 
-from runner.engine import functions
 from runner.engine.device import Array
 from runner.engine.dezero import Variable, dezero
-from runner.engine.functions import FirstDerivatives, gradient_array, in_order, variable
+from runner.engine.functions import fused
+from runner.engine.functions.fused import FirstDerivatives, gradient_array, in_order, variable
 
 _pair = dezero.utils.pair
 
@@ -84,7 +84,7 @@ class Sigmoid(_Activation):
         return self.kernels.sigmoid_gradient(gy, self.kept)
 
 
-class Linear(functions.Linear):
+class Linear(fused.Linear):
     """x @ W + b, or without b."""
 
     @staticmethod
@@ -93,7 +93,7 @@ class Linear(functions.Linear):
         return bool(fit) and (b is None or b.shape == W.shape[1:])
 
 
-class Conv2d(functions.Parametric):
+class Conv2d(fused.Parametric):
     """The convolution of x with W, with or without b."""
 
     @staticmethod
@@ -205,7 +205,7 @@ class BatchNorm(FirstDerivatives):
         return own
 
 
-class SoftmaxCrossEntropy(functions.SoftmaxCrossEntropy):
+class SoftmaxCrossEntropy(fused.SoftmaxCrossEntropy):
     """Mean softmax cross-entropy of scores (n, n_classes) and labels (n,)."""
 
     @staticmethod

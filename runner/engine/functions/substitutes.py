@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from runner.engine import unfused
 from runner.engine.dezero import F, Variable, call_as_shipped, dezero
-from runner.engine.functions import Constant, FirstDerivatives, wants_gradient
+from runner.engine.functions import unfused
+from runner.engine.functions.fused import Constant, FirstDerivatives, wants_gradient
 
 _functions_conv = dezero.functions_conv
 

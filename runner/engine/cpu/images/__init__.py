@@ -1,0 +1,1 @@
+"""Kernels over the pixels of images: convolutions and pools."""

@@ -1,0 +1,1 @@
+"""What the fast engine computes: functions of DeZero's kind, and the layers that call them."""
