@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import parts
-from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, without_effect
+from runner.config.schema import KNOBS, Config, knobs_of, without_effect
 from runner.errors import StateError
 from runner.plan import fingerprint, identity, kept
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
@@ -135,14 +135,22 @@ def planned_run(
 def planned_knobs(configs: Iterable[Config], swept: Iterable[str]) -> list[PlannedKnob]:
     """The recorded knobs that any of the configurations has, as a plan keeps them.
 
-    A group that is swept, such as `model=cnn,mlp`, is a knob too, whose levels are its files.
+    A group that is swept, such as `model=cnn,mlp`, is a knob too, whose levels are its files. An
+    option that came later is shown where a run has it at another value than that of before.
     """
+    configs = list(configs)
     known = {name: knob for config in configs for name, knob in knobs_of(config).items()}
+    used = {
+        name
+        for config in configs
+        for name, value in leaves(config)
+        if not (known[name].came_later and value == known[name].before)
+    }
     sections = dict.fromkeys(name.partition(".")[0] for name in KNOBS)
     ordered = [n for section in sections for n in known if n.partition(".")[0] == section]
-    groups = [PlannedKnob(key, True, True) for key in swept if key in GROUPS]
+    groups = [PlannedKnob(key, True, True) for key in swept if key not in known]
     return groups + [
-        PlannedKnob(name, known[name].bears_on_numbers, known[name].shown)
+        PlannedKnob(name, known[name].bears_on_numbers, known[name].shown and name in used)
         for name in ordered
         if known[name].recorded
     ]

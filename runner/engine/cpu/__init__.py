@@ -1,9 +1,10 @@
 """How the parts of a network are computed on the CPU: Numba kernels, and NumPy's BLAS for matrix
 products.
 
-`runner.engine.functions` and `runner.engine.update.flat` say what is computed, and are given this package as their `kernels`; another device offers the same names (those of
-`functions` and `flat`, where it leaves DeZero's own functions to DeZero). Arrays are in C order and
-of one floating type, float32 in training (the tests also check float64). There is one thread.
+`runner.engine.functions` and `runner.engine.update.flat` say what is computed, and are given this
+package as their `kernels`; another device offers the same names (those of `functions/fused.py` and
+`flat`, where it leaves DeZero's own functions to DeZero). Arrays are in C order and of one floating
+type, float32 in training (the tests also check float64). There is one thread.
 """
 
 from runner.engine.cpu.batch_norm import moments, normalise, normalise_gradients
