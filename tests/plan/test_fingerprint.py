@@ -256,9 +256,8 @@ def test_relative_imports_of_a_package_of_ones_own_are_followed(own):
 def test_of_an_installed_package_that_is_named_its_modules_count_and_of_others_none(
     own, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(
-        fingerprint.sysconfig, "get_paths", lambda: dict.fromkeys(PLACES, str(tmp_path / "site"))
-    )
+    installed = dict.fromkeys(("stdlib", "purelib", "platlib"), str(tmp_path / "site"))
+    monkeypatch.setattr(fingerprint.sysconfig, "get_paths", lambda: installed)
     monkeypatch.syspath_prepend(tmp_path / "site")
     own("../site/nets/__init__.py", "")
     own("../site/nets/res.py", "from nets.blocks import Block\nimport tools\nclass ResNet: pass")
@@ -271,9 +270,6 @@ def test_of_an_installed_package_that_is_named_its_modules_count_and_of_others_n
     own("../site/nets/blocks.py", "class Block: n = 3")
     assert own_fingerprint("nets.res.ResNet") != named
     assert own_fingerprint("mine.Net") == subclass
-
-
-PLACES = ("stdlib", "purelib", "platlib")
 
 
 def test_dezeros_own_classes_are_those_of_the_installed_version():

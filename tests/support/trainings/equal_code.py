@@ -30,7 +30,7 @@ def name_of(recorded):
 def planned(recorded, root, device="cpu"):
     """A recorded run, planned by this code."""
     typed = recorded["overrides"]
-    if "model=mlp" in typed:  # version 1 took a number of channels for it, without effect
+    if "model=mlp" in typed:  # version 1 took knobs that have no effect, too
         typed = [word for word in typed if not word.startswith("model.channels=")]
     config = checked(compose("config", typed))
     dataset, _ = loading.prepare(config.data["name"], root.data)
