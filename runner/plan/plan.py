@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import parts
-from runner.config.schema import KNOBS, Config, knobs_of, without_effect
+from runner.config.schema import KNOBS, Config, knobs_of, leaves, without_effect
 from runner.errors import StateError
 from runner.plan import fingerprint, identity, kept
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
