@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from configs import configured
 
 from runner.data import loading
 from runner.data.asked import Asked
@@ -195,10 +196,9 @@ def test_what_a_file_asks_for_is_told_apart_from_the_arguments_of_its_function()
 
 
 def test_a_section_of_one_that_ships_gives_its_function_what_that_takes():
-    from dataclasses import make_dataclass
-
-    section = make_dataclass("Section", ["name", "normalize", "root", "allow_fallback"])
-    assert Asked.of(section("digits", True, None, True)) == Asked("runner.data.sets.digits", {})
-    assert Asked.of(section("mnist", False, "d", False)) == Asked(
-        "runner.data.sets.mnist", {"root": "d", "allow_fallback": False}, normalize=False
+    digits, mnist = (configured(data=name).data for name in ("digits", "mnist"))
+    assert Asked.of(digits) == Asked("runner.data.sets.digits", {})
+    changed = {"root": "d", "allow_fallback": False}
+    assert Asked.of(mnist | changed | {"normalize": False}) == Asked(
+        "runner.data.sets.mnist", changed, normalize=False
     )

@@ -62,6 +62,8 @@ class Net(Model):
 
 
 class Optimizer:
+    is_fused = True
+
     def warm_up(self):
         pass
 

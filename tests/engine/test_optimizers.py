@@ -214,9 +214,28 @@ def test_an_option_that_the_class_has_itself_is_the_classs_alone(settings, left,
 
 
 def test_a_recipe_is_the_group_of_a_yaml_file():
-    group = {"_target_": "mine.Own", "name": "Own", "lr": 0.1, "clip_grad": 1.0, "schedule": None}
+    group = {"_target_": "mine.Own", "name": "Own", "lr": 0.1, "clip_grad": 1.0}
+    schedule = {"kind": "constant", "at": [3], "factor": 0.1, "warmup_epochs": 0.0}
     settings = {"lr": 0.1, "clip_grad": 1.0, "schedule": None}
-    assert recipe(group, 7) == Recipe("mine.Own", settings, 7)
+    assert recipe(group | {"schedule": schedule}, 7) == Recipe("mine.Own", settings, 7)
+
+
+@pytest.mark.parametrize(
+    "changed, effective",
+    [
+        ({"kind": "step"}, {"kind": "step", "at": [3], "factor": 0.1}),
+        ({"kind": "cosine"}, {"kind": "cosine"}),
+        ({"warmup_epochs": 0.5}, {"warmup_epochs": 0.5}),
+        (
+            {"kind": "cosine", "warmup_epochs": 2.0},
+            {"kind": "cosine", "warmup_epochs": 2.0},
+        ),
+    ],
+)
+def test_a_recipe_has_of_a_schedule_what_changes_the_rate(changed, effective):
+    schedule = {"kind": "constant", "at": [3], "factor": 0.1, "warmup_epochs": 0.0} | changed
+    group = {"_target_": "dezero.optimizers.SGD", "lr": 0.1, "schedule": schedule}
+    assert recipe(group, 7).settings == {"lr": 0.1, "schedule": effective}
 
 
 # =============================================================================

@@ -9,6 +9,7 @@ from runner.engine import model_state
 from runner.engine.dezero import F, dezero, named_parameters
 from runner.engine.forward import forward
 from runner.engine.protocol import Position
+from runner.engine.recipe import recipe
 from runner.seeding import batch_order
 
 with_state = pytest.mark.parametrize(
@@ -84,9 +85,9 @@ def test_a_net_with_batch_normalisation_equals_plain_dezero_step_by_step(own, da
     name, rel = ("adam", 0) if engine == "stock" else ("sgd", 1e-5)
     run, plain = (own(own_models.BATCH_NORM, optimizer=name) for _ in range(2))
     make = {"adam": dezero.optimizers.Adam, "sgd": dezero.optimizers.SGD}[name]
-    model, optimizer = plain.model, make(run.config.optimizer.lr)
+    model, optimizer = plain.model, make(run.config.optimizer["lr"])
     optimizer.setup(model)
-    optimizer.add_hook(dezero.optimizers.WeightDecay(run.config.optimizer.weight_decay))
+    optimizer.add_hook(dezero.optimizers.WeightDecay(run.config.optimizer["weight_decay"]))
     records = go_on(run, data, Position())
     for epoch, record in enumerate(records, 1):
         order = batch_order(run.seed, epoch, len(data.train_images))
@@ -152,8 +153,8 @@ def test_the_optimizer_leaves_alone_what_has_no_gradient(own, data):
         "return self.out(self.bn(self.fc1(F.flatten(x))))",
     )
     plain, decayed = (own(source) for _ in range(2))
-    decayed.config.optimizer.weight_decay = 0.1
-    decayed.optimizer = decayed.engine.optimizer(decayed.config.optimizer, decayed.model)
+    options = decayed.config.optimizer | {"weight_decay": 0.1}
+    decayed.optimizer = decayed.engine.optimizer(recipe(options, 1), decayed.model)
     frozen = decayed.model.frozen.W.data.copy()
     for run in (plain, decayed):
         run.model.bn.avg_mean.data[...] = 5

@@ -35,4 +35,5 @@ def _dropout(x, y, words, threshold, kept, first_row, counter, key):  # type: ig
         philox.fill(words, first // four, counter[0], counter[1], counter[2], key[0], key[1])
         word = words[first % four :]
         for j in range(n_units):
-            y_row[j] = x_row[j] / kept if word[j] >= threshold else zero
+            # A product, as in DeZero: the 0 of a negative number is -0, that of a NaN is NaN.
+            y_row[j] = x_row[j] / kept if word[j] >= threshold else x_row[j] * zero
