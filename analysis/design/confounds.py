@@ -134,7 +134,7 @@ def _unchanged(runs: pd.DataFrame, knob: str) -> str | None:
         return None
     return (
         f"{short(knob)} changed nothing: in each seed its values ended with equal weights"
-        f" ({named(runs['name'])}); does the model use it?"
+        f" ({named(runs['name'])}); the model may not use it"
     )
 
 

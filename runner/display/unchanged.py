@@ -26,7 +26,7 @@ def unchanged(plan: Plan, journals: Journals) -> list[str]:
             where = "each run" if n == compared[pair] else f"{n} of {compared[pair]} runs"
             lines.append(
                 f"{short(knob)} changed nothing: {pair[0]} and {pair[1]} ended with equal weights"
-                f" in {where}; does the model use it?"
+                f" in {where}; the model may not use it"
             )
     return lines
 
