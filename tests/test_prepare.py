@@ -33,8 +33,8 @@ def sources(own_module, tmp_path):
 
 def asking(n=50, batch_size=10, **options):
     data = {"_target_": "mine.load", "name": "load", "n": n, **options}
-    config = configured({"model.kind": "mlp", "train.batch_size": batch_size})
-    return replace(config, data=data)
+    config = configured({"train.batch_size": batch_size}, model="mlp")
+    return replace(config, data=config.data | data)
 
 
 def test_a_function_is_called_once_a_command_and_its_arrays_kept_when_it_trains(sources):

@@ -268,7 +268,7 @@ def _layers(model: dict[str, Any], entry: Entry) -> Iterator[_Conv | _Linear]:
     if "blocks" in model:
         if len(entry.image_shape) != 3:
             raise ConfigError(
-                f"model.kind=cnn: takes images of shape (channels, height, width), and those of"
+                f"model=cnn: takes images of shape (channels, height, width), and those of"
                 f" {entry.name} have {entry.image_shape}; take model=mlp, or data of another shape"
             )
         channels, height, width = entry.image_shape

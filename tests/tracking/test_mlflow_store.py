@@ -120,7 +120,7 @@ def test_a_sweep_under_an_odd_path_keeps_all_its_files_there(new_root):
     run(root, "-m", *SMALL, "seed=0,1", "hydra/launcher=basic")
     assert [path.name for path in root.parent.iterdir()] == [root.name]
     for stored_run in stored(Root(root).database):
-        assert len(list((Root(root).artifacts / stored_run.id / "artifacts").iterdir())) == 3
+        assert len(list((Root(root).artifacts / stored_run.id / "artifacts").iterdir())) == 4
     assert "already trained" in run(root, *SMALL, "seed=0").out
 
 
