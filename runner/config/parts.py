@@ -96,12 +96,11 @@ def arguments(section: str, values: Mapping[str, Any], options: Set[str]) -> dic
         The keys that are no arguments, but options of every part of the section.
     """
     known, found = SECTIONS[section], _signature(section, values)
-    given = {}
-    for key, value in values.items():
-        is_label = key == known.label and not (found and key in found.parameters)
-        if key != TARGET and key not in options and not is_label:
-            given[_in_signature(section, key, found)] = value
-    return given
+    return {
+        _in_signature(section, key, found): value
+        for key, value in values.items()
+        if key not in (TARGET, known.label) and key not in options
+    }
 
 
 def imported(section: str, target: str) -> Any:
@@ -156,13 +155,18 @@ def check(section: str, values: Mapping[str, Any], options: Set[str]) -> dict[st
             f" path of what makes it; there is {short_text(target)}"
         )
     found = _signature(section, values)
-    if found is not None:
-        _check_names(section, values, options, found)
-    if known.label in values and not (found and known.label in found.parameters):
+    if found and known.label in found.parameters:
+        raise ConfigError(
+            f"{section}.{known.label}: under this key the name of {found.place} is recorded; give"
+            f" its parameter {known.label} another name"
+        )
+    if known.label in values:
         raise ConfigError(
             f"{section}.{known.label}={short_text(values[known.label])}: it is not given; choose a"
             f" file of conf/{section}/: {section}=NAME"
         )
+    if found is not None:
+        _check_names(section, values, options, found)
     return {known.label: label(section, values)} | dict(values)
 
 
@@ -211,7 +215,7 @@ def _check_names(
             first = given.setdefault(_in_signature(section, key, found), key)
             if first != key:
                 raise ConfigError(f"{section}.{key}: it is {section}.{first}; give it once")
-        elif key != known.label:
+        else:
             raise ConfigError(unknown(section, key, found.place, [*allowed, *sorted(options)]))
     for name, parameter in found.parameters.items():
         if parameter.required and name not in given and name not in known.given:

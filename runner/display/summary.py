@@ -128,8 +128,8 @@ def _tell_fallbacks(prepared: Prepared) -> None:
             shares[name] = max(share, shares.get(name, 0.0))
     if shares:
         ordered = sorted(shares.items(), key=lambda of_name: -of_name[1])
-        told = ", ".join(f"{name} ({share:.0%})" for name, share in ordered)
-        print(f"  computed by DeZero itself, as no kernel is for it: {told} of a step's time")
+        told = [f"{name} ({share:.0%} of a step)" if share else name for name, share in ordered]
+        print(f"  computed without kernels of ours: {', '.join(told)}")
 
 
 def _tell_kept(prepared: Prepared) -> None:
