@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "d967fd83f51a46e00ca469526b0359a09b736bbb113f685755be9aa02916cef3": (
+    "8ee8bd1989a9e67f15a9826a5113b62d9a78bd0e901736d03fd7f97363c5a0ce": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "9ad903b7bf19b5111c653452ec7827a6878fffcd8a289e81c4d83ef48eae3d07": (
+    "c8dd5d324f9f98cfdd00ba9361f4244343d5f9a4aa2fd95cc8fc3d1229b73576": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

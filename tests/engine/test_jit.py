@@ -58,8 +58,8 @@ def test_warming_up_changes_no_weight_no_state_and_no_mask(model, optimizer, new
 
 def dispatchers():
     modules = [
-        importlib.import_module(f"{cpu.__name__}.{m.name}")
-        for m in pkgutil.iter_modules(cpu.__path__)
+        importlib.import_module(m.name)
+        for m in pkgutil.walk_packages(cpu.__path__, f"{cpu.__name__}.")
     ]
     kernels = {
         f"{m.__name__}.{n}": d
@@ -147,7 +147,7 @@ sgd = fast.optimizer(Recipe("dezero.optimizers.SGD", {"lr": 0.1}), net)
 images = numbers.integers(0, 256, (6, 1, 4, 4)).astype(np.uint8)
 labels = np.arange(6, dtype=np.uint8)
 data = Data(images, labels, images, labels, 255.0)
-config = Parts(seed=0, train=Parts(epochs=1, batch_size=2))
+config = Parts(seed=0, train=Parts(epochs=1, batch_size=2), metrics={})
 parts = Assembly(config, fast, data, net, sgd)
 with event.install_recorder("numba:compile") as compiling:
     (record,) = epochs.train(parts, Position())

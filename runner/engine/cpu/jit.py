@@ -37,7 +37,7 @@ def _keep_compiled_code() -> bool:
     cache = cache_folder()
     if cache is None:
         return False
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(seeding.__file__)]
+    sources = [*sorted(Path(__file__).parent.rglob("*.py")), Path(seeding.__file__)]
     contents = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     folder = cache / f"kernels-{contents[:16]}"
     try:
