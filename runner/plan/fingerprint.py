@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "d967fd83f51a46e00ca469526b0359a09b736bbb113f685755be9aa02916cef3": (
+    "71efa25bd4ab75f599fb222dcc7e2750a4a66e6e5951bc5bba4295837a4ded63": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "9ad903b7bf19b5111c653452ec7827a6878fffcd8a289e81c4d83ef48eae3d07": (
+    "56e62acf32fa9cb1c989636301b78bc64ead129531d869fb9c50b10d05c5782c": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
