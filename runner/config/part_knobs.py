@@ -10,8 +10,8 @@ from runner.config.knob import knob
 @dataclass
 class DataKnobs:
     name: str = knob(
-        "Name of the data set that data=NAME chooses; of one of your own, that of its function.",
-        rules.TEXT,
+        "Name of the data set; of one of your own, that of its function.",
+        rules.chosen_by("data"),
         bears_on_numbers=True,
     )
     # Any, because Hydra would turn 2 and `yes` into True before anybody could object.
@@ -59,8 +59,8 @@ class DataKnobs:
 @dataclass
 class ModelKnobs:
     kind: str = knob(
-        "Kind of the network that model=NAME chooses; of one of your own, the name of its class.",
-        rules.TEXT,
+        "Kind of the network; of one of your own, the name of its class.",
+        rules.chosen_by("model"),
         bears_on_numbers=True,
     )
     channels: int = knob(
@@ -136,8 +136,8 @@ class ScheduleKnobs:
 @dataclass(kw_only=True)
 class OptimizerKnobs:
     name: str = knob(
-        "Name of the optimizer that optimizer=NAME chooses; of one of your own, that of its class.",
-        rules.TEXT,
+        "Name of the optimizer; of one of your own, that of its class.",
+        rules.chosen_by("optimizer"),
         bears_on_numbers=True,
     )
     lr: float = knob(

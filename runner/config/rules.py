@@ -30,6 +30,11 @@ def number(text: str, test: Callable[[float], bool]) -> Allowed:
     return Allowed(text, lambda v: type(v) in (int, float) and math.isfinite(v) and test(v), float)
 
 
+def chosen_by(group: str) -> Allowed:
+    """The name that comes with a file of conf/."""
+    return Allowed(f"what {group}=NAME chooses; it is not typed", is_text)
+
+
 def one_of(*names: str) -> Allowed:
     """A few texts."""
     return Allowed("one of " + ", ".join(names), lambda v: v in names)

@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "8ee8bd1989a9e67f15a9826a5113b62d9a78bd0e901736d03fd7f97363c5a0ce": (
+    "b0133b5eea73da42d184024c4799d724f4e52866726d47a73f66342c4051533e": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "c8dd5d324f9f98cfdd00ba9361f4244343d5f9a4aa2fd95cc8fc3d1229b73576": (
+    "08fbe8774854046f1a05e276f173ff7cba532496ae65ef592f68f63a097cca85": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -146,8 +146,12 @@ def planned_knobs(configs: Iterable[Config], swept: Iterable[str]) -> list[Plann
         for name, value in leaves(config)
         if not (known[name].came_later and value == known[name].before)
     }
-    sections = dict.fromkeys(name.partition(".")[0] for name in KNOBS)
-    ordered = [n for section in sections for n in known if n.partition(".")[0] == section]
+    sections = list(dict.fromkeys(name.partition(".")[0] for name in KNOBS))
+    places = {name: n for n, name in enumerate(KNOBS)}
+    # Of a part of the user's own, knobs stay in their order, after those of the schema.
+    ordered = sorted(
+        known, key=lambda n: (sections.index(n.partition(".")[0]), places.get(n, len(places)))
+    )
     groups = [PlannedKnob(key, True, True) for key in swept if key not in known]
     return groups + [
         PlannedKnob(name, known[name].bears_on_numbers, known[name].shown and name in used)

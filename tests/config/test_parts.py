@@ -131,7 +131,10 @@ def test_what_a_signature_has_not_is_not_offered_to_it(of_signature):
 
 def test_options_and_names_are_no_arguments(plain):
     config = checked(OmegaConf.create(plain))
-    assert parts.arguments("optimizer", config.optimizer, options("optimizer")) == {"alpha": 0.001}
+    assert parts.arguments("optimizer", config.optimizer, options("optimizer")) == {
+        **{"alpha": 0.001, "beta1": 0.9},
+        **{"beta2": 0.999, "eps": 1e-8},
+    }
     assert parts.arguments("data", config.data, options("data")) == {
         "root": None,
         "allow_fallback": True,

@@ -48,7 +48,9 @@ def defaults(plain):
 
 def test_every_field_of_the_schema_is_a_knob_in_the_order_of_a_configuration(defaults):
     assert list(defaults) == [name for name in KNOBS if name != "optimizer.momentum"]
-    assert list(dict(leaves(configured(optimizer="momentum", data="mnist")))) == list(KNOBS)
+    of_adam = {f"optimizer.{name}" for name in ("beta1", "beta2", "eps")}
+    of_momentum = list(dict(leaves(configured(optimizer="momentum", data="mnist"))))
+    assert of_momentum == [name for name in KNOBS if name not in of_adam]
 
 
 @pytest.mark.parametrize("name", KNOBS)
@@ -68,7 +70,7 @@ def test_what_bears_on_numbers_is_recorded_and_what_is_shown_bears_on_numbers():
         assert knob.bears_on_numbers or not knob.shown
 
 
-def test_what_is_recorded_are_the_parameters_that_mlflow_has_always_had(plain):
+def test_what_is_recorded_are_the_parameters_that_mlflow_has(plain):
     config = checked(OmegaConf.create(plain))
     sections = (
         "seed",
@@ -77,8 +79,8 @@ def test_what_is_recorded_are_the_parameters_that_mlflow_has_always_had(plain):
         "optimizer.",
         "engine.",
         "train.",
-        "data.name",
-        "data.normalize",
+        *("data.name", "data.normalize", "data.n_train", "data.label_noise", "data.validation"),
+        "data.augment",
     )
     expected = {name: value for name, value in leaves(config) if name.startswith(sections)}
     assert recorded(config) == expected
@@ -86,9 +88,13 @@ def test_what_is_recorded_are_the_parameters_that_mlflow_has_always_had(plain):
 
 def test_the_report_shows_data_model_optimizer_training_and_engine_in_this_order():
     assert [name for name, knob in KNOBS.items() if knob.shown] == [
-        *("data.name", "data.normalize", "model.kind", "model.channels", "model.blocks"),
+        *("data.name", "data.normalize", "data.n_train", "data.label_noise", "data.validation"),
+        *("data.augment", "model.kind", "model.channels", "model.blocks"),
         *("model.hidden_size", "model.fc_depth", "model.dropout", "model.dropout_ratio"),
-        *("optimizer.name", "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum"),
+        *("optimizer.name", "optimizer.lr", "optimizer.weight_decay", "optimizer.decoupled_decay"),
+        *("optimizer.clip_grad", "optimizer.schedule.kind", "optimizer.schedule.at"),
+        *("optimizer.schedule.factor", "optimizer.schedule.warmup_epochs", "optimizer.momentum"),
+        *("optimizer.beta1", "optimizer.beta2", "optimizer.eps"),
         *("train.epochs", "train.batch_size", "engine.name", "engine.tf32"),
     ]
 
@@ -96,6 +102,7 @@ def test_the_report_shows_data_model_optimizer_training_and_engine_in_this_order
 # When a knob has an effect
 
 ON_A_CARD = ["engine.graph", "engine.streams", "engine.tf32"]
+STEPS = ["optimizer.schedule.at", "optimizer.schedule.factor"]
 
 
 @pytest.mark.parametrize(
@@ -108,12 +115,17 @@ ON_A_CARD = ["engine.graph", "engine.streams", "engine.tf32"]
         ({"model.fc_depth": 0}, ["model.dropout", "model.dropout_ratio", "model.hidden_size"]),
         ({"model": "mlp", "model.dropout": False}, ["model.dropout_ratio"]),
         ({"optimizer": "momentum"}, []),
+        ({"optimizer.weight_decay": 0.0}, ["optimizer.decoupled_decay"]),
         ({"model": "mine.LeNet"}, []),
     ],
     ids=repr,
 )
 def test_a_knob_without_effect_is_named(changes, nothing):
-    assert without_effect(configured(changes)) == sorted([*ON_A_CARD, *nothing])
+    assert without_effect(configured(changes)) == sorted([*ON_A_CARD, *STEPS, *nothing])
+
+
+def test_steps_belong_to_the_schedule_that_has_them():
+    assert without_effect(configured({"optimizer.schedule.kind": "step"})) == ON_A_CARD
 
 
 @pytest.mark.parametrize(
@@ -146,12 +158,14 @@ def test_every_condition_is_said_in_words_and_without_docstrings_too():
 def values_in(file):
     """The dotted names of the values of a file of conf/."""
     values = yaml.safe_load((CONF / file).read_text(encoding="utf-8"))
-    for section, value in values.items():
-        prefix = FIRST_VALUES[file]
-        if section in ("defaults", "hydra", "_target_"):
-            continue
-        nested = isinstance(value, dict) and prefix + section not in KNOBS
-        yield from (f"{section}.{name}" for name in value) if nested else [prefix + section]
+    kept = {k: v for k, v in values.items() if k not in ("defaults", "hydra", "_target_")}
+    yield from names_in(kept, FIRST_VALUES[file])
+
+
+def names_in(values, prefix):
+    for key, value in values.items():
+        nested = isinstance(value, dict) and prefix + key not in KNOBS
+        yield from names_in(value, f"{prefix}{key}.") if nested else [prefix + key]
 
 
 def test_every_knob_gets_its_value_in_exactly_one_file_of_conf_that_is_chosen_first():
@@ -235,7 +249,7 @@ def test_the_stock_engine_differs_from_the_fast_one_in_its_name_alone(defaults, 
 def test_the_help_shows_every_knob_with_its_default_and_its_comment(key, defaults):
     lines = helps.text(FOLDER).splitlines()
     (n,) = [n for n, line in enumerate(lines) if line.startswith(f"  {key}=")]
-    shown = yaml.safe_load(lines[n].partition("=")[2])
+    shown = OmegaConf.create(f"value: {lines[n].partition('=')[2]}")["value"]  # 1e-08 is a number
     assert shown == (0.9 if key == "optimizer.momentum" else defaults[key])
     explained = []
     for line in lines[n + 1 :]:

@@ -14,6 +14,7 @@ from runner.errors import ConfigError, StateError
 from runner.plan import fingerprint, grid
 from runner.plan.plan import check_code, planned_run
 from runner.record import CODE_OF_VERSION_1
+from runner.system import user_code
 from runner.system.files import PACKAGE
 
 pytest_plugins = ("composing", "own_folder")
@@ -256,8 +257,7 @@ def test_relative_imports_of_a_package_of_ones_own_are_followed(own):
 def test_of_an_installed_package_that_is_named_its_modules_count_and_of_others_none(
     own, tmp_path, monkeypatch
 ):
-    installed = dict.fromkeys(("stdlib", "purelib", "platlib"), str(tmp_path / "site"))
-    monkeypatch.setattr(fingerprint.sysconfig, "get_paths", lambda: installed)
+    monkeypatch.setattr(user_code, "_LIBRARIES", (str(tmp_path / "site"),))
     monkeypatch.syspath_prepend(tmp_path / "site")
     own("../site/nets/__init__.py", "")
     own("../site/nets/res.py", "from nets.blocks import Block\nimport tools\nclass ResNet: pass")

@@ -70,10 +70,22 @@ EFFECTIVE = {
     "model__dropout": st.booleans(),
     "model__dropout_ratio": st.floats(0, 1, exclude_max=True).filter(lambda v: v >= 0),
     "data__normalize": st.booleans(),
+    "data__n_train": st.none() | st.integers(1, 60_000),
+    "data__label_noise": st.floats(0, 1),
+    "data__validation": st.integers(0, 60_000),
     "optimizer": st.sampled_from(["adam", "sgd", "momentum"]),
     "optimizer__lr": st.floats(0, 100, exclude_min=True),
     "optimizer__weight_decay": st.floats(0, 1),
+    "optimizer__decoupled_decay": st.booleans(),
+    "optimizer__clip_grad": st.none() | st.floats(0, 100, exclude_min=True),
+    "optimizer__schedule__kind": st.sampled_from(["constant", "step", "cosine"]),
+    "optimizer__schedule__at": st.lists(st.integers(1, 9), unique=True).map(sorted),
+    "optimizer__schedule__factor": st.floats(0, 1, exclude_min=True),
+    "optimizer__schedule__warmup_epochs": st.floats(0, 100),
     "optimizer__momentum": st.floats(0, 1, exclude_max=True),
+    "optimizer__beta1": st.floats(0, 1, exclude_max=True),
+    "optimizer__beta2": st.floats(0, 1, exclude_max=True),
+    "optimizer__eps": st.floats(0, 1, exclude_min=True),
     "train__epochs": st.integers(1, 10_000),
     "train__batch_size": st.integers(1, 1_000_000),
 }
@@ -104,7 +116,8 @@ INDIFFERENT = {
 def test_every_knob_either_bears_on_results_or_does_not():
     files = {"model": "model.kind", "optimizer": "optimizer.name"}
     names = [files.get(name, name.replace("__", ".")) for name in (*EFFECTIVE, *INDIFFERENT)]
-    assert {*names, "engine.name", "engine.tf32", "metrics"} == set(KNOBS)
+    of_their_own = {"engine.name", "engine.tf32", "data.augment", "metrics"}
+    assert of_their_own.union(names) == set(KNOBS)
 
 
 @hypothesis.given(
@@ -131,11 +144,18 @@ def effect(values):
         ),
         *(
             v["normalize"],
+            v["n_train"],
+            v["label_noise"],
+            v["validation"],
             v["optimizer"],
             v["lr"],
             v["weight_decay"],
+            v["decoupled_decay"] and v["weight_decay"] > 0,
+            v["clip_grad"],
             v["momentum"] if v["optimizer"] == "momentum" else None,
+            [v["beta1"], v["beta2"], v["eps"]] if v["optimizer"] == "adam" else None,
         ),
+        *(v["kind"], [v["at"], v["factor"]] if v["kind"] == "step" else None, v["warmup_epochs"]),
         *(v["epochs"], v["batch_size"]),
     )
 
@@ -161,9 +181,21 @@ def test_the_key_changes_exactly_when_a_knob_that_has_an_effect_changes(values, 
         ("model__dropout", False),
         ("model__dropout_ratio", 0.25),
         ("data__normalize", False),
+        ("data__n_train", 100),
+        ("data__label_noise", 0.1),
+        ("data__validation", 1),
+        ("data__augment", "mine.flipped"),
+        ("metrics", {"test/f1": "mine.f1"}),
         ("optimizer", "sgd"),
         ("optimizer__lr", 0.002),
         ("optimizer__weight_decay", 0.0),
+        ("optimizer__decoupled_decay", True),
+        ("optimizer__clip_grad", 1.0),
+        ("optimizer__schedule__kind", "cosine"),
+        ("optimizer__schedule__warmup_epochs", 1.0),
+        ("optimizer__beta1", 0.8),
+        ("optimizer__beta2", 0.99),
+        ("optimizer__eps", 1e-7),
         ("train__epochs", 6),
         ("train__batch_size", 50),
         ("engine__name", "another"),

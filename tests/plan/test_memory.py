@@ -94,7 +94,7 @@ def test_of_a_part_of_the_data_the_worker_has_a_copy_of_its_own():
 
 
 def test_rows_of_any_shape_and_as_many_scores_as_classes_are_counted():
-    spiral, mlp = catalogue.find("spiral"), {"model.kind": "mlp", "model.hidden_size": 4}
+    spiral, mlp = catalogue.find("spiral"), {"model": "mlp", "model.hidden_size": 4}
     # W and b of 2 -> 4 -> 3, with Adam's two moments.
     assert memory.final_state(configured(mlp), spiral) == 4 * 3 * ((2 + 1) * 4 + (4 + 1) * 3)
     rows = replace(spiral, image_shape=(3, 5, 7, 2), n_classes=9)

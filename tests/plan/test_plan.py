@@ -59,6 +59,10 @@ def test_a_planned_run_holds_no_password_no_claims_and_its_configuration_is_left
     assert dataclasses.asdict(config) == before
 
 
+#: What only a schedule with steps reads.
+STEPS = ["optimizer.schedule.at", "optimizer.schedule.factor"]
+
+
 @pytest.mark.parametrize(
     ("typed", "device", "nothing"),
     [
@@ -69,13 +73,16 @@ def test_a_planned_run_holds_no_password_no_claims_and_its_configuration_is_left
                 "engine.graph",
                 "engine.streams",
                 "engine.tf32",
+                *STEPS,
             ],
         ),
-        (["optimizer=momentum"], "gpu", []),
+        (["optimizer=momentum"], "gpu", STEPS),
+        (["optimizer.weight_decay=0"], "gpu", ["optimizer.decoupled_decay", *STEPS]),
+        (["optimizer.schedule={kind: step, at: [3]}"], "gpu", []),
         (
             ["model.dropout=false", "optimizer=momentum"],
             "gpu",
-            ["model.dropout_ratio"],
+            ["model.dropout_ratio", *STEPS],
         ),
     ],
 )
@@ -175,14 +182,21 @@ def test_a_plan_that_is_not_there_is_named(tmp_path):
         plan.read(tmp_path / "sweep.json")
 
 
+OF_ADAM = ("optimizer.beta1", "optimizer.beta2", "optimizer.eps")
+
+
 def test_a_plan_lists_the_recorded_knobs_in_the_order_of_the_schema():
     made, _ = planned("optimizer=momentum", "seed=0")
     values = json.loads(json.dumps(dataclasses.asdict(made)))
     assert values["version"] == 3
     assert values["knobs"] == [
-        {"name": name, "bears_on_numbers": knob.bears_on_numbers, "shown": knob.shown}
+        {
+            "name": name,
+            "bears_on_numbers": knob.bears_on_numbers,
+            "shown": knob.shown and not knob.came_later,
+        }
         for name, knob in KNOBS.items()
-        if knob.recorded
+        if knob.recorded and name not in OF_ADAM
     ]
     assert {"name": "model.channels", "bears_on_numbers": True, "shown": True} in values["knobs"]
     assert {"name": "seed", "bears_on_numbers": True, "shown": False} in values["knobs"]
@@ -193,8 +207,15 @@ def test_a_plan_lists_the_knobs_that_any_of_its_runs_has_and_its_swept_groups_fi
     names = [knob.name for knob in made.knobs]
     assert names[0] == "model" and made.knobs[0] == plan.PlannedKnob("model", True, True)
     recorded = [name for name, knob in KNOBS.items() if knob.recorded]
-    assert names[1:] == [name for name in recorded if name != "optimizer.momentum"]
+    assert names[1:] == [n for n in recorded if n not in ("optimizer.momentum", *OF_ADAM)]
     assert {"model.channels", "model.hidden_size"} <= set(names)
+
+
+def test_what_came_later_is_shown_where_a_run_has_another_value_than_that_of_before():
+    made, _ = planned("data.label_noise=0.0,0.2", "optimizer.schedule.kind=cosine", "seed=0")
+    later = {name for name, knob in KNOBS.items() if knob.came_later}
+    shown = {knob.name for knob in made.knobs if knob.shown}
+    assert shown & later == {"data.label_noise", "optimizer.schedule.kind"}
 
 
 def test_a_plan_of_version_1_is_read_as_what_it_was():

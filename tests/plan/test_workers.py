@@ -91,7 +91,7 @@ def test_workers_on_cards_are_not_counted(machine):
 
 def test_a_model_that_does_not_ship_is_not_refused(machine):
     own = [replace(run, config=configured(model="mine.LeNet")) for run in runs(1)]
-    assert workers.that_fit(2, True, own) == (2, [])
+    assert that_fit(2, True, own) == (2, [])
 
 
 def test_ulimit_is_named_and_counts_for_each_process_alone(machine):

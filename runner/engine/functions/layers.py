@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runner.engine.dezero import L, dezero, dropout_is_on
+from runner.engine.dezero import L, Variable, dezero, dropout_is_on
 from runner.engine.functions import fused
 from runner.seeding import Masks
 
@@ -19,8 +19,8 @@ class ConvBlock(L.Layer):  # type: ignore[misc]  # DeZero is untyped
 
     def forward(self, x: Any) -> Any:
         for conv in self.convs[:-1]:
-            x = fused.ConvRelu(self.kernels)(x, *_parameters(conv, x))
-        return fused.ConvReluPool(self.kernels)(x, *_parameters(self.convs[-1], x))
+            x = fused.ConvRelu(self.kernels)(*_inputs(conv, x))
+        return fused.ConvReluPool(self.kernels)(*_inputs(self.convs[-1], x))
 
 
 class Hidden(L.Layer):  # type: ignore[misc]
@@ -38,7 +38,7 @@ class Hidden(L.Layer):  # type: ignore[misc]
         draw = None
         if self.dropout_ratio is not None and dropout_is_on():
             draw = self.masks.draw(self.name, self.dropout_ratio)
-        return fused.LinearRelu(self.kernels, draw)(x, *_parameters(self.linear, x))
+        return fused.LinearRelu(self.kernels, draw)(*_inputs(self.linear, x))
 
 
 class Linear(L.Linear):  # type: ignore[misc]
@@ -49,11 +49,11 @@ class Linear(L.Linear):  # type: ignore[misc]
         self.kernels = kernels
 
     def forward(self, x: Any) -> Any:
-        return fused.Linear(self.kernels)(x, *_parameters(self, x))
+        return fused.Linear(self.kernels)(*_inputs(self, x))
 
 
-def _parameters(layer: Any, x: Any) -> tuple[Any, Any]:
-    """W and b of a DeZero layer; W is made when the first input shows its size, as in DeZero."""
+def _inputs(layer: Any, x: Any) -> tuple[Any, Any, Any]:
+    """x, W and b of a DeZero layer; W is made when the first input shows its size, as in DeZero."""
     if layer.W.data is None:
         xp = dezero.cuda.get_array_module(x)
         if hasattr(layer, "in_channels"):
@@ -61,4 +61,7 @@ def _parameters(layer: Any, x: Any) -> tuple[Any, Any]:
         else:
             layer.in_size = x.shape[1]
         layer._init_W(xp)
-    return layer.W, layer.b
+        if not dezero.Config.enable_backprop:
+            # Weights that numpy.random drew are float64 until `models.build` has seen all of them.
+            x = (x.data if isinstance(x, Variable) else x).astype(layer.W.dtype, copy=False)
+    return x, layer.W, layer.b

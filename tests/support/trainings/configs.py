@@ -47,7 +47,7 @@ def set_knob(config, name, value):
     *places, knob = name.split(".")
     section = config
     for place in places:
-        section = getattr(section, place)
+        section = section[place] if isinstance(section, dict) else getattr(section, place)
     if isinstance(section, dict):
         assert knob in section, f"there is no knob {name}"
         section[knob] = value
