@@ -108,10 +108,11 @@ def test_a_part_of_ones_own_has_its_name_its_knobs_and_what_its_source_says_of_t
         assert known[name].bears_on_numbers and known[name].shown and known[name].is_effective({})
 
 
-def test_a_name_that_is_an_argument_is_one(of_signature):
-    config = of_signature("kind='a'", kind="b")
-    assert config.model["kind"] == "b"
-    assert parts.arguments("model", config.model, options("model")) == {"kind": "b"}
+def test_a_parameter_may_not_have_the_key_of_the_name(of_signature):
+    with pytest.raises(
+        ConfigError, match=r"^model\.kind: under this key the name of mine\.\w+ \(mine\.py"
+    ):
+        of_signature("kind='a'", kind="b")
 
 
 # Arguments
