@@ -79,9 +79,10 @@ def _measured(run: PlannedRun, dataset: Dataset) -> float | None:
             n_classes=dataset.n_classes,
         )
 
-    # The second epoch counts: the first one warms up.
+    # The second epoch counts: the first one warms up. Metrics of one's own are for whole sets.
     size = min(config.train.batch_size, n_sampled)
-    config = replace(config, train=replace(config.train, epochs=2, batch_size=size))
+    train = replace(config.train, epochs=2, batch_size=size)
+    config = replace(config, train=train, metrics={})
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
         assembly = assemble(config, run.device, sample)
         assembly.warm_up()

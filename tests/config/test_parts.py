@@ -109,9 +109,7 @@ def test_a_part_of_ones_own_has_its_name_its_knobs_and_what_its_source_says_of_t
 
 
 def test_a_parameter_may_not_have_the_key_of_the_name(of_signature):
-    with pytest.raises(
-        ConfigError, match=r"^model\.kind: under this key the name of "
-    ):
+    with pytest.raises(ConfigError, match=r"^model\.kind: under this key the name of "):
         of_signature("kind='a'", kind="b")
 
 

@@ -35,7 +35,8 @@ def test_a_model_and_an_optimizer_are_factors_of_a_full_grid(root):
     printed = analyse(root)
     assert_decided(printed, "model=mlp", "optimizer=sgd")
     assert "with it move model.kind cnn -> mlp, model.channels 30 -> none." in printed
-    assert "with it move optimizer.name adam -> sgd, optimizer.lr 0.001 -> 0.01." in printed
+    moved = "with it move optimizer.name adam -> sgd, optimizer.lr 0.001 -> 0.01, optimizer.beta1"
+    assert f"{moved} 0.9 -> none" in printed
     assert "at optimizer=adam" in printed and "at model=cnn" in printed
     under = printed[printed.index("Under: ") :]
     assert "model.hidden_size=16" in under
