@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides, own
 from runner.config.checks import check_value, checked
-from runner.config.schema import KNOBS, Config
+from runner.config.schema import Config, leaves
 from runner.errors import ConfigError
 from runner.plan import identity
 from runner.plan.plan import VERSION, Plan, PlannedRun, planned_knobs, planned_run
@@ -90,7 +90,9 @@ def compose(
         config = checked(composed)
         choices.append(OmegaConf.select(composed, "hydra.runtime.choices"))
         spelled = dict(zip(spellings, combination, strict=True))
-        cells.append(Cell({key: _level(key, spelled[key], composed) for key in swept}, config))
+        values = dict(leaves(config))
+        knobs = {key: _level(key, spelled[key], composed, values) for key in swept}
+        cells.append(Cell(knobs, config))
         for key, level in cells[-1].knobs.items():
             if level not in swept[key]:
                 swept[key].append(level)
@@ -175,9 +177,11 @@ def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
     return values
 
 
-def _level(key: str, spelled: str, composed: DictConfig) -> Any:
-    """The value of a swept knob in a composed cell; for a group (`preset`), the option's name."""
-    value = OmegaConf.select(composed, key) if "." in key or key in KNOBS else None
+def _level(key: str, spelled: str, composed: DictConfig, values: dict[str, Any]) -> Any:
+    """The value of a swept knob in a cell; for a group (`preset`), the option's name."""
+    if key in values:
+        return values[key]
+    value = OmegaConf.select(composed, key) if "." in key else None
     if value is None:
         return spelled.partition("=")[2]
     return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value

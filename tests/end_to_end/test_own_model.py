@@ -154,7 +154,7 @@ def test_a_file_with_the_name_of_one_that_ships_is_refused(name, study):
     file.parent.mkdir(exist_ok=True)
     file.write_text(LENET)
     refused = typed(study, MODULE, "data=digits", place(study), code=2)
-    assert_one_line(refused.stderr, f"{name}.yaml: ", "ships; give yours another name")
+    assert_one_line(refused.stderr, f"{name}.yaml: ", "ships already; give yours another name")
 
 
 def test_the_help_names_the_files_of_the_folder(study):

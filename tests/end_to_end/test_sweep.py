@@ -103,6 +103,7 @@ def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
 def test_parameters_have_their_hydra_names_and_are_plain_texts_or_json(main_job, from_mlflow):
     for stored_run in from_mlflow(main_job.root):
         texts = ("device", "model.kind", "data.name", "optimizer.name", "engine.name")
+        texts += ("optimizer.schedule.kind",)
         values = {
             name: text if name in texts else json.loads(text)
             for name, text in stored_run.data.params.items()
@@ -122,9 +123,22 @@ def test_parameters_have_their_hydra_names_and_are_plain_texts_or_json(main_job,
             "model.dropout_ratio": 0.5,
             "data.name": "digits",
             "data.normalize": True,
+            "data.n_train": None,
+            "data.label_noise": 0.0,
+            "data.validation": 0,
+            "data.augment": None,
             "optimizer.name": "adam",
             "optimizer.lr": 0.001,
             "optimizer.weight_decay": 1e-4,
+            "optimizer.decoupled_decay": False,
+            "optimizer.clip_grad": None,
+            "optimizer.schedule.kind": "constant",
+            "optimizer.schedule.at": [],
+            "optimizer.schedule.factor": 0.1,
+            "optimizer.schedule.warmup_epochs": 0.0,
+            "optimizer.beta1": 0.9,
+            "optimizer.beta2": 0.999,
+            "optimizer.eps": 1e-8,
             "engine.name": "fast",
             "engine.graph": True,
             "engine.tf32": False,

@@ -146,7 +146,7 @@ def test_swept_levels_are_values_in_the_order_typed_each_once():
         "optimizer.lr": [0.001, 0.01],
         "optimizer": ["sgd", "adam"],
         "model.dropout": [True, False],
-        "model.blocks": ["null", [[2, 2]]],
+        "model.blocks": [None, [[2, 2]]],
     }
 
 
