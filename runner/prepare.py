@@ -99,9 +99,9 @@ class Prepared:
     #: The size of all final states; None where it is not known before training.
     kept_bytes: int | None
     #: The user's files of conf/ and sweeps/ that it is composed of.
-    own_files: tuple[str, ...]
+    own_files: tuple[str, ...] = ()
     #: What a step showed of each cell that is to be trained with a model of one's own, by cell key.
-    checked: dict[str, Checked]
+    checked: dict[str, Checked] = field(default_factory=dict)
 
 
 def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
