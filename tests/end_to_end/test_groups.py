@@ -43,6 +43,7 @@ def test_a_model_and_an_optimizer_are_factors_of_a_full_grid(root):
     assert not re.search(r"optimizer\.(name|lr)=|model\.(kind|channels)=", under)
 
 
+@pytest.mark.long
 def test_two_data_sets_are_compared_and_another_knob_at_each_of_them(root):
     run(root, "-m", "data=digits,mnist5k", "model.fc_depth=0,1", "seed=0,1", "train.epochs=1",
         "model=mlp", "model.hidden_size=8", "progress=false")  # fmt: skip
@@ -52,6 +53,7 @@ def test_two_data_sets_are_compared_and_another_knob_at_each_of_them(root):
     assert "at data=digits" in printed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("swept", ["model=narrow,wide", "model.width=4,6"])
 def test_models_of_ones_own_are_factors_by_the_names_of_their_files(root, swept):
     folder = root.parent / "study"

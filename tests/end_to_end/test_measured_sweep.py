@@ -98,6 +98,7 @@ def test_metrics_are_recorded_at_every_epoch_and_a_claim_about_one_is_decided(st
     assert "already trained" not in without.out, "a run without metrics is another run"
 
 
+@pytest.mark.long
 def test_a_metric_that_fails_fails_its_run_by_name_and_keeps_the_epochs_before(study_folder, root):
     file = study_folder.folder / "conf" / "sweeps" / "mine.yaml"
     file.write_text(SWEEP.replace("mine.macro", "mine.third_fails").replace('"0,1,2,3"', '"0"'))

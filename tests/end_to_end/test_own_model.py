@@ -49,7 +49,9 @@ TYPED = ["-m", "model=lenet", "model.width=4,6", "model.activation=relu,tanh", "
          "seed=0,1", "train.epochs=1", "progress=false"]  # fmt: skip
 SCRIPT = [str(Path(sys.executable).with_name("ablation-runner"))]
 MODULE = [sys.executable, "-m", "runner"]
-COMMANDS = pytest.mark.parametrize("command", [SCRIPT, MODULE], ids=["script", "module"])
+COMMANDS = pytest.mark.parametrize(
+    "command", [SCRIPT, pytest.param(MODULE, marks=pytest.mark.long)], ids=["script", "module"]
+)
 
 
 @pytest.fixture
@@ -108,6 +110,7 @@ def test_a_model_of_ones_own_is_swept_by_its_arguments_and_trained_once(command,
     assert len(params_of(study / "out")) == 16
 
 
+@pytest.mark.long
 def test_a_sweep_of_ones_own_is_found_and_an_edit_of_the_yaml_is_another_run(study):
     typed(study, MODULE, "-m", "sweeps=mine", place(study), "progress=false")
     assert len(params_of(study / "out")) == 4
