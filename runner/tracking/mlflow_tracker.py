@@ -102,7 +102,7 @@ class MlflowTracker:
                 self.client.set_tag(run_id, name, value)
         # A process may have died between creating the run and sending its parameters.
         missing = {name: value for name, value in parameters_of(run).items() if name not in params}
-        is_complete = tags.get(TAG_COMPLETE) == "1" and not missing
+        is_complete = tags.get(TAG_COMPLETE) == "1"  # the last write: all was sent
         if not is_complete and record.end is None:
             from mlflow.entities import RunTag
 
