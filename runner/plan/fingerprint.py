@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "b0133b5eea73da42d184024c4799d724f4e52866726d47a73f66342c4051533e": (
+    "ee55a6d81a06f74359c622f069c77732691d35e2f0a68006be255eb92b80a6ea": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "08fbe8774854046f1a05e276f173ff7cba532496ae65ef592f68f63a097cca85": (
+    "6ff5150f3a10c6693bf78b8032e5451ce367a09bbb5a20ef989f0ca2b8c28afa": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -13,7 +13,9 @@ def gpu_run(new_run, digits, few):
     """Call for a run on a device with its images, after its warm-up."""
 
     def build(on="gpu", n_images=IMAGES, epochs=EPOCHS, graph=True, hooks=(), recipe=None, **knobs):
-        run = new_run(engine="fast", device=on, **(dict(channels=2, hidden_size=12) | knobs))
+        small = {"cnn": dict(channels=2, hidden_size=12), "mlp": dict(hidden_size=12)}
+        knobs = small.get(knobs.get("kind", "cnn"), {}) | knobs
+        run = new_run(engine="fast", device=on, **knobs)
         if on == "gpu":
             run.engine.graph = graph
         if recipe:

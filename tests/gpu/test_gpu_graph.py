@@ -68,7 +68,7 @@ class ChangesInPlace(Model):
 def test_a_model_that_changes_arrays_in_place_has_the_losses_of_the_cpu(what, gpu_run, monkeypatch):
     from runner.models import mlp
 
-    monkeypatch.setattr(mlp, "build", lambda config, engine: ChangesInPlace(engine, what))
+    monkeypatch.setattr(mlp, "MLP", lambda engine, **knobs: ChangesInPlace(engine, what))
     run, on_cpu = gpu_run("gpu", kind="mlp", epochs=1), gpu_run("cpu", kind="mlp", epochs=1)
     assert_close(records_of(run), records_of(on_cpu))
 
@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_captured_trains_without_graphs_and_its_fallbacks
 ):
     from runner.models import mlp
 
-    monkeypatch.setattr(mlp, "build", lambda config, engine: CopiesToHost(engine))
+    monkeypatch.setattr(mlp, "MLP", lambda engine, **knobs: CopiesToHost(engine))
     run, on_cpu = gpu_run("gpu", kind="mlp", epochs=1), gpu_run("cpu", kind="mlp", epochs=1)
     assert not run.engine.graph and "no CUDA graph: " in run.engine.fallbacks[-1]
     assert_close(records_of(run), records_of(on_cpu))

@@ -182,12 +182,22 @@ class Dropout(FirstDerivatives):
     def __init__(self, kernels: Any, draw: Draw) -> None:
         super().__init__(kernels)
         self.draw = draw
+        #: Where a device draws by a counter that the loss moves on, what it kept.
+        self.kept: Array | None = None
 
     def forward(self, x: Array) -> Array:
-        return self.kernels.dropout(*in_order(x), self.draw)
+        (x,) = in_order(x)
+        keep = getattr(self.kernels, "keep", None)
+        if keep is None:
+            return self.kernels.dropout(x, self.draw)
+        self.kept = keep(x, self.draw)
+        return x * self.kept / x.dtype.type(self.draw.kept)
 
     def first_derivatives(self, gy: Any) -> Any:
-        return Variable(self.kernels.dropout(*in_order(gy.data), self.draw))
+        (gy_data,) = in_order(gy.data)
+        if self.kept is None:
+            return Variable(self.kernels.dropout(gy_data, self.draw))
+        return Variable(gy_data / gy_data.dtype.type(self.draw.kept) * self.kept)
 
 
 class SoftmaxCrossEntropy(FirstDerivatives):

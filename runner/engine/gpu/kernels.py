@@ -198,10 +198,10 @@ class Kernels:
         linear.bias_relu_dropout(y, b, draw, self._batches)
         return y
 
-    def dropout(self, x: Array, draw: Draw) -> Array:
-        """As `runner.engine.cpu.dropout`."""
+    def keep(self, x: Array, draw: Draw) -> Array:
+        """Which numbers of x (n, ...) dropout keeps, bool of its shape."""
         self._place_of(draw)
-        return x * linear.keep(x, draw, self._batches) / x.dtype.type(draw.kept)
+        return linear.keep(x, draw, self._batches)
 
     def _place_of(self, draw: Draw) -> None:
         """Outside of a pass, have kernels read the step or epoch and the row of this draw."""
