@@ -96,7 +96,7 @@ class ModelKnobs:
     )
     dropout_ratio: float = knob(
         "Share of the units that dropout drops.",
-        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+        rules.BELOW_ONE,
         bears_on_numbers=True,
         has_effect=effects.dropout,
         is_argument=True,
@@ -167,14 +167,14 @@ class OptimizerKnobs:
     schedule: ScheduleKnobs
     momentum: float = knob(
         "Share of a step that the next step keeps.",
-        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+        rules.BELOW_ONE,
         bears_on_numbers=True,
         has_effect=effects.momentum,
         is_argument=True,
     )
     beta1: float = knob(
         "Share of Adam's mean gradient that the next step keeps.",
-        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+        rules.BELOW_ONE,
         bears_on_numbers=True,
         has_effect=effects.adam,
         before=0.9,
@@ -182,7 +182,7 @@ class OptimizerKnobs:
     )
     beta2: float = knob(
         "Share of Adam's mean square of the gradient that the next step keeps.",
-        rules.number("a number from 0 to below 1", lambda v: 0 <= v < 1),
+        rules.BELOW_ONE,
         bears_on_numbers=True,
         has_effect=effects.adam,
         before=0.999,

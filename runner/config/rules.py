@@ -73,6 +73,7 @@ JSON = Allowed(
 COUNT_OR_NULL = Allowed(
     "null or an integer from 1 on", lambda v: v is None or (type(v) is int and v >= 1)
 )
+BELOW_ONE = number("a number from 0 to below 1", lambda v: 0 <= v < 1)
 _POSITIVE = number("a number above 0", lambda v: v > 0)
 POSITIVE_OR_NULL = Allowed(
     "null or " + _POSITIVE.text,
