@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "ee55a6d81a06f74359c622f069c77732691d35e2f0a68006be255eb92b80a6ea": (
+    "d0e102c1668a4740eb2dbb4bf70bac5dd67551970ad9ba939d2a596df31a1be4": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "6ff5150f3a10c6693bf78b8032e5451ce367a09bbb5a20ef989f0ca2b8c28afa": (
+    "76e9e6a5254746134c069ffbf5f733cb1e4cbda509e58e06066712be5ec8b2a8": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
