@@ -25,8 +25,9 @@ from runner.system.files import unwritable
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
-from runner.train import augment, check_models, fewer_epochs, provenance
-from runner.train.check_models import Checked, Sample
+from runner.train import augment, fewer_epochs, provenance
+from runner.train.check import own_code
+from runner.train.check.own_code import Checked, Sample
 
 
 @dataclass
@@ -207,7 +208,7 @@ def _check_own_models(runs: list[PlannedRun], sources: Sources) -> dict[str, Che
     if not first:
         return {}
     cells = [(run, _sample(sources.read_by(run))) for run in first.values()]
-    checked = dict(zip(first, check_models.check_all(cells), strict=True))
+    checked = dict(zip(first, own_code.check_all(cells), strict=True))
     for key, of_cell in checked.items():
         cell = f" ({first[key].cell})" if first[key].cell else ""
         sources.warnings += [warning + cell for warning in of_cell.warnings]

@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "d0e102c1668a4740eb2dbb4bf70bac5dd67551970ad9ba939d2a596df31a1be4": (
+    "0eb9e9c9b2f23203b82d5c946df1a41de5913b8f44250a99c06dda484ea75c83": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "76e9e6a5254746134c069ffbf5f733cb1e4cbda509e58e06066712be5ec8b2a8": (
+    "2d46bb4a4bceb66051d7a1ce08b63fd9b2c97f263e6adf6f2340c18910c3a90f": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

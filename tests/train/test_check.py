@@ -9,9 +9,9 @@ from configs import configured
 
 from runner.errors import ModelError
 from runner.plan.plan import planned_run
-from runner.train import check_models
-from runner.train.check_models import Checked, Sample
-from runner.train.check_process import answer
+from runner.train.check import own_code
+from runner.train.check.own_code import Checked, Sample
+from runner.train.check.process import answer
 
 
 def net(forward, init=""):
@@ -212,7 +212,7 @@ def test_what_may_be_meant_so_is_a_warning(planned, sample):
 def test_the_process_tells_what_it_found_of_each_cell(planned, sample, capfd):
     source = own_models.OWN_AVERAGES.replace("super()", "print('hello'); super()")
     cells = [(planned(source, **{"engine.name": name}), sample) for name in ("stock", "fast")]
-    stock, fast = check_models.check_all(cells)
+    stock, fast = own_code.check_all(cells)
     assert stock.n_parameters == fast.n_parameters
     assert stock.fallbacks == [] and fast.fallbacks == ["Sub"]
     assert capfd.readouterr() == ("", "")
@@ -222,7 +222,7 @@ def test_a_mistake_is_told_once_for_all_cells_that_have_it(planned, sample):
     source, text, _ = MISTAKES["no flatten"]
     cells = [(planned(source), sample)] * 3
     with pytest.raises(ModelError) as refused:
-        check_models.check_all(cells)
+        own_code.check_all(cells)
     (line,) = str(refused.value).splitlines()
     assert line.startswith(own_models.line_of(source, text))
     assert line.endswith("(model=own and 2 more)")
@@ -232,17 +232,17 @@ def test_a_model_that_hangs_is_told_by_the_line_where_it_does(planned, sample):
     source = net("while True:\n    pass")
     began = time.monotonic()
     with pytest.raises(ModelError, match="not through a step on two images after 2 s"):
-        check_models.check_all([(planned(source), sample)], limit_s=2)
+        own_code.check_all([(planned(source), sample)], limit_s=2)
     assert time.monotonic() - began < 60
 
 
 def test_a_process_that_dies_is_told_by_how(planned, sample):
     source = net("import os, sys\nprint('so long', file=sys.stderr, flush=True)\nos._exit(7)")
     with pytest.raises(ModelError, match=r"ended the process \(exit code 7\): so long"):
-        check_models.check_all([(planned(source), sample)])
+        own_code.check_all([(planned(source), sample)])
     source = net("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(ModelError, match=r"ended the process \(signal SIGSEGV\)"):
-        check_models.check_all([(planned(source), sample)])
+        own_code.check_all([(planned(source), sample)])
 
 
 def test_a_sample_of_any_shape_is_taken(planned):

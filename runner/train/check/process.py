@@ -1,4 +1,4 @@
-"""The process that checks models of the user's own (`check_models.check_all` starts it)."""
+"""The process that checks models of the user's own (`own_code.check_all` starts it)."""
 
 import contextlib
 import json
@@ -15,8 +15,8 @@ from runner.engine.dezero import L
 from runner.errors import ModelError, printable
 from runner.plan.plan import PlannedRun
 from runner.system import user_code
-from runner.train.check import check
-from runner.train.check_models import Sample
+from runner.train.check.own_code import Sample
+from runner.train.check.step import check
 
 
 class _TooLong(BaseException):

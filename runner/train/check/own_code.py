@@ -86,7 +86,7 @@ def _line(what: str, cells: list[str]) -> str:
 
 def _run(cells: list[tuple[PlannedRun, Sample]], limit_s: float, results: Path) -> str:
     """Have the process write a line for each cell; how it ended, for the one that it did not."""
-    command = [sys.executable, "-m", "runner.train.check_process", str(results), str(limit_s)]
+    command = [sys.executable, "-m", "runner.train.check.process", str(results), str(limit_s)]
     # In a session of its own it can be ended with all that it started.
     process = subprocess.Popen(
         command,

@@ -18,7 +18,7 @@ from runner.errors import ModelError
 from runner.plan.plan import PlannedRun
 from runner.system import user_code
 from runner.train.assemble import Assembly, assemble
-from runner.train.check_models import Checked, Sample
+from runner.train.check.own_code import Checked, Sample
 
 
 def check(planned: PlannedRun, sample: Sample) -> Checked:
