@@ -77,7 +77,30 @@ def text(folder: Path, own: Path | None = None) -> str:
         lines.append(
             textwrap.fill(sentences, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(_own_knobs(own) if own and own != folder else [])])
+
+
+def _own_knobs(folder: Path) -> Iterator[str]:
+    """Lines for the user's files of conf/: what each names, and the knobs that it has then."""
+    files = [f for section in parts.SECTIONS for f in (folder / "conf" / section).glob("*.yaml")]
+    if files:
+        yield "\nYour files, and the knobs that each brings (key=default):"
+    for file in sorted(files):
+        section = file.parent.name
+        try:
+            values = _values(file)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            yield f"  {section}={file.stem}: {str(error).splitlines()[0]}"
+            continue
+        yield f"  {section}={file.stem}: {values.get(parts.TARGET, f'without {parts.TARGET}')}"
+        for key, value in values.items():
+            if key == parts.TARGET:
+                continue
+            known = KNOBS.get(f"{section}.{key}")
+            comment = parts.parameter(section, values, key).comment
+            if known and not known.is_argument:
+                comment = known.comment
+            yield f"      {section}.{key}={as_text(value)}  {comment}"
 
 
 def page(folder: Path) -> str:

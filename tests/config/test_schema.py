@@ -285,6 +285,32 @@ def test_the_help_lists_the_files_of_the_users_own_folder_beside_those_that_ship
     assert helps.text(FOLDER, FOLDER) == helps.text(FOLDER)
 
 
+def test_the_help_lists_the_knobs_that_the_users_own_files_bring(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "netsofmine.py").write_text(
+        "class LeNet:\n"
+        '    """A net.\n\n    Parameters\n    ----------\n    width\n        Units.\n    """\n\n'
+        "    def __init__(self, width=6):\n        pass\n"
+    )
+    model, optimizer = tmp_path / "conf" / "model", tmp_path / "conf" / "optimizer"
+    for folder in (model, optimizer):
+        folder.mkdir(parents=True)
+    (model / "lenet.yaml").write_text("_target_: netsofmine.LeNet\nwidth: 6\n")
+    (optimizer / "ada.yaml").write_text(
+        "_target_: dezero.optimizers.AdaGrad\nlr: 0.01\nclip_grad: 1.0\n"
+    )
+    (optimizer / "broken.yaml").write_text("lr: [0.01\n")
+    shown = helps.text(FOLDER, tmp_path).partition("Your files")[2].splitlines()[1:]
+    assert [line.split("  Of ")[0] for line in shown] == [
+        "  model=lenet: netsofmine.LeNet",
+        "      model.width=6  Units.",
+        "  optimizer=ada: dezero.optimizers.AdaGrad",
+        "      optimizer.lr=0.01",
+        "      optimizer.clip_grad=1.0  " + KNOBS["optimizer.clip_grad"].comment,
+        "  optimizer=broken: while parsing a flow sequence",
+    ]
+
+
 def test_the_help_knows_the_defaults_of_an_option_that_rests_on_another(tmp_path):
     files = {
         "config.yaml": "defaults: [schema, {data: digits}, _self_, {preset: null}]\nseed: 3",
