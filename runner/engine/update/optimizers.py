@@ -125,7 +125,7 @@ class Optimizer:
         Raises
         ------
         ConfigError
-            When a checkpoint could not hold the rule's state.
+            When a checkpoint could not hold the rule's state, or weights would change their type.
         """
         if self.is_fused:
             self.rule.warm_up()
@@ -186,6 +186,7 @@ class Optimizer:
     def _try_out(self) -> None:
         parameters = named_parameters(self._model).values()
         kept = [(p, p.data, p.data.copy(), p.grad) for p in parameters]
+        before = {name: p.data for name, p in named_parameters(self._model).items()}
         rule = self._make()
         rule.setup(self._model)
         at_start = optimizer_state.marks(rule, self._model)
@@ -194,11 +195,22 @@ class Optimizer:
                 for parameter in parameters:
                     parameter.grad = Variable(parameter.data * 0 + parameter.data.dtype.type(1e-3))
                 rule.update()
+            for name, parameter in named_parameters(self._model).items():
+                self._check_array(name, parameter, before[name])
             optimizer_state.state(rule, self._model, at_start)
         finally:
             for parameter, array, values, gradient in kept:
                 array[...] = values
                 parameter.data, parameter.grad = array, gradient
+
+    def _check_array(self, name: str, parameter: Any, before: Array) -> None:
+        """Refuse a rule that makes a weight of another type or shape, which no kernel takes."""
+        now, was = (f"{array.dtype} {array.shape}" for array in (parameter.data, before))
+        if now != was:
+            raise self._refused(
+                f"its update makes {name} {now}, and it was {was}: write param.data -= ..., which"
+                " keeps the array"
+            )
 
 
 class ClipGrad:
