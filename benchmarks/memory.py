@@ -17,9 +17,15 @@ from pathlib import Path
 from benchmarks.machine import machine, versions
 from benchmarks.processes import environment
 from runner import app
+from runner.config import parts
 from runner.config.schema import Config
 from runner.data import catalogue, loading
+from runner.data.asked import Asked
 from runner.plan import memory
+from runner.plan.plan import planned_run
+from runner.system import sources
+from runner.train.check import own_code
+from runner.train.sample import Sample
 
 REPO = Path(__file__).resolve().parent.parent
 ALLOWED = (0.7, 1.3)
@@ -46,44 +52,73 @@ GRID = (
     "engine=stock model=mlp model.hidden_size=2000 model.fc_depth=3 optimizer=momentum",
     "engine=stock data=digits model.channels=30 train.batch_size=1000",
 )
+#: Models that do not ship, by the folder in which they are found.
+OWN_GRID = (
+    ("batchnorm_or_dropout", "model=net model.regulariser=batchnorm"),
+    ("lstm_over_rows", "model=rows model.hidden_size=200 train.batch_size=1000"),
+    ("published_script", "model=published train.batch_size=1000"),
+    ("published_script", "engine=stock model=published train.batch_size=1000"),
+)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--one", nargs="+", metavar="OVERRIDE", help="measure this process")
+    for question in ("estimate", "measure"):
+        arguments.add_argument(f"--{question}", nargs="+", metavar="OVERRIDE", help="for one row")
     arguments.add_argument("--data", type=Path, help="where its data set is kept")
     given = arguments.parse_args()
-    if given.one:
-        print(json.dumps(trained_briefly(app.compose(*given.one), given.data)))
-        return
+    sources.make_folder_importable()
+    for answer, words in ((estimated, given.estimate), (trained_briefly, given.measure)):
+        if words:
+            print(json.dumps(answer(app.compose(*words), given.data)))
+            return
     print(f"{machine()['cores']} cores {machine()['processor']}; {versions()}", flush=True)
     print("| configuration | estimated MB | measured MB | ratio | without shared files |")
     print("| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         ratios = [compared(overrides, Path(folder)) for overrides in GRID]
+        ratios += [compared(words, Path(folder), REPO / "examples" / of) for of, words in OWN_GRID]
     print(f"{len(ratios)} configurations, ratios from {min(ratios):.2f} to {max(ratios):.2f}")
     sys.exit(not all(ALLOWED[0] <= ratio <= ALLOWED[1] for ratio in ratios))
 
 
-def compared(overrides: str, data: Path) -> float:
+def compared(overrides: str, data: Path, folder: Path = REPO) -> float:
     """Print a row of the table; the estimate as a share of what was measured."""
-    config = app.compose(*overrides.split())
-    need = memory.need(config, catalogue.find(config.data["name"]))
-    assert need is not None, "every model of the grid ships"
-    loading.prepare(config.data["name"], data)
-    line = [sys.executable, "-m", "benchmarks.memory", "--data", str(data), "--one"]
-    done = subprocess.run(
-        [*line, *overrides.split()],
-        cwd=REPO, env=environment(1), check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    measured = json.loads(done.stdout.splitlines()[-1])
-    ratio: float = need.resident / measured["resident"]
+    need, measured = (
+        _asked(question, overrides, data, folder) for question in ("estimate", "measure")
+    )
+    ratio: float = need["resident"] / measured["resident"]
     print(
-        f"| `{overrides}` | {need.resident / 1e6:,.0f} | {measured['resident'] / 1e6:,.0f}"
-        f" | {ratio:.2f} | {need.own / 1e6:,.0f} of {measured['own'] / 1e6:,.0f} |",
+        f"| `{overrides}` | {need['resident'] / 1e6:,.0f} | {measured['resident'] / 1e6:,.0f}"
+        f" | {ratio:.2f} | {need['own'] / 1e6:,.0f} of {measured['own'] / 1e6:,.0f} |",
         flush=True,
     )
     return ratio
+
+
+def _asked(question: str, overrides: str, data: Path, folder: Path) -> dict[str, int]:
+    """The answer of a process of its own, started in this folder."""
+    line = [sys.executable, "-m", "benchmarks.memory", "--data", str(data), f"--{question}"]
+    done = subprocess.run(
+        [*line, *overrides.split()],
+        cwd=folder, env=environment(1) | {"PYTHONPATH": str(REPO)},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    answer: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def estimated(config: Config, cache: Path) -> dict[str, int]:
+    """What the program would count with, once its data are kept."""
+    asked = Asked.of(config.data)
+    dataset, _ = loading.prepare(asked.target, cache, asked.arguments)
+    seen = None
+    if not parts.ships("model", config.model):
+        run = planned_run(config, {}, dataset.name, dataset.sha256, "cpu")
+        seen = own_code.check_all([(run, Sample.of(run, dataset))])[0].seen
+    need = memory.need(config, dataset.entry, measured=seen)
+    assert need is not None
+    return {"resident": need.resident, "own": need.own}
 
 
 def trained_briefly(config: Config, cache: Path) -> dict[str, int]:

@@ -3,8 +3,7 @@
 import sys
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
+from runner import engine as engines
 from runner.config import parts
 from runner.config.schema import Config
 from runner.data import catalogue, loading, subset
@@ -17,6 +16,7 @@ from runner.metrics import own as own_metrics
 from runner.plan import final_states, memory, workers
 from runner.plan import grid as grids
 from runner.plan import plan as plans
+from runner.plan.memory import Measured, Need
 from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
 from runner.state.root import Root
@@ -27,7 +27,8 @@ from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
 from runner.train import augment, fewer_epochs, provenance
 from runner.train.check import own_code
-from runner.train.check.own_code import Checked, Sample
+from runner.train.check.own_code import Checked
+from runner.train.sample import Sample
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Prepared:
     kept_bytes: int | None
     #: The user's files of conf/ and sweeps/ that it is composed of.
     own_files: tuple[str, ...] = ()
-    #: What a step showed of each cell that is to be trained with a model of one's own, by cell key.
+    #: What a step showed of each cell that is to be trained by one's own code, by cell key.
     checked: dict[str, Checked] = field(default_factory=dict)
 
 
@@ -140,8 +141,23 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     plan, n_duplicates = grids.plan(
         grid, data_of, device, [without_password(word) for word in command]
     )
-    plan, kept_bytes = final_states.resolved(plan, sources.entry)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
+    untrained = [run for run in plan.runs if not journals[run.run_key].trained]
+    checked = _check_own_code(untrained, sources)
+
+    def seen(run: PlannedRun) -> Measured | None:
+        setup = journals[run.run_key].setup
+        if run.cell_key in checked:
+            return checked[run.cell_key].seen
+        n = setup.n_parameters if setup else None
+        return Measured(n, n_largest=n) if n is not None else None
+
+    def needed(run: PlannedRun) -> Need | None:
+        return memory.need(run.config, sources.entry(run), run.device, seen(run))
+
+    plan, kept_bytes = final_states.resolved(
+        plan, lambda run: memory.final_state(run.config, sources.entry(run), seen(run))
+    )
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
     own_metrics.load({n: path for run in to_train for n, path in run.config.metrics.items()})
     n_workers = config.runner.workers
@@ -149,9 +165,8 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
         n_workers = max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
     if is_here:
         is_asked = config.runner.workers > 0
-        n_workers, fewer = workers.that_fit(n_workers, is_asked, to_train, sources.entry)
+        n_workers, fewer = workers.that_fit(n_workers, is_asked, to_train, needed)
         sources.warnings += fewer
-    checked = _check_own_models(to_train, sources)
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
     taken = _taken_epochs(to_train, root)
@@ -195,19 +210,20 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     return tracker
 
 
-def _check_own_models(runs: list[PlannedRun], sources: Sources) -> dict[str, Checked]:
-    """A step of a run of each cell with a model that does not ship; warnings go to the sources.
+def _check_own_code(runs: list[PlannedRun], sources: Sources) -> dict[str, Checked]:
+    """A run of each cell whose model or optimizer does not ship; warnings go to the sources.
 
     Raises
     ------
     ModelError
         When one of them cannot be trained.
     """
-    own = [run for run in reversed(runs) if not parts.ships("model", run.config.model)]
-    first = {run.cell_key: run for run in own}
+    first = {run.cell_key: run for run in reversed(runs) if _has_own_code(run.config)}
     if not first:
         return {}
-    cells = [(run, _sample(sources.read_by(run))) for run in first.values()]
+    if any(engines.compiles(run.config.engine.name, "cpu") for run in first.values()):
+        print(engines.COMPILING, flush=True)
+    cells = [(run, Sample.of(run, sources.read_by(run))) for run in first.values()]
     checked = dict(zip(first, own_code.check_all(cells), strict=True))
     for key, of_cell in checked.items():
         cell = f" ({first[key].cell})" if first[key].cell else ""
@@ -215,13 +231,9 @@ def _check_own_models(runs: list[PlannedRun], sources: Sources) -> dict[str, Che
     return checked
 
 
-def _sample(dataset: Dataset) -> Sample:
-    return Sample(
-        images=np.array(dataset.train_images[:2]),
-        labels=np.array(dataset.train_labels[:2]),
-        scale=dataset.full_scale,
-        n_classes=dataset.n_classes,
-    )
+def _has_own_code(config: Config) -> bool:
+    sections = {"model": config.model, "optimizer": config.optimizer}
+    return not all(parts.ships(section, values) for section, values in sections.items())
 
 
 def _check(config: Config, asked: Asked, entry: Entry) -> None:

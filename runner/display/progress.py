@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.engine import COMPILING
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, seconds_spent
 from runner.state.journals import Journals
 from runner.state.run_record import RunRecord
-from runner.work.estimate import COMPILING
 
 _POLL_S = 0.5
 

@@ -12,6 +12,9 @@ from runner.engine.protocol import Engine
 from runner.errors import ConfigError
 from runner.seeding import Masks
 
+#: What is said when kernels must be compiled first.
+COMPILING = "compiling the kernels of engine=fast, once on this machine"
+
 
 def create(name: str, masks: Masks, device: str, graph: bool = True, tf32: bool = False) -> Engine:
     """The engine of a run.

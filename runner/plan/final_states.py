@@ -3,23 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from runner.data.catalogue import Entry
-from runner.plan import memory
 from runner.plan.plan import Plan, PlannedRun
 
 #: So much of the disk the final states of a sweep may take that nobody asked for.
 MOST_BYTES = 2 * 10**9
 
 
-def resolved(plan: Plan, entry: Callable[[PlannedRun], Entry]) -> tuple[Plan, int | None]:
-    """The plan with `runner.keep=auto` decided, and the size of all its final states.
+def resolved(plan: Plan, size: Callable[[PlannedRun], int | None]) -> tuple[Plan, int | None]:
+    """The plan with `runner.keep=auto` decided, and the bytes of all its final states.
 
     Parameters
     ----------
-    entry
-        What is known of the data that a run reads.
+    size
+        Bytes of the final state of a run; None where they are not known.
     """
-    sizes = [memory.final_state(run.config, entry(run)) for run in plan.runs]
+    sizes = [size(run) for run in plan.runs]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
     decided = "always" if total is not None and total <= MOST_BYTES else "never"

@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "0eb9e9c9b2f23203b82d5c946df1a41de5913b8f44250a99c06dda484ea75c83": (
+    "962b098a41a66959b2b53bb1e0f58cd1645a4f10b70ac17cd3430233353349e2": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "2d46bb4a4bceb66051d7a1ce08b63fd9b2c97f263e6adf6f2340c18910c3a90f": (
+    "a45f1c0ba0cad867e7207d0d26ed7ece493563bb4eeaa324bcf631b430e1b8ef": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -50,6 +50,17 @@ class Need:
         return self.resident + self.untouched
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a model that does not ship was seen to need."""
+
+    n_parameters: int
+    #: Numbers of the largest parameter.
+    n_largest: int
+    #: Bytes of the arrays of two steps by image, as two graphs exist together; 0: not measured.
+    image_bytes: float = 0.0
+
+
 def check(config: Config, entry: Entry) -> None:
     """Refuse a network or a batch that a data set is too small for.
 
@@ -66,23 +77,32 @@ def check(config: Config, entry: Entry) -> None:
         list(layers_of(config.model, entry))
 
 
-def need(config: Config, entry: Entry, device: str = "cpu") -> Need | None:
-    """The memory of a worker that trains this configuration; None for a model that does not ship.
+def need(
+    config: Config, entry: Entry, device: str = "cpu", measured: Measured | None = None
+) -> Need | None:
+    """The memory of a worker that trains this configuration.
 
     Parameters
     ----------
     device
         On "gpu" the arrays of a step are on the card, and only what is done with weights counts.
+    measured
+        Of a model that does not ship; where it is None, nothing is known and None is returned.
     """
-    if not parts.ships("model", config.model):
-        return None
     engine = ENGINES[config.engine.name]
-    weights = _of_weights(config, entry, engine)
-    step = 0 if device == "gpu" else _of_step(config, entry, engine)
+    if parts.ships("model", config.model):
+        sizes = [layer.n_parameters for layer in layers_of(config.model, entry)]
+        n, n_largest, step = sum(sizes), max(sizes), _of_step(config, entry, engine)
+    elif measured is not None:
+        n, n_largest = measured.n_parameters, measured.n_largest
+        step = math.ceil(max(config.train.batch_size, _EVAL_BATCH) * measured.image_bytes)
+    else:
+        return None
+    drawing, checkpoint, training = _of_weights(n, n_largest, _slots(config), engine)
     image = math.prod(entry.image_shape) * entry.pixel_bytes
     data = (entry.n_train + entry.n_test) * image
-    drawing, checkpoint, training = weights
-    own = engine.own + max(drawing, checkpoint, training + step) + image * _n_copied(config, entry)
+    largest = max(drawing, checkpoint, training + (0 if device == "gpu" else step))
+    own = engine.own + largest + image * _n_copied(config, entry)
     return Need(own, engine.libraries + data, engine.untouched)
 
 
@@ -93,23 +113,24 @@ def _n_copied(config: Config, entry: Entry) -> int:
     return 0 if n == entry.n_train else n + asked.validation
 
 
-def final_state(config: Config, entry: Entry) -> int | None:
-    """Bytes of a run's weights and optimizer; None for a model that does not ship."""
-    if not parts.ships("model", config.model):
+def final_state(config: Config, entry: Entry, measured: Measured | None = None) -> int | None:
+    """Bytes of a run's weights and optimizer; None where they are not known, as in `need`."""
+    if parts.ships("model", config.model):
+        n = sum(layer.n_parameters for layer in layers_of(config.model, entry))
+    elif measured is not None:
+        n = measured.n_parameters
+    else:
         return None
-    n = sum(layer.n_parameters for layer in layers_of(config.model, entry))
     return _FLOAT32_BYTES * n * (1 + _slots(config))
 
 
-def _of_weights(config: Config, entry: Entry, engine: Engine) -> tuple[int, int, int]:
-    """Bytes of what is as large as the weights: as they are drawn, in a checkpoint, in a step."""
-    sizes = [layer.n_parameters for layer in layers_of(config.model, entry)]
-    n, largest, slots = sum(sizes), max(sizes), _slots(config)
+def _of_weights(n: int, n_largest: int, slots: int, engine: Engine) -> tuple[int, int, int]:
+    """Bytes of what is as large as n weights: as they are drawn, in a checkpoint, in a step."""
     # Weights, gradients, and the optimizer's.
     lasting = n * (2 + slots)
-    drawing = n + _COPIES_IN_DRAWING * largest
+    drawing = n + _COPIES_IN_DRAWING * n_largest
     checkpoint = lasting + _COPIES_IN_CHECKPOINT * n * (1 + slots)
-    training = lasting if engine.updates_in_place else lasting + 3 * largest
+    training = lasting if engine.updates_in_place else lasting + 3 * n_largest
     return (
         _FLOAT32_BYTES * drawing,
         math.ceil(_FLOAT32_BYTES * checkpoint),

@@ -139,7 +139,10 @@ def test_auto_keeps_what_stays_small(two_epochs, monkeypatch):
     assert size == 4 * 3 * (2 * 10 + 16 * 33 + 10 * 17)
     assert size < folder.final_state(2).stat().st_size < size + 10_000  # names, and a header each
     asked = dataclasses.replace(plan, runs=[_kept(run, "auto") for run in plan.runs])
-    resolved = partial(final_states.resolved, entry=lambda run: find(run.data_name))
+    resolved = partial(
+        final_states.resolved,
+        size=lambda run: memory.final_state(run.config, find(run.data_name)),
+    )
     decided, total = resolved(asked)
     assert total == size and decided.runs[0].config.runner.keep == "always"
     monkeypatch.setattr(final_states, "MOST_BYTES", size - 1)

@@ -110,8 +110,19 @@ def test_on_a_card_a_batch_takes_no_memory_here():
     assert need("gpu", train__batch_size=1000) == need("gpu", train__batch_size=100)
 
 
-def test_of_a_model_of_ones_own_nothing_is_known():
-    assert need(model="mine.LeNet") is None
+def test_of_a_model_of_ones_own_counts_what_was_measured():
+    def own(batch_size, seen, **knobs):
+        config = configured({"train.batch_size": batch_size, **knobs}, model="mine.LeNet")
+        return memory.need(config, DIGITS, measured=seen)
+
+    assert own(100, None) is None
+    assert memory.final_state(configured(model="mine.LeNet"), DIGITS) is None
+    seen = memory.Measured(1000, n_largest=600, image_bytes=5000.0)
+    assert own(500, seen).own - own(400, seen).own == 100 * 5000
+    assert own(100, seen) == own(1, seen)  # the batch of an evaluation
+    sgd = memory.final_state(configured(model="mine.LeNet", optimizer="sgd"), DIGITS, seen)
+    adam = memory.final_state(configured(model="mine.LeNet", optimizer="adam"), DIGITS, seen)
+    assert (sgd, adam) == (4 * 1000, 3 * 4 * 1000)
 
 
 def test_more_pools_than_pixels_and_a_batch_larger_than_the_data_are_refused():

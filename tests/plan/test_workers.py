@@ -6,27 +6,25 @@ from functools import partial
 import pytest
 from configs import configured
 
-from runner.data import catalogue
 from runner.errors import ConfigError
-from runner.plan import memory, workers
+from runner.plan import workers
 from runner.plan.memory import Need
 from runner.plan.plan import planned_run
 from runner.system import limits
 
 GIB = 2**30
-that_fit = partial(workers.that_fit, entry=lambda run: catalogue.find(run.data_name))
+#: What a run needs: its seed, in GiB.
+that_fit = partial(workers.that_fit, need=lambda run: Need(run.config.seed * GIB, GIB // 2, GIB))
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Sets the free memory, the limit on addresses, and what a run needs: its seed, in GiB."""
+    """Sets the free memory and the limit on addresses."""
 
     def of(free, addresses=None):
         monkeypatch.setattr(limits, "free_memory", lambda: int(free * GIB))
         monkeypatch.setattr(limits, "address_space", lambda: addresses)
         monkeypatch.setattr(workers, "_COMMAND", 0)
-        need = lambda config, *_: Need(config.seed * GIB, GIB // 2, GIB)  # noqa: E731
-        monkeypatch.setattr(memory, "need", need)
 
     return of
 
@@ -89,9 +87,16 @@ def test_workers_on_cards_are_not_counted(machine):
     assert that_fit(4, True, runs(10, 10, 10, device="gpu")) == (4, [])
 
 
-def test_a_model_that_does_not_ship_is_not_refused(machine):
-    own = [replace(run, config=configured(model="mine.LeNet")) for run in runs(1)]
-    assert that_fit(2, True, own) == (2, [])
+def test_a_run_whose_need_is_not_known_is_not_refused(machine):
+    machine(free=8)
+    assert workers.that_fit(2, True, runs(9, 9), lambda run: None) == (2, [])
+
+
+def test_what_may_be_smaller_are_the_batch_and_the_models_own_sizes(machine):
+    machine(free=1)
+    lower = "lower train.batch_size or model.hidden_size or model.fc_depth$"
+    with pytest.raises(ConfigError, match=lower):
+        that_fit(1, True, [replace(run, config=configured(model="mlp", seed=9)) for run in runs(9)])
 
 
 def test_ulimit_is_named_and_counts_for_each_process_alone(machine):

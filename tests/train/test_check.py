@@ -1,6 +1,8 @@
-"""A model of one's own is looked at in a step on two images; what is wrong is told by its line."""
+"""One's own code is looked at in a step on two images; what is wrong is told by its line."""
 
+import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import own_models
@@ -10,8 +12,9 @@ from configs import configured
 from runner.errors import ModelError
 from runner.plan.plan import planned_run
 from runner.train.check import own_code
-from runner.train.check.own_code import Checked, Sample
+from runner.train.check.own_code import Checked
 from runner.train.check.process import answer
+from runner.train.sample import Sample
 
 
 def net(forward, init=""):
@@ -160,7 +163,9 @@ FALLBACKS = {"own averages": ["Sub"], "rows": ["Add"]}
 
 @pytest.fixture
 def sample(digits):
-    return Sample(digits.train_images[:2], digits.train_labels[:2], digits.full_scale, 10)
+    return Sample(
+        digits.train_images[:2], digits.train_labels[:2], digits.full_scale, 10, 1442, 355
+    )
 
 
 @pytest.fixture
@@ -194,6 +199,87 @@ def test_a_model_that_can_be_trained_passes_without_a_word(name, engine, planned
 def test_the_number_of_parameters_is_told(planned, sample):
     found = answer(planned(own_models.PUBLISHED), sample, 60)
     assert found["n_parameters"] == (9 + 1) * 3 + (3 * 4 * 4 + 1) * 20 + (20 + 1) * 10
+
+
+OPTIMIZER = """
+import numpy as np
+from dezero.optimizers import Optimizer
+
+
+class Mine(Optimizer):
+    def __init__(self, lr=0.1):
+        super().__init__()
+        self.lr = lr
+
+    def update_one(self, param):
+        {}
+"""
+
+
+@pytest.fixture
+def planned_with(planned, own_module):
+    """Call with the line of an optimizer of one's own: a run of a net of one's own with it."""
+
+    def plan(line, **knobs):
+        own_module(OPTIMIZER.format(line))
+        run = planned(own_models.PUBLISHED, **knobs)
+        optimizer = {"_target_": "mine.Mine", "name": "Mine", "lr": 0.1}
+        return replace(run, config=replace(run.config, optimizer=optimizer))
+
+    return plan
+
+
+@pytest.mark.parametrize("engine", ["stock", "fast"])
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("param.data -= self.rate * param.grad.data", r"^mine.py:\d+: .* no attribute 'rate'"),
+        (
+            "param.data = param.data - np.float64(self.lr) * param.grad.data.astype('d')",
+            "mine.Mine: its update makes conv1/W float64 .*and it was float32",
+        ),
+        ("param.data = param.data[:1] * 1", r"its update makes conv1/W float32 \(1, "),
+        ("exit()", r"^mine.py:\d+: this code ends the process"),
+    ],
+)
+def test_an_optimizer_that_cannot_train_is_refused(line, told, engine, planned_with, sample):
+    refusal = answer(planned_with(line, **{"engine.name": engine}), sample, 60)["refusal"]
+    assert re.search(told, refusal), refusal
+    assert "\n" not in refusal
+
+
+def test_an_optimizer_that_can_train_passes_and_is_named_where_it_is_not_ours(planned_with, sample):
+    right = planned_with("param.data -= np.float32(self.lr) * param.grad.data")
+    found = answer(right, sample, 60)
+    assert found["fallbacks"] == ["Mine"] and found["warnings"] == []
+
+
+# =============================================================================
+# What is measured
+# =============================================================================
+@pytest.mark.parametrize("engine", ["stock", "fast"])
+def test_a_steps_arrays_and_an_epochs_time_are_measured(engine, planned, sample):
+    # Of an image, for two steps: 64 pixels and 100 scores before and after tanh, as float32. In
+    # passing there are their gradients.
+    source = own_models.net("self.out = L.Linear(100)", "return F.tanh(self.out(F.flatten(x)))")
+    found = answer(planned(source, **{"engine.name": engine}), sample, 60, measuring_s=60)
+    least = 4 * 2 * (64 + 2 * 100)
+    assert least <= found["image_bytes"] < 2 * least
+    assert found["epoch_s"] > 0
+    assert found["n_largest"] == 64 * 100
+
+
+def test_what_there_is_no_time_to_measure_is_left_out(planned, sample):
+    slow = net("import time\ntime.sleep(x.shape[0] / 50)\nreturn self.out(F.flatten(x))")
+    found = answer(planned(slow), sample, 60, measuring_s=0.5)
+    assert found["epoch_s"] is None and found["image_bytes"] == 0 and "refusal" not in found
+
+
+def test_a_net_for_batches_of_two_images_alone_is_refused(planned, sample):
+    source = net("return self.out(F.reshape(x, (2, 64)) if x.shape[0] > 1 else F.flatten(x))")
+    assert "refusal" not in answer(planned(source), sample, 60)
+    refusal = answer(planned(source), sample, 60, measuring_s=60)["refusal"]
+    assert refusal.startswith(own_models.line_of(source, "return self.out"))
 
 
 def test_what_may_be_meant_so_is_a_warning(planned, sample):
@@ -246,7 +332,7 @@ def test_a_process_that_dies_is_told_by_how(planned, sample):
 
 
 def test_a_sample_of_any_shape_is_taken(planned):
-    points = Sample(np.zeros((2, 2), np.float32), np.zeros(2, np.uint8), 1.0, 3)
+    points = Sample(np.zeros((2, 2), np.float32), np.zeros(2, np.uint8), 1.0, 3, 50, 10)
     source = net("return self.three(self.fc1(x))", "self.three = L.Linear(3)")
     found = answer(planned(source), points, 60)
     assert "refusal" not in found, found

@@ -1,4 +1,4 @@
-"""Models of the user's own, checked before anything is trained: asked of another process.
+"""Models and optimizers of the user's own, checked and measured by another process.
 
 It runs the user's code, which may do anything: hang, print, or end its process.
 """
@@ -13,45 +13,42 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from runner.errors import ModelError, printable
+from runner.plan.memory import Measured
 from runner.plan.plan import PlannedRun
+from runner.train.sample import Sample
 
-#: Seconds that one model may take.
+#: Seconds that the check of one cell may take.
 LIMIT_S = 60.0
+#: Seconds for measuring all cells; what does not fit in is not known.
+MEASURING_S = 8.0
 #: Seconds in which the process must have started, beside that.
 _START_S = 60.0
-#: How many models that are refused are told.
+#: How many refusals are told.
 _N_TOLD = 5
 
 
 @dataclass(frozen=True)
-class Sample:
-    """What a model is tried on."""
-
-    #: The first images of a data set, of shape (n, ...), and their labels, of shape (n,).
-    images: NDArray[Any]
-    labels: NDArray[Any]
-    #: What pixels are divided by when they are normalised.
-    scale: float
-    #: One more than the largest label of the whole set.
-    n_classes: int
-
-
-@dataclass(frozen=True)
 class Checked:
-    """What the check found of a model that can be trained."""
+    """What the check found of code that can be trained."""
 
     n_parameters: int
+    #: Numbers of the largest parameter.
+    n_largest: int
     #: The functions that are DeZero's own in a step (`Engine.fallbacks`).
     fallbacks: list[str] = field(default_factory=list)
     #: What may be meant so, and may be a mistake.
     warnings: list[str] = field(default_factory=list)
-    #: The share of a step's time that each of the fallbacks takes, where it was measured.
+    #: What runner/train/check/measure.py measured; there may have been no time for it.
     fallback_shares: dict[str, float] = field(default_factory=dict)
+    image_bytes: float = 0.0
+    epoch_s: float | None = None
+
+    @property
+    def seen(self) -> Measured:
+        """What its memory is estimated from."""
+        return Measured(self.n_parameters, self.n_largest, self.image_bytes)
 
 
 def check_all(cells: list[tuple[PlannedRun, Sample]], limit_s: float = LIMIT_S) -> list[Checked]:
@@ -99,7 +96,9 @@ def _run(cells: list[tuple[PlannedRun, Sample]], limit_s: float, results: Path) 
     asked = pickle.dumps(sys.path) + pickle.dumps(cells)
     try:
         # One that does not obey its own alarm is stuck in code that is not Python.
-        _, errors = process.communicate(asked, timeout=_START_S + limit_s * len(cells))
+        _, errors = process.communicate(
+            asked, timeout=_START_S + limit_s * len(cells) + MEASURING_S
+        )
     except subprocess.TimeoutExpired:
         return f"making the model, or a step on two images, took more than {limit_s:.0f} s"
     finally:

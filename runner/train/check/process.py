@@ -5,6 +5,7 @@ import json
 import pickle
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +13,13 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from runner.engine.dezero import L
-from runner.errors import ModelError, printable
+from runner.errors import RunnerError, printable
 from runner.plan.plan import PlannedRun
 from runner.system import user_code
-from runner.train.check.own_code import Sample
+from runner.train.check.measure import measured
+from runner.train.check.own_code import MEASURING_S
 from runner.train.check.step import check
+from runner.train.sample import Sample
 
 
 class _TooLong(BaseException):
@@ -28,22 +31,39 @@ def main() -> None:
     results, limit_s = Path(sys.argv[1]), float(sys.argv[2])
     sys.path[:] = pickle.load(sys.stdin.buffer)
     cells: list[tuple[PlannedRun, Sample]] = pickle.load(sys.stdin.buffer)
+    left_s = MEASURING_S
     with results.open("a", encoding="utf-8") as lines:
         for planned, sample in cells:
-            lines.write(json.dumps(answer(planned, sample, limit_s)) + "\n")
+            started = time.monotonic()
+            lines.write(json.dumps(answer(planned, sample, limit_s, left_s)) + "\n")
             lines.flush()
+            left_s -= time.monotonic() - started
 
 
-def answer(planned: PlannedRun, sample: Sample, limit_s: float) -> dict[str, Any]:
-    """What `Checked` holds, or why the model cannot be trained, as `refusal`."""
+def answer(
+    planned: PlannedRun, sample: Sample, limit_s: float, measuring_s: float = 0.0
+) -> dict[str, Any]:
+    """What `Checked` holds, or why the run cannot be trained, as `refusal`.
+
+    Parameters
+    ----------
+    limit_s, measuring_s
+        Seconds for the check, after which the run is refused, and for measuring, after which the
+        rest is left out.
+    """
     try:
         with _limited(limit_s):
-            return asdict(check(planned, sample))
+            found = asdict(check(planned, sample))
+        if measuring_s > 0:
+            with contextlib.suppress(_TooLong), _limited(measuring_s):
+                for name, value in measured(planned, sample):
+                    found[name] = value
+        return found
     except _TooLong as error:
         what = f"not through a step on two images after {limit_s:.0f} s"
         return {"refusal": _placed(what, error.__traceback__)}
     except SystemExit as error:
-        return {"refusal": _placed("the model's code ends the process", error.__traceback__)}
+        return {"refusal": _placed("this code ends the process", error.__traceback__)}
     except Exception as error:
         return {"refusal": explained(error)}
 
@@ -65,7 +85,7 @@ def explained(error: Exception) -> str:
     """One line: the user's line, what is wrong there, and for the usual mistakes what to write."""
     text = printable(" ".join(str(error).split())[:300])
     hint = _hint(error, text)
-    if isinstance(error, ModelError):
+    if isinstance(error, RunnerError):
         return text if _begins_with_place(text) else _placed(text, error.__traceback__)
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return _placed(f"{hint} ({said})" if hint else said, error.__traceback__)

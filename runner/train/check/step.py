@@ -1,4 +1,4 @@
-"""Whether a model of the user's own can be trained: one step on two images, looked at closely.
+"""Whether the user's own code can be trained: one step on two images, looked at closely.
 
 All of it is on the CPU, where every machine can do it; what a step computes is the same on a GPU.
 """
@@ -10,15 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.engine import model_state, shapes
-from runner.engine.cost import fallback_cost
-from runner.engine.dezero import L, Parameter, Variable, all_parameters, no_grad, using_config
+from runner.engine.dezero import (
+    L,
+    Parameter,
+    Variable,
+    all_parameters,
+    named_parameters,
+    no_grad,
+    using_config,
+)
 from runner.engine.forward import forward
 from runner.engine.protocol import Data, Engine
 from runner.errors import ModelError
 from runner.plan.plan import PlannedRun
 from runner.system import user_code
 from runner.train.assemble import Assembly, assemble
-from runner.train.check.own_code import Checked, Sample
+from runner.train.check.own_code import Checked
+from runner.train.sample import Sample
 
 
 def check(planned: PlannedRun, sample: Sample) -> Checked:
@@ -29,7 +37,7 @@ def check(planned: PlannedRun, sample: Sample) -> Checked:
     ModelError
         With what is wrong, where, and what to write.
     """
-    assembly, again = (_assembled(planned, sample) for _ in range(2))
+    assembly, again = (assembled(planned, sample) for _ in range(2))
     model, engine, data = assembly.model, assembly.engine, assembly.data
     rows = np.arange(len(sample.images))
     x, t = engine.pixels(data.train_images, rows, data.scale), data.train_labels
@@ -44,11 +52,13 @@ def check(planned: PlannedRun, sample: Sample) -> Checked:
                 " your own, or by the time",
             )
     _check_repeats(assembly, again, x)
-    shares = fallback_cost(engine, model, x, t)
-    return Checked(assembly.n_parameters, list(engine.fallbacks), warnings, shares)
+    sizes = [parameter.data.size for parameter in named_parameters(model).values()]
+    return Checked(assembly.n_parameters, max(sizes), list(engine.fallbacks), warnings)
 
 
-def _assembled(planned: PlannedRun, sample: Sample) -> Assembly:
+def assembled(planned: PlannedRun, sample: Sample) -> Assembly:
+    """The run on the CPU, with the images of the sample as its data."""
+
     def load(engine: Engine) -> Data:
         arrays = sample.images, sample.labels, sample.images, sample.labels
         return Data(*arrays, scale=sample.scale)
