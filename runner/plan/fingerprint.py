@@ -29,7 +29,7 @@ EQUAL: dict[str, tuple[str, str]] = {
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "a45f1c0ba0cad867e7207d0d26ed7ece493563bb4eeaa324bcf631b430e1b8ef": (
+    "80ccf745a1d3cb9fc41f54720fc7d3de1b456169e6e11263814be4007d206acd": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

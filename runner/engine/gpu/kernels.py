@@ -9,7 +9,6 @@ kernels get the step, the row and the learning rate as arguments, these read the
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
@@ -245,21 +244,8 @@ class Kernels:
         Within `using`, the second one is instead the predicted classes of the whole pass, of which
         the rows of this batch are filled, and the state of the pass moves on by the batch.
         """
-        import cupy
-
-        n, n_classes = y.shape
-        gradient, loss = cupy.empty_like(y), cupy.empty((), dtype=y.dtype)
-        t = t.astype(cupy.int32, copy=False)
-        batches, predicted = self._batches, self._batches.predicted
-        batches.n_classes = n_classes
-        is_alone = batches is self._no_batches
-        if is_alone:
-            predicted = cupy.empty(n, dtype=cupy.uint16)
-            batches.set_state()
-        sizes, is_training = (np.int32(n), np.int32(n_classes)), np.int32(batches.is_training)
-        outputs = gradient, predicted, loss, batches.state
-        launch("softmax_cross_entropy", (1,), y, t, *sizes, *outputs, is_training)
-        return loss, predicted == t if is_alone else predicted, gradient
+        batches = self._batches
+        return linear.softmax_cross_entropy(y, t, batches, batches is self._no_batches)
 
     def is_one(self, gradient: Array) -> bool:
         """Whether it is the gradient that a backward pass starts with; its value is not read."""
@@ -278,7 +264,7 @@ class Kernels:
         keep: float = 1.0,
     ) -> None:
         """As `runner.engine.cpu.adam`; within `using`, with `lr` and `keep` of the batch."""
-        numbers = [np.float32(number) for number in (*(1 - beta for beta in betas), eps, decay)]
+        numbers = (*(1 - beta for beta in betas), eps, decay)
         self._update("adam", (p, g, m, v), lr, keep, *numbers)
 
     def momentum(
@@ -292,14 +278,14 @@ class Kernels:
         keep: float = 1.0,
     ) -> None:
         """As `runner.engine.cpu.momentum`; within `using`, with `lr` and `keep` of the batch."""
-        self._update("momentum", (p, g, v), lr, keep, np.float32(factor), np.float32(decay))
+        self._update("momentum", (p, g, v), lr, keep, factor, decay)
 
     def sgd(self, p: Array, g: Array, lr: float, decay: float, keep: float = 1.0) -> None:
         """As `runner.engine.cpu.sgd`; within `using`, with `lr` and `keep` of the batch."""
-        self._update("sgd", (p, g), lr, keep, np.float32(decay))
+        self._update("sgd", (p, g), lr, keep, decay)
 
     def _update(
-        self, name: str, arrays: tuple[Array, ...], lr: float, keep: float, *numbers: Any
+        self, name: str, arrays: tuple[Array, ...], lr: float, keep: float, *numbers: float
     ) -> None:
         batches, n = self._batches, arrays[0].size
         if batches is self._no_batches:
@@ -307,7 +293,7 @@ class Kernels:
             batches.set_learning_rates(np.array([lr]))
             batches.set_keeps(np.array([keep]))
         position = batches.learning_rates, batches.keeps, batches.state
-        launch(name, blocks(n), *arrays, np.int64(n), *position, *numbers)
+        launch(name, blocks(n), *arrays, np.int64(n), *position, *map(np.float32, numbers))
 
 
 def _shaped(*shape: int) -> Array:

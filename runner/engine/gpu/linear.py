@@ -1,4 +1,4 @@
-"""Linear layers: what follows a matrix product, and kernels for narrow layers that need none.
+"""Linear layers: what follows a matrix product, and kernels for narrow ones; and the loss.
 
 A narrow layer, such as the last one, has so few units that a matrix product would leave most of a
 GPU idle.
@@ -117,3 +117,23 @@ def _kept(draw: Draw | None) -> np.float32:
 
 def _sizes(x: Array, W: Array) -> tuple[np.int32, ...]:
     return np.int32(len(x)), np.int32(W.shape[0]), np.int32(W.shape[1])
+
+
+def softmax_cross_entropy(
+    y: Array, t: Array, batches: Batches, is_alone: bool
+) -> tuple[Array, Array, Array]:
+    """As `Kernels.softmax_cross_entropy`; `is_alone` where the batch belongs to no pass."""
+    import cupy
+
+    n, n_classes = y.shape
+    gradient, loss = cupy.empty_like(y), cupy.empty((), dtype=y.dtype)
+    t = t.astype(cupy.int32, copy=False)
+    batches.n_classes = n_classes
+    predicted = batches.predicted
+    if is_alone:
+        predicted = cupy.empty(n, dtype=cupy.uint16)
+        batches.set_state()
+    sizes, is_training = (np.int32(n), np.int32(n_classes)), np.int32(batches.is_training)
+    outputs = gradient, predicted, loss, batches.state
+    launch("softmax_cross_entropy", (1,), y, t, *sizes, *outputs, is_training)
+    return loss, predicted == t if is_alone else predicted, gradient
