@@ -6,7 +6,6 @@ section has. What ships and what is the user's own comes through this one door.
 """
 
 import difflib
-import importlib
 import inspect
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from runner.config.signature import NotFoundInSource, Parameter, Signature, signature_of
 from runner.errors import ConfigError, short_text
+from runner.system import user_code
 
 TARGET = "_target_"
 _NONE: frozenset[str] = frozenset()
@@ -111,11 +111,10 @@ def imported(section: str, target: str) -> Any:
     ConfigError
         When its module cannot be imported, or does not have it.
     """
-    module, _, name = target.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{section}: {TARGET}: {target}: {error}") from error
+        return user_code.find(target)
+    except user_code.NotFound as error:
+        raise ConfigError(f"{section}.{TARGET}={target}: {error}") from error
 
 
 def make(
@@ -188,7 +187,7 @@ def _signature(section: str, values: Mapping[str, Any]) -> Signature | None:
         return signature_of(target)
     except NotFoundInSource as error:
         raise ConfigError(
-            f"{section}: {TARGET}: {short_text(target)}: {error}; allowed is the import path of a"
+            f"{section}.{TARGET}={short_text(target)}: {error}; allowed is the import path of a"
             " class or function in this folder or an installed package"
         ) from None
 

@@ -1,27 +1,15 @@
 """Functions by import path, one's own above all: found, called, and named in an error."""
 
 import contextlib
-import importlib
 import inspect
-import os
-import sysconfig
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from runner.errors import ConfigError, DataError, RunnerError, short_text
-from runner.system.files import PACKAGE
+from runner.system import user_code
 
 Function = Callable[..., Any]
-
-#: Folders of code that no user wrote, and frames that have no file.
-_NOT_THE_USERS: tuple[str | Path, ...] = (
-    PACKAGE,
-    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
-    *(f"<frozen importlib.{part}>" for part in ("_bootstrap", "_bootstrap_external")),
-)
 
 
 def find(key: str, target: str) -> Function:
@@ -32,17 +20,11 @@ def find(key: str, target: str) -> Function:
     ConfigError
         When there is none, or its module cannot be imported: with file and line.
     """
-    module, _, name = target.rpartition(".")
     where = f"{key}={short_text(target)}"
-    if not module:
-        raise ConfigError(f"{where}: allowed is MODULE.FUNCTION")
     try:
-        imported = importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"{where}: {_said(error)}{_line(error)}") from None
-    function = getattr(imported, name, None)
-    if function is None:
-        raise ConfigError(f"{where}: the module {module} has no {name}")
+        function = user_code.find(target)
+    except user_code.NotFound as error:
+        raise ConfigError(f"{where}: {error}") from None
     try:
         inspect.signature(function)
     except (TypeError, ValueError):  # no function, or one whose arguments cannot be known
@@ -54,9 +36,10 @@ def find(key: str, target: str) -> Function:
 def name_of(function: Function) -> str:
     """`mine.load (mine.py:12)`: the function with the line of its definition."""
     name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
-    place = inspect.unwrap(function)
+    defined = inspect.unwrap(function)
     try:
-        return f"{name} ({_shown(inspect.getfile(place))}:{inspect.getsourcelines(place)[1]})"
+        line = inspect.getsourcelines(defined)[1]
+        return f"{name} ({user_code.place(inspect.getfile(defined), line)})"
     except (TypeError, OSError):  # compiled, or typed into an interpreter
         return name
 
@@ -88,28 +71,4 @@ def in_one_line(function: Function) -> Iterator[None]:
     except RunnerError:
         raise
     except (Exception, SystemExit) as error:
-        at = _line(error)
-        raise DataError(f"{name_of(function)} raised {_said(error)}{at}") from error
-
-
-def _said(error: BaseException) -> str:
-    text = short_text(" ".join(str(error).split()), longest=300)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _line(error: BaseException) -> str:
-    """` (mine.py:17)`: the last line of a user's code that led to the error, if any did."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" ({_shown(error.filename)}:{error.lineno})"
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not any(Path(frame.filename).is_relative_to(place) for place in _NOT_THE_USERS)
-    ]
-    return f" ({_shown(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
-
-
-def _shown(file: str) -> str:
-    """A path as short as it is clear: relative to the working directory where it is below it."""
-    path = Path(os.path.abspath(file))
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+        raise DataError(f"{name_of(function)} raised {user_code.raised(error)}") from error

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.engine.device import Array, array_module, is_on_cpu
-from runner.engine.dezero import L, dezero, named_parameters
+from runner.engine.dezero import L, Parameter, all_parameters, dezero, named_parameters
+from runner.errors import ModelError
 
 
 def named_layers(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -107,3 +108,33 @@ def _kept_by(layer: Any) -> dict[str, Array]:
 
 def _is_array(value: object) -> bool:
     return isinstance(value, dezero.core.array_types) and value.dtype.kind in "biuf"
+
+
+class NotMade(Parameter):  # type: ignore[misc]  # DeZero is untyped
+    """A weight that the first forward pass did not make, and no later one may.
+
+    It would be drawn from a generator that the seed does not decide, and no optimizer that packs
+    the weights when a run begins would update it.
+    """
+
+    #: Its name in the model, such as `fc1/W`.
+    path: str
+
+    @property
+    def data(self) -> None:
+        """None, for ever."""
+        return None
+
+    @data.setter
+    def data(self, array: Any) -> None:
+        raise ModelError(
+            f"{self.path} has no weights: its layer was not used in the first forward pass, of one"
+            " image of zeros; give it its input size (in_size=..., in_channels=...)"
+        )
+
+
+def no_weights_later(model: Any) -> None:
+    """From now on, refuse to make the weights that the model has not made yet."""
+    for path, parameter in all_parameters(model).items():
+        if parameter.data is None:
+            parameter.__class__, parameter.path = NotMade, path

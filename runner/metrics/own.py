@@ -4,13 +4,10 @@ A function gets the scores of an evaluation, float32 (n, n_classes), and the lab
 of which it may change. It returns a finite number, or a dictionary of such numbers by keys.
 """
 
-import importlib
 import math
 import re
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 from runner.engine.device import to_numpy
 from runner.engine.protocol import Data, Measured
 from runner.errors import MetricError, TimedOut, short_text
+from runner.system import user_code
 
 _KEY = re.compile(r"\w{1,60}", re.ASCII)
 
@@ -51,7 +49,7 @@ class OwnMetric:
         except TimedOut:
             raise
         except (Exception, SystemExit) as error:
-            raise self.failed(_raised(error, self.path)) from error
+            raise self.failed(f"raised {user_code.raised(error)}") from error
         if not isinstance(returned, Mapping):
             return {self.name: self._number(returned)}
         for key in returned:
@@ -91,13 +89,10 @@ def load(paths: Mapping[str, str]) -> list[OwnMetric]:
 
 
 def _function(name: str, path: str) -> Callable[..., Any]:
-    module_name, _, function_name = path.rpartition(".")
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except TimedOut:
-        raise
-    except (Exception, SystemExit) as error:
-        raise MetricError(f"metric {name} ({path}): {_raised(error, path)}") from error
+        function = user_code.find(path)
+    except user_code.NotFound as error:
+        raise MetricError(f"metric {name} ({path}): {error}") from error
     if not callable(function):
         raise MetricError(f"metric {name} ({path}): it is no function")
     return function  # type: ignore[no-any-return]
@@ -141,20 +136,3 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _raised(error: BaseException, path: str) -> str:
-    """`raised ZeroDivisionError: division by zero (mine.py, line 7)`."""
-    text, place = " ".join(str(error).split())[:300], _place(error, path.split(".")[-2])
-    return f"raised {type(error).__name__}" + (f": {text}" if text else "") + place
-
-
-def _place(error: BaseException, module: str) -> str:
-    """Where in the metric's own module it happened: ` (mine.py, line 7)`; empty for elsewhere."""
-    frames = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
-    if isinstance(error, SyntaxError) and error.filename:
-        frames.append((Path(error.filename), error.lineno))
-    for file, line in reversed(frames):
-        if file.stem == module or (file.stem, file.parent.name) == ("__init__", module):
-            return f" ({file.name}, line {line})"
-    return ""

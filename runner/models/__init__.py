@@ -9,6 +9,7 @@ import numpy as np
 
 from runner.config import parts
 from runner.engine.dezero import (
+    all_parameters,
     fan_in,
     makes_its_weight_later,
     named_parameters,
@@ -16,9 +17,11 @@ from runner.engine.dezero import (
     test_mode,
 )
 from runner.engine.forward import forward
-from runner.engine.model_state import named_layers
+from runner.engine.model_state import named_layers, no_weights_later
 from runner.engine.protocol import Engine
+from runner.errors import ModelError
 from runner.seeding import stream
+from runner.system import user_code
 
 
 def build(
@@ -43,6 +46,8 @@ def build(
     ------
     ConfigError
         When there is no such class.
+    ModelError
+        When a parameter has two names.
     """
     with _seeded_global_generators(seed):
         model = parts.make("model", config, {"engine": engine, "n_classes": n_classes})
@@ -50,7 +55,9 @@ def build(
         # DeZero's layers learn their input size in a first forward pass.
         with no_grad(), test_mode():
             forward(model, np.zeros((1, *image_shape), dtype=np.float32), engine)
+    _refuse_shared(model)
     _initialise(model, later, seed)
+    no_weights_later(model)
     engine.to_device(model)
     return model
 
@@ -70,6 +77,19 @@ def _seeded_global_generators(seed: int) -> Iterator[None]:
     finally:
         np.random.set_state(before)
         random.setstate(python_before)
+
+
+def _refuse_shared(model: Any) -> None:
+    names: dict[int, str] = {}
+    for name, parameter in all_parameters(model).items():
+        first = names.setdefault(id(parameter), name)
+        if first != name:
+            line = user_code.place_of_text(type(model), f"self.{name.partition('/')[0]}")
+            place = f"{line}: " if line else ""
+            raise ModelError(
+                f"{place}{name} is {first}, too, and DeZero would take its steps twice: keep"
+                " the layer in one attribute, and use that wherever forward needs it"
+            )
 
 
 def _initialise(model: Any, later: set[str], seed: int) -> None:

@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "962b098a41a66959b2b53bb1e0f58cd1645a4f10b70ac17cd3430233353349e2": (
+    "dcae2fe8d864a80dca6518187b2009c65d8e9700363cd75f7b80a38c07d1f842": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "80ccf745a1d3cb9fc41f54720fc7d3de1b456169e6e11263814be4007d206acd": (
+    "b74fd5b369e51bee827a925c7e76f57e54dece7e910ad58ea2b9c9851e806457": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

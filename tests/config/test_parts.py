@@ -233,7 +233,7 @@ def test_a_required_argument_that_no_file_gives_is_named(of_signature):
 def test_a_part_that_cannot_be_found_is_refused(section, target, message, own, plain):
     own("mine.py", "def Net(): pass")
     own("broken.py", "def (")
-    refused(checked, f"^{section}: .*{message}", with_part(plain, section, target))
+    refused(checked, f"^{section}[:.].*{message}", with_part(plain, section, target))
 
 
 def test_a_section_without_a_target_is_refused(plain):
@@ -248,12 +248,12 @@ def test_a_section_without_a_target_is_refused(plain):
     [
         ("import no_such_module\ndef Net(): pass", "No module named 'no_such_module'"),
         ("from math import nothing as Net", "cannot import name 'nothing'"),
-        ("def Net(): pass\ndel Net", "has no attribute 'Net'"),
+        ("def Net(): pass\ndel Net", "has no Net"),
     ],
 )
 def test_a_module_that_cannot_be_imported_is_named_with_the_reason(text, message, own):
     own("mine.py", text)
-    refused(parts.imported, rf"^model: _target_: mine\.Net: .*{message}", "model", "mine.Net")
+    refused(parts.imported, rf"^model\._target_=mine\.Net: .*{message}", "model", "mine.Net")
 
 
 def test_keywords_of_any_name_are_taken_where_the_signature_is_open(of_signature):

@@ -18,7 +18,7 @@ def test_a_function_is_named_with_its_file_and_line(own_module):
     [
         ("mine.lod", "data.augment=mine.lod: the module mine has no lod"),
         ("mine.N", "data.augment=mine.N: of type int; allowed is a function"),
-        ("load", "data.augment=load: allowed is MODULE.FUNCTION"),
+        ("load", "data.augment=load: allowed is MODULE.NAME"),
         ("yours.load", "data.augment=yours.load: ModuleNotFoundError: No module named 'yours'"),
         (
             "lacks.load",

@@ -129,7 +129,7 @@ def test_what_was_trained_is_read_where_the_module_is_not_there_any_more(study):
         ended = typed(study, [sys.executable, "-m"], *words, "--root", str(study / "out"), *out)
         assert "Traceback" not in ended.stderr
     refused = typed(study, MODULE, "-m", "sweeps=mine", place(study), code=2)
-    assert_one_line(refused.stderr, "model: _target_: mine.LeNet: there is no module mine")
+    assert_one_line(refused.stderr, "model._target_=mine.LeNet: there is no module mine")
 
 
 @pytest.mark.parametrize(

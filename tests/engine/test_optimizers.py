@@ -244,9 +244,9 @@ def test_a_recipe_has_of_a_schedule_what_changes_the_rate(changed, effective):
 @pytest.mark.parametrize(
     "target, settings, why",
     [
-        ("nowhere.Adam", {}, "cannot be imported: No module named 'nowhere'"),
-        ("dezero.optimizers.Lion", {}, "cannot be imported: module .* has no attribute 'Lion'"),
-        ("Adam", {}, "cannot be imported"),
+        ("nowhere.Adam", {}, "No module named 'nowhere'"),
+        ("dezero.optimizers.Lion", {}, "the module dezero.optimizers has no Lion"),
+        ("Adam", {}, "allowed is MODULE.NAME"),
         ("own_optimizers.function", {}, "it is no class"),
         ("own_optimizers.NoUpdate", {}, "it has no update"),
         ("dezero.optimizers.SGD", {"momentum": 0.9}, "unexpected keyword argument 'momentum'"),

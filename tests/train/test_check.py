@@ -123,6 +123,25 @@ MISTAKES = {
         "def forward",
         ["made twice from one seed, out/W has two values", "np.random.randn"],
     ),
+    "a counter of the class": (
+        unlike_the_book(
+            "    n = 0\n\n"
+            "    def __init__(self):\n        super().__init__()\n        Net.n += 1\n"
+            "        self.out = L.Linear(10)\n\n"
+            "    def forward(self, x):\n"
+            "        return self.out(F.flatten(x)) * float(1 + Net.n % 2)\n"
+        ),
+        "def forward",
+        ["gave other scores the second time", "the class counts or keeps something"],
+    ),
+    "a layer of two names": (
+        net(
+            "return self.out(F.relu(self.two(F.relu(self.one(F.flatten(x))))))",
+            "self.one = L.Linear(64, in_size=64)\nself.two = self.one",
+        ),
+        "self.two = self.one",
+        ["two/W is one/W, too", "keep the layer in one attribute"],
+    ),
     "left from the batch before": (
         net(
             "for i in range(8):\n    h = self.rnn(x[:, 0, i])\nreturn self.out(h)",

@@ -52,6 +52,7 @@ number = 3
 def mine(tmp_path, monkeypatch):
     """A module of the user's own, `mine`, that can be imported."""
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(MINE)
     yield tmp_path
     for name in ("mine", "broken", "raising"):
@@ -82,10 +83,10 @@ def test_a_number_has_the_metrics_name_and_a_dictionarys_numbers_have_its_keys_t
         ("complex_", "returned 1j"),
         ("none_by_class", "returned None"),
         ("spaced", "returned the key 'a b'; keys are of 1 to 60 letters, digits and _"),
-        ("fails", "raised ZeroDivisionError: division by zero (mine.py, line 12)"),
-        ("fails_elsewhere", "(mine.py, line 14)"),
-        ("changes", "(mine.py, line 16)"),
-        ("leaves", "raised SystemExit (mine.py, line 18)"),
+        ("fails", "raised ZeroDivisionError: division by zero (mine.py:12)"),
+        ("fails_elsewhere", "(mine.py:14)"),
+        ("changes", "(mine.py:16)"),
+        ("leaves", "raised SystemExit (mine.py:18)"),
     ],
 )
 def test_a_metric_that_fails_is_named_with_the_line_of_its_own_file(function, why, mine):
@@ -105,11 +106,11 @@ def test_a_run_whose_time_is_up_within_a_metric_is_late_and_its_metric_has_not_f
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("nowhere.f1", r"raised ModuleNotFoundError: No module named 'nowhere'"),
-        ("mine.f1", r"raised AttributeError: module 'mine' has no attribute 'f1'"),
+        ("nowhere.f1", r"ModuleNotFoundError: No module named 'nowhere'"),
+        ("mine.f1", r"the module mine has no f1"),
         ("mine.number", "it is no function"),
-        ("broken.f1", r"raised SyntaxError: .* \(broken.py, line 2\)"),
-        ("raising.f1", r"raised KeyError: 'x' \(raising.py, line 1\)"),
+        ("broken.f1", r"SyntaxError: .* \(broken.py:2\)"),
+        ("raising.f1", r"KeyError: 'x' \(raising.py:1\)"),
     ],
 )
 def test_a_metric_that_cannot_be_found_is_named(path, why, mine):

@@ -10,6 +10,7 @@ from runner.engine.dezero import F, dezero, named_parameters
 from runner.engine.forward import forward
 from runner.engine.protocol import Position
 from runner.engine.recipe import recipe
+from runner.errors import ModelError
 from runner.seeding import batch_order
 
 with_state = pytest.mark.parametrize(
@@ -213,3 +214,25 @@ def test_what_the_constructor_draws_by_pythons_generator_is_the_seeds(own):
     source = own_models.net("self.width = random.random()", head="import random\n\n\n")
     widths = [own(source, seed=seed).model.width for seed in (0, 0, 1)]
     assert widths[0] == widths[1] != widths[2]
+
+
+def test_a_layer_that_the_first_pass_left_out_gets_no_weights_later(own, data):
+    source = own_models.net(
+        "self.dark = L.Linear(20)",
+        "h = self.dark if float(x.mean()) > 0.3 else self.fc1\nreturn self.out(h(F.flatten(x)))",
+    )
+    with pytest.raises(ModelError, match="dark/W has no weights: .* give it its input size"):
+        go_on(own(source), data, Position())
+
+
+def test_a_layer_that_some_batches_leave_out_is_learned_as_by_plain_dezero(own, data, engine):
+    source = own_models.net(
+        "self.dark = L.Linear(20, in_size=64)\nself.fc1 = L.Linear(20, in_size=64)",
+        "h = self.dark if float(x[0].mean()) > 0.3 else self.fc1\nreturn self.out(h(F.flatten(x)))",
+    )
+    run, stock = own(source), own(source, engine="stock")
+    for of in (run, stock):
+        go_on(of, data, Position())
+    for name, array in named_parameters(stock.model).items():
+        ours = named_parameters(run.model)[name].data
+        np.testing.assert_allclose(ours, array.data, rtol=1e-3, atol=1e-5)

@@ -1,6 +1,5 @@
 """The optimizer of a run: DeZero's or one's own, with what its recipe adds to each step."""
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.config import parts
 from runner.engine.device import Array
 from runner.engine.dezero import Variable, dezero, named_parameters
 from runner.engine.protocol import Position
@@ -237,11 +237,7 @@ class ClipGrad:
 
 
 def _class(target: str) -> Any:
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"optimizer._target_={target}: cannot be imported: {error}") from error
+    found = parts.imported("optimizer", target)
     if not isinstance(found, type):
         raise ConfigError(f"optimizer._target_={target}: it is no class")
     return found

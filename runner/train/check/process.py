@@ -61,9 +61,9 @@ def answer(
         return found
     except _TooLong as error:
         what = f"not through a step on two images after {limit_s:.0f} s"
-        return {"refusal": _placed(what, error.__traceback__)}
+        return {"refusal": _placed(what, error)}
     except SystemExit as error:
-        return {"refusal": _placed("this code ends the process", error.__traceback__)}
+        return {"refusal": _placed("this code ends the process", error)}
     except Exception as error:
         return {"refusal": explained(error)}
 
@@ -86,9 +86,9 @@ def explained(error: Exception) -> str:
     text = printable(" ".join(str(error).split())[:300])
     hint = _hint(error, text)
     if isinstance(error, RunnerError):
-        return text if _begins_with_place(text) else _placed(text, error.__traceback__)
+        return text if _begins_with_place(text) else _placed(text, error)
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return _placed(f"{hint} ({said})" if hint else said, error.__traceback__)
+    return _placed(f"{hint} ({said})" if hint else said, error)
 
 
 def _hint(error: Exception, text: str) -> str | None:
@@ -130,8 +130,8 @@ def _begins_with_place(text: str) -> bool:
     return bool(colon) and " " not in file and rest[:1].isdigit()
 
 
-def _placed(text: str, traceback: TracebackType | None) -> str:
-    line = user_code.place_of_error(traceback) or _place_of_layer(traceback)
+def _placed(text: str, error: BaseException) -> str:
+    line = user_code.place_of_error(error) or _place_of_layer(error.__traceback__)
     return f"{line}: {text}" if line else text
 
 

@@ -37,21 +37,32 @@ def check(planned: PlannedRun, sample: Sample) -> Checked:
     ModelError
         With what is wrong, where, and what to write.
     """
-    assembly, again = (assembled(planned, sample) for _ in range(2))
+    assembly = assembled(planned, sample)
     model, engine, data = assembly.model, assembly.engine, assembly.data
     rows = np.arange(len(sample.images))
     x, t = engine.pixels(data.train_images, rows, data.scale), data.train_labels
+    at_start = {name: array.copy() for name, array in assembly.weights().items()}
     warnings = _check_step(model, engine, x, t, sample.n_classes)
+    first = _scores(assembly, x)
     assembly.warm_up()
+    again = assembled(planned, sample)
     for name, array in again.weights().items():
-        if array.tobytes() != assembly.weights()[name].tobytes():
+        if not _equal(array, at_start[name]):
             raise _wrong(
                 model,
                 f"made twice from one seed, {name} has two values: draw it by np.random.randn or"
                 " another function of np.random, which the seed decides; not by a generator of"
                 " your own, or by the time",
             )
-    _check_repeats(assembly, again, x)
+    for scores in (_scores(assembly, x), _scores(again, x)):
+        if not all(map(_equal, scores, first)):
+            raise _wrong(
+                model,
+                "the same images at the same step gave other scores the second time: something is"
+                " left from the batch before (self.rnn.reset_state() at the beginning of forward?),"
+                " the class counts or keeps something, or it draws from a generator of its own"
+                " (write F.dropout)",
+            )
     sizes = [parameter.data.size for parameter in named_parameters(model).values()]
     return Checked(assembly.n_parameters, max(sizes), list(engine.fallbacks), warnings)
 
@@ -169,26 +180,14 @@ def _parameters_of(member: Any) -> list[Any]:
     return [member] if isinstance(member, Parameter) else []
 
 
-def _check_repeats(used: Assembly, fresh: Assembly, x: Any) -> None:
-    """Refuse a model that gives other scores for the same images, weights and step.
-
-    One has computed before, and the other has not: what a pass leaves for the next one shows.
-    """
-
-    def scores(assembly: Assembly, is_training: bool) -> Any:
-        model, engine = assembly.model, assembly.engine
-        engine.masks.training(step=1)
-        with model_state.untouched(model), no_grad(), using_config("train", is_training):
-            return forward(model, x, engine).data
-
+def _scores(assembly: Assembly, x: Any) -> tuple[Any, Any]:
+    """Of the images at step 1, in training and in test mode; nothing of the model changes."""
+    found = []
     for is_training in (True, False):
-        if not _equal(scores(used, is_training), scores(fresh, is_training)):
-            raise _wrong(
-                used.model,
-                "the same images at the same step gave other scores the second time. Has a layer"
-                " something left from the batch before (self.rnn.reset_state() at the beginning of"
-                " forward)? Or does it draw from a generator of its own (write F.dropout)?",
-            )
+        assembly.engine.masks.training(step=1)
+        with model_state.untouched(assembly.model), no_grad(), using_config("train", is_training):
+            found.append(forward(assembly.model, x, assembly.engine).data)
+    return found[0], found[1]
 
 
 def _equal(a: Any, b: Any) -> bool:

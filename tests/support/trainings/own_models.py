@@ -90,6 +90,7 @@ def define(source, folder, monkeypatch):
     """Write the module of this net, to be found by this process and by those it starts; the import
     path of the net."""
     (folder / f"{KIND}.py").write_text(_HEAD + source.lstrip("\n"))
+    monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, KIND, raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(REPO)]))
