@@ -36,7 +36,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
-        until(lambda: status_of(self.uri + "/health") == 200)
+        until(lambda: status_of(self.uri + "/health") == 200, seconds=300)
 
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)

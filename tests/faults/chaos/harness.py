@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -58,10 +59,19 @@ class Harness:
                     if time.monotonic() - begun > 600 + 60 * self.n_kills:
                         self._violated(["out of time"])
                 self.subject.leave()
+                self._tell()
+        except Exception:  # told at once: the other harness may go on for an hour
+            traceback.print_exc()
+            raise
         finally:
             self.subject.leave()
         self.figures.wall_s = time.monotonic() - begun
         return self.figures
+
+    def _tell(self):
+        figures = self.figures
+        told = f"{figures.n_kills} of {self.n_kills} kills, {figures.sweeps} sweeps"
+        print(f"{self.folder.name}: {told}", *figures.violations, sep="; ", flush=True)
 
     # One sweep.
 
