@@ -6,6 +6,10 @@ repaired; `runner.load` gives a trained model.
 
 from typing import Any
 
+from runner.system import dezero_import
+
+dezero_import.repair()
+
 __version__ = "0.1.0"
 
 

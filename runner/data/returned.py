@@ -114,7 +114,8 @@ def _labels(name: str, labels: Any) -> NDArray[Any]:
 def _check_array(name: str, array: Any) -> None:
     # A masked array has values that are none.
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
-        raise _Refused(f"{_a(array)} as {name}; allowed is a NumPy array")
+        hint = ": of a DeZero data set, .data and .label" if hasattr(array, "label") else ""
+        raise _Refused(f"{_a(array)} as {name}; allowed is a NumPy array{hint}")
     if array.dtype.hasobject:
         raise _Refused(f"{name} of Python objects; allowed is an array of numbers")
 

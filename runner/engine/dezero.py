@@ -2,52 +2,19 @@
 repaired.
 
 DeZero 0.0.13 is of 2020. Each repair names the function of DeZero's that it replaces;
-docs/engine.md lists what fails without it. NumPy itself is left as it was.
+docs/engine.md lists what fails without it. runner/system/dezero_import.py lets it be imported.
 """
 
 import contextlib
-import types
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import dezero as _dezero
 import numpy as np
 
 from runner.engine.device import Array, gpu_is_available, to_numpy
 
-_MISSING = object()
-
-
-class _NumpyWithInt(types.ModuleType):
-    """NumPy with `np.int`, which `dezero.datasets` and `dezero.transforms` use."""
-
-    int = int
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
-
-
-def _import_dezero() -> Any:
-    # dezero/transforms.py evaluates `np.int` while it is imported; NumPy dropped that name in 1.24.
-    before = np.__dict__.get("int", _MISSING)
-    np.__dict__["int"] = int
-    try:
-        with warnings.catch_warnings():
-            # Its source compares with `is`. Where no compiled copy is kept and PYTHONWARNINGS=error
-            # is set, the warning would be an error.
-            warnings.simplefilter("ignore", SyntaxWarning)
-            import dezero
-    finally:
-        if before is _MISSING:
-            del np.__dict__["int"]
-        else:
-            np.__dict__["int"] = before
-    for module in (dezero.datasets, dezero.transforms):
-        module.np = _NumpyWithInt("numpy")
-    return dezero
-
-
-dezero = _import_dezero()
+dezero: Any = _dezero
 
 F: Any = dezero.functions
 L: Any = dezero.layers

@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "dcae2fe8d864a80dca6518187b2009c65d8e9700363cd75f7b80a38c07d1f842": (
+    "2fa24540da7b7208b0d7c805763331ebc9c2f2765e135995b1b131613c3fc715": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b74fd5b369e51bee827a925c7e76f57e54dece7e910ad58ea2b9c9851e806457": (
+    "5efdae50d00720642d570a47659c1547e6b2637b8e38fed51aa42415baa839d4": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

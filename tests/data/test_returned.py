@@ -1,5 +1,7 @@
 """What a function of data may return, what becomes of it, and what is refused in which words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,11 @@ REFUSED = {
     "three": ((X, T, X), f"3 values; {ALLOWED}"),
     "pairs": (((X, T), (X, T)), "a value of type tuple as x; allowed is a NumPy array"),
     "a list": ((X.tolist(), T), "a value of type list as x; allowed is a NumPy array"),
+    "DeZero's": (
+        (SimpleNamespace(data=X, label=T), T),
+        "a value of type SimpleNamespace as x; allowed is a NumPy array: of a DeZero data set,"
+        " .data and .label",
+    ),
     "masked": ((np.ma.array(X), T), "a value of type MaskedArray as x; allowed is a NumPy array"),
     "objects": ((X.astype(object), T), "x of Python objects; allowed is an array of numbers"),
     "integers of a byte": (

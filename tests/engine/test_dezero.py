@@ -204,6 +204,21 @@ def test_a_cupy_with_a_gpu_switches_dezeros_gpu_on():
     assert in_new_process(IMPORT, "with a GPU")["gpu_enable"] is True
 
 
+FIRST = """
+import json
+import runner
+import dezero
+import numpy as np
+spiral = dezero.datasets.Spiral(train=True)
+from runner.engine.dezero import dezero as ours
+print(json.dumps([len(spiral), hasattr(np, "int"), ours is dezero, ours.cuda.gpu_enable]))
+"""
+
+
+def test_a_users_module_that_imports_dezero_first_has_it_as_everybody_has():
+    assert in_new_process(FIRST) == [300, False, True, False]
+
+
 def test_modules_of_dezero_still_find_all_of_numpy_under_np():
     assert dezero.transforms.np.ndarray is np.ndarray
     assert dezero.transforms.ToInt().dtype is int

@@ -1,0 +1,77 @@
+"""DeZero is imported under today's NumPy, by whoever asks for it first.
+
+DeZero 0.0.13 of 2020 asks for `np.int`, a name that NumPy dropped in 1.24. A user's own module may
+import it before anything of this program does. NumPy itself is left as it was.
+"""
+
+import importlib.abc
+import sys
+import types
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
+from typing import Any
+
+_NAME = "dezero"
+_MISSING = object()
+
+
+def repair() -> None:
+    """From now on, `import dezero` works in this process."""
+    sys.meta_path.insert(0, _Finder())
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path) if name == _NAME else None
+        if spec and spec.loader:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+class _Loader(importlib.abc.Loader):
+    def __init__(self, as_shipped: Any) -> None:
+        self._as_shipped = as_shipped
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
+        module: types.ModuleType | None = self._as_shipped.create_module(spec)
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        # Its source compares with `is`. Where no compiled copy is kept and PYTHONWARNINGS=error is
+        # set, the warning would be an error.
+        with _numpy_has_int(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            self._as_shipped.exec_module(module)
+        for part in (module.datasets, module.transforms):
+            part.np = _NumpyWithInt("numpy")
+
+
+@contextmanager
+def _numpy_has_int() -> Iterator[None]:
+    """In the block: dezero/transforms.py evaluates `np.int` while it is imported."""
+    import numpy as np
+
+    before = np.__dict__.get("int", _MISSING)
+    np.__dict__["int"] = int
+    try:
+        yield
+    finally:
+        if before is _MISSING:
+            del np.__dict__["int"]
+        else:
+            np.__dict__["int"] = before
+
+
+class _NumpyWithInt(types.ModuleType):
+    """NumPy with `np.int`, which `dezero.datasets` and `dezero.transforms` use."""
+
+    int = int
+
+    def __getattr__(self, name: str) -> Any:
+        import numpy as np
+
+        return getattr(np, name)
