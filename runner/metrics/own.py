@@ -4,6 +4,7 @@ A function gets the scores of an evaluation, float32 (n, n_classes), and the lab
 of which it may change. It returns a finite number, or a dictionary of such numbers by keys.
 """
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -61,7 +62,7 @@ class OwnMetric:
     def _number(self, value: Any) -> float:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise self.failed(f"returned {short_text(value)}")
@@ -95,6 +96,14 @@ def _function(name: str, path: str) -> Callable[..., Any]:
         raise MetricError(f"metric {name} ({path}): {error}") from error
     if not callable(function):
         raise MetricError(f"metric {name} ({path}): it is no function")
+    try:
+        inspect.signature(function).bind("scores", "labels")
+    except TypeError as error:
+        raise MetricError(
+            f"metric {name} ({path}): called with scores and labels: {error}"
+        ) from None
+    except ValueError:  # of a function in C nothing is known
+        pass
     return function  # type: ignore[no-any-return]
 
 
@@ -102,7 +111,7 @@ class Measure:
     """Computes the metrics of a run from the evaluations after an epoch."""
 
     def __init__(self, metrics: list[OwnMetric], data: Data) -> None:
-        self._metrics = metrics
+        self._metrics, self._is_first = metrics, True
         labels = {
             "train_eval": data.train_labels,
             "test": data.test_labels,
@@ -128,7 +137,13 @@ class Measure:
         for metric in self._metrics:
             scores = getattr(measured, metric.evaluation).scores
             # Of the training images the first ones are evaluated.
-            values |= metric.values(scores, self._labels[metric.evaluation][: len(scores)])
+            labels = self._labels[metric.evaluation][: len(scores)]
+            found = metric.values(scores, labels)
+            if self._is_first and (again := metric.values(scores, labels)) != found:
+                told = " and ".join(str(list(of.values())[0]) for of in (found, again))
+                raise metric.failed(f"gave {told} for the same scores: may it draw random numbers?")
+            values |= found
+        self._is_first = False
         return values
 
 

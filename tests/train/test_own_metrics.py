@@ -44,6 +44,12 @@ nan, text, nothing, array, complex_, none_by_class, spaced = (
     lambda scores, labels, value=value: value
     for value in (np.nan, "much", None, np.ones(3), 1j, {"0": None}, {"a b": 1.0})
 )
+def huge(scores, labels):
+    return 10**400
+def of_three(scores, labels, weights):
+    return 1.0
+def restless(scores, labels):
+    return float(np.random.rand())
 number = 3
 """
 
@@ -81,6 +87,7 @@ def test_a_number_has_the_metrics_name_and_a_dictionarys_numbers_have_its_keys_t
         ("nothing", "returned None"),
         ("array", "returned [1. 1. 1.]"),
         ("complex_", "returned 1j"),
+        ("huge", "0000..."),
         ("none_by_class", "returned None"),
         ("spaced", "returned the key 'a b'; keys are of 1 to 60 letters, digits and _"),
         ("fails", "raised ZeroDivisionError: division by zero (mine.py:12)"),
@@ -109,6 +116,7 @@ def test_a_run_whose_time_is_up_within_a_metric_is_late_and_its_metric_has_not_f
         ("nowhere.f1", r"ModuleNotFoundError: No module named 'nowhere'"),
         ("mine.f1", r"the module mine has no f1"),
         ("mine.number", "it is no function"),
+        ("mine.of_three", "called with scores and labels: missing a required argument: 'weights'"),
         ("broken.f1", r"SyntaxError: .* \(broken.py:2\)"),
         ("raising.f1", r"KeyError: 'x' \(raising.py:1\)"),
     ],
@@ -142,6 +150,15 @@ def test_each_evaluation_gives_its_own_scores_to_the_metrics_and_nothing_else_ch
         scores = measured.model(data.test_images.astype(np.float32) / np.float32(16)).data
     assert records[-1].own["test/total"] == pytest.approx(float(scores.sum()), rel=1e-3)
     assert records[-1].own["test_masked/total"] != records[-1].own["test/total"]
+
+
+def test_a_metric_that_draws_random_numbers_is_refused_at_the_first_epoch(mine, new_run, data):
+    run = assembled(new_run(), data)
+    run.config.metrics = {"test/acc": "mine.accuracy", "test/luck": "mine.restless"}
+    with pytest.raises(
+        MetricError, match=r"^metric test/luck \(mine.restless\): gave 0\.\d+ and 0"
+    ):
+        next(filter(None, training.train(run, Position())))
 
 
 def test_a_metric_of_validation_images_needs_some(mine, new_run, data):
