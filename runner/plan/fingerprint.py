@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "d0e102c1668a4740eb2dbb4bf70bac5dd67551970ad9ba939d2a596df31a1be4": (
+    "597eb1ba9a4a862ff80634720cfe7be21db995842e13e84fcb2833fabcb6611c": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "76e9e6a5254746134c069ffbf5f733cb1e4cbda509e58e06066712be5ec8b2a8": (
+    "3e2ae8e7633369009000f1db21068a538f546c06d5a4cb9b161d76612c249681": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
