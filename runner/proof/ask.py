@@ -43,6 +43,11 @@ def cards(limit_s: float = LOOK_S) -> list[Card]:
     return [Card(**line["card"]) for line in found]
 
 
+def unknown(card: Card, networks: list[Network]) -> list[Network]:
+    """The networks for which no answer of the card is kept."""
+    return [network for network in networks if _kept(card, network) is None]
+
+
 def answers(
     card: Card | None,
     networks: list[Network],

@@ -161,8 +161,14 @@ def _without_cupy(is_asked: bool) -> Choice:
 
 
 def _proofs(cards: list[Card], networks: Sequence[Network]) -> list[_Proof]:
+    proofs = []
     # One after the other: they share the processor, which is timed too.
-    return [_Proof(card, ask.answers(card, list(networks)), networks) for card in cards]
+    for card in cards:
+        if unknown := ask.unknown(card, list(networks)):
+            what = "1 network" if len(unknown) == 1 else f"{len(unknown)} networks"
+            print(f"card: trying {card.name} with {what}, once on this machine", flush=True)
+        proofs.append(_Proof(card, ask.answers(card, list(networks)), networks))
+    return proofs
 
 
 def _chosen(proofs: list[_Proof], is_asked: bool, n_workers: int) -> Choice:

@@ -31,6 +31,7 @@ def decided(digits, tmp_path, monkeypatch):
     def decide(*of_cards, device="auto", **knobs):
         cards = [replace(CARD, number=i, identity=str(i) * 8) for i in range(len(of_cards))]
         monkeypatch.setattr(ask, "cards", lambda: cards)
+        monkeypatch.setattr(ask, "unknown", lambda card, networks: networks[1:])
         monkeypatch.setattr(ask, "answers", lambda card, networks: of_cards[card.number])
         network = network_of("mlp", digits, n_runs=8, **knobs)
         networks = [replace(network, key=str(i)) for i in range(max(map(len, of_cards), default=1))]
@@ -45,6 +46,14 @@ SPEEDS = "9,000 images/s there, 2,000 on 2 cores"
 
 def test_a_card_that_agrees_and_is_faster_is_used(decided):
     assert decided([RIGHT]) == Choice("gpu", [f"{HERE}; {SPEEDS}: the card is used"], n_cards=1)
+
+
+def test_what_takes_some_seconds_is_told_before(decided, capsys):
+    decided([RIGHT])
+    assert capsys.readouterr().out == ""
+    decided([RIGHT, RIGHT, RIGHT])
+    told = "card: trying NVIDIA H100 with 2 networks, once on this machine\n"
+    assert capsys.readouterr().out == told
 
 
 def test_a_card_that_agrees_and_is_slower_is_used_only_if_asked(decided):
