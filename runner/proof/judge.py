@@ -107,7 +107,9 @@ def _check_graphs(network: Network, way: Way, eager: Trial, tell: Tell) -> None:
     for time_ in ("with CUDA graphs", "with CUDA graphs a second time"):
         tell(f"training {time_}")
         found = trial(network, way)
-        if reason := next((f for f in found.fallbacks if f.startswith(_NO_GRAPH)), None):
+        reason = next((f for f in found.fallbacks if f.startswith(_NO_GRAPH)), None)
+        # One's own may be such that no card captures it; the engine then trains without.
+        if reason and network.ships:
             raise _Differs(reason)
         _check_bits(eager, found, time_)
 

@@ -45,6 +45,8 @@ class Network:
     #: What pixels are divided by when they are normalised.
     scale: float
     n_classes: int
+    #: Whether model and optimizer are none of the user's own.
+    ships: bool = True
     #: How many runs of the plan train it.
     n_runs: int = 1
 
@@ -83,6 +85,7 @@ def _network(config: Config, dataset: Dataset, key: str, n_runs: int) -> Network
         test_labels=np.array(dataset.test_labels[:N_TEST]),
         scale=dataset.full_scale,
         n_classes=dataset.n_classes,
+        ships=all(parts.ships(of, getattr(config, of)) for of in ("model", "optimizer")),
         n_runs=n_runs,
     )
 

@@ -110,6 +110,14 @@ def test_a_plan_without_graphs_or_the_engine_is_tried_without(knobs, digits):
     assert answer.graph == (engine == "stock")
 
 
+@pytest.mark.parametrize("optimizer", ["dezero.optimizers.AdaGrad"])
+def test_an_optimizer_that_no_card_captures_is_no_fault_of_this_one(optimizer, digits):
+    network = network_of("mlp", digits, optimizer=optimizer)
+    assert not network.ships and trial(network, Way("fast", "gpu")).fallbacks
+    answer = judge.on_card(network, lambda stage: None)
+    assert (answer.engine, answer.graph, answer.refused) == ("fast", True, {})
+
+
 # =============================================================================
 # Faults that another process meets
 # =============================================================================
