@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from runner.proof.trial import Trial
 
 #: Of a loss, relative; of gradients and scores, relative to the largest of their array.
-LOSS, GRADIENT, SCORE = 1e-4, 1e-5, 1e-4
+LOSS, GRADIENT, SCORE = 1e-4, 1e-5, 5e-4
 #: TF32 rounds the factors of products to 10 bits, and then this is allowed instead.
 LOSS_TF32, GRADIENT_TF32, SCORE_TF32 = 1e-2, 5e-2, 1e-1
 #: The share of images that may be classified otherwise: their two largest scores may be equal.
