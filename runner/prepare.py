@@ -10,7 +10,6 @@ from runner.data import catalogue, loading, subset
 from runner.data.asked import Asked
 from runner.data.catalogue import Entry
 from runner.data.loading import Dataset
-from runner.engine import device as devices
 from runner.errors import ConfigError, without_password
 from runner.metrics import own as own_metrics
 from runner.plan import final_states, memory, workers
@@ -18,6 +17,9 @@ from runner.plan import grid as grids
 from runner.plan import plan as plans
 from runner.plan.memory import Measured, Need
 from runner.plan.plan import Plan, PlannedRun
+from runner.proof import choose
+from runner.proof.choose import Choice
+from runner.proof.network import networks
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import read_run
@@ -104,6 +106,8 @@ class Prepared:
     own_files: tuple[str, ...] = ()
     #: What a step showed of each cell that is to be trained by one's own code, by cell key.
     checked: dict[str, Checked] = field(default_factory=dict)
+    #: What the cards have answered, in lines.
+    cards: list[str] = field(default_factory=list)
 
 
 def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
@@ -129,17 +133,21 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
         asked = Asked.of(cell.config.data)
         if entry := catalogue.of_target(asked.target):
             _check(cell.config, asked, entry)
-    device = devices.resolve(config.device, {cell.config.engine.name for cell in grid.cells})
+    choice = choose.without_asking(config.device, is_here)
     if not config.plan:
         address.check(config.tracking.uri, root)
     sources = Sources(root, write=not config.plan)
+    choice = choice or _of_cards(grid, sources)
+    grid = replace(
+        grid, cells=[replace(cell, config=choice.of(cell.config)) for cell in grid.cells]
+    )
 
     def data_of(of: Config) -> tuple[str, str]:
         dataset = sources.of(of)
         return dataset.name, dataset.sha256
 
     plan, n_duplicates = grids.plan(
-        grid, data_of, device, [without_password(word) for word in command]
+        grid, data_of, choice.device, [without_password(word) for word in command]
     )
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     untrained = [run for run in plan.runs if not journals[run.run_key].trained]
@@ -162,7 +170,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     own_metrics.load({n: path for run in to_train for n, path in run.config.metrics.items()})
     n_workers = config.runner.workers
     if n_workers < 0:
-        n_workers = max(1, devices.gpu_count()) if device == "gpu" else provenance.cores()
+        n_workers = max(1, choice.n_cards) if choice.device == "gpu" else provenance.cores()
     if is_here:
         is_asked = config.runner.workers > 0
         n_workers, fewer = workers.that_fit(n_workers, is_asked, to_train, needed)
@@ -183,6 +191,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
         kept_bytes,
         grid.own_files,
         checked,
+        choice.told,
     )
 
 
@@ -208,6 +217,14 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     if not plan.single:
         calls.insist(lambda: tracker.open_sweep(plan), shown)
     return tracker
+
+
+def _of_cards(grid: grids.Grid, sources: Sources) -> Choice:
+    """Where the grid is trained, after its networks were tried on each card."""
+    config = grid.cells[0].config
+    n_workers = config.runner.workers if config.runner.workers > 0 else provenance.cores()
+    cells = [(cell.config, sources.of(cell.config)) for cell in grid.cells]
+    return choose.choose(config.device, config, networks(cells, len(grid.seeds)), n_workers)
 
 
 def _check_own_code(runs: list[PlannedRun], sources: Sources) -> dict[str, Checked]:

@@ -103,6 +103,11 @@ class RunnerConfig:
         rules.one_of("auto", "always", "never"),
         before="never",
     )
+    check_card: Any = knob(
+        "true trusts a card that computes as the CPU does; false trusts any, unchecked.",
+        rules.BOOLEAN,
+        before=True,
+    )
 
 
 @dataclass
@@ -120,7 +125,7 @@ class Config:
         shown=False,
     )
     device: str = knob(
-        "Where to train; gpu needs CuPy, auto is gpu where there is one.",
+        "Where to train; auto is gpu where a card computes right (docs/card.md) and is faster.",
         rules.one_of("auto", "cpu", "gpu"),
         bears_on_numbers=True,
         shown=False,

@@ -99,6 +99,7 @@ def announce(prepared: Prepared) -> None:
         places = f"root {root}, MLflow {store}"
         own = f", own {' '.join(prepared.own_files)}" if prepared.own_files else ""
         print(f"{first.name}: data {data}{own}, {device}, {engine}, {places}{trained}", flush=True)
+        _tell_cards(prepared)
         _tell_fallbacks(prepared)
         _tell_damage(prepared)
         return
@@ -115,8 +116,15 @@ def announce(prepared: Prepared) -> None:
     _tell_kept(prepared)
     _tell_fallbacks(prepared)
     print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")
+    _tell_cards(prepared)
     print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
     _tell_damage(prepared)
+
+
+def _tell_cards(prepared: Prepared) -> None:
+    """What the cards of this machine have answered, if there are any."""
+    for line in prepared.cards:
+        print(f"  {line}", flush=True)
 
 
 def _tell_fallbacks(prepared: Prepared) -> None:

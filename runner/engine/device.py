@@ -6,8 +6,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from runner.errors import DeviceError
-
 # So many streams do not wait for each other's launches. CUDA reads the number once, when CuPy is
 # imported first, which DeZero may do: it is set before any of them.
 os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
@@ -16,9 +14,6 @@ os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
 #: docstrings give the shape.
 Array: TypeAlias = Any
 
-#: The engines that `device=auto` gives to a GPU. The kernels of the fast one were compiled and run
-#: in an emulator, but never on a card so far, so that it must be asked for.
-_AUTO_ON_GPU = {"stock"}
 #: cudaErrorMemoryAllocation, and CUDA_ERROR_OUT_OF_MEMORY.
 _OUT_OF_MEMORY = 2
 #: Memory pools of runs that have ended. CuPy does not give back the free memory of a pool that is
@@ -33,29 +28,6 @@ def gpu_is_available() -> bool:
     except ImportError:
         return False
     return bool(cupy.is_available())
-
-
-def resolve(device: str, engines: set[str]) -> str:
-    """The device, "cpu" or "gpu", on which these engines are to compute.
-
-    Parameters
-    ----------
-    device
-        As configured: "cpu", "gpu" or "auto".
-
-    Raises
-    ------
-    DeviceError
-        For "gpu" where there is none, with what to install.
-    """
-    if device == "gpu" and not gpu_is_available():
-        raise DeviceError(
-            "device=gpu: CuPy finds no usable GPU here; install it with pip install '.[cuda12]' or"
-            " '.[cuda13]' (the driver's CUDA version: nvidia-smi), or train with device=cpu"
-        )
-    if device == "auto":
-        return "gpu" if engines <= _AUTO_ON_GPU and gpu_is_available() else "cpu"
-    return device
 
 
 def gpu_count() -> int:
@@ -93,6 +65,32 @@ def gpu_name() -> str:
     import cupy
 
     return str(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode())
+
+
+def gpu_uuid() -> str:
+    """What tells the current card from every other one, 32 hexadecimal digits."""
+    import cupy
+
+    return bytes(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["uuid"]).hex()
+
+
+def gpu_bytes() -> int:
+    """The memory of the current card."""
+    import cupy
+
+    return int(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["totalGlobalMem"])
+
+
+def gpu_versions() -> dict[str, str]:
+    """The versions of CuPy, and of CUDA in the driver and in the libraries: 12.9 is "12090"."""
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    return {
+        "CuPy": str(cupy.__version__),
+        "CUDA of the driver": str(runtime.driverGetVersion()),
+        "CUDA of the libraries": str(runtime.runtimeGetVersion()),
+    }
 
 
 def array_module(device: str) -> Any:

@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "2fa24540da7b7208b0d7c805763331ebc9c2f2765e135995b1b131613c3fc715": (
+    "580bdf57e414a48f9c6638848e16d64832234b562dc17aac4f4f06714803a31e": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "5efdae50d00720642d570a47659c1547e6b2637b8e38fed51aa42415baa839d4": (
+    "4deec1883adef918183cbac7ebcd770ea978f3b9b04b4d25a456fd34ad709d82": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -1,11 +1,17 @@
 """A run on a GPU, for every test of this folder."""
 
+import os
+
 import pytest
 
 pytest.register_assert_rewrite("gpu_runs")
 
-from gpu_runs import BATCH, EPOCHS, IMAGES, TEST_IMAGES  # noqa: E402
+from gpu_runs import BATCH, EPOCHS, IMAGES, IS_EMULATED, TEST_IMAGES  # noqa: E402
+from places import EMULATED  # noqa: E402
 from short_training import assembled  # noqa: E402
+
+if IS_EMULATED:  # by its nvidia-smi a command sees that there is a card
+    os.environ["PATH"] = f"{EMULATED}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture

@@ -6,7 +6,15 @@ import sys
 
 from hydra_plugins import plan_sweeper
 
-SMOKE = ["-m", "sweeps=smoke", "train.epochs=1", "seed=0", "model.dropout=true", "progress=false"]
+SMOKE = [
+    "-m",
+    "sweeps=smoke",
+    "train.epochs=1",
+    "seed=0",
+    "model.dropout=true",
+    "progress=false",
+    "device=cpu",
+]
 
 
 def quoted(path):

@@ -234,6 +234,24 @@ void emulated_copy(long stream, char* to, const char* from, long n) {
     emulated::put(stream, [to, copy] { std::memcpy(to, copy.data(), copy.size()); });
 }
 
+// Faults, as faults.py asks for them.
+void emulated_scale(long stream, float* at, long n, float factor) {
+    emulated::put(stream, [=] {
+        for (long i = 0; i < n; ++i) at[i] *= factor;
+    });
+}
+
+// Every thousandth byte, which is 0 or 1, becomes the other.
+void emulated_flip(long stream, char* at, long n) {
+    emulated::put(stream, [=] {
+        for (long i = 0; i < n; i += 1000) at[i] = !at[i];
+    });
+}
+
+// All products are off by this factor.
+static float product_factor = 1.f;
+void emulated_product(float factor) { product_factor = factor; }
+
 // ========================================================================================= cuBLAS
 struct Handle {
     long stream;
@@ -266,6 +284,7 @@ static int product(Handle* handle, int trans_a, int trans_b, int m, int n, int k
     if (!handle->has_workspace || lda < (trans_a ? k : m) || ldb < (trans_b ? n : k) || ldc < m)
         return 7;
     if (*alpha != 1.f || *beta != 0.f) return 15;
+    const float factor = product_factor;
     emulated::put(handle->stream, [=] {
         for (int i = 0; i < count; ++i)
             for (int column = 0; column < n; ++column)
@@ -277,7 +296,7 @@ static int product(Handle* handle, int trans_a, int trans_b, int m, int n, int k
                                                 : a[(long long)l * lda + row]) *
                                (trans_b ? b[(long long)l * ldb + column]
                                         : b[(long long)column * ldb + l]);
-                    C[i * stride_c + (long long)column * ldc + row] = (float)sum;
+                    C[i * stride_c + (long long)column * ldc + row] = (float)sum * factor;
                 }
     });
     return 0;

@@ -5,7 +5,7 @@ done when the host waits for the stream. Only kernels and products can be captur
 overwritten, or reused within its pool.
 
 EMULATED_BYTES is the memory of the GPU, EMULATED_GRAPH_BYTES the memory that a graph takes, and
-EMULATED_GPUS the number of GPUs.
+EMULATED_GPUS the number of GPUs. faults.py says what may be wrong with them.
 """
 
 import contextlib
@@ -345,5 +345,5 @@ def __getattr__(name):
     return on_gpu
 
 
-from . import cuda  # noqa: E402, F401
+from . import cuda, faults  # noqa: E402, F401
 from ._module import RawModule  # noqa: E402, F401

@@ -9,7 +9,7 @@ import numpy as np
 from numpy import float32, int8, int32, int64, uint8, uint16, uint32
 
 import cupy
-from cupy import LIBRARY, _source, cuda, ndarray
+from cupy import LIBRARY, _source, cuda, faults, ndarray
 
 # The NumPy types of the C types in kernels.cu. CuPy passes bytes and would not notice another type.
 _TYPES = {
@@ -67,5 +67,11 @@ class RawModule:
             stream, arguments = ctypes.c_long(cupy._stream().ptr), ctypes.c_void_p * len(places)
             launcher(stream, x, y, z, block[0], arguments(*places))
             cuda.n_launches += 1
+            written = [
+                arg
+                for of, arg in zip(parameters, args, strict=True)
+                if of.is_written and of.type_.endswith("*") and of.type_ != "State*"
+            ]
+            faults.after_launch(name, cupy._stream().ptr, written)
 
         return launch

@@ -17,6 +17,7 @@ GRAPH_BYTES = int(os.environ.get("EMULATED_GRAPH_BYTES") or 0)
 _ERRORS = {
     2: "cudaErrorMemoryAllocation: out of memory",
     700: "cudaErrorIllegalAddress: an illegal memory access was encountered",
+    900: "cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing",
 }
 
 
@@ -53,6 +54,8 @@ class Stream:
 
     def begin_capture(self, mode=None):
         assert self.ptr, "the null stream cannot be captured"
+        if cupy.faults.has("no_capture"):
+            raise runtime.CUDARuntimeError(900)
         LIBRARY.emulated_begin(self.ptr)
 
     def end_capture(self):
@@ -120,7 +123,7 @@ class Device:
 
     @property
     def pci_bus_id(self):
-        return f"0000:0{1 + self.id}:00.0"
+        return f"0000:0{1 + _visible()[self.id]}:00.0"
 
     def synchronize(self):
         cupy._alive()
@@ -128,7 +131,8 @@ class Device:
 
     @property
     def mem_info(self):
-        return cupy._BYTES - cupy._Gpu.used, cupy._BYTES
+        used = 0 if cupy.faults.has("memory") else cupy._Gpu.used
+        return cupy._BYTES - used, cupy._BYTES
 
 
 class runtime:
@@ -143,8 +147,27 @@ class runtime:
 
     @staticmethod
     def getDeviceCount():
-        return int(os.environ.get("EMULATED_GPUS") or 1)
+        return len(_visible())
 
     @staticmethod
-    def getDeviceProperties(_):
-        return {"name": b"emulated card"}
+    def getDeviceProperties(number):
+        uuid = bytes([*[0] * 15, 1 + _visible()[number]])
+        return {"name": b"emulated card", "uuid": uuid, "totalGlobalMem": cupy._BYTES}
+
+    @staticmethod
+    def driverGetVersion():
+        return 12090
+
+    runtimeGetVersion = driverGetVersion
+
+
+def _visible():
+    """The numbers of the cards that the process may see."""
+    there = list(range(int(os.environ.get("EMULATED_GPUS") or 1)))
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return there if named is None else [there[int(n)] for n in named.split(",") if n]
+
+
+def physical():
+    """The number of the current card among all of the machine's."""
+    return _visible()[Device().id]

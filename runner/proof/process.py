@@ -1,0 +1,85 @@
+"""The process in which devices are tried (`runner.proof.ask` starts it): it may hang, or end."""
+
+import json
+import pickle
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from runner.engine import device as devices
+from runner.proof.answers import Answer, Card
+from runner.proof.network import Network
+
+#: What is tried: the number of a card, or the CPU.
+CPU = -1
+
+
+def main() -> None:
+    """Write a line of JSON for each card that is seen, or for each network that is asked for.
+
+    Standard input gives the module search path, the number of a card (None: look which there are)
+    and the networks.
+    """
+    with Path(sys.argv[1]).open("a", encoding="utf-8") as lines:
+
+        def write(line: dict[str, Any]) -> None:
+            lines.write(json.dumps(line) + "\n")
+            lines.flush()
+
+        sys.path[:] = pickle.load(sys.stdin.buffer)
+        number = pickle.load(sys.stdin.buffer)
+        if number is None:
+            for card in seen():
+                write({"card": asdict(card)})
+            return
+        _try(number, pickle.load(sys.stdin.buffer), write)
+
+
+def seen() -> list[Card]:
+    """The cards that CuPy can use."""
+    cards = []
+    for number in range(devices.gpu_count()):
+        with devices.card(number):
+            cards.append(
+                Card(
+                    number=number,
+                    name=devices.gpu_name(),
+                    identity=devices.gpu_uuid(),
+                    memory_bytes=devices.gpu_bytes(),
+                    versions=_driver() | devices.gpu_versions(),
+                )
+            )
+    return cards
+
+
+def _driver() -> dict[str, str]:
+    """The version of the driver, where the system tells it: that of its CUDA is not all of it."""
+    try:
+        told = Path("/proc/driver/nvidia/version").read_text("utf-8", "replace")
+    except OSError:
+        return {}
+    found = re.search(r"\s(\d+\.[\d.]+)\s", told)
+    return {"driver": found[1]} if found else {}
+
+
+def _try(number: int, networks: list[Network], write: Callable[[dict[str, Any]], None]) -> None:
+    # Imported here: DeZero and the kernels take a second, and to look for cards needs neither.
+    from runner.proof import judge
+
+    def tell(stage: str) -> None:
+        write({"stage": stage})
+
+    for network in networks:
+        if number == CPU:
+            answer: Answer = judge.on_cpu(network, tell)
+        else:
+            with devices.card(number):
+                answer = judge.on_card(network, tell)
+        write({"answer": asdict(answer)})
+
+
+if __name__ == "__main__":
+    main()
