@@ -44,34 +44,34 @@ class Net(Model):
         x = F.relu(self.bn2(self.fc2(F.flatten(x))))
         return self.fc3(x)
 """
-#: Two residual blocks with batch normalisation, the second at half the size.
+#: Two residual blocks with batch normalisation, the second of half the size.
 RESIDUAL = """
 class Block(L.Layer):
-    def __init__(self, channels, stride, shortcut):
+    def __init__(self, channels, stride):
         super().__init__()
         self.conv1 = L.Conv2d(channels, kernel_size=3, stride=stride, pad=1, nobias=True)
         self.bn1 = L.BatchNorm()
         self.conv2 = L.Conv2d(channels, kernel_size=3, stride=1, pad=1, nobias=True)
         self.bn2 = L.BatchNorm()
-        self.stride, self.shortcut = stride, shortcut
-        if shortcut and stride > 1:
+        self.stride = stride
+        if stride > 1:
             self.conv3 = L.Conv2d(channels, kernel_size=1, stride=stride, nobias=True)
             self.bn3 = L.BatchNorm()
 
     def forward(self, x):
         h = F.relu(self.bn1(self.conv1(x)))
         h = self.bn2(self.conv2(h))
-        if self.shortcut:
-            h = h + (self.bn3(self.conv3(x)) if self.stride > 1 else x)
-        return F.relu(h)
+        skipped = self.bn3(self.conv3(x)) if self.stride > 1 else x
+        return F.relu(h + skipped)
 
 
 class Net(Model):
-    def __init__(self, shortcut=True):
+    def __init__(self, channels=4):
         super().__init__()
-        self.conv = L.Conv2d(4, kernel_size=3, pad=1, nobias=True)
+        self.conv = L.Conv2d(channels, kernel_size=3, pad=1, nobias=True)
         self.bn = L.BatchNorm()
-        self.block1, self.block2 = Block(4, 1, shortcut), Block(8, 2, shortcut)
+        self.block1 = Block(channels, stride=1)
+        self.block2 = Block(2 * channels, stride=2)
         self.out = L.Linear(10)
 
     def forward(self, x):
