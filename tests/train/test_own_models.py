@@ -1,9 +1,9 @@
-"""Models of one's own, trained: the bits of the seed, after any stop, and those of plain DeZero."""
+"""Models of one's own, trained: the bits of the seed, twice and after any stop."""
 
 import numpy as np
 import own_models
 import pytest
-from short_training import BATCH, N_STEPS, assembled, everything, go_on, without_times
+from short_training import N_STEPS, assembled, everything, go_on, without_times
 
 from runner.engine import model_state
 from runner.engine.dezero import F, dezero, named_parameters
@@ -11,7 +11,6 @@ from runner.engine.forward import forward
 from runner.engine.protocol import Position
 from runner.engine.recipe import recipe
 from runner.errors import ModelError
-from runner.seeding import batch_order
 
 with_state = pytest.mark.parametrize(
     "source", [own_models.BATCH_NORM, own_models.OWN_AVERAGES], ids=["BatchNorm", "own averages"]
@@ -80,37 +79,6 @@ def test_outside_of_a_run_dropout_is_dezeros_own():
 # =============================================================================
 # Arrays that are no weights
 # =============================================================================
-def test_a_net_with_batch_normalisation_equals_plain_dezero_step_by_step(own, data, engine):
-    # The fast engine rounds its loss otherwise. By Adam a bias whose gradient is nothing but
-    # rounding, as before a normalisation, would move by a whole step then.
-    name, rel = ("adam", 0) if engine == "stock" else ("sgd", 1e-5)
-    run, plain = (own(own_models.BATCH_NORM, optimizer=name) for _ in range(2))
-    make = {"adam": dezero.optimizers.Adam, "sgd": dezero.optimizers.SGD}[name]
-    model, optimizer = plain.model, make(run.config.optimizer["lr"])
-    optimizer.setup(model)
-    optimizer.add_hook(dezero.optimizers.WeightDecay(run.config.optimizer["weight_decay"]))
-    records = go_on(run, data, Position())
-    for epoch, record in enumerate(records, 1):
-        order = batch_order(run.seed, epoch, len(data.train_images))
-        total = 0.0
-        for first in range(0, len(order), BATCH):
-            rows = order[first : first + BATCH]
-            x = data.train_images[rows].astype(np.float32) / np.float32(data.scale)
-            loss = F.softmax_cross_entropy(model(x), data.train_labels[rows])
-            model.cleargrads()
-            loss.backward()
-            optimizer.update()
-            total += float(loss.data) * len(rows)
-        assert record.train_loss == pytest.approx(total / len(order), rel=rel, abs=0)
-        with dezero.no_grad(), dezero.test_mode():
-            y = model(data.test_images.astype(np.float32) / np.float32(data.scale))
-        assert record.test_accuracy == (y.data.argmax(axis=1) == data.test_labels).mean()
-        assert record.test_masked_loss == record.test_loss
-    for name, parameter in named_parameters(model).items():
-        trained = named_parameters(run.model)[name].data
-        np.testing.assert_allclose(trained, parameter.data, rtol=10 * rel, atol=rel)
-
-
 @with_state
 @pytest.mark.parametrize("stop_at", [1, N_STEPS + 3])
 def test_going_on_from_a_checkpoint_gives_the_bits_of_an_uninterrupted_run(
