@@ -4,6 +4,9 @@ import sys
 from dataclasses import dataclass, field, replace
 
 from runner import engine as engines
+from runner.card import choose
+from runner.card.choose import Choice
+from runner.card.network import networks
 from runner.config import parts
 from runner.config.schema import Config
 from runner.data import catalogue, loading, subset
@@ -17,9 +20,6 @@ from runner.plan import grid as grids
 from runner.plan import plan as plans
 from runner.plan.memory import Measured, Need
 from runner.plan.plan import Plan, PlannedRun
-from runner.proof import choose
-from runner.proof.choose import Choice
-from runner.proof.network import networks
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import read_run

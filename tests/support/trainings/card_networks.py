@@ -6,7 +6,7 @@ import numpy as np
 import own_models
 from configs import configured
 
-from runner.proof.network import networks
+from runner.card.network import networks
 
 _OWN = """
 class Net(Model):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.proof.trial import Trial
+from runner.card.trial import Trial
 
 #: Of a loss, relative; of gradients and scores, relative to the largest of their array.
 LOSS, GRADIENT, SCORE = 1e-4, 1e-5, 5e-4

@@ -1,4 +1,4 @@
-"""The process in which devices are tried (`runner.proof.ask` starts it): it may hang, or end."""
+"""The process in which devices are tried (`runner.card.ask` starts it): it may hang, or end."""
 
 import json
 import pickle
@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from runner.card.answers import Answer, Card
+from runner.card.network import Network
 from runner.engine import device as devices
-from runner.proof.answers import Answer, Card
-from runner.proof.network import Network
 
 #: What is tried: the number of a card, or the CPU.
 CPU = -1
@@ -67,7 +67,7 @@ def _driver() -> dict[str, str]:
 
 def _try(number: int, networks: list[Network], write: Callable[[dict[str, Any]], None]) -> None:
     # Imported here: DeZero and the kernels take a second, and to look for cards needs neither.
-    from runner.proof import judge
+    from runner.card import judge
 
     def tell(stage: str) -> None:
         write({"stage": stage})

@@ -6,14 +6,14 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
+from runner.card.answers import ON_CPU, Answer, Speeds, Way
+from runner.card.compare import Reference, first_other_bits
+from runner.card.network import Network
+from runner.card.trial import Trial, assembled, give_back, loop_of, trial
 from runner.engine import device as devices
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Position
 from runner.errors import printable
-from runner.proof.answers import ON_CPU, Answer, Speeds, Way
-from runner.proof.compare import Reference, first_other_bits
-from runner.proof.network import Network
-from runner.proof.trial import Trial, assembled, give_back, loop_of, trial
 
 #: Trainings of the reference from weights that differ by rounding.
 N_NUDGED = 4

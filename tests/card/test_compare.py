@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runner.proof.compare import Reference, first_other_bits
-from runner.proof.trial import Trial
+from runner.card.compare import Reference, first_other_bits
+from runner.card.trial import Trial
 
 
 def evaluated(loss=1.0, n_right=90, scale=1.0):

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runner.proof.network import Network
+    from runner.card.network import Network
 
 # Before NumPy is imported, as in runner/__main__.py.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -43,8 +43,8 @@ def main() -> None:
 
 def check(on_cpu: bool, typed: list[str]) -> int:
     """Print the report of each card, or of the CPU; the exit code."""
-    from runner.proof import ask, choose
-    from runner.proof.report import report
+    from runner.card import ask, choose
+    from runner.card.report import report
 
     cards = [None] if on_cpu else choose.cards_here()
     tried = _networks(typed)
@@ -60,8 +60,8 @@ def check(on_cpu: bool, typed: list[str]) -> int:
 
 def _networks(typed: list[str]) -> "list[Network]":
     from runner.app import compose
+    from runner.card.network import networks
     from runner.prepare import Sources
-    from runner.proof.network import networks
     from runner.state.root import Root
 
     words = [typed] if typed else [[_DATA, *network] for network in NETWORKS]

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from runner.card.answers import Way
+from runner.card.network import Network
 from runner.engine import device as devices
 from runner.engine.dezero import named_parameters
 from runner.engine.loop import Diverged
 from runner.engine.protocol import Data, Engine, Evaluation, Loop, Measured, Position
-from runner.proof.answers import Way
-from runner.proof.network import Network
 from runner.train.assemble import Assembly, assemble
 
 #: The evaluation whose scores are looked at.

@@ -16,11 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from runner.card.answers import Answer, Card
+from runner.card.network import Network
+from runner.card.process import CPU
 from runner.errors import DeviceError, printable
 from runner.plan.fingerprint import code_fingerprint
-from runner.proof.answers import Answer, Card
-from runner.proof.network import Network
-from runner.proof.process import CPU
 from runner.system.files import cache_folder, is_whole, sealed, sha256, write_whole
 from runner.train import provenance
 
@@ -94,7 +94,7 @@ def _run(
         results.touch()
         # In a session of its own it can be ended with all that it started.
         process = subprocess.Popen(
-            [sys.executable, "-m", "runner.proof.process", str(results)],
+            [sys.executable, "-m", "runner.card.process", str(results)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from runner.card import ask, sight
+from runner.card.answers import ON_CPU, Answer, Card
+from runner.card.network import Network
+from runner.card.report import report
 from runner.config.schema import Config
 from runner.errors import DeviceError
-from runner.proof import ask, sight
-from runner.proof.answers import ON_CPU, Answer, Card
-from runner.proof.network import Network
-from runner.proof.report import report
 from runner.system.files import write_whole
 
 _INSIST = "runner.check_card=false trains there all the same"

@@ -9,10 +9,10 @@ from card_networks import NETWORKS, define_own, network_of
 from commands import environment, run
 from gpu_runs import IS_EMULATED
 
+from runner.card import ask, choose, judge
+from runner.card.answers import Way
+from runner.card.trial import trial
 from runner.engine.gpu.module import SOURCE
-from runner.proof import ask, choose, judge
-from runner.proof.answers import Way
-from runner.proof.trial import trial
 
 pytestmark = pytest.mark.gpu
 emulated = pytest.mark.skipif(

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from card_networks import network_of
 
+from runner.card import ask
+from runner.card.answers import ON_CPU, Answer, Card, Speeds
+from runner.card.choose import Choice, choose
+from runner.card.report import report
 from runner.errors import DeviceError
-from runner.proof import ask
-from runner.proof.answers import ON_CPU, Answer, Card, Speeds
-from runner.proof.choose import Choice, choose
-from runner.proof.report import report
 
 FAST, SLOW = Speeds(1000.0, {"1": 5000.0, "4": 9000.0}, 34 << 20), Speeds(1000.0, {"1": 900.0})
 CARD = Card(0, "NVIDIA H100", "0" * 31 + "1", 80 << 30, {"CuPy": "14.2.0", "driver": "575.51"})

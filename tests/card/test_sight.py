@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from runner.card import ask, choose, sight
 from runner.errors import DeviceError
-from runner.proof import ask, choose, sight
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from runner.card.answers import Answer, Card, Way
 from runner.plan.fingerprint import code_fingerprint
-from runner.proof.answers import Answer, Card, Way
 from runner.train import provenance
 
 #: The folders of a path.

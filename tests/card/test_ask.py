@@ -8,8 +8,8 @@ import pytest
 from card_networks import network_of
 from commands import environment
 
+from runner.card import ask, judge
 from runner.engine import cpu
-from runner.proof import ask, judge
 
 
 @pytest.fixture(autouse=True)
