@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "580bdf57e414a48f9c6638848e16d64832234b562dc17aac4f4f06714803a31e": (
+    "2b577e201448cfa397ba51e0b11efb27289295254c0466a6eec7f510ad4cb3ae": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "4deec1883adef918183cbac7ebcd770ea978f3b9b04b4d25a456fd34ad709d82": (
+    "76a7b21acf6b488fb1d6125d4ef27624209eddf85eb9784213194605b134bd97": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

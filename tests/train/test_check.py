@@ -13,7 +13,7 @@ from runner.errors import ModelError
 from runner.plan.plan import planned_run
 from runner.train.check import own_code
 from runner.train.check.own_code import Checked
-from runner.train.check.process import answer
+from runner.train.check.process import answer, measurements
 from runner.train.sample import Sample
 
 
@@ -281,7 +281,8 @@ def test_a_steps_arrays_and_an_epochs_time_are_measured(engine, planned, sample)
     # Of an image, for two steps: 64 pixels and 100 scores before and after tanh, as float32. In
     # passing there are their gradients.
     source = own_models.net("self.out = L.Linear(100)", "return F.tanh(self.out(F.flatten(x)))")
-    found = answer(planned(source, **{"engine.name": engine}), sample, 60, measuring_s=60)
+    run = planned(source, **{"engine.name": engine})
+    found = answer(run, sample, 60) | measurements(run, sample, 60)
     least = 4 * 2 * (64 + 2 * 100)
     assert least <= found["image_bytes"] < 2 * least
     assert found["epoch_s"] > 0
@@ -290,14 +291,13 @@ def test_a_steps_arrays_and_an_epochs_time_are_measured(engine, planned, sample)
 
 def test_what_there_is_no_time_to_measure_is_left_out(planned, sample):
     slow = net("import time\ntime.sleep(x.shape[0] / 50)\nreturn self.out(F.flatten(x))")
-    found = answer(planned(slow), sample, 60, measuring_s=0.5)
-    assert found["epoch_s"] is None and found["image_bytes"] == 0 and "refusal" not in found
+    assert measurements(planned(slow), sample, 0.5) == {"fallback_shares": {}}
 
 
 def test_a_net_for_batches_of_two_images_alone_is_refused(planned, sample):
     source = net("return self.out(F.reshape(x, (2, 64)) if x.shape[0] > 1 else F.flatten(x))")
     assert "refusal" not in answer(planned(source), sample, 60)
-    refusal = answer(planned(source), sample, 60, measuring_s=60)["refusal"]
+    refusal = measurements(planned(source), sample, 60)["refusal"]
     assert refusal.startswith(own_models.line_of(source, "return self.out"))
 
 

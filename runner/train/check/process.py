@@ -6,7 +6,7 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -34,31 +34,41 @@ def main() -> None:
     left_s = MEASURING_S
     with results.open("a", encoding="utf-8") as lines:
         for planned, sample in cells:
+            found = answer(planned, sample, limit_s)
             started = time.monotonic()
-            lines.write(json.dumps(answer(planned, sample, limit_s, left_s)) + "\n")
-            lines.flush()
+            if "refusal" not in found and left_s > 0:
+                found |= measurements(planned, sample, left_s)
             left_s -= time.monotonic() - started
+            lines.write(json.dumps(found) + "\n")
+            lines.flush()
 
 
-def answer(
-    planned: PlannedRun, sample: Sample, limit_s: float, measuring_s: float = 0.0
-) -> dict[str, Any]:
-    """What `Checked` holds, or why the run cannot be trained, as `refusal`.
+def answer(planned: PlannedRun, sample: Sample, limit_s: float) -> dict[str, Any]:
+    """What `Checked` holds but for measurements, or why the run cannot be trained, as `refusal`."""
 
-    Parameters
-    ----------
-    limit_s, measuring_s
-        Seconds for the check, after which the run is refused, and for measuring, after which the
-        rest is left out.
-    """
-    try:
+    def compute() -> dict[str, Any]:
         with _limited(limit_s):
-            found = asdict(check(planned, sample))
-        if measuring_s > 0:
-            with contextlib.suppress(_TooLong), _limited(measuring_s):
-                for name, value in measured(planned, sample):
-                    found[name] = value
+            return asdict(check(planned, sample))
+
+    return _or_refusal(compute, limit_s)
+
+
+def measurements(planned: PlannedRun, sample: Sample, limit_s: float) -> dict[str, Any]:
+    """What there was time to measure of `Checked`, or a `refusal`: these batches are larger."""
+
+    def compute() -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        with contextlib.suppress(_TooLong), _limited(limit_s):
+            for name, value in measured(planned, sample):
+                found[name] = value
         return found
+
+    return _or_refusal(compute, limit_s)
+
+
+def _or_refusal(compute: Callable[[], dict[str, Any]], limit_s: float) -> dict[str, Any]:
+    try:
+        return compute()
     except _TooLong as error:
         what = f"not through a step on two images after {limit_s:.0f} s"
         return {"refusal": _placed(what, error)}

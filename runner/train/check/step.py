@@ -47,7 +47,7 @@ def check(planned: PlannedRun, sample: Sample) -> Checked:
     assembly.warm_up()
     again = assembled(planned, sample)
     for name, array in again.weights().items():
-        if not _equal(array, at_start[name]):
+        if name not in at_start or not _equal(array, at_start[name]):
             raise _wrong(
                 model,
                 f"made twice from one seed, {name} has two values: draw it by np.random.randn or"
