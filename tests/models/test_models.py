@@ -104,12 +104,12 @@ def test_each_hidden_layer_has_a_mask_of_its_own(new_run, monkeypatch):
     [
         ("mine.Net", "No module named 'no_such_package'"),
         ("nowhere.Net", "No module named 'nowhere'"),
-        ("runner.models.cnn.LeNet", "has no attribute 'LeNet'"),
+        ("runner.models.cnn.LeNet", "has no LeNet"),
     ],
 )
 def test_a_model_that_cannot_be_imported_is_named_with_the_reason(target, reason, new_run, own):
     own("mine.py", "import no_such_package")
-    with pytest.raises(ConfigError, match=f"^model: _target_: {target}: .*{reason}"):
+    with pytest.raises(ConfigError, match=rf"^model\._target_={target}: .*{reason}"):
         new_run(kind=target)
 
 
