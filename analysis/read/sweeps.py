@@ -9,7 +9,7 @@ from analysis.read import version1
 from analysis.read.store import Store, StoredRun
 from runner.errors import StoreError
 from runner.record import TAG_CLAIMS_SHA256, TAG_LAST_USED, TAG_SWEEP_KEY, Claim
-from runner.system.files import is_whole, sha256
+from runner.system.files import SEAL, is_whole, sha256
 
 #: The newest plan that this version reads. From version 3 on a plan is sealed.
 VERSION = 3
@@ -106,7 +106,7 @@ def _prove(plan: dict[str, Any], version: int, parent: StoredRun) -> None:
     ------
     ValueError
     """
-    if version >= 3 and not is_whole(plan):
+    if (version >= 3 or SEAL in plan) and not is_whole(plan):
         raise ValueError("it was changed after it was written")
     keys = sorted(run["run_key"] for run in plan["runs"])
     single = ["single"] if plan.get("single") else []

@@ -13,7 +13,7 @@ from runner.errors import StateError
 from runner.plan import fingerprint, identity, kept
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
 from runner.state.root import Root
-from runner.system.files import is_whole, sealed, write_whole
+from runner.system.files import SEAL, is_whole, sealed, write_whole
 
 #: The version of sweep.json that `write` writes; `read` reads it and every earlier one. From
 #: version 3 on the file is sealed.
@@ -239,7 +239,7 @@ def read(path: Path) -> Plan:
                 f"{path}: a plan of version {version}, and this program knows those up to version"
                 f" {VERSION}; use the program that wrote it, or a later one"
             )
-        if version >= 3 and not is_whole(values):
+        if (version >= 3 or SEAL in values) and not is_whole(values):
             raise ValueError("it was changed after it was written")
         runs = [_run_from(run) for run in values["runs"]]
         knobs = [PlannedKnob(**kept.known(PlannedKnob, knob)) for knob in values.get("knobs", [])]

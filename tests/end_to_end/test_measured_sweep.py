@@ -40,8 +40,8 @@ def macro(scores, labels):
     return np.mean([np.mean(predicted[labels == label] == label) for label in range(10)])
 
 def third_fails(scores, labels, called=[]):
-    called.append(1)
-    return 1.0 if len(called) < 3 else float("nan")
+    called.append(1)  # twice after the first epoch
+    return 1.0 if len(called) < 4 else float("nan")
 """
 HOW = ("data=digits", "model.hidden_size=16", "train.epochs=3", "runner.workers=1")
 

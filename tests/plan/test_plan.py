@@ -306,6 +306,17 @@ def test_a_plan_whose_keys_are_not_those_of_what_it_holds_is_refused(
         plan.read(path)
 
 
+def test_a_plan_that_lost_its_version_is_no_plan_of_before(tmp_path):
+    made, _ = planned("seed=0")
+    plan.write(made, Root(tmp_path))
+    path = Root(tmp_path).sweep(made.sweep_key).plan
+    values = json.loads(path.read_bytes())
+    del values["version"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(StateError, match="it was changed after it was written"):
+        plan.read(path)
+
+
 def test_a_damaged_plan_is_named_and_written_anew_by_the_same_command(tmp_path):
     made, _ = planned("seed=0")
     assert plan.write(made, Root(tmp_path)) is None and plan.write(made, Root(tmp_path)) is None
