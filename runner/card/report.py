@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from importlib import metadata
 
 from runner.card.answers import Answer, Card, Way
 from runner.plan.fingerprint import code_fingerprint
@@ -14,7 +15,9 @@ _FOLDERS = re.compile(r"(?<![\w.])~?(?:/[^/\s'\":,;()]+)+/")
 def report(card: Card | None, answers: Sequence[Answer], n_networks: int) -> str:
     """The report of one card, or of the CPU, some lines of text."""
     device, shown = ("gpu", card.name) if card else ("cpu", "none: engine=fast on the CPU")
-    versions = provenance.versions() | (card.versions if card else {})
+    # Numba compiles the CPU's kernels, with which a card is compared.
+    versions = provenance.versions() | {"numba": metadata.version("numba")}
+    versions |= card.versions if card else {}
     lines = [
         f"card        {shown}" + (f", {card.memory_bytes / 2**30:.0f} GiB" if card else ""),
         f"processor   {provenance.processor()}, {provenance.cores()} cores",
