@@ -301,5 +301,8 @@ def test_what_is_wrong_with_own_data_is_one_line_with_its_place(tmp_path, own_mo
         DataError, match=r"^mine.fails \(mine.py:7\) raised FileNo.* \(mine.py:8\)$"
     ):
         data.find("mine.fails", tmp_path)
-    with pytest.raises(ConfigError, match="^data._target_=mine.lod: the module mine has no lod$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^data._target_=mine.lod: the module mine has no lod; did you mean load\?$",
+    ):
         data.find("mine.lod", tmp_path)

@@ -151,5 +151,8 @@ def test_an_augmentation_that_cannot_be_trained_with_is_named(own_module, tmp_pa
     with pytest.raises(DataError, match=rf"{target} \(mine.py:\d+\) {REFUSED[target]}"):
         augment.check(Asked("mine.rows", {}, augment=target), dataset)
     augment.check(Asked("mine.rows", {}, augment="mine.flip"), dataset)
-    with pytest.raises(ConfigError, match="^data.augment=mine.flop: the module mine has no flop$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^data.augment=mine.flop: the module mine has no flop; did you mean flip\?$",
+    ):
         augment.check(Asked("mine.rows", {}, augment="mine.flop"), dataset)

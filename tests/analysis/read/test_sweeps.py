@@ -69,6 +69,8 @@ def test_a_plan_that_was_changed_or_put_in_anothers_place_is_refused(part, why):
     if why == "it is of another sweep":
         changed |= {"runs": made.plan["runs"][:1]}
         changed = proved(changed)
+    if changed["version"] == 2:
+        changed.pop("sha256", None)  # it had no seal
     made.artifact = lambda run, name: json.dumps(changed).encode("ascii")
     with pytest.raises(StoreError, match=why):
         made.read()
