@@ -121,6 +121,7 @@ def test_a_sweep_of_ones_own_is_found_and_an_edit_of_the_yaml_is_another_run(stu
     assert len(params_of(study / "out")) == 8
 
 
+@pytest.mark.long
 def test_what_was_trained_is_read_where_the_module_is_not_there_any_more(study):
     typed(study, MODULE, "-m", "sweeps=mine", place(study), "progress=false")
     (study / "mine.py").unlink()

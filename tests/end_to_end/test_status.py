@@ -25,6 +25,7 @@ def said(root, *words, code=0):
     return end(status(root, *words), code)
 
 
+@pytest.mark.long
 def test_a_sweep_that_ran_and_one_that_is_running_and_one_that_was_killed(main_job, root):
     out = said(main_job.root).out.splitlines()
     assert out[0] == f"root: {main_job.root}"

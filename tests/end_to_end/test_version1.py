@@ -120,6 +120,7 @@ def test_reading_changes_no_byte_of_the_state_or_of_a_plan(root, tmp_path):
     assert {path.name for path in state} <= {"tracking.lock"}
 
 
+@pytest.mark.long
 def test_a_new_store_is_filled_with_what_version_1_stored(root):
     before = by_key(root)
     sweeps = {run.tags["sweep_key"]: run.name for run in stored(Root(root).database, "sweep")}
@@ -197,6 +198,7 @@ def test_what_version_1_trained_is_trained_already(words, n_runs, root):
     assert len(stored_by_key(Root(root).database)) in (N_TRAINED, N_RUNS), "no run is stored anew"
 
 
+@pytest.mark.long
 def test_a_run_that_version_1_left_unfinished_goes_on_from_its_checkpoint(root):
     before = journals(root)
     (key,) = [key for key, journal in before.items() if journal[-1]["kind"] == "epoch"]

@@ -34,6 +34,7 @@ def in_training(root):
     until(lambda: any(lines(root, "epoch").values()))
 
 
+@pytest.mark.long
 def test_a_sweep_whose_terminal_is_closed_stops_and_goes_on_to_the_same_numbers(undisturbed, root):
     process = start(root, *SWEEP, env=slowly())
     in_training(root)
