@@ -6,27 +6,22 @@ card that hangs or kills its process gives an answer too.
 
 import contextlib
 import json
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from runner.card.answers import Answer, Card
 from runner.card.network import Network
 from runner.card.process import CPU
-from runner.errors import DeviceError, printable
+from runner.errors import DeviceError
 from runner.plan.fingerprint import code_fingerprint
+from runner.system import apart
 from runner.system.files import cache_folder, is_whole, sealed, sha256, write_whole
 from runner.train import provenance
 
 #: Seconds that a look for cards may take, that a process may take before its first network (it may
 #: have to compile), and each network after that.
 LOOK_S, START_S, NETWORK_S = 60.0, 120.0, 60.0
+_PROCESS = "runner.card.process"
 
 
 def cards(limit_s: float = LOOK_S) -> list[Card]:
@@ -37,7 +32,7 @@ def cards(limit_s: float = LOOK_S) -> list[Card]:
     DeviceError
         When that process did not come to its end.
     """
-    found, ended = _run(None, [], limit_s)
+    found, ended = apart.ask(_PROCESS, (None, []), limit_s)
     if ended:
         raise DeviceError(f"looking for cards, the process {ended}")
     return [Card(**line["card"]) for line in found]
@@ -71,7 +66,7 @@ def answers(
     if asked:
         number = CPU if card is None else card.number
         limit_s += network_s * len(asked)
-        found, ended = _run(number, asked, limit_s)
+        found, ended = apart.ask(_PROCESS, (number, asked), limit_s)
         given = [Answer.of(line["answer"]) for line in found if "answer" in line]
         if ended:
             stage = next((line["stage"] for line in reversed(found) if "stage" in line), "starting")
@@ -83,45 +78,6 @@ def answers(
             if not answer.passing:
                 _keep(card, network, answer)
     return [known[network.key] for network in networks if network.key in known]
-
-
-def _run(
-    number: int | None, networks: list[Network], limit_s: float
-) -> tuple[list[dict[str, Any]], str | None]:
-    """The lines that the process wrote, and how it ended unless it came to its end."""
-    with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder) / "results"
-        results.touch()
-        # In a session of its own it can be ended with all that it started.
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runner.card.process", str(results)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        ended, errors = None, b""
-        try:
-            # A user's folder is found as in this process, in whichever way it was told.
-            asked = b"".join(map(pickle.dumps, (sys.path, number, networks)))
-            _, errors = process.communicate(asked, timeout=limit_s)
-        except subprocess.TimeoutExpired:
-            ended = f"was not through after {limit_s:.0f} s"
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            for pipe in filter(None, (process.stdin, process.stderr)):
-                with contextlib.suppress(OSError):  # what it did not read
-                    pipe.close()
-            process.wait()
-        code = process.returncode
-        if code and not ended:
-            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            last = printable((errors.decode("utf-8", "replace").splitlines() or [""])[-1])[:300]
-            ended = f"ended ({how}{': ' if last else ''}{last})"
-        lines = results.read_text("utf-8").splitlines()
-        # The last line of a process that was killed may be half of one.
-        return [json.loads(line) for line in lines if line.endswith("}")], ended
 
 
 # =============================================================================

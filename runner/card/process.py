@@ -1,9 +1,6 @@
 """The process in which devices are tried (`runner.card.ask` starts it): it may hang, or end."""
 
-import json
-import pickle
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,30 +9,23 @@ from typing import Any
 from runner.card.answers import Answer, Card
 from runner.card.network import Network
 from runner.engine import device as devices
+from runner.system import apart
 
 #: What is tried: the number of a card, or the CPU.
 CPU = -1
 
 
 def main() -> None:
-    """Write a line of JSON for each card that is seen, or for each network that is asked for.
+    """Write a line for each card that is seen, or for each network that is asked for.
 
-    Standard input gives the module search path, the number of a card (None: look which there are)
-    and the networks.
+    The question is the number of a card (None: look which there are) and the networks.
     """
-    with Path(sys.argv[1]).open("a", encoding="utf-8") as lines:
-
-        def write(line: dict[str, Any]) -> None:
-            lines.write(json.dumps(line) + "\n")
-            lines.flush()
-
-        sys.path[:] = pickle.load(sys.stdin.buffer)
-        number = pickle.load(sys.stdin.buffer)
+    with apart.answering() as ((number, networks), write):
         if number is None:
             for card in seen():
                 write({"card": asdict(card)})
-            return
-        _try(number, pickle.load(sys.stdin.buffer), write)
+        else:
+            _try(number, networks, write)
 
 
 def seen() -> list[Card]:

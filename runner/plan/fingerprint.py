@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "2b577e201448cfa397ba51e0b11efb27289295254c0466a6eec7f510ad4cb3ae": (
+    "b4a04840e92703e0b36f85c650542e4003541fca80618e7d380e61ed415f2405": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "76a7b21acf6b488fb1d6125d4ef27624209eddf85eb9784213194605b134bd97": (
+    "4223eb1892dccb6cb097c196a32d897f1c66724759174eb79a3c02e4d39b13a0": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

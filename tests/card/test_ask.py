@@ -10,6 +10,7 @@ from commands import environment
 
 from runner.card import ask, judge
 from runner.engine import cpu
+from runner.system import apart
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +26,13 @@ def own_cache(tmp_path, monkeypatch):
 @pytest.mark.long
 def test_an_answer_is_kept_until_it_is_damaged_or_asked_anew(digits, tmp_path, monkeypatch):
     network, runs = network_of("mlp", digits), []
-    run = ask._run
+    run = apart.ask
 
     def counted(*of):
         runs.append(of)
         return run(*of)
 
-    monkeypatch.setattr(ask, "_run", counted)
+    monkeypatch.setattr(apart, "ask", counted)
     (answer,) = ask.answers(None, [network])
     assert (answer.engine, answer.refused) == ("fast", {}) and answer.speeds.core > 0
     assert ask.answers(None, [network, network]) == [answer, answer] and len(runs) == 1

@@ -343,10 +343,10 @@ def test_a_model_that_hangs_is_told_by_the_line_where_it_does(planned, sample):
 
 def test_a_process_that_dies_is_told_by_how(planned, sample):
     source = net("import os, sys\nprint('so long', file=sys.stderr, flush=True)\nos._exit(7)")
-    with pytest.raises(ModelError, match=r"ended the process \(exit code 7\): so long"):
+    with pytest.raises(ModelError, match=r"the process ended \(exit code 7: so long\)"):
         own_code.check_all([(planned(source), sample)])
     source = net("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(ModelError, match=r"ended the process \(signal SIGSEGV\)"):
+    with pytest.raises(ModelError, match=r"the process ended \(signal SIGSEGV\)"):
         own_code.check_all([(planned(source), sample)])
 
 

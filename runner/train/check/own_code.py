@@ -3,20 +3,12 @@
 It runs the user's code, which may do anything: hang, print, or end its process.
 """
 
-import contextlib
-import json
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from runner.errors import ModelError, printable
+from runner.errors import ModelError
 from runner.plan.memory import Measured
 from runner.plan.plan import PlannedRun
+from runner.system import apart
 from runner.train.sample import Sample
 
 #: Seconds that the check of one cell may take.
@@ -59,13 +51,11 @@ def check_all(cells: list[tuple[PlannedRun, Sample]], limit_s: float = LIMIT_S) 
     ModelError
         With a line for each thing that is wrong.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder) / "results"
-        results.touch()
-        ended = _run(cells, limit_s, results)
-        answers = [json.loads(line) for line in results.read_text("utf-8").splitlines()]
+    # One that does not obey its own alarm is stuck in code that is not Python.
+    longest_s = _START_S + limit_s * len(cells) + MEASURING_S
+    answers, ended = apart.ask("runner.train.check.process", (cells, limit_s), longest_s)
     if len(answers) < len(cells):
-        answers.append({"refusal": ended})
+        answers.append({"refusal": f"making it, or a step on two images: the process {ended}"})
     refusals: dict[str, list[str]] = {}
     for (planned, _), answer in zip(cells, answers, strict=False):
         if answer.get("refusal"):
@@ -79,33 +69,3 @@ def check_all(cells: list[tuple[PlannedRun, Sample]], limit_s: float = LIMIT_S) 
 def _line(what: str, cells: list[str]) -> str:
     others = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
     return f"{what} ({cells[0]}{others})" if cells[0] else what
-
-
-def _run(cells: list[tuple[PlannedRun, Sample]], limit_s: float, results: Path) -> str:
-    """Have the process write a line for each cell; how it ended, for the one that it did not."""
-    command = [sys.executable, "-m", "runner.train.check.process", str(results), str(limit_s)]
-    # In a session of its own it can be ended with all that it started.
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    # A user's folder is found as in this process, in whichever way it was told.
-    asked = pickle.dumps(sys.path) + pickle.dumps(cells)
-    try:
-        # One that does not obey its own alarm is stuck in code that is not Python.
-        _, errors = process.communicate(
-            asked, timeout=_START_S + limit_s * len(cells) + MEASURING_S
-        )
-    except subprocess.TimeoutExpired:
-        return f"making the model, or a step on two images, took more than {limit_s:.0f} s"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    code = process.returncode
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    last = printable((errors.decode("utf-8", "replace").splitlines() or [""])[-1])[:300]
-    return f"making the model, or a step on two images, ended the process ({how}): {last}"

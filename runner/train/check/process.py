@@ -1,21 +1,17 @@
 """The process that checks models of the user's own (`own_code.check_all` starts it)."""
 
 import contextlib
-import json
-import pickle
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 from runner.engine.dezero import L
 from runner.errors import RunnerError, printable
 from runner.plan.plan import PlannedRun
-from runner.system import user_code
+from runner.system import apart, user_code
 from runner.train.check.measure import measured
 from runner.train.check.own_code import MEASURING_S
 from runner.train.check.step import check
@@ -27,20 +23,16 @@ class _TooLong(BaseException):
 
 
 def main() -> None:
-    """Write a line to the file of results for each cell that is asked for on standard input."""
-    results, limit_s = Path(sys.argv[1]), float(sys.argv[2])
-    sys.path[:] = pickle.load(sys.stdin.buffer)
-    cells: list[tuple[PlannedRun, Sample]] = pickle.load(sys.stdin.buffer)
+    """Write a line for each cell; the question is the cells and the seconds that each may take."""
     left_s = MEASURING_S
-    with results.open("a", encoding="utf-8") as lines:
+    with apart.answering() as ((cells, limit_s), write):
         for planned, sample in cells:
             found = answer(planned, sample, limit_s)
             started = time.monotonic()
             if "refusal" not in found and left_s > 0:
                 found |= measurements(planned, sample, left_s)
             left_s -= time.monotonic() - started
-            lines.write(json.dumps(found) + "\n")
-            lines.flush()
+            write(found)
 
 
 def answer(planned: PlannedRun, sample: Sample, limit_s: float) -> dict[str, Any]:

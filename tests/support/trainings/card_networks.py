@@ -8,15 +8,6 @@ from configs import configured
 
 from runner.card.network import networks
 
-_OWN = """
-class Net(Model):
-    def __init__(self, engine):
-        super().__init__()
-        self.fc1, self.out = engine.hidden("fc1", 12, None), engine.output(10)
-
-    def forward(self, x):
-        return self.out(F.dropout(self.fc1(x.reshape(len(x), -1)), 0.3))
-"""
 _DEEP = {"model.blocks": [[2, 3], [3]], "model.hidden_size": 20, "optimizer": "sgd"}
 #: Knobs, and what is done to the digits.
 NETWORKS = {
@@ -48,4 +39,4 @@ def network_of(name, digits, seed=0, n_runs=1, **knobs):
 
 def define_own(folder, monkeypatch):
     """Write the module that the network `own` is of."""
-    own_models.define(_OWN, folder, monkeypatch)
+    own_models.define(own_models.OF_PARTS, folder, monkeypatch)

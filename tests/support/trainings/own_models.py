@@ -108,6 +108,17 @@ class Net(Model):
         return self.fc2(F.dropout(F.relu(self.centre(self.fc1(F.flatten(x))))))
 """
 
+#: Of the engine's own parts, with dropout by DeZero's function.
+OF_PARTS = """
+class Net(Model):
+    def __init__(self, engine):
+        super().__init__()
+        self.fc1, self.out = engine.hidden("fc1", 12, None), engine.output(10)
+
+    def forward(self, x):
+        return self.out(F.dropout(self.fc1(x.reshape(len(x), -1)), 0.3))
+"""
+
 
 def net(init="", forward="", base="Model", head=""):
     """A net with more lines in its constructor, and other ones in its forward pass."""
