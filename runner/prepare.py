@@ -235,7 +235,7 @@ def _check_own_code(runs: list[PlannedRun], sources: Sources) -> dict[str, Check
     ModelError
         When one of them cannot be trained.
     """
-    first = {run.cell_key: run for run in reversed(runs) if _has_own_code(run.config)}
+    first = {run.cell_key: run for run in reversed(runs) if not parts.all_ship(run.config)}
     if not first:
         return {}
     if any(engines.compiles(run.config.engine.name, "cpu") for run in first.values()):
@@ -246,11 +246,6 @@ def _check_own_code(runs: list[PlannedRun], sources: Sources) -> dict[str, Check
         cell = f" ({first[key].cell})" if first[key].cell else ""
         sources.warnings += [warning + cell for warning in of_cell.warnings]
     return checked
-
-
-def _has_own_code(config: Config) -> bool:
-    sections = {"model": config.model, "optimizer": config.optimizer}
-    return not all(parts.ships(section, values) for section, values in sections.items())
 
 
 def _check(config: Config, asked: Asked, entry: Entry) -> None:

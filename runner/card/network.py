@@ -85,7 +85,7 @@ def _network(config: Config, dataset: Dataset, key: str, n_runs: int) -> Network
         test_labels=np.array(dataset.test_labels[:N_TEST]),
         scale=dataset.full_scale,
         n_classes=dataset.n_classes,
-        ships=all(parts.ships(of, getattr(config, of)) for of in ("model", "optimizer")),
+        ships=parts.all_ship(config),
         n_runs=n_runs,
     )
 

@@ -60,6 +60,11 @@ def ships(section: str, values: Mapping[str, Any]) -> bool:
     return values.get(TARGET) in SECTIONS[section].shipped
 
 
+def all_ship(config: Any) -> bool:
+    """Whether what a configuration computes with, model and optimizer, is none of the user's."""
+    return all(ships(section, getattr(config, section)) for section in ("model", "optimizer"))
+
+
 def label(section: str, values: Mapping[str, Any]) -> str:
     """The name of a part: that of its file for one that ships, else that of its class."""
     target = str(values[TARGET])
