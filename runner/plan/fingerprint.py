@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "b4a04840e92703e0b36f85c650542e4003541fca80618e7d380e61ed415f2405": (
+    "52c40f67e25d26a0b2496e9383cb8762a8966a329a83f7456a0d78e81c8f2a41": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "4223eb1892dccb6cb097c196a32d897f1c66724759174eb79a3c02e4d39b13a0": (
+    "ea936ec0a908ff2b0bd56c1f22b3dd3e5135aae55f84e839685a266158797bde": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

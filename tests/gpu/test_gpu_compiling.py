@@ -49,7 +49,7 @@ def test_nvcc_compiles_the_kernels_and_none_spills(architecture, tmp_path):
 
 
 @pytest.mark.skipif(nvrtc() is None, reason="NVRTC is not installed")
-@pytest.mark.parametrize("architecture", ARCHITECTURES[:3])
+@pytest.mark.parametrize("architecture", ARCHITECTURES[:1])
 def test_nvrtc_compiles_the_kernels(architecture):
     library, program = nvrtc(), ctypes.c_void_p()
     assert (

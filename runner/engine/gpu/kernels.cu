@@ -654,7 +654,7 @@ extern "C" __global__ void softmax_cross_entropy(const float* __restrict__ y,
         n_correct_here += best == label;
         // Labels are looked at when the run begins; nothing is read past a row whatever they are.
         const bool is_column = label >= 0 && label < n_classes;
-        total += log((double)sum) + (is_column ? (double)(largest - scores[label]) : (double)NAN);
+        total += log((double)sum) + (is_column ? (double)(largest - scores[label]) : nan(""));
         for (int j = 0; j < n_classes; ++j) g[j] = (g[j] / sum - (j == label ? 1.f : 0.f)) * share;
     }
     losses[threadIdx.x] = total;
