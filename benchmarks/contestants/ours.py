@@ -80,9 +80,9 @@ class Ours:
 
 def assembled(net: Net, load: Callable[[Engine], Data], device: str = "cpu") -> Assembly:
     """The parts of a run, put together as for any run."""
+    model = ("model=cnn", f"model.channels={net.channels}") if net.channels else ("model=mlp",)
     config = compose(
-        f"model={'cnn' if net.channels else 'mlp'}",
-        f"model.channels={net.channels or 1}",
+        *model,
         f"model.hidden_size={net.hidden[0]}",
         f"model.fc_depth={len(net.hidden)}",
         f"model.dropout={str(net.dropout).lower()}",
