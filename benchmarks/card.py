@@ -25,27 +25,37 @@ from benchmarks.contestants import (
     CARD_EAGER,
     CARD_FLOAT32,
     CARD_GRAPH,
+    CARD_JAX,
     CARD_OURS,
+    CARD_VMAP,
     TITLES,
 )
 from benchmarks.nets import NETS
-from benchmarks.processes import Setting, Worker
+from benchmarks.processes import BenchmarkError, Setting, Worker
 from runner.engine import device
 from runner.system.files import write_whole
 
 RESULTS = Path(__file__).resolve().parent / "results"
-#: Steps of an epoch of MNIST; ours trains whole epochs.
+#: Steps of an epoch of MNIST; ours and JAX train whole epochs.
 _EPOCH = 600
-#: Steps that a contestant is asked for at a time, which take about a second.
-_STEPS = {
-    CARD_AS_SHIPPED: 300,
-    CARD_FLOAT32: 300,
-    CARD_EAGER: 2 * _EPOCH,
-    CARD_GRAPH: 5 * _EPOCH,
-    CARD_OURS: 20 * _EPOCH,
+#: Seeds of the peers that train several at once: the runs of the main job.
+_SEEDS = 20
+#: Who is timed, with how many runs at once, and the steps that each is asked for at a time.
+_SETTINGS = {
+    Setting(CARD_AS_SHIPPED, 1): 200,
+    Setting(CARD_FLOAT32, 1): 200,
+    Setting(CARD_EAGER, 1): 2 * _EPOCH,
+    Setting(CARD_GRAPH, 1): 5 * _EPOCH,
+    Setting(CARD_JAX, 1): 5 * _EPOCH,
+    Setting(CARD_VMAP, _SEEDS): _EPOCH,
+    Setting(CARD_JAX, _SEEDS): _EPOCH,
+    Setting(CARD_OURS, 1): 20 * _EPOCH,
+    Setting(CARD_OURS, 2): 10 * _EPOCH,
+    Setting(CARD_OURS, 4): 5 * _EPOCH,
+    Setting(CARD_OURS, 8): 5 * _EPOCH,
+    Setting(CARD_OURS, 16): 3 * _EPOCH,
+    Setting(CARD_OURS, _SEEDS): 3 * _EPOCH,
 }
-#: Concurrent runs of ours on one GPU.
-_N_RUNS = (1, 2, 4, 8, 16)
 #: The job of the README's first command: 4 cells, 5 seeds, 5 epochs.
 _MAIN_JOB = ("model.channels=1,30", "model.dropout=true,false", "device=gpu", "progress=false")
 
@@ -57,7 +67,7 @@ def main() -> None:
         images.write(Path(folder))
         for net in args.nets:
             rows += measured(net, Path(folder), args.torch_python, args.rounds)
-            for row in rows[-len(_N_RUNS) - len(_STEPS) :]:
+            for row in rows[-len(_SETTINGS) - 1 :]:
                 print(line(row), flush=True)
         job_s = main_job(Path(folder) / "root") if args.main_job else None
     report = {
@@ -78,31 +88,45 @@ def main() -> None:
 
 def measured(net: str, folder: Path, torch_python: str, rounds: int) -> list[dict[str, Any]]:
     """A row per contestant: seconds per step of each round, or why it did not run."""
-    settings = [Setting(name, 1) for name in _STEPS] + [Setting(CARD_OURS, n) for n in _N_RUNS[1:]]
-    rows = {
+    rows: dict[Setting, dict[str, Any]] = {
         s: {"net": net, "contestant": s.contestant, "n_runs": s.threads, "step_s": []}
-        for s in settings
+        for s in _SETTINGS
     }
+    began = time.monotonic()
+
+    def tell(setting: Setting, what: str) -> None:
+        seconds = time.monotonic() - began
+        print(
+            f"{net}, {seconds:.0f} s: {setting.contestant} x {setting.threads} {what}", flush=True
+        )
+
     with ExitStack() as stack:
+        starting = {}
+        for setting in _SETTINGS:
+            is_pytorch = setting.contestant.startswith("pytorch")
+            python = torch_python if is_pytorch else sys.executable
+            worker = Worker(python, setting, net, folder)
+            starting[setting] = stack.enter_context(closing(worker))
         workers = {}
-        for setting in settings:
-            python = torch_python if setting.contestant.startswith("pytorch") else sys.executable
-            worker = stack.enter_context(closing(Worker(python, setting, net, folder)))
-            answer = (
-                worker.answer()
-            )  # one after the other, because they share memory and clocks of the GPU
+        for setting, worker in starting.items():
+            try:
+                answer = worker.answer()
+            except BenchmarkError as error:
+                answer = {"failed": " ".join(str(error).split())[-300:]}
             if "failed" in answer:
                 rows[setting]["failed"] = answer["failed"]
             else:
                 rows[setting]["first_loss"] = answer["first_loss"]
                 workers[setting] = worker
+            tell(setting, answer.get("failed", "is ready"))
         for _ in range(rounds):
             for setting, worker in workers.items():
-                n_steps = _STEPS[setting.contestant]
+                n_steps = _SETTINGS[setting]
                 worker.ask(f"train {n_steps}")
                 answer = worker.answer()
-                steps: Any = rows[setting]["step_s"]
-                steps.append(answer["seconds"] / n_steps / setting.threads)
+                step_s = answer["seconds"] / n_steps / setting.threads
+                rows[setting]["step_s"].append(step_s)
+                tell(setting, f"took {1e6 * step_s:.1f} us a step and run")
                 rows[setting]["last_loss"] = answer["last_loss"]
     return [*rows.values(), roofline(net)]
 

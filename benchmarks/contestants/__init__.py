@@ -15,6 +15,7 @@ PYTORCH = (EAGER, CHANNELS_LAST, COMPILED)
 # On a GPU (benchmarks/card.py).
 CARD_AS_SHIPPED, CARD_FLOAT32 = "dezero_as_shipped_gpu", "dezero_float32_gpu"
 CARD_EAGER, CARD_GRAPH = "pytorch_eager_gpu", "pytorch_graph_gpu"
+CARD_VMAP, CARD_JAX = "pytorch_vmap_gpu", "jax_gpu"
 CARD_OURS, CARD_FLOOR = "ours_gpu", "floor_gpu"
 
 #: What the tables call each of them.
@@ -30,6 +31,8 @@ TITLES = {
     CARD_FLOAT32: "DeZero in float32",
     CARD_EAGER: "PyTorch eager",
     CARD_GRAPH: "PyTorch, CUDA graph",
+    CARD_VMAP: "PyTorch vmap, CUDA graph",
+    CARD_JAX: "JAX jit",
     CARD_OURS: "engine=fast device=gpu",
     CARD_FLOOR: "the GPU's roofline",
 }
@@ -71,6 +74,14 @@ def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
         from benchmarks.contestants.pytorch_gpu import PyTorchOnCard
 
         return PyTorchOnCard(net, folder, graph=name == CARD_GRAPH)
+    if name == CARD_VMAP:
+        from benchmarks.contestants.pytorch_vmap_gpu import PyTorchVmapOnCard
+
+        return PyTorchVmapOnCard(net, folder, n_runs=threads)
+    if name == CARD_JAX:
+        from benchmarks.contestants.jax_gpu import JaxOnCard
+
+        return JaxOnCard(net, folder, n_runs=threads)
     if name == CARD_OURS:
         from benchmarks.contestants.ours_gpu import OursOnCard
 

@@ -5,7 +5,7 @@ losses and correct predictions summed on the GPU and read once at the end. Preci
 default: float32 for matrix products, TF32 allowed for convolutions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,52 @@ from benchmarks import images
 from benchmarks.contestants.pytorch import network
 from benchmarks.nets import BATCH, FULL_SCALE, LEARNING_RATE, WEIGHT_DECAY, Net
 
+GPU = "cuda"
 #: Steps before a capture, on a side stream, as PyTorch's manual requires.
 _WARM_UP = 5
 
 
-class PyTorchOnCard:
+class OnCard:
+    """The images on the GPU, and the sums that training leaves there."""
+
+    def __init__(self, folder: Path) -> None:
+        torch.manual_seed(0)
+        data = images.read(folder)
+        self.train_images = torch.from_numpy(data.train_images).to(GPU)
+        self.train_labels = torch.from_numpy(data.train_labels).long().to(GPU)
+        self.test_images = torch.from_numpy(data.test_images).to(GPU)
+        self.test_labels = torch.from_numpy(data.test_labels).long().to(GPU)
+        self.loss_sum = torch.zeros((), device=GPU)
+        self.n_correct = torch.zeros((), dtype=torch.long, device=GPU)
+
+    def test_batches(self, n_batches: int) -> Iterator[tuple[Any, Any]]:
+        """So many batches (x, t) of test images, from the first one on."""
+        for i in range(n_batches):
+            start = i * BATCH % len(self.test_images)
+            x = self.test_images[start : start + BATCH].to(torch.float32).div_(FULL_SCALE)
+            yield x, self.test_labels[start : start + BATCH]
+
+
+def captured(step: Callable[[], None]) -> Any:
+    """The CUDA graph of a step, after a few of them as a warm-up."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(_WARM_UP):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph
+
+
+class PyTorchOnCard(OnCard):
     """A network, its images and its optimizer on the GPU."""
 
     def __init__(self, net: Net, folder: Path, graph: bool) -> None:
-        torch.manual_seed(0)
-        data = images.read(folder)
-        gpu = torch.device("cuda")
-        self.train_images = torch.from_numpy(data.train_images).to(gpu)
-        self.train_labels = torch.from_numpy(data.train_labels).long().to(gpu)
-        self.test_images = torch.from_numpy(data.test_images).to(gpu)
-        self.test_labels = torch.from_numpy(data.test_labels).long().to(gpu)
-        self.model = network(net).to(gpu)
+        super().__init__(folder)
+        self.model = network(net).to(GPU)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(),
             lr=LEARNING_RATE,
@@ -39,13 +69,9 @@ class PyTorchOnCard:
             fused=True,
             capturable=graph,
         )
-        self.rows = torch.zeros(BATCH, dtype=torch.long, device=gpu)
-        self.loss_sum, self.n_correct = (
-            torch.zeros((), device=gpu),
-            torch.zeros((), dtype=torch.long, device=gpu),
-        )
+        self.rows = torch.zeros(BATCH, dtype=torch.long, device=GPU)
         self.train_rows = self._shuffled_rows()
-        self.graph = self._capture() if graph else None
+        self.graph = captured(self._step) if graph else None
 
     def _step(self) -> None:
         x = self.train_images[self.rows].to(torch.float32).div_(FULL_SCALE)
@@ -58,23 +84,9 @@ class PyTorchOnCard:
         self.loss_sum += loss.detach()
         self.n_correct += (y.argmax(dim=1) == t).sum()
 
-    def _capture(self) -> Any:
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(_WARM_UP):
-                self._step()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._step()
-        return graph
-
     def _shuffled_rows(self) -> Iterator[Any]:
         while True:
-            yield from torch.randperm(
-                len(self.train_images), device=self.train_images.device
-            ).split(BATCH)
+            yield from torch.randperm(len(self.train_images), device=GPU).split(BATCH)
 
     def train(self, n_steps: int) -> list[float]:
         self.model.train()
@@ -90,12 +102,8 @@ class PyTorchOnCard:
 
     def evaluate(self, n_batches: int) -> float:
         self.model.eval()
-        n_correct = torch.zeros((), dtype=torch.long, device=self.rows.device)
+        n_correct = torch.zeros((), dtype=torch.long, device=GPU)
         with torch.no_grad():
-            for i in range(n_batches):
-                rows = slice(
-                    i * BATCH % len(self.test_images), i * BATCH % len(self.test_images) + BATCH
-                )
-                y = self.model(self.test_images[rows].to(torch.float32).div_(FULL_SCALE))
-                n_correct += (y.argmax(dim=1) == self.test_labels[rows]).sum()
+            for x, t in self.test_batches(n_batches):
+                n_correct += (self.model(x).argmax(dim=1) == t).sum()
         return float(n_correct.item()) / (n_batches * BATCH)

@@ -83,7 +83,7 @@ def test_each_is_asked_in_every_round_and_concurrent_runs_share_the_time(folder,
     monkeypatch.setattr(card, "Worker", Answering)
     monkeypatch.setattr(card, "roofline", lambda net: {"contestant": contestants.CARD_FLOOR})
     *rows, floor = card.measured("conv1_fc100", folder, "python", rounds=2)
-    assert floor["contestant"] == contestants.CARD_FLOOR and len(rows) == 9
+    assert floor["contestant"] == contestants.CARD_FLOOR and len(rows) == 13
     for row in rows:
         missing = "pytorch" in row["contestant"]
         assert row["step_s"] == ([] if missing else pytest.approx([2e-3 / row["n_runs"]] * 2))
