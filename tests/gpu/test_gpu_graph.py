@@ -41,10 +41,12 @@ def test_a_step_is_so_many_kernels_and_nothing_else(knobs, n_kernels, gpu_run):
     next(loop.epoch(np.arange(BATCH), Position(), lambda: False))
     dot = loop.launcher._graphs[Phase.TRAIN, BATCH, 1].debug_dot_str()
     nodes = re.findall(r'^"graph_\d+_node_\d+"\[.*', dot, re.MULTILINE)
-    assert all('shape="octagon"' in node for node in nodes)  # the shape of a kernel
-    # The cuBLAS of a GPU may sum the parts of a product in a second kernel.
-    n_products = 3 * (1 + knobs.get("fc_depth", 1))
-    assert n_kernels <= len(nodes) <= n_kernels + n_products * (not IS_EMULATED)
+    # The cuBLAS of a GPU may first clear the sum of a product's parts, or add them up in a second
+    # kernel.
+    n_more = 0 if IS_EMULATED else 3 * (1 + knobs.get("fc_depth", 1))
+    assert n_kernels <= len(nodes) <= n_kernels + n_more
+    n_other = sum('shape="octagon"' not in node for node in nodes)  # the shape of a kernel
+    assert n_other <= n_more
 
 
 class ChangesInPlace(Model):

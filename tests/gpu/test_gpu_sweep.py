@@ -75,9 +75,17 @@ def test_a_run_that_does_not_fit_alone_fails_and_says_so(tmp_path):
     assert ended.out.count("failed (out of memory (Out of memory allocating") == 4
 
 
+@emulated
+def test_a_card_whose_memory_others_hold_is_told_in_a_line(tmp_path):
+    env = environment(EMULATED_BYTES="0")
+    ended = run(tmp_path / "root", "-m", *SHORT, code=1, env=env)
+    assert "device=gpu: others hold all memory of emulated card: cudaErrorMem" in ended.err
+    assert "what is trained is kept, the same command goes on" in ended.err
+
+
 def faulty(**variables):
     """An environment in which the run of seed 1 makes its GPU unusable for the process."""
-    path = os.pathsep.join([os.environ["PYTHONPATH"], str(FAULTY)])
+    path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(FAULTY)])
     return environment(PYTHONPATH=path, FAULTS="1:lost_card", **variables)
 
 
@@ -91,8 +99,7 @@ LOST = (
 )
 
 
-@emulated
-@pytest.mark.parametrize("n_gpus", ["1", "2"])
+@pytest.mark.parametrize("n_gpus", ["1", pytest.param("2", marks=emulated)])
 def test_a_run_that_loses_its_gpu_fails_alone_and_another_process_goes_on(n_gpus, tmp_path):
     # With two GPUs the launcher ends the other worker too, whose run must not fail.
     ended = run(
@@ -103,7 +110,6 @@ def test_a_run_that_loses_its_gpu_fails_alone_and_another_process_goes_on(n_gpus
     assert sorted(statuses) == ["done", "done", "failed"]
 
 
-@emulated
 def test_without_another_process_the_next_command_goes_on(tmp_path):
     words = (
         "-m",

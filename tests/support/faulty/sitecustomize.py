@@ -41,12 +41,21 @@ def misbehave(fault):
     elif fault == "OutOfMemoryError":
         raise OutOfMemoryError("asked for 80 GB of 78")
     elif fault == "lost_card":
-        import cupy
-
-        cupy.cuda.is_lost = True
-        raise cupy.cuda.runtime.CUDARuntimeError(700)
+        lose_card()
     elif fault == "exception":
         raise ValueError("the model's\nown \x1b[31mfault\x07")
+
+
+def lose_card():
+    """Have the GPU refuse this process: what a kernel that writes where nothing is leads to."""
+    import cupy
+
+    if "emulated" in cupy.__file__:
+        cupy.cuda.is_lost = True
+        raise cupy.cuda.runtime.CUDARuntimeError(700)
+    code = 'extern "C" __global__ void lose() { *(volatile int*)8 = 1; }'
+    cupy.RawKernel(code, "lose")((1,), (1,), ())
+    cupy.cuda.runtime.deviceSynchronize()
 
 
 def write(line):
