@@ -210,10 +210,9 @@ def _chosen(proofs: list[_Proof], is_asked: bool, n_workers: int) -> Choice:
 
 
 def _refused(proof: _Proof, is_asked: bool) -> Choice:
-    told = (
-        f"{proof.card.name} does not compute what the CPU computes: {proof.first_difference}"
-        f"{_kept_report(proof)}"
-    )
+    is_passing = any(answer.passing for answer in proof.answers)
+    verdict = "cannot be tried" if is_passing else "does not compute what the CPU computes"
+    told = f"{proof.card.name} {verdict}: {proof.first_difference}{_kept_report(proof)}"
     if is_asked:
         raise DeviceError(f"device=gpu: {told}; {_AGAIN}, {_INSIST}")
     return Choice("cpu", [f"card: {told}; the CPU is used; {_AGAIN}"])

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 
@@ -34,11 +34,22 @@ class _Differs(Exception):
     """A way that does not agree; the text says what differed first."""
 
 
-def on_card(network: Network, tell: Tell) -> Answer:
-    """Hold the current card against the CPU, with the engine of the network's configuration.
+def on_card(network: Network, tell: Tell, number: int = 0) -> Answer:
+    """Hold a card against the CPU, with the engine of the network's configuration.
 
     The ways are tried in this order: with CUDA graphs, without them, the stock engine.
     """
+    refused: dict[str, str] = {}
+    with ExitStack() as stack:
+        # To use a card takes some of its memory, which others may hold.
+        with _refusals(refused, "its memory"):
+            stack.enter_context(devices.card(number))
+        if not refused:
+            return _on_current_card(network, tell)
+    return Answer(network.name, network.batch_size, None, True, refused, passing=True)
+
+
+def _on_current_card(network: Network, tell: Tell) -> Answer:
     how = network.config.engine
     tell("training on the CPU")
     refused: dict[str, str] = {}

@@ -30,19 +30,16 @@ def main() -> None:
 
 def seen() -> list[Card]:
     """The cards that CuPy can use."""
-    cards = []
-    for number in range(devices.gpu_count()):
-        with devices.card(number):
-            cards.append(
-                Card(
-                    number=number,
-                    name=devices.gpu_name(),
-                    identity=devices.gpu_uuid(),
-                    memory_bytes=devices.gpu_bytes(),
-                    versions=_driver() | devices.gpu_versions(),
-                )
-            )
-    return cards
+    return [
+        Card(
+            number=number,
+            name=devices.gpu_name(number),
+            identity=devices.gpu_uuid(number),
+            memory_bytes=devices.gpu_bytes(number),
+            versions=_driver() | devices.gpu_versions(),
+        )
+        for number in range(devices.gpu_count())
+    ]
 
 
 def _driver() -> dict[str, str]:
@@ -66,8 +63,7 @@ def _try(number: int, networks: list[Network], write: Callable[[dict[str, Any]],
         if number == CPU:
             answer: Answer = judge.on_cpu(network, tell)
         else:
-            with devices.card(number):
-                answer = judge.on_card(network, tell)
+            answer = judge.on_card(network, tell, number)
         write({"answer": asdict(answer)})
 
 

@@ -60,25 +60,27 @@ def current_card() -> int:
     return int(cupy.cuda.Device().id)
 
 
-def gpu_name() -> str:
-    """The driver's name for the current card."""
+def gpu_name(number: int | None = None) -> str:
+    """The driver's name for a card, by default the current one."""
+    return str(_properties(number)["name"].decode())
+
+
+def gpu_uuid(number: int) -> str:
+    """What tells a card from every other one, 32 hexadecimal digits."""
+    return bytes(_properties(number)["uuid"]).hex()
+
+
+def gpu_bytes(number: int) -> int:
+    """The memory of a card."""
+    return int(_properties(number)["totalGlobalMem"])
+
+
+def _properties(number: int | None) -> dict[str, Any]:
+    """What the driver tells of a card without using it, which takes memory there."""
     import cupy
 
-    return str(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode())
-
-
-def gpu_uuid() -> str:
-    """What tells the current card from every other one, 32 hexadecimal digits."""
-    import cupy
-
-    return bytes(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["uuid"]).hex()
-
-
-def gpu_bytes() -> int:
-    """The memory of the current card."""
-    import cupy
-
-    return int(cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["totalGlobalMem"])
+    number = current_card() if number is None else number
+    return cupy.cuda.runtime.getDeviceProperties(number)  # type: ignore[no-any-return]
 
 
 def gpu_versions() -> dict[str, str]:

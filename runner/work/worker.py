@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 
 from runner.engine import device as devices
-from runner.errors import CardLost
+from runner.errors import CardLost, DeviceError
 from runner.plan import plan as plans
 from runner.plan.plan import PlannedRun
 from runner.state.journals import Journals
@@ -112,7 +112,14 @@ def _card(root: Root, device: str) -> Iterator[None]:
         return
     root.cards.mkdir(parents=True, exist_ok=True)
     card, lock = _free_card(root.cards)
-    with lock, devices.card(card):
+    with lock, contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(devices.card(card))
+        except Exception as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            name = devices.gpu_name(card)
+            raise DeviceError(f"device=gpu: others hold all memory of {name}: {error}") from None
         yield
 
 
@@ -133,5 +140,6 @@ def _free_card(folder: Path) -> tuple[int, FileLock]:
 if __name__ == "__main__":
     try:
         work(Path(sys.argv[1]), sys.argv[2])
-    except OSError as error:  # such as a disk on which not even a failure can be written down
+    # Such as a disk on which not even a failure can be written down.
+    except (OSError, DeviceError) as error:
         sys.exit(f"runner: {error}")

@@ -1,6 +1,7 @@
 """What is done, and said, for each answer of the cards."""
 
 import os
+import re
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,14 @@ SPEEDS = "9,000 images/s there, 2,000 on 2 cores"
 
 def test_a_card_that_agrees_and_is_faster_is_used(decided):
     assert decided([RIGHT]) == Choice("gpu", [f"{HERE}; {SPEEDS}: the card is used"], n_cards=1)
+
+
+def test_a_card_whose_memory_others_hold_is_not_said_to_be_wrong(decided):
+    full = Answer("mlp", 10, refused={"its memory": "out of memory (1 MiB free)"}, passing=True)
+    told = "NVIDIA H100 cannot be tried: mlp (its memory: out of memory (1 MiB free)); report: "
+    assert decided([full]).told[0].startswith(f"card: {told}")
+    with pytest.raises(DeviceError, match=re.escape(f"device=gpu: {told}")):
+        decided([full], device="gpu")
 
 
 def test_what_takes_some_seconds_is_told_before(decided, capsys):

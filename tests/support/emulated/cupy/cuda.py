@@ -115,6 +115,8 @@ class Device:
         self.id = Device._current[-1] if number is None else number
 
     def __enter__(self):
+        if not cupy._BYTES:  # CUDA takes memory for whoever uses a card
+            raise runtime.CUDARuntimeError(2)
         Device._current.append(self.id)
         return self
 
