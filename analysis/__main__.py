@@ -84,12 +84,11 @@ def lines(decided: Study) -> list[str]:
         sentences.declared(decided),
     ]
     for decision in decided.decisions:
-        origin = sweep.claims_origin.get(decision.name, "declared")
-        mark = "" if origin == "declared" else f" [{origin}]"
+        marks = "".join(f" [{mark}]" for mark in sentences.marks(decided, decision))
         claim = sentences.claim_text(decided, decision)
         text += [
             "",
-            claim.headline + mark,
+            claim.headline + marks,
             *(f"  {line}" for line in (claim.finding, *claim.details)),
         ]
     text += ["", f"Under: {sentences.conditions(decided)}."]

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.decide import verdicts
-from analysis.decide.verdicts import Bounds, verdict
-from analysis.statistics import power
+from analysis.decide.evidence import Evidence, evidence
+from analysis.decide.verdicts import verdict
+from analysis.statistics import p_values, power
 from analysis.statistics.intervals import t_interval
 
 Numbers = NDArray[np.float64]
@@ -74,12 +75,28 @@ def sweeps(
 
 
 def decided(
-    differences: Numbers, n_claims: int, margin: float = 0.0, direction: str = "either"
-) -> tuple[str, Bounds]:
-    """The verdict on one of `n_claims` claims from its per-seed differences, shape (n_seeds,)."""
-    alpha = ALPHA / n_claims
-    bounds = Bounds(t_interval(differences, 1 - alpha), t_interval(differences, 1 - 2 * alpha))
-    return verdict(bounds, direction, margin), bounds
+    values: Numbers, weights: Numbers, margin: float = 0.0, direction: str = "either"
+) -> list[tuple[str, Evidence]]:
+    """The verdicts on the claims of a sweep, as `analysis.decide` reaches them.
+
+    Parameters
+    ----------
+    values
+        Shape (n_seeds, n_cells).
+    weights
+        Of the claims' contrasts, shape (n_claims, n_cells).
+    """
+    alpha = ALPHA / len(weights)
+    seen = []
+    for of_claim in weights:
+        both = [values @ np.maximum(sign * of_claim, 0) for sign in (-1, 1)]
+        both_sides = np.stack(both, axis=1) / np.maximum(of_claim, 0).sum()
+        seen.append(evidence(values @ of_claim, both_sides, alpha))
+    levels = p_values.holm_levels([one.p for one in seen], ALPHA)
+    return [
+        (verdict(one.bounds, direction, margin, bool(one.p <= level)), one)
+        for one, level in zip(seen, levels, strict=True)
+    ]
 
 
 def without_effect(
@@ -87,15 +104,17 @@ def without_effect(
 ) -> Row:
     """The row of one case."""
     random = np.random.default_rng([n_seeds, n_claims, len(spread), len(distribution)])
-    values = sweeps(random, n_sweeps, n_seeds, SPREADS[spread], distribution)
-    weights = np.array(list(CONTRASTS.values())[:n_claims], dtype=float).T
+    made_up = sweeps(random, n_sweeps, n_seeds, SPREADS[spread], distribution)
+    weights = np.array(list(CONTRASTS.values())[:n_claims], dtype=float)
     directions = hold = covered = 0
-    for contrasts in values @ weights:
-        decisions = [decided(d, n_claims) for d in contrasts.T]
+    for values in made_up:
+        decisions = decided(values, weights)
         directions += any(given in verdicts.DIRECTIONAL for given, _ in decisions)
-        hold += all(bounds.interval.low <= 0 <= bounds.interval.high for _, bounds in decisions)
+        intervals = [seen.bounds.interval for _, seen in decisions]
+        hold += all(interval.low <= 0 <= interval.high for interval in intervals)
         covered += sum(
-            interval.low <= 0 <= interval.high for interval in map(t_interval, contrasts.T)
+            interval.low <= 0 <= interval.high
+            for interval in map(t_interval, (seen.differences for _, seen in decisions))
         )
     return Row(
         distribution,
@@ -111,8 +130,10 @@ def without_effect(
 def with_effect(d_z: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
     """How often a true difference of `d_z` is found, and the power by the noncentral t."""
     random = np.random.default_rng([n_seeds, int(10 * d_z)])
-    values = d_z + random.normal(size=(n_sweeps, n_seeds))
-    share = np.mean([decided(d, 1)[0] in verdicts.DIRECTIONAL for d in values])
+    # Both sides have the same noise, of which each has half the variance of the difference.
+    values = random.normal(scale=np.sqrt(0.5), size=(n_sweeps, n_seeds, 2)) + [0.0, d_z]
+    weights = np.array([[-1.0, 1.0]])
+    share = np.mean([decided(both, weights)[0][0] in verdicts.DIRECTIONAL for both in values])
     expected = power.power(d_z, n_seeds)
     return {"d_z": d_z, "n_seeds": n_seeds, "found": float(share), "expected": expected}
 

@@ -3,31 +3,22 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from analysis.decide import metrics, verdicts
+from analysis.decide import evidence, metrics, settings, verdicts
+from analysis.decide.evidence import Evidence
+from analysis.decide.judging import Levels, judged
+from analysis.decide.settings import Setting
 from analysis.decide.verdicts import Bounds
 from analysis.design import confounds, contrasts
 from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
 from analysis.statistics.intervals import Interval
-from runner.record import METRICS, Claim, short
+from runner.record import Claim, short
 
 #: Shared by all claims of a sweep.
 ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class Interaction:
-    """How a contrast changes with another knob."""
-
-    knob: str
-    #: Each level of that knob, with the interval of the mean simple effect there.
-    effects: list[tuple[Any, Interval]]
-    #: The interval of the contrast's change from the first level, one for each other level.
-    changes: list[Interval]
 
 
 @dataclass(frozen=True)
@@ -44,13 +35,22 @@ class Decision:
     #: The contrast within each seed, in the metric's units, by seed.
     per_seed: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     bounds: Bounds | None = None
+    #: Whether the median over the seeds is judged, and the ratio of the sides' spreads.
+    by_median: bool = False
+    unevenness: float = float("nan")
     #: The interval over new test images too, where the answer to each image is known.
     new_images: Interval | None = None
-    p_t: float = float("nan")
-    p_exact: float = float("nan")
-    #: Adjusted over all claims of the sweep that could be tested.
+    #: Of the direction of this contrast: by the t test or the sign test, and by the sign-flip test.
+    p: float = float("nan")
+    p_sign_flip: float = float("nan")
+    #: Of the direction of the claim, adjusted over all claims of the sweep that could be tested.
     p_holm: float = float("nan")
-    interactions: list[Interaction] = field(default_factory=list)
+    #: What p values were compared with.
+    levels: Levels | None = None
+    #: The contrast at each setting of the other knobs that move; empty where none moves.
+    settings: list[Setting] = field(default_factory=list)
+    #: That the contrast is the same at all of them, adjusted over the claims.
+    p_same: float = 1.0
     #: Of a slope over three levels or more: how far each level lies off the straight line. All
     #: levels share the claim's alpha.
     misfits: list[tuple[Any, Interval]] = field(default_factory=list)
@@ -62,6 +62,70 @@ class Decision:
     n_censored: int = 0
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """One of a claim's contrasts."""
+
+    contrast: Contrast
+    evidence: Evidence
+    #: That it is the same at all settings of the other knobs.
+    p_same: float
+
+    def towards(self, claim: Claim) -> float:
+        """The estimate, turned so that the claim says "greater"."""
+        estimate = self.evidence.bounds.interval.estimate
+        return abs(estimate) if claim.direction == "either" else _turned(claim) * estimate
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A claim with all that is computed of it before it is seen beside the others."""
+
+    claim: Claim
+    numbers: pd.DataFrame
+    n_censored: int
+    compared: list[_Compared]
+
+    @property
+    def p(self) -> float:
+        """Of the claim's direction, whichever it is.
+
+        A winner wins where it beats each rival, for which the largest p speaks; it loses where one
+        rival beats it, for which the smallest p of those speaks, times the number of rivals.
+        """
+        lost = [c.evidence.p for c in self.compared if c.towards(self.claim) < 0]
+        if lost:
+            return min(1.0, len(self.compared) * min(lost))
+        return max(c.evidence.p for c in self.compared)
+
+    @property
+    def has_settings(self) -> bool:
+        """Whether other knobs move, with which a contrast may change."""
+        return any(len(c.contrast.simples) > 1 for c in self.compared)
+
+    @property
+    def p_same(self) -> float:
+        """That each contrast is the same at all settings."""
+        return min(1.0, len(self.compared) * min(c.p_same for c in self.compared))
+
+
+class _Holm:
+    """Holm's procedure over the claims, by name."""
+
+    def __init__(self, p: dict[str, float], alpha: float) -> None:
+        values = list(p.values())
+        self._adjusted = dict(zip(p, p_values.holm(values), strict=True))
+        self._levels = dict(zip(p, p_values.holm_levels(values, alpha), strict=True))
+
+    def p(self, name: str) -> float:
+        """The adjusted p of a claim; 1 where there is none."""
+        return float(self._adjusted.get(name, 1.0))
+
+    def level(self, name: str) -> float:
+        """What the claim's own p is compared with; 0 where there is none."""
+        return float(self._levels.get(name, 0.0))
+
+
 def decide_all(
     claims: dict[str, Claim],
     runs: pd.DataFrame,
@@ -71,6 +135,9 @@ def decide_all(
 ) -> list[Decision]:
     """Every claim of a sweep decided, in the order declared.
 
+    Directions are tested by Holm's procedure over the claims, and so is whether a contrast is the
+    same at all settings of the other knobs. Sizes are read from intervals that share alpha evenly.
+
     Parameters
     ----------
     runs, epochs, cells
@@ -79,121 +146,99 @@ def decide_all(
         The share of sweeps without any effect in which one claim or more may be called supported.
     """
     share = alpha / len(claims) if claims else alpha
-    decisions = [
-        replace(decide(claim, runs, epochs, cells, share), name=name)
-        for name, claim in claims.items()
-    ]
-    tested = [place for place, decision in enumerate(decisions) if decision.bounds]
-    adjusted = p_values.holm(np.array([decisions[place].p_t for place in tested]))
-    for place, p in zip(tested, adjusted, strict=True):
-        decisions[place] = replace(decisions[place], p_holm=float(p))
-    return decisions
+    decisions, tested = {}, {}
+    for name, claim in claims.items():
+        try:
+            tested[name] = _tested(claim, runs, epochs, cells, share)
+        except NotTestable as error:
+            decisions[name] = Decision(claim, verdicts.NOT_TESTABLE, name, str(error))
+    directions = _Holm({name: test.p for name, test in tested.items()}, alpha)
+    sameness = _Holm({n: test.p_same for n, test in tested.items() if test.has_settings}, alpha)
+    for name, test in tested.items():
+        decision = _decided(test, share, directions.level(name), sameness.level(name))
+        if test.claim.slope:
+            misfits = _misfits(decision, cells.levels(test.claim.knob), test.numbers, share)
+            decision = replace(decision, misfits=misfits)
+        decisions[name] = replace(
+            decision, name=name, p_holm=directions.p(name), p_same=sameness.p(name)
+        )
+    return [decisions[name] for name in claims]
 
 
 def decide(
     claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float
 ) -> Decision:
     """One claim decided, with `alpha` of its own."""
-    try:
-        compared = contrasts.contrasts_of(claim, cells)
-        for contrast in compared:
-            reason = confounds.refusal(runs, contrast.compared, cells.moved_by(claim.knob))
-            if reason:
-                raise NotTestable(reason)
-        numbers, n_censored = numbers_of(claim, runs, epochs, compared)
-        decisions = [_decide(claim, contrast, numbers, alpha) for contrast in compared]
-        if claim.slope:
-            levels = cells.levels(claim.knob)
-            decisions = [replace(d, misfits=_misfits(d, levels, numbers, alpha)) for d in decisions]
-    except NotTestable as error:
-        return Decision(claim, verdicts.NOT_TESTABLE, reason=str(error))
-    # A winner stands or falls with its closest rival.
-    weakest = verdicts.weakest([decision.verdict for decision in decisions])
-    candidates = [decision for decision in decisions if decision.verdict == weakest]
-    closest = min(candidates, key=_oriented_low)
-    verdict = verdicts.with_censoring(closest.verdict) if n_censored else closest.verdict
-    rivals = [decision for decision in decisions if decision is not closest]
-    return replace(closest, verdict=verdict, rivals=rivals, n_censored=n_censored)
+    (decision,) = decide_all({"": claim}, runs, epochs, cells, alpha)
+    return decision
 
 
-def numbers_of(
-    claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, compared: list[Contrast]
-) -> tuple[pd.DataFrame, int]:
-    """The claim's metric as a table of seeds x cells, and how many of its numbers are censored.
-
-    Raises
-    ------
-    NotTestable
-        When this version does not know the metric, or a run of the contrasts did not record it or
-        has no finite number of it.
-    """
-    members = runs[
-        runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})
-    ]
-    curves = epochs[epochs["run_key"].isin(members.index)]
-    try:
-        absent = metrics.not_recorded(claim, curves, members.index)
-    except ValueError as error:
-        raise NotTestable(f"this version does not know the claim's metric ({error})") from error
-    for curve, keys in absent.items():
-        names = confounds.named(runs.loc[keys, "name"])
-        why = "they were trained without it"
-        if curve in METRICS:
-            why = (
-                "the version that trained them did not have it; the same command with another"
-                " runner.root trains them with this version"
-            )
-        raise NotTestable(
-            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): {why}"
-        )
-    numbers = metrics.of_claim(claim, curves)
-    values = numbers["value"]
-    infinite = [key for key in members.index if not np.isfinite(values.get(key, np.nan))]
-    if infinite:
-        names = confounds.named(runs.loc[infinite, "name"])
-        raise NotTestable(f"{claim.metric} is not a finite number in {names}")
-    return contrasts.table(members, values), int(numbers["censored"].sum())
-
-
-def _decide(claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> Decision:
-    d = contrasts.per_seed(numbers, contrast.weights)
-    if intervals.constant(d):
-        raise NotTestable(
-            f"saturated: {contrast.label} is {d[0]:.4g} in each of {len(d)} seeds, so its variation"
-            " over"
-            " seeds cannot be estimated"
-        )
-    bounds = Bounds(intervals.t_interval(d, 1 - alpha), intervals.t_interval(d, 1 - 2 * alpha))
-    interactions = _interactions(contrast, numbers, alpha)
-    verdict = verdicts.verdict(bounds, claim.direction, claim.margin)
-    dependent = [i.knob for i in interactions if depends(i, verdict, claim.margin)]
-    return Decision(
+def _tested(
+    claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float
+) -> _Tested:
+    compared = contrasts.contrasts_of(claim, cells)
+    for contrast in compared:
+        reason = confounds.refusal(runs, contrast.compared, cells.moved_by(claim.knob))
+        if reason:
+            raise NotTestable(reason)
+    numbers, n_censored = metrics.numbers_of(claim, runs, epochs, compared)
+    return _Tested(
         claim,
-        verdict,
-        contrast=contrast,
-        per_seed=pd.Series(d, index=numbers.index),
-        bounds=bounds,
-        p_t=p_values.t_p(d),
-        p_exact=p_values.sign_flip_p(d),
-        interactions=interactions,
-        depends_on=[short(knob) for knob in dependent],
+        numbers,
+        n_censored,
+        [
+            _Compared(
+                contrast,
+                evidence.evidence_on(numbers, contrast.weights, alpha),
+                settings.heterogeneity_p(contrast, numbers),
+            )
+            for contrast in compared
+        ],
     )
 
 
-def _interactions(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[Interaction]:
-    """How the contrast changes with each other knob that has several levels."""
-    interactions = []
-    for knob in contrast.simples[0].at:
-        levels = contrast.levels_of(knob)
-        if len(levels) < 2:
-            continue
-        per_level = [
-            contrasts.per_seed(numbers, contrast.at_level(knob, level)) for level in levels
-        ]
-        effects = [intervals.t_interval(d, 1 - alpha) for d in per_level]
-        changes = [intervals.t_interval(d - per_level[0], 1 - alpha) for d in per_level[1:]]
-        interactions.append(Interaction(knob, list(zip(levels, effects, strict=True)), changes))
-    return interactions
+def _decided(test: _Tested, alpha: float, direction: float, same: float) -> Decision:
+    """The claim's decision: that of the contrast with the closest rival, for a winner.
+
+    Parameters
+    ----------
+    alpha
+        Of its intervals.
+    direction, same
+        What the claim's `p` and `p_same` are compared with.
+    """
+    has_lost = any(compared.towards(test.claim) < 0 for compared in test.compared)
+    n = len(test.compared)
+    decisions = []
+    for compared in test.compared:
+        is_lost = compared.towards(test.claim) < 0
+        # A rival that beats a winner says nothing of those that it beats.
+        of_direction = direction / n if is_lost else (0.0 if has_lost else direction)
+        decisions.append(_of_contrast(test, compared, Levels(alpha, of_direction, same / n)))
+    given = [decision.verdict for decision in decisions]
+    candidates = [d for d in decisions if d.verdict == verdicts.weakest(given)]
+    closest = min(candidates, key=_oriented_low)
+    rivals = [decision for decision in decisions if decision is not closest]
+    return replace(closest, rivals=rivals, n_censored=test.n_censored)
+
+
+def _of_contrast(test: _Tested, compared: _Compared, levels: Levels) -> Decision:
+    claim, contrast, seen = test.claim, compared.contrast, compared.evidence
+    found = judged(claim, contrast, test.numbers, seen, levels)
+    return Decision(
+        claim,
+        verdicts.with_censoring(found.verdict) if test.n_censored else found.verdict,
+        contrast=contrast,
+        per_seed=pd.Series(seen.differences, index=test.numbers.index),
+        bounds=found.bounds,
+        by_median=seen.by_median,
+        unevenness=seen.unevenness,
+        p=seen.p,
+        p_sign_flip=p_values.sign_flip_p(seen.differences),
+        levels=levels,
+        settings=found.settings,
+        depends_on=[short(knob) for knob in found.depends_on],
+    )
 
 
 def _misfits(
@@ -207,15 +252,8 @@ def _misfits(
     ]
 
 
-def depends(interaction: Interaction, verdict: str, margin: float) -> bool:
-    """Whether a claim's answer depends on the other knob.
-
-    It does when the change of the contrast is established to be larger than the margin, or when the
-    verdict names a direction and not all simple effects have it.
-    """
-    large = any(change.low > margin or change.high < -margin for change in interaction.changes)
-    signs = {bool(effect.estimate > 0) for _, effect in interaction.effects}
-    return large or (verdict in verdicts.DIRECTIONAL and len(signs) > 1)
+def _turned(claim: Claim) -> float:
+    return -1.0 if claim.direction == "less" else 1.0
 
 
 def _oriented_low(decision: Decision) -> float:

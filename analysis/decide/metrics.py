@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection
 import numpy as np
 import pandas as pd
 
-from runner.record import Claim, Reduction, parse_reduction
+from analysis.design import confounds, contrasts
+from analysis.design.contrasts import Contrast, NotTestable
+from runner.record import METRICS, Claim, Reduction, parse_reduction
 
 
 def reduce(epochs: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:
@@ -63,6 +65,69 @@ def not_recorded(
         if keys:
             lacking[curve] = keys
     return lacking
+
+
+def numbers_of(
+    claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, compared: list[Contrast]
+) -> tuple[pd.DataFrame, int]:
+    """The claim's metric as a table of seeds x cells, and how many of its numbers are censored.
+
+    Raises
+    ------
+    NotTestable
+        When this version does not know the metric, or a run of the contrasts did not record it or
+        has no finite number of it, or no run reached the threshold.
+    """
+    members = runs[
+        runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})
+    ]
+    curves = epochs[epochs["run_key"].isin(members.index)]
+    try:
+        absent = not_recorded(claim, curves, members.index)
+    except ValueError as error:
+        raise NotTestable(f"this version does not know the claim's metric ({error})") from error
+    for curve, keys in absent.items():
+        names = confounds.named(runs.loc[keys, "name"])
+        why = "they were trained without it"
+        if curve in METRICS:
+            why = (
+                "the version that trained them did not have it; the same command with another"
+                " runner.root trains them with this version"
+            )
+        raise NotTestable(
+            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): {why}"
+        )
+    numbers = of_claim(claim, curves)
+    values = numbers["value"]
+    infinite = [key for key in members.index if not np.isfinite(values.get(key, np.nan))]
+    if infinite:
+        names = confounds.named(runs.loc[infinite, "name"])
+        raise NotTestable(f"{claim.metric} is not a finite number in {names}")
+    if numbers["censored"].all():
+        metric, n_epochs = parse_reduction(claim.metric), int(curves["epoch"].max())
+        raise NotTestable(
+            f"no run reached {metric.curve} {metric.threshold:g} in {n_epochs} epochs: train"
+            " longer, or ask for a threshold that is reached"
+        )
+    _check_epochs(claim, curves, members, compared)
+    return contrasts.table(members, values), int(numbers["censored"].sum())
+
+
+def _check_epochs(
+    claim: Claim, curves: pd.DataFrame, members: pd.DataFrame, compared: list[Contrast]
+) -> None:
+    """Refuse the means over all epochs of trainings of other lengths: late epochs are better."""
+    metrics = [parse_reduction(text) for text in (claim.metric, claim.minus) if text]
+    if not any(metric.kind == "auc" for metric in metrics):
+        return
+    n_epochs = curves.groupby("run_key")["epoch"].max().groupby(members["cell_key"]).max()
+    for cells in (cells for contrast in compared for cells in contrast.compared):
+        lengths = sorted({int(n_epochs[cell]) for cell in cells})
+        if len(lengths) > 1:
+            raise NotTestable(
+                f"auc is a mean over all epochs, and these are {' and '.join(map(str, lengths))};"
+                " ask for final(...) or epochs_to(...), or train all for as many epochs"
+            )
 
 
 def _final(ordered: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.decide import claims, verdicts
+from analysis.decide import metrics, verdicts
 from analysis.decide.claims import Decision
+from analysis.decide.evidence import evidence_on
+from analysis.decide.judging import judged
 from analysis.decide.verdicts import Bounds
 from analysis.design import contrasts
+from analysis.design.contrasts import Contrast
 from analysis.statistics import intervals
 from runner.record import Reduction, parse_reduction
 
@@ -47,21 +50,21 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
         return Multiverse(by_choice)
     claim, contrast = decision.claim, decision.contrast
     n_epochs = int(epochs.groupby("run_key")["epoch"].max().min())
+    numbers, _ = metrics.numbers_of(claim, runs, epochs, [contrast])
     for choice, metric in _other_metrics(parse_reduction(claim.metric), n_epochs):
         other = replace(claim, metric=str(metric))
         try:
-            numbers, _ = claims.numbers_of(other, runs, epochs, [contrast])
+            others, _ = metrics.numbers_of(other, runs, epochs, [contrast])
         except contrasts.NotTestable:
             by_choice[choice] = verdicts.NOT_TESTABLE
         else:
-            by_choice[choice] = _by_t(decision, contrasts.per_seed(numbers, contrast.weights))
-    if len(contrast.cells) > 2:
-        numbers, _ = claims.numbers_of(claim, runs, epochs, [contrast])
-        by_choice["error pooled over the cells"] = _by_pooled_error(decision, numbers)
-    if len(decision.per_seed) > 2:
-        for seed in decision.per_seed.index:
-            others = decision.per_seed.drop(seed).to_numpy()
-            by_choice[f"without seed {seed}"] = _by_t(decision, others)
+            by_choice[choice] = _verdict(decision, contrast, others)
+    # A pooled error is that of the average, which is no answer where it depends on the setting.
+    if len(contrast.cells) > 2 and decision.verdict != verdicts.DEPENDS:
+        by_choice["error pooled over the cells"] = _by_pooled_error(decision, contrast, numbers)
+    if len(numbers) > verdicts.MIN_SEEDS:
+        for seed in numbers.index:
+            by_choice[f"without seed {seed}"] = _verdict(decision, contrast, numbers.drop(seed))
     return Multiverse(by_choice)
 
 
@@ -76,34 +79,30 @@ def _other_metrics(metric: Reduction, n_epochs: int) -> list[tuple[str, Reductio
     return []
 
 
-def _by_t(decision: Decision, differences: contrasts.Array) -> str:
-    """The verdict by the t interval of other per-seed differences."""
-    if intervals.constant(differences):
-        return verdicts.NOT_TESTABLE
-    level, narrower = _levels(decision)
-    t_interval = intervals.t_interval
-    return _verdict(
-        decision, Bounds(t_interval(differences, level), t_interval(differences, narrower))
+def _verdict(decision: Decision, contrast: Contrast, numbers: pd.DataFrame) -> str:
+    """The verdict from other numbers, by the mean or the median, and at the levels, as declared."""
+    assert decision.levels
+    seen = evidence_on(numbers, contrast.weights, decision.levels.interval, decision.by_median)
+    return _censored(
+        decision, judged(decision.claim, contrast, numbers, seen, decision.levels).verdict
     )
 
 
-def _by_pooled_error(decision: Decision, numbers: pd.DataFrame) -> str:
+def _by_pooled_error(decision: Decision, contrast: Contrast, numbers: pd.DataFrame) -> str:
     """The verdict where all cells share one variance of the error."""
-    assert decision.contrast
-    weights = np.array(list(decision.contrast.weights.values()))
-    values = numbers[decision.contrast.cells].to_numpy(float)
-    level, narrower = _levels(decision)
-    pooled = intervals.pooled_interval
-    return _verdict(
-        decision, Bounds(pooled(values, weights, level), pooled(values, weights, narrower))
+    assert decision.levels
+    weights, alpha = np.array(list(contrast.weights.values())), decision.levels.interval
+    values = numbers[contrast.cells].to_numpy(float)
+    both = Bounds(
+        intervals.pooled_interval(values, weights, 1 - alpha),
+        intervals.pooled_interval(values, weights, 1 - 2 * alpha),
+    )
+    is_established = both.interval.p <= decision.levels.direction
+    claim = decision.claim
+    return _censored(
+        decision, verdicts.verdict(both, claim.direction, claim.margin, is_established)
     )
 
 
-def _levels(decision: Decision) -> tuple[float, float]:
-    assert decision.bounds
-    return decision.bounds.interval.level, decision.bounds.equivalence.level
-
-
-def _verdict(decision: Decision, bounds: Bounds) -> str:
-    given = verdicts.verdict(bounds, decision.claim.direction, decision.claim.margin)
+def _censored(decision: Decision, given: str) -> str:
     return verdicts.with_censoring(given) if decision.n_censored else given

@@ -7,7 +7,8 @@ import pandas as pd
 
 from analysis.decide import metrics
 from analysis.decide.claims import Decision
-from analysis.design.contrasts import Array, per_seed, table
+from analysis.decide.evidence import sides
+from analysis.design.contrasts import Array, table
 
 #: A variance below this is rounding.
 _ROUNDING = 1e-24
@@ -34,16 +35,16 @@ def pairing(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Pai
     return worth(arms(decision, runs, epochs))
 
 
-def worth(sides: Array) -> Pairing | None:
-    """The pairing of two sides of shape (n_seeds, 2).
+def worth(both: Array) -> Pairing | None:
+    """The pairing of two sides, as `evidence.sides` gives them.
 
     None where their differences do not vary or are fewer than 3: the correlation of two pairs is 1
     or -1 in any case.
     """
-    first, second = sides[:, 0], sides[:, 1]
+    first, second = both[:, 0], both[:, 1]
     variances = first.var(ddof=1), second.var(ddof=1)
     paired = float((second - first).var(ddof=1))
-    if len(sides) < 3 or paired <= _ROUNDING:
+    if len(both) < 3 or paired <= _ROUNDING:
         return None
     varies = min(variances) > _ROUNDING
     rho = float(np.corrcoef(first, second)[0, 1]) if varies else float("nan")
@@ -56,26 +57,3 @@ def arms(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Array:
     numbers = metrics.of_claim(decision.claim, epochs)["value"]
     members = runs[runs["cell_key"].isin(decision.contrast.cells)]
     return sides(table(members, numbers), decision.contrast.weights)
-
-
-def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
-    """The two sides of a contrast within each seed: the cells of negative weight, then the others.
-
-    Parameters
-    ----------
-    numbers
-        `contrasts.table`, seeds x cells.
-    weights
-        Of a contrast, by cell key.
-
-    Returns
-    -------
-    ndarray of shape (n_seeds, 2)
-        In the metric's units.
-    """
-    by_sign = [
-        {cell: abs(weight) for cell, weight in weights.items() if weight * sign > 0}
-        for sign in (-1, 1)
-    ]
-    means = [per_seed(numbers, side) / sum(side.values()) for side in by_sign]
-    return np.stack(means, axis=1)

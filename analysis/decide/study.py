@@ -8,9 +8,9 @@ import pandas as pd
 
 from analysis.decide.claims import Decision, decide_all
 from analysis.decide.exploratory import exploratory_contrasts
+from analysis.decide.more_seeds import MoreSeeds, more_seeds
 from analysis.decide.multiverse import Multiverse, multiverse
 from analysis.decide.pairing import Pairing, pairing
-from analysis.decide.sample_size import SampleSize, sample_size
 from analysis.design.cells import Cells, cells_of
 from analysis.design.contrasts import Array
 from analysis.read.runs import Sweep
@@ -28,7 +28,7 @@ class Study:
     #: By the claim's name.
     multiverses: dict[str, Multiverse]
     #: By the claim's name, for inconclusive claims.
-    sample_sizes: dict[str, SampleSize]
+    more_seeds: dict[str, MoreSeeds]
     #: By the claim's name, for claims that were tested.
     pairings: dict[str, Pairing]
     #: Every contrast of the sweep, declared or not (`exploratory.COLUMNS`).
@@ -74,14 +74,14 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
             replace(decision, new_images=_on_new_images(decision, runs, answers))
             for decision in decisions
         ]
-    sample_sizes = {d.name: sample_size(d, runs, sweep.epochs) for d in decisions}
+    ahead = {d.name: more_seeds(d, runs, sweep.epochs) for d in decisions}
     pairings = {d.name: pairing(d, runs, epochs) for d in decisions}
     return Study(
         sweep,
         cells,
         decisions,
         multiverses={d.name: multiverse(d, runs, epochs) for d in decisions},
-        sample_sizes={name: size for name, size in sample_sizes.items() if size is not None},
+        more_seeds={name: more for name, more in ahead.items() if more is not None},
         pairings={name: pair for name, pair in pairings.items() if pair is not None},
         exploratory=exploratory_contrasts(runs, epochs, cells),
     )
@@ -90,7 +90,9 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
 def _about_images(decision: Decision) -> bool:
     """Whether a claim was tested on the last epoch's test accuracy, a mean over the test images."""
     tested = decision.contrast is not None and decision.bounds is not None
-    return tested and not decision.claim.minus and decision.claim.metric == "final(test/accuracy)"
+    # An interval over new images is one for a mean.
+    is_mean = tested and not decision.by_median
+    return is_mean and not decision.claim.minus and decision.claim.metric == "final(test/accuracy)"
 
 
 def _on_new_images(

@@ -1,6 +1,6 @@
 """From an interval to a verdict: the table by which a claim earns its words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.statistics.intervals import Interval
 
@@ -9,6 +9,7 @@ DIRECTION = "DIRECTION ESTABLISHED"
 NEGLIGIBLE = "REAL BUT NEGLIGIBLE"
 EQUIVALENT = "EQUIVALENT"
 REFUTED = "REFUTED"
+DEPENDS = "DEPENDS"
 INCONCLUSIVE = "INCONCLUSIVE"
 NOT_TESTABLE = "NOT TESTABLE"
 
@@ -19,11 +20,19 @@ MEANINGS = {
     NEGLIGIBLE: "the difference goes the way the claim says, and is smaller than the margin",
     EQUIVALENT: "any difference is smaller than the margin",
     REFUTED: "the difference goes the other way",
+    DEPENDS: "the answer is another one at other settings of the other knobs",
     INCONCLUSIVE: "these seeds do not decide it",
     NOT_TESTABLE: "these runs cannot decide it, with any number of seeds",
 }
 #: The verdicts that name the direction of a difference.
 DIRECTIONAL = (SUPPORTED, DIRECTION, NEGLIGIBLE, REFUTED)
+#: Fewer seeds decide nothing.
+MIN_SEEDS = 3
+
+#: Answers that differ in size alone.
+_ALIKE = ((SUPPORTED, DIRECTION), (NEGLIGIBLE, EQUIVALENT))
+#: The weaker of two verdicts stands first.
+_WEAKEST_FIRST = [REFUTED, DEPENDS, INCONCLUSIVE, EQUIVALENT, NEGLIGIBLE, DIRECTION, SUPPORTED]
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,19 @@ class Bounds:
     #: At level 1 - 2 alpha / m.
     equivalence: Interval
 
+    def with_direction(self) -> "Bounds":
+        """The bounds where the direction is established: the interval ends at 0.
 
-def verdict(bounds: Bounds, direction: str, margin: float) -> str:
+        Holm's test of the direction finds more than intervals that share alpha evenly. The interval
+        that belongs to it has 0 as its end where the shared one reaches beyond (Guilbaud 2008).
+        """
+        interval = self.interval
+        if interval.estimate > 0:
+            return replace(self, interval=replace(interval, low=max(0.0, interval.low)))
+        return replace(self, interval=replace(interval, high=min(0.0, interval.high)))
+
+
+def verdict(bounds: Bounds, direction: str, margin: float, is_established: bool) -> str:
     """The verdict on "the difference has this direction and is larger than the margin".
 
     Parameters
@@ -45,19 +65,23 @@ def verdict(bounds: Bounds, direction: str, margin: float) -> str:
         `less`, `greater` or `either`.
     margin
         In the metric's units, at least 0.
+    is_established
+        Whether a difference is established at all: the p value, adjusted for whatever else was
+        asked, is at most alpha.
     """
-    low, high = bounds.interval.low, bounds.interval.high
-    if direction == "less" or (direction == "either" and bounds.interval.estimate < 0):
-        low, high = -high, -low
-    if low > margin:
-        return SUPPORTED
-    if low > 0:
+    interval = bounds.interval
+    if interval.n < MIN_SEEDS:
+        return INCONCLUSIVE
+    low, estimate, high = interval.ends
+    if direction == "less" or (direction == "either" and estimate < 0):
+        low, estimate, high = -high, -estimate, -low
+    if is_established and estimate > 0:
+        if low > margin or margin == 0:
+            return SUPPORTED
         return DIRECTION if high > margin else NEGLIGIBLE
-    if high < 0:
-        return REFUTED
     if -margin < bounds.equivalence.low and bounds.equivalence.high < margin:
         return EQUIVALENT
-    return INCONCLUSIVE
+    return REFUTED if is_established else INCONCLUSIVE
 
 
 def with_censoring(given: str) -> str:
@@ -70,5 +94,14 @@ def with_censoring(given: str) -> str:
 
 def weakest(verdicts: list[str]) -> str:
     """The verdict on a winner, from those against each rival: it has to beat all of them."""
-    order = [REFUTED, INCONCLUSIVE, EQUIVALENT, NEGLIGIBLE, DIRECTION, SUPPORTED]
-    return min(verdicts, key=order.index)
+    return min(verdicts, key=_WEAKEST_FIRST.index)
+
+
+def over_settings(verdicts: list[str]) -> str:
+    """The verdict where a difference is known to be another one at other settings.
+
+    It is that of all settings, where they have the same answer and differ in size alone.
+    """
+    given = set(verdicts)
+    is_one = len(given) == 1 or any(given <= set(alike) for alike in _ALIKE)
+    return weakest(verdicts) if is_one else DEPENDS

@@ -42,6 +42,9 @@ _ANEW = "the same command with another runner.root trains all of its runs alike"
 _SHARED = {
     "data.sha256": _shared_within("data", "data", "data.name"),
     "device": _shared_within("devices", "device", "device"),
+    # Products are rounded otherwise by another card, and by another family of processors.
+    "card": _Shared("cards", _ANEW, "device"),
+    "processor": _Shared("processors", _ANEW),
     "engine": _shared_within("engines", "engine", "engine.name"),
     "code": _Shared("versions of the code", _AGAIN),
     # Other data may have another number of images.

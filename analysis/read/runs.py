@@ -53,6 +53,8 @@ class Sweep:
     epochs: pd.DataFrame
     #: With how many seeds earlier sweeps asked the same claims of the same cells (`sweeps.looks`).
     looks: tuple[int, ...] = ()
+    #: Seeds of which the store holds a run of each cell, and which are not of the sweep.
+    unused_seeds: tuple[int, ...] = ()
     #: The store that it was read from, and the experiment there.
     uri: str = ""
     experiment: str = ""
@@ -78,7 +80,8 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         parent = sweeps.chosen(parents, sweep)
         plan = sweeps.plan_of(store, parent)
         looks = sweeps.looks(store, parents, parent, plan)
-        stored = _by_key(store.tagged(TAG_RUN_KEY))
+        runs = store.tagged(TAG_RUN_KEY)
+        stored = _by_key(runs)
         keys = [run["run_key"] for run in plan["runs"]]
         epochs = frames.epochs_frame(store, stored, keys)
     same_claims = [
@@ -98,6 +101,7 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         runs=frames.runs_frame(plan, stored, epochs),
         epochs=epochs,
         looks=looks,
+        unused_seeds=sweeps.unused_seeds(runs, plan),
         uri=uri,
         experiment=experiment,
     )

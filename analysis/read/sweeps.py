@@ -8,7 +8,15 @@ from typing import Any
 from analysis.read import version1
 from analysis.read.store import Store, StoredRun
 from runner.errors import StoreError
-from runner.record import TAG_CLAIMS_SHA256, TAG_LAST_USED, TAG_SWEEP_KEY, Claim
+from runner.record import (
+    TAG_CELL_KEY,
+    TAG_CLAIMS_SHA256,
+    TAG_LAST_USED,
+    TAG_STATUS,
+    TAG_SWEEP_KEY,
+    TRAINED,
+    Claim,
+)
 from runner.system.files import SEAL, is_whole, sha256
 
 #: The newest plan that this version reads. From version 3 on a plan is sealed.
@@ -166,6 +174,21 @@ def looks(
                 ):
                     found.append(max(map(len, fewer.values())))
     return tuple(found)
+
+
+def unused_seeds(stored: list[StoredRun], plan: dict[str, Any]) -> tuple[int, ...]:
+    """The seeds of which the store holds a run of each cell of a sweep that does not use them.
+
+    Whoever leaves out seeds that are there may have seen which of them suit a claim.
+    """
+    used, found = _seeds_by_cell(plan), dict[str, set[int]]()
+    for run in stored:
+        cell, seed = run.tags.get(TAG_CELL_KEY, ""), run.tags.get("seed", "")
+        if cell in used and seed.isdigit() and run.tags.get(TAG_STATUS) in TRAINED:
+            found.setdefault(cell, set()).add(int(seed))
+    if found.keys() != used.keys():
+        return ()
+    return tuple(sorted(set.intersection(*(found[cell] - used[cell] for cell in used))))
 
 
 def _seeds_by_cell(plan: dict[str, Any]) -> dict[str, set[int]]:

@@ -11,8 +11,9 @@ from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
 from analysis.design.cells import level_as_text
 from analysis.design.contrasts import Contrast
-from analysis.report import plots, sentences
+from analysis.report import numbers, plots
 from analysis.statistics.bands import pointwise_band, simultaneous_band
+from analysis.statistics.intervals import Interval
 from runner import record
 from runner.record import parse_reduction, short
 
@@ -95,23 +96,25 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     differences = scale * decision.per_seed.to_numpy()
     right.axhline(0, color=plots.GREY, linewidth=0.8)
     right.plot(np.linspace(-0.12, 0.12, len(differences)), np.sort(differences), "o", **dots)
-    low, middle, high = (scale * end for end in interval.ends)
+    low, middle, high = (scale * end for end in _drawn(interval))
     right.plot((0.4, 0.4), (low, high), linewidth=2, color=plots.INTERVAL_COLOUR)
     right.plot(0.4, middle, "o", markersize=6, color=plots.INTERVAL_COLOUR)
     plots.shade_margin(right.axhspan, scale * decision.claim.margin)
     right.set_xlim(-0.4, 0.7)
-    right.set_xticks((0, 0.4), ("seeds", "mean"))
-    right.set_title(f"difference, {sentences.level_text(interval)}, n = {interval.n}", fontsize=9)
+    right.set_xticks((0, 0.4), ("seeds", "median" if decision.by_median else "mean"))
+    right.set_title(f"difference, {numbers.level_text(interval)}, n = {interval.n}", fontsize=9)
     return figure
 
 
 @matplotlib.rc_context(plots.STYLE)
 def interaction_plot(decision: Decision) -> Figure | None:
-    """The contrast at each level of the other knobs; None where no other knob moved."""
+    """The contrast at each setting of the other knobs; None where no other knob moved."""
     rows = [
-        (f"{short(interaction.knob)}={level_as_text(level)}", *effect.ends)
-        for interaction in decision.interactions
-        for level, effect in interaction.effects
+        (
+            ", ".join(f"{short(knob)}={level_as_text(v)}" for knob, v in setting.at.items()),
+            *_drawn(setting.interval),
+        )
+        for setting in decision.settings[:_MAX_ROWS]
     ]
     if not rows or decision.bounds is None:
         return None
@@ -127,7 +130,7 @@ def forest(study: Study) -> Figure | None:
     for decision in study.decisions:
         if decision.bounds is not None and decision.claim.margin > 0:
             low, middle, high = (
-                end / decision.claim.margin for end in decision.bounds.interval.ends
+                end / decision.claim.margin for end in _drawn(decision.bounds.interval)
             )
             rows.append((f"{plots.cut(decision.name, 30)}\n{decision.verdict}", low, middle, high))
     return plots.interval_rows(rows, "difference / the claim's margin", 1.0, 1.0) if rows else None
@@ -188,6 +191,12 @@ def contrasts(study: Study) -> Figure | None:
     )
 
 
+def _drawn(interval: Interval) -> tuple[float, float, float]:
+    """The ends of an interval and its estimate; nan, which is not drawn, for one without an end."""
+    low, estimate, high = (end if np.isfinite(end) else float("nan") for end in interval.ends)
+    return low, estimate, high
+
+
 def _done(study: Study) -> pd.DataFrame:
     """The epochs of the runs that are done, with their seed and cell."""
     runs = study.sweep.runs[study.sweep.runs["state"] == record.DONE]
@@ -213,12 +222,12 @@ def _measured(decision: Decision, prefix: str = "") -> str:
     """A label of an axis: what is measured, and in what unit."""
     metric = parse_reduction(decision.claim.metric)
     less = f" less {decision.claim.minus}" if decision.claim.minus else ""
-    unit = sentences.unit_of(metric).name
+    unit = numbers.unit_of(metric).name
     return f"{prefix}{metric}{less}" + (f" [{unit}]" if unit else "")
 
 
 def _scale(decision: Decision) -> float:
-    return sentences.unit_of(parse_reduction(decision.claim.metric)).scale
+    return numbers.unit_of(parse_reduction(decision.claim.metric)).scale
 
 
 def _axis(curve: str, prefix: str = "") -> str:

@@ -8,11 +8,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.decide import verdicts
 from analysis.decide.claims import Decision
-from analysis.decide.sample_size import n_workers
+from analysis.decide.more_seeds import n_workers
 from analysis.decide.study import Study
 from analysis.design import confounds
 from analysis.design.cells import distinct, level_as_text
-from analysis.report import sentences
+from analysis.report import numbers, sentences
 from analysis.report.drawings import Drawing
 from runner.record import DONE, parse_reduction, seconds_spent
 
@@ -92,7 +92,7 @@ def _claim(study: Study, decision: Decision, drawings: list[Drawing]) -> dict[st
         "kind": decision.verdict.lower().replace(" ", "-"),
         "says": decision.claim.says,
         "depends_on": decision.depends_on,
-        "origin": study.sweep.claims_origin.get(decision.name, "declared"),
+        "marks": sentences.marks(study, decision),
         "text": sentences.claim_text(study, decision),
         "figures": drawings,
     }
@@ -158,17 +158,17 @@ def _contrast_rows(contrasts: pd.DataFrame) -> list[dict[str, str]]:
     for row in contrasts.to_dict("records"):
         metric = parse_reduction(row["metric"])
         low, high = (
-            sentences.amount(row[end], metric, sign=True, unit=False) for end in ("low", "high")
+            numbers.amount(row[end], metric, sign=True, unit=False) for end in ("low", "high")
         )
         rows.append(
             {
                 "contrast": str(row["contrast"]),
                 "metric": str(row["metric"]),
-                "estimate": sentences.amount(row["estimate"], metric, sign=True),
+                "estimate": numbers.amount(row["estimate"], metric, sign=True),
                 "interval": f"{low} to {high}",
                 "n": str(row["n_seeds"]),
-                "p": sentences.p_text(row["p_t"]),
-                "p_bh": sentences.p_text(row["p_bh"]),
+                "p": numbers.p_text(row["p_t"]),
+                "p_bh": numbers.p_text(row["p_bh"]),
             }
         )
     return rows

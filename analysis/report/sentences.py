@@ -4,17 +4,21 @@ import math
 from dataclasses import dataclass
 
 from analysis.decide.claims import Decision
+from analysis.decide.more_seeds import MOST, MoreSeeds
 from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
-from analysis.decide.sample_size import SampleSize
 from analysis.decide.study import Study
 from analysis.design.cells import level_as_text
 from analysis.report import sides
-from analysis.statistics.intervals import Interval, skewed
-from runner.record import DONE, Reduction, as_text, metric_of, parse_reduction, short
+from analysis.report.numbers import amount, between, level_text, p_text
+from analysis.statistics.intervals import constant
+from analysis.statistics.p_values import MAX_EXACT_SEEDS, N_DRAWN_PATTERNS
+from runner.record import DONE, Reduction, as_text, parse_reduction, short
 
-#: Fewer seeds than this are listed one by one.
-_N_LISTED = 4
+#: Fewer seeds than this are listed one by one, and no more settings of other knobs than this.
+_N_LISTED, _N_SETTINGS = 4, 8
+#: As many seeds that are not used are named.
+_N_SEEDS = 10
 
 
 # =============================================================================
@@ -38,14 +42,14 @@ def claim_text(study: Study, decision: Decision) -> ClaimText:
         *sides.other_data(study.sweep.runs, decision),
     ]
     lines += details(decision, study.multiverses[decision.name], pair)
-    if decision.name in study.sample_sizes:
-        lines.append(seeds_needed(decision, study.sample_sizes[decision.name]))
+    if decision.name in study.more_seeds:
+        lines += seeds_needed(decision, study.more_seeds[decision.name])
     return ClaimText(headline(decision), finding(decision), lines)
 
 
 def headline(decision: Decision) -> str:
-    """`SUPPORTED: Dropout slows learning`, with the knobs on which the answer depends."""
-    on = f" (depends on {' and '.join(decision.depends_on)})" if decision.depends_on else ""
+    """`SUPPORTED: Dropout slows learning`; what depends, names the knobs on which it does."""
+    on = f" on {' and '.join(decision.depends_on)}" if decision.depends_on else ""
     return f"{decision.verdict}{on}: {decision.claim.says}"
 
 
@@ -60,10 +64,12 @@ def finding(decision: Decision) -> str:
     if decision.n_censored:
         n = decision.n_censored
         censored = f"; {n} runs never reached the threshold and count as their last epoch"
+    estimate = amount(interval.estimate, metric, sign=True)
+    where = " in the median seed" if decision.by_median else ""
+    level, margin = level_text(interval), amount(claim.margin, metric)
     return (
-        f"{measured}, {decision.contrast.label}: {amount(interval.estimate, metric, sign=True)}"
-        f" ({level_text(interval)} {_range(interval, metric)}, n = {interval.n} seeds;"
-        f" margin {amount(claim.margin, metric)}{censored})."
+        f"{measured}, {decision.contrast.label}: {estimate}{where} ({level}"
+        f" {between(interval, metric)}, n = {interval.n} seeds; margin {margin}{censored})."
     )
 
 
@@ -75,17 +81,10 @@ def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None
     lines = [*_simple_effects(decision, metric), *_straight_line(decision, metric)]
     if decision.new_images is not None:
         lines.append(
-            f"On new test images, not only on these: {_range(decision.new_images, metric)}."
+            f"On new test images, not only on these: {between(decision.new_images, metric)}."
         )
     lines += _seeds(decision, metric)
-    n = decision.bounds.interval.n
-    lines.append(
-        f"{p_text(decision.p_t)} (t test), {p_text(decision.p_exact)} (sign-flip test; its smallest"
-        " value"
-        f" for {n} seeds is {2.0 ** (1 - n):.3g}), {p_text(decision.p_holm)} (t test, adjusted by"
-        " Holm"
-        " over the claims)."
-    )
+    lines.append(_p_values(decision))
     if pair is not None:
         rho = f"{pair.rho:.2f}".replace("-", "\N{MINUS SIGN}")
         alike = (
@@ -100,18 +99,34 @@ def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None
     return lines
 
 
+def _p_values(decision: Decision) -> str:
+    n = len(decision.per_seed)
+    patterns = f"its smallest value for {n} seeds is {2.0 ** (1 - n):.3g}"
+    if n > MAX_EXACT_SEEDS:
+        patterns = f"{N_DRAWN_PATTERNS:,} random patterns"
+    test = "sign test" if decision.by_median else "t test"
+    return (
+        f"{p_text(decision.p)} ({test}), {p_text(decision.p_sign_flip)} (sign-flip test; {patterns}"
+        f"), {p_text(decision.p_holm)} ({test}, adjusted by Holm over the claims)."
+    )
+
+
 def _simple_effects(decision: Decision, metric: Reduction) -> list[str]:
-    """The effect at each level of each other knob, and whether the answer depends on that knob."""
-    lines = []
-    for interaction in decision.interactions:
-        knob = short(interaction.knob)
-        effects = ", ".join(
-            f"{amount(effect.estimate, metric, sign=True)} at {knob}={level_as_text(level)}"
-            for level, effect in interaction.effects
-        )
-        depends = f"The effect depends on {knob}: " if knob in decision.depends_on else ""
-        lines.append(f"{depends}{effects}.")
-    return lines
+    """The effect at each setting of the other knobs, and whether the answer depends on them."""
+    if not decision.settings:
+        return []
+    effects = [
+        f"{amount(setting.interval.estimate, metric, sign=True)} at"
+        f" {', '.join(f'{short(knob)}={level_as_text(v)}' for knob, v in setting.at.items())}"
+        for setting in decision.settings
+    ]
+    if (n_more := len(effects) - _N_SETTINGS) > 0:
+        effects = [*effects[:_N_SETTINGS], f"and {n_more} more"]
+    same = f"{p_text(decision.p_same)} that it is the same at all of them, adjusted by Holm"
+    depends = ""
+    if decision.depends_on:
+        depends = f"The effect depends on {' and '.join(decision.depends_on)}: "
+    return [f"{depends}{', '.join(effects)} ({same})."]
 
 
 def _straight_line(decision: Decision, metric: Reduction) -> list[str]:
@@ -121,7 +136,7 @@ def _straight_line(decision: Decision, metric: Reduction) -> list[str]:
     knob = short(decision.claim.knob)
     off = [
         f"{amount(misfit.estimate, metric, sign=True)} at {knob}={as_text(level)}"
-        f" ({_range(misfit, metric)})"
+        f" ({between(misfit, metric)})"
         for level, misfit in decision.misfits
         if misfit.se > 0 and (misfit.low > 0 or misfit.high < 0)
     ]
@@ -131,44 +146,62 @@ def _straight_line(decision: Decision, metric: Reduction) -> list[str]:
 
 
 def _seeds(decision: Decision, metric: Reduction) -> list[str]:
-    """Two or three seeds one by one; of more, whether they are skewed."""
+    """Two or three seeds one by one; why the median is judged, and what the seeds say of it."""
     d = decision.per_seed.to_numpy(float)
+    lines = []
     if len(d) < _N_LISTED:
         listed = ", ".join(amount(value, metric, sign=True) for value in d)
-        return [f"The {len(d)} seeds one by one: {listed}."]
-    if not skewed(d):
-        return []
+        lines = [f"The {len(d)} seeds one by one: {listed}."]
+    if not decision.by_median:
+        return lines
+    n_same = max(int((d > 0).sum()), int((d < 0).sum()))
+    if constant(d):
+        return [*lines, f"It is the same in each of {len(d)} seeds."]
+    times = f"varies {decision.unevenness:.2g} times as much over the seeds on one side"
+    if math.isinf(decision.unevenness):
+        times = "varies over the seeds on one side alone"
     return [
-        "The differences of the seeds are skewed, and a t interval is then too short: with"
-        " lognormal values"
-        " a 95 % interval holds the mean in 87 % of samples of 5, and in 90 % of samples of 10."
+        *lines,
+        f"Luck is uneven: the metric {times}, and an interval for a mean is then wrong too often."
+        f" What is said is of the median seed, and holds whatever the luck: {n_same} of {len(d)}"
+        " seeds have this sign.",
     ]
 
 
-def seeds_needed(decision: Decision, needed: SampleSize) -> str:
+def seeds_needed(decision: Decision, more: MoreSeeds) -> list[str]:
     """What would decide an inconclusive claim."""
     if decision.n_censored:
-        return (
+        return [
             f"{decision.n_censored} runs never reached the threshold: more epochs, not more seeds,"
-            " would"
-            " decide this claim."
-        )
-    if needed.n_seeds is None:
-        first = "No practical number of seeds makes the interval as narrow as the margin."
-    elif needed.n_new == 0:
+            " would decide this claim."
+        ]
+    n, metric = len(decision.per_seed), parse_reduction(decision.claim.metric)
+    if decision.by_median:
+        if more.n_new is None:
+            return ["More seeds decide it where nearly all of them have one sign."]
+        return [
+            f"{n} seeds cannot decide it, whatever they are: {more.n_new} more"
+            f" ({more.minutes:.1f} min) can, where all have one sign."
+        ]
+    chances = (
+        f"with a chance of {_percent(more.if_as_seen)} if the difference is what was seen,"
+        f" {_percent(more.if_margin)} if it is just the margin, {_percent(more.if_none)} if there"
+        " is none"
+    )
+    first = f"{MOST} more seeds would decide it {chances}: not worth it."
+    if more.n_new is not None:
+        plural = "" if more.n_new == 1 else "s"
+        verb = "decides" if more.n_new == 1 else "decide"
         first = (
-            "The interval is already as narrow as the margin; the difference is too close to it."
+            f"{more.n_new} more seed{plural} ({more.minutes:.1f} min at the measured speed) {verb}"
+            f" it {chances}."
         )
-    else:
-        first = (
-            f"About {needed.n_new} more seeds ({needed.minutes:.1f} min at the measured speed)"
-            " would make"
-            " the interval as narrow as the margin"
-        )
-        first += f"; at {needed.level} alone, {needed.n_new_at_level}." if needed.level else "."
-    smallest = amount(needed.smallest_difference, parse_reduction(decision.claim.metric))
-    n = len(decision.per_seed)
-    return f"{first} With {n} seeds, a difference of {smallest} is found in four sweeps of five."
+    smallest = amount(more.smallest_difference, metric)
+    return [f"{first} With {n} seeds, a difference of {smallest} is found in four sweeps of five."]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 # =============================================================================
@@ -210,54 +243,18 @@ def declared(study: Study) -> str:
             " leads to"
             " wrong verdicts in more than 5 % of sweeps."
         )
+    if study.sweep.unused_seeds:
+        listed = ", ".join(map(str, study.sweep.unused_seeds[:_N_SEEDS]))
+        more = ", ..." if len(study.sweep.unused_seeds) > _N_SEEDS else ""
+        text += (
+            f" The store holds seeds {listed}{more} of these cells, too, and they are not used:"
+            " what is chosen among seeds that were seen is wrong far more often than 5 %."
+        )
     return text
 
 
-# =============================================================================
-# Numbers
-# =============================================================================
-@dataclass(frozen=True)
-class Unit:
-    """The unit in which people read a number; a recorded unit is `scale` of it."""
-
-    #: Empty for a plain number.
-    name: str
-    scale: float = 1.0
-    digits: str = ".3g"
-
-
-#: By the unit in which a metric is recorded; any other is shown as it is recorded.
-_UNITS = {"share": Unit("points", 100.0, ".2f"), "nats": Unit("nats", digits=".4f")}
-
-
-def unit_of(metric: Reduction) -> Unit:
-    """The unit in which a claim's numbers are shown."""
-    if metric.kind == "epochs_to":
-        return Unit("epochs", digits=".2f")
-    recorded = metric_of(metric.curve).unit
-    return _UNITS.get(recorded, Unit(recorded))
-
-
-def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = True) -> str:
-    """A number in the unit that people use: points of accuracy, epochs, nats."""
-    shown = unit_of(metric)
-    text = f"{shown.scale * value:{'+' if sign else ''}{shown.digits}}"
-    # A minus sign in place of the hyphen, and no sign before a rounded zero.
-    text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
-    return f"{text} {shown.name}" if unit and shown.name else text
-
-
-def _range(interval: Interval, metric: Reduction) -> str:
-    """The two ends of an interval: `+0.10 to +0.32 points`."""
-    low = amount(interval.low, metric, sign=True, unit=False)
-    return f"{low} to {amount(interval.high, metric, sign=True)}"
-
-
-def p_text(p: float) -> str:
-    """`p = 0.031`, three decimals, or `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def level_text(interval: Interval) -> str:
-    """`98.3 % interval`."""
-    return f"{100 * interval.level:.3g} % interval"
+def marks(study: Study, decision: Decision) -> list[str]:
+    """What is to be seen beside a verdict at first sight."""
+    origin = study.sweep.claims_origin.get(decision.name, "declared")
+    made = [] if origin == "declared" else [f"{origin} claim"]
+    return made + ["seeds left out"] * bool(study.sweep.unused_seeds)

@@ -10,7 +10,8 @@ from runner.record import as_text
 
 _CLAIM_COLUMNS = [
     "claim", "says", "origin", "verdict", "depends_on", "reason", "contrast", "metric", "margin",
-    "estimate", "low", "high", "level", "n_seeds", "p_t", "p_exact", "p_holm", "n_censored",
+    "estimate", "low", "high", "level", "n_seeds", "by", "p", "p_sign_flip", "p_holm", "p_same",
+    "n_censored",
     "n_choices_agree", "n_choices",
 ]  # fmt: skip
 
@@ -57,7 +58,9 @@ def _claim_row(study: Study, decision: Decision) -> dict[str, Any]:
         interval = decision.bounds.interval
         row |= {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
         row |= {"level": interval.level, "n_seeds": interval.n}
-        row |= {"p_t": decision.p_t, "p_exact": decision.p_exact, "p_holm": decision.p_holm}
+        row |= {"by": "median" if decision.by_median else "mean", "p": decision.p}
+        row |= {"p_sign_flip": decision.p_sign_flip, "p_holm": decision.p_holm}
+        row |= {"p_same": decision.p_same}
     return row
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.statistics.intervals import checked, standard_error
+from analysis.statistics.intervals import checked, constant, standard_error
 
 #: Up to this many seeds, every pattern of signs is tried.
 MAX_EXACT_SEEDS = 16
@@ -95,10 +95,46 @@ def sign_flip_p(values: ArrayLike) -> float:
     return float((far.sum() + 1) / (len(far) + 1))
 
 
+def sign_p(values: ArrayLike) -> float:
+    """Two-sided p of the sign test that the median is 0, exact whatever the distribution.
+
+    A value of 0 counts against either sign.
+
+    Parameters
+    ----------
+    values
+        One number per seed, shape (n_seeds,).
+    """
+    numbers = checked(values)
+    n_same = max(int((numbers > 0).sum()), int((numbers < 0).sum()))
+    return min(1.0, 2 * float(stats.binom.sf(n_same - 1, len(numbers), 0.5)))
+
+
+def heterogeneity_p(values: ArrayLike) -> float:
+    """P of the test that all columns have the same mean.
+
+    The distance of each column from the mean of all is tried within seeds, by the t test, or the
+    sign-flip test where it does not vary. The smallest p is multiplied by the number of tests
+    (Bonferroni), which holds however the columns are correlated and however their noise differs.
+
+    Parameters
+    ----------
+    values
+        Shape (n_seeds, n_columns), at least 2 of each.
+    """
+    numbers = checked(values, n_axes=2)
+    away = (numbers - numbers.mean(axis=1, keepdims=True)).T
+    smallest = min(sign_flip_p(d) if constant(d) else t_p(d) for d in away)
+    # Of two columns, one distance is the other with its sign changed.
+    n_tests = 1 if len(away) == 2 else len(away)
+    return min(1.0, n_tests * smallest)
+
+
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """P values adjusted by Holm 1979, in the order given.
 
-    To reject those of at most alpha keeps the family-wise error rate at alpha.
+    To reject those of at most alpha keeps the family-wise error rate at alpha: the smallest p is
+    compared with alpha / n, the next one with alpha / (n - 1), and so on (`holm_levels`).
 
     Parameters
     ----------
@@ -111,6 +147,17 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     adjusted = np.empty_like(raw)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted
+
+
+def holm_levels(p: ArrayLike, alpha: float) -> NDArray[np.float64]:
+    """What Holm's procedure compares each p value with, in the order given.
+
+    It stops at the first p above its level; all that are larger are then above that level, too.
+    """
+    raw = _p_values(p)
+    ranks = np.argsort(np.argsort(raw, kind="stable"), kind="stable")
+    n_rejected = int((holm(raw) <= alpha).sum())
+    return np.asarray(alpha / (len(raw) - np.minimum(ranks, min(n_rejected, len(raw) - 1))))
 
 
 def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:

@@ -44,25 +44,9 @@ def smallest_detectable(n: int, alpha: float = 0.05, power: float = 0.8) -> floa
     return float(optimize.brentq(lambda d_z: _chance(d_z, n, alpha) - power, 0.0, high))
 
 
-def seeds_for_half_width(
-    sd: float, half_width: float, level: float = 0.95, have: int = 2
-) -> int | None:
-    """The fewest seeds, at least `have`, whose t interval is this narrow; None above 10,000.
-
-    A plan follows from the width that is needed, and not from the observed power, which is a
-    function of the p value.
-
-    Parameters
-    ----------
-    sd
-        Standard deviation of the values over the seeds.
-    half_width
-        From the middle of the interval to its end, in the units of `sd`.
-    """
-    quantile = (1 + level) / 2
-    return _fewest(
-        lambda n: stats.t.ppf(quantile, n - 1) * sd <= half_width * math.sqrt(n), first=max(have, 2)
-    )
+def t_quantile(share: float, df: float) -> float:
+    """The number below which Student's t lies with this share."""
+    return float(stats.t.ppf(share, df))
 
 
 def sd_upper(sd: float, n: int, confidence: float = 0.8) -> float:

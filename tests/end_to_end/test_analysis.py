@@ -87,7 +87,7 @@ def test_the_main_job_ends_in_sentences_with_interval_and_n(main_job):
     for claim in plan_of(main_job.root)["claims"].values():
         assert claim["says"] in said
     assert "Its claims were recorded before 8 of 8 runs began." in said
-    assert "interval" in said and "n = 2 seeds" in said and "[default]" in said
+    assert "interval" in said and "n = 2 seeds" in said and "[default claim]" in said
     assert "Under: data.name=digits" in said and "train.epochs=3" in said
     line = [sys.executable, "-m", "analysis", "--root", str(main_job.root)]
     again = subprocess.run(

@@ -43,6 +43,8 @@ GROUPS = ("preset", "model", "optimizer", "data")
 RECORDED = {
     "data.sha256": "d" * 64,
     "engine": "fast",
+    "card": "NVIDIA H100",
+    "processor": "Intel Xeon",
     "code": "f" * 64,
     "git.commit": "c" * 40,
     "version.numpy": "2.4.6",
@@ -231,6 +233,7 @@ class MadeUpStore:
             "first_batch_order.sha256": f"order of seed {row['seed']}",
             "version.python": "3.11",
         }
+        tags |= {"cell_key": planned["cell_key"], "seed": str(row["seed"])}
         tags |= {"run_key": key, "status": "done", "complete": "1", "cause": ""}
         self.stored.append(StoredRun(run_id, key, "", start_ms, start_ms + 1000, tags))
 

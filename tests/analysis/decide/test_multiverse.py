@@ -31,7 +31,9 @@ def test_the_choice_that_flips_a_verdict_is_named():
     lucky = curves(
         runs,
         lambda run, epoch: (
-            0.9 + run["model.dropout"] * (0.003 + 0.0002 * NOISE[run["seed"]]) * (epoch == 5)
+            0.9
+            + 0.01 * run["seed"]
+            + run["model.dropout"] * (0.003 + 0.0002 * NOISE[run["seed"]]) * (epoch == 5)
         ),
         5,
     )

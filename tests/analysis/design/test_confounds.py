@@ -34,6 +34,8 @@ AB = ["dropout=true", "dropout=false"]
             "engines differ within seed 2.*hold engine.name at one value with the claim's `at`",
         ),
         ({"device": "gpu"}, "devices differ within seed 2"),
+        ({"card": "NVIDIA A100"}, "^cards differ within seed 2.*with another runner.root"),
+        ({"processor": "AMD EPYC"}, "^processors differ within seed 2.*with another runner.root"),
         (
             {"code": "training_version 1"},
             r"^versions of the code differ within seed 2 \(f{18}: dropout=true seed=2;"

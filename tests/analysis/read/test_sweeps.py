@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 from studies import MadeUpStore, claim, grid, proved
 
+from analysis.decide.study import study
 from analysis.read.sweeps import chosen
+from analysis.report import sentences
 from runner.errors import StoreError
 
 
@@ -99,3 +101,24 @@ def test_a_sweep_that_asked_the_same_of_fewer_seeds_is_a_look_and_others_are_non
 
     made.artifact = of
     assert made.read().looks == (1,)
+
+
+def test_seeds_that_the_store_holds_of_all_cells_and_the_sweep_leaves_out_are_found():
+    made = MadeUpStore(
+        grid(range(8), model__dropout=[True, False]),
+        lambda row, epoch: 0.9 + 0.001 * row["seed"] + 0.01 * row["model.dropout"],
+        {"helps": claim()},
+    )
+    assert made.read().unused_seeds == ()
+    # The sweep asks for five of the eight; of seed 7 one cell alone was trained.
+    chosen = [run for run in made.plan["runs"] if run["config"]["seed"] in (0, 2, 3, 5, 6)]
+    made.plan["runs"] = chosen
+    made.stored = [
+        run for run in made.stored if (run.tags.get("seed"), run.run_id) != ("7", "run 15")
+    ]
+    read = made.read()
+    assert read.unused_seeds == (1, 4)
+    decided = study(read, lambda sweep: {})
+    said = "The store holds seeds 1, 4 of these cells, too, and they are not used"
+    assert said in sentences.declared(decided)
+    assert sentences.marks(decided, decided.decisions[0]) == ["seeds left out"]

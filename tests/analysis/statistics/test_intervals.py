@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from analysis.statistics.intervals import new_images_interval, pooled_interval, skewed, t_interval
+from analysis.statistics.intervals import (
+    median_interval,
+    new_images_interval,
+    pooled_interval,
+    t_interval,
+)
+from analysis.statistics.p_values import t_p
 
 
 def test_the_pooled_error_is_that_of_randomised_blocks():
@@ -54,11 +60,23 @@ def test_new_images_make_an_interval_wider_where_images_differ():
     assert new.estimate == pytest.approx(these.estimate) and new.se > 10 * these.se
 
 
-def test_a_skewed_sample_is_told_and_a_symmetric_one_is_not():
-    assert skewed(np.array([0.1, 0.0, -0.1, 0.05, -0.05, 0.02, -0.02, 3.0]))
-    assert not skewed(np.array([-3.0, -1, -0.5, 0, 0.5, 1, 3.0])) and not skewed(np.full(8, 0.5))
-    rng = np.random.default_rng(3)
-    # Two standard errors of a normal sample: about one in twenty.
-    assert np.mean([skewed(sample) for sample in rng.normal(size=(2000, 8))]) == pytest.approx(
-        0.05, abs=0.02
-    )
+@pytest.mark.parametrize(
+    "n, first", [(5, None), (6, 1), (8, 1), (9, 2), (15, 4), (20, 6)]
+)  # fmt: skip
+def test_the_interval_of_a_median_is_that_of_the_tables_of_order_statistics(n, first):
+    interval = median_interval(np.arange(1.0, n + 1)[::-1])
+    ends = (-np.inf, np.inf) if first is None else (first, n + 1 - first)
+    assert (interval.low, interval.high) == ends
+    assert interval.estimate == (n + 1) / 2 and interval.n == n
+
+
+@pytest.mark.parametrize("n", [8, 20])
+def test_the_interval_of_a_median_holds_it_whatever_the_distribution(n):
+    samples = np.exp(0.75 * np.random.default_rng(0).normal(size=(4000, n)))
+    intervals = [median_interval(sample) for sample in samples]
+    assert np.mean([i.low <= 1 <= i.high for i in intervals]) >= 0.95
+
+
+def test_the_p_of_a_t_interval_is_that_of_the_t_test():
+    values = [0.3, 0.1, -0.2, 0.5, 0.4]
+    assert t_interval(values).p == pytest.approx(t_p(values))

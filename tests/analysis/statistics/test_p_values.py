@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.p_values import benjamini_hochberg, holm, sign_flip_p, t_p, tost_p
+from analysis.statistics.p_values import (
+    benjamini_hochberg,
+    heterogeneity_p,
+    holm,
+    holm_levels,
+    sign_flip_p,
+    sign_p,
+    t_p,
+    tost_p,
+)
 
 #: Darwin's Zea mays, differences in eighths of an inch (Fisher 1935).
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
@@ -82,3 +91,47 @@ def test_benjamini_and_hochberg_lie_between_the_p_values_and_holms(p):
     adjusted = benjamini_hochberg(p)
     assert (adjusted >= np.array(p)).all() and (adjusted <= holm(p) + 1e-15).all()
     assert adjusted == pytest.approx(stats.false_discovery_control(p), abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "values, n_same", [([1, 2, 3, 4, 5], 5), ([1, -2, 3, 4, 5, 6, -7, 8], 6), ([0, 1, 1, 1, 1], 4)]
+)
+def test_the_sign_test_is_that_of_a_coin(values, n_same):
+    assert sign_p(values) == pytest.approx(stats.binomtest(n_same, len(values)).pvalue)
+
+
+def test_the_sign_test_of_no_difference_at_all_finds_none():
+    assert sign_p(np.zeros(8)) == 1.0
+
+
+def test_two_columns_differ_by_the_t_test_of_their_difference():
+    values = np.random.default_rng(0).normal(size=(6, 2)) + [0.0, 1.0]
+    assert heterogeneity_p(values) == pytest.approx(t_p(values[:, 1] - values[:, 0]))
+
+
+def test_of_several_columns_the_farthest_counts_times_their_number():
+    values = np.random.default_rng(0).normal(size=(6, 4)) + [0.0, 0.0, 0.0, 3.0]
+    away = values[:, 3] - values.mean(axis=1)
+    assert heterogeneity_p(values) == pytest.approx(4 * t_p(away))
+    assert heterogeneity_p(values + 5 * np.arange(6)[:, None]) == pytest.approx(4 * t_p(away))
+
+
+def test_columns_that_differ_by_the_same_in_each_seed_are_told_by_the_signs():
+    values = np.arange(8.0)[:, None] + [0.0, 1.0]
+    assert heterogeneity_p(values) == 2 / 2**8
+    assert heterogeneity_p(np.arange(8.0)[:, None] + [0.0, 0.0, 0.0]) == 1.0
+
+
+@pytest.mark.parametrize("spreads", [(1, 1, 1, 1), (1, 1, 1, 10)])
+def test_columns_that_are_the_same_are_seldom_told_apart(spreads):
+    values = np.random.default_rng(1).normal(size=(2000, 5, 1))
+    values = values + np.array(spreads) * np.random.default_rng(2).normal(size=(2000, 5, 4))
+    assert np.mean([heterogeneity_p(sweep) <= 0.05 for sweep in values]) <= 0.065
+
+
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=8))
+def test_a_p_is_at_most_its_level_where_holm_rejects(p):
+    alpha = 0.05
+    rejected = holm(p) <= alpha
+    near = np.isclose(holm(p), alpha)
+    assert ((np.array(p) <= holm_levels(p, alpha)) == rejected)[~near].all()

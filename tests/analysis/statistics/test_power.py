@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.statistics.intervals import t_interval
 from analysis.statistics.power import (
     power,
     sd_upper,
-    seeds_for_half_width,
     seeds_for_power,
     smallest_detectable,
 )
@@ -26,13 +24,6 @@ def test_the_smallest_difference_that_seeds_find(n, d_z):
 
 def test_power_is_a_number_where_the_noncentral_t_gives_up():
     assert power(50, 200) == 1 and power(0, 10) == pytest.approx(0.05)
-
-
-def test_seeds_for_a_width_are_the_fewest():
-    n = seeds_for_half_width(1.0, 0.5)
-    halves = [t_interval(np.resize([-1, 1], m) * np.sqrt((m - 1) / m)).high for m in (n, n - n % 2)]
-    assert n == 18 and halves[0] <= 0.5
-    assert seeds_for_half_width(1.0, 1e-6) is None and seeds_for_half_width(1.0, 5.0, have=8) == 8
 
 
 def test_the_upper_bound_of_a_pilots_spread_holds_in_four_of_five():

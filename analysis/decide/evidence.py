@@ -1,0 +1,92 @@
+"""What the seeds say of one contrast: by their mean or, where that could mislead, their median."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.decide.verdicts import Bounds
+from analysis.design.contrasts import Array, per_seed
+from analysis.statistics import intervals, p_values
+
+#: The two sides' standard deviations over the seeds have this ratio, or more, where their luck is
+#: uneven. Below it a t test has few more false directions than it promises, whatever the luck's
+#: distribution; above it has up to 12 % in skewed luck (benchmarks/README.md, "The verdicts").
+UNEVEN = 3.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A contrast within each seed, and what follows from it."""
+
+    #: Shape (n_seeds,), in the metric's units.
+    differences: Array
+    #: The larger standard deviation of the two sides over the smaller one; nan where neither
+    #: varies.
+    unevenness: float
+    #: Whether the median is judged, which needs no assumption: where luck is uneven, and where all
+    #: seeds agree to the last digit and so show no spread.
+    by_median: bool
+    bounds: Bounds
+    #: That there is no difference: by the t test for a mean, by the sign test for a median.
+    p: float
+
+
+def evidence(
+    differences: Array, both_sides: Array, alpha: float, by_median: bool | None = None
+) -> Evidence:
+    """The evidence on a contrast.
+
+    Parameters
+    ----------
+    differences
+        The contrast within each seed, shape (n_seeds,), in the metric's units.
+    both_sides
+        As `sides` gives them.
+    alpha
+        Of the intervals.
+    by_median
+        Whether the median is judged, instead of what the sides' spreads say.
+    """
+    smaller, larger = sorted(intervals.spread(side) for side in both_sides.T)
+    # A side that never varies beside one that does is as uneven as can be.
+    unevenness = larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
+    is_uneven = unevenness >= UNEVEN if by_median is None else by_median
+    by_median = is_uneven or bool(intervals.constant(differences))
+    p = p_values.sign_p(differences) if by_median else p_values.t_p(differences)
+    return Evidence(differences, unevenness, by_median, bounds(differences, alpha, by_median), p)
+
+
+def evidence_on(
+    numbers: pd.DataFrame, weights: dict[str, float], alpha: float, by_median: bool | None = None
+) -> Evidence:
+    """As `evidence`, of a contrast by its weights on `contrasts.table`, seeds x cells."""
+    return evidence(per_seed(numbers, weights), sides(numbers, weights), alpha, by_median)
+
+
+def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
+    """The two sides of a contrast within each seed: the cells of negative weight, then the others.
+
+    Returns
+    -------
+    ndarray of shape (n_seeds, 2)
+        In the metric's units.
+    """
+    by_sign = [
+        {cell: abs(weight) for cell, weight in weights.items() if weight * sign > 0}
+        for sign in (-1, 1)
+    ]
+    means = [per_seed(numbers, side) / sum(side.values()) for side in by_sign]
+    return np.stack(means, axis=1)
+
+
+def bounds(differences: Array, alpha: float, by_median: bool) -> Bounds:
+    """The two intervals that a verdict reads."""
+    interval = intervals.median_interval if by_median else intervals.t_interval
+    return Bounds(interval(differences, 1 - alpha), interval(differences, 1 - 2 * alpha))
+
+
+def fewest_seeds(alpha: float) -> int:
+    """The fewest seeds of which the sign test can tell a direction: all of them have it."""
+    return math.ceil(1 - math.log2(alpha))

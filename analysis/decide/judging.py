@@ -1,0 +1,55 @@
+"""One contrast judged: its verdict on average, and over the settings of the other knobs."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.decide import settings, verdicts
+from analysis.decide.evidence import Evidence
+from analysis.decide.settings import Setting
+from analysis.decide.verdicts import Bounds
+from analysis.design.contrasts import Contrast
+from runner.record import Claim
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What each p value of a contrast is compared with, from all that was asked of the sweep."""
+
+    #: Of the intervals: the claim's share of alpha.
+    interval: float
+    #: Of the direction.
+    direction: float
+    #: Of its being the same at all settings.
+    same: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a contrast earned."""
+
+    verdict: str
+    bounds: Bounds
+    settings: list[Setting]
+    #: The knobs on which the answer depends.
+    depends_on: list[str]
+
+
+def judged(
+    claim: Claim, contrast: Contrast, numbers: pd.DataFrame, seen: Evidence, levels: Levels
+) -> Judged:
+    """The verdict on a contrast.
+
+    Where it is established to be another one at other settings, no average is an answer: the
+    verdict is that of all settings, or that it depends.
+    """
+    is_established = seen.p <= levels.direction
+    bounds = seen.bounds.with_direction() if is_established else seen.bounds
+    verdict = verdicts.verdict(bounds, claim.direction, claim.margin, is_established)
+    at_settings = settings.settings_of(claim, contrast, numbers, levels.interval)
+    depends_on: list[str] = []
+    if at_settings and settings.heterogeneity_p(contrast, numbers) <= levels.same:
+        verdict = verdicts.over_settings([setting.verdict for setting in at_settings])
+        if verdict == verdicts.DEPENDS:
+            depends_on = settings.depends_on(contrast, numbers, levels.interval)
+    return Judged(verdict, bounds, at_settings, depends_on)

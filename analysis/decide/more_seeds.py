@@ -1,0 +1,135 @@
+"""What more seeds would do for an inconclusive claim: how likely they decide it, and their cost."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.decide.claims import Decision
+from analysis.decide.evidence import fewest_seeds
+from analysis.decide.verdicts import INCONCLUSIVE
+from analysis.statistics import power
+from runner.record import DONE, seconds_spent
+
+#: The chance at which a number of seeds is offered, and the most that are.
+ENOUGH, MOST = 0.8, 100
+
+
+@dataclass(frozen=True)
+class MoreSeeds:
+    """A number of new seeds, and the chances that they decide the claim."""
+
+    #: None where no number up to `MOST` decides it with the chance `ENOUGH`.
+    n_new: int | None
+    #: Wall-clock minutes of the new seeds for all cells of the contrast, with the speed and the
+    #: workers of the runs that there are.
+    minutes: float
+    #: The chance where the true difference is what was seen, the margin, or nothing; nan where the
+    #: median is judged.
+    if_as_seen: float
+    if_margin: float
+    if_none: float
+    #: The smallest difference that the seeds there are find in four sweeps of five, in the metric's
+    #: units.
+    smallest_difference: float
+
+
+def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> MoreSeeds | None:
+    """What more seeds would do; None for a claim that is decided.
+
+    The number is the smallest that decides with the chance `ENOUGH` where the true difference is
+    what was seen or, where that is within the margin, nothing.
+    """
+    if decision.verdict != INCONCLUSIVE or decision.bounds is None or decision.contrast is None:
+        return None
+    assert decision.levels
+    members = runs[runs["cell_key"].isin(decision.contrast.cells)]
+    seconds = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
+    by_cell = seconds.reindex(members.index).groupby(members["cell_key"])
+    minutes_a_seed = float(by_cell.median().sum()) / n_workers(runs, seconds) / 60
+    d = decision.per_seed.to_numpy(float)
+    n, sd = len(d), float(d.std(ddof=1))
+    smallest = sd * power.smallest_detectable(n, decision.levels.interval, ENOUGH)
+    if decision.by_median:
+        n_new = fewest_seeds(max(decision.levels.direction, decision.levels.interval)) - n
+        offered = n_new if n_new > 0 else None
+        unknown = float("nan")
+        minutes = (offered or 0) * minutes_a_seed
+        return MoreSeeds(offered, minutes, unknown, unknown, unknown, float(smallest))
+    ahead = Ahead(d, decision.levels.direction, decision.levels.interval, decision.claim.margin)
+    seen, margin = float(d.mean()), decision.claim.margin
+    truth = seen if abs(seen) > margin else 0.0
+    offered = ahead.fewest(truth)
+    if_as_seen, if_margin, if_none = (
+        ahead.chance(of, offered or MOST) for of in (seen, math.copysign(margin, seen), 0.0)
+    )
+    minutes = (offered or 0) * minutes_a_seed
+    return MoreSeeds(offered, minutes, if_as_seen, if_margin, if_none, float(smallest))
+
+
+class Ahead:
+    """The chances that new seeds decide a claim, given the seeds that there are.
+
+    The new seeds' mean is that of a truth which is named. Their spread is not known but for the
+    seeds there are: sd^2 is drawn from (n - 1) s^2 / chi^2, its posterior under the usual flat
+    prior of log(sd). A single chance that averages over what the truth may be would rest on how
+    large effects are elsewhere.
+
+    Parameters
+    ----------
+    seeds
+        The contrast within each seed that there is, shape (n_seeds,).
+    direction, interval
+        What the p of the direction is compared with, and the alpha of the intervals.
+    margin
+        In the units of the seeds.
+    """
+
+    _N_DRAWS = 4000
+
+    def __init__(
+        self, seeds: np.ndarray[tuple[int], np.dtype[np.float64]], direction: float,
+        interval: float, margin: float,
+    ) -> None:  # fmt: skip
+        self._n, self._mean = len(seeds), float(seeds.mean())
+        self._squares = float(((seeds - self._mean) ** 2).sum())
+        self._direction, self._interval, self._margin = direction, interval, margin
+
+    def chance(self, truth: float, n_new: int) -> float:
+        """The chance that `n_new` more seeds decide the claim, whichever way, at a true mean."""
+        draws = np.random.default_rng(0)
+        sd = np.sqrt(self._squares / draws.chisquare(self._n - 1, self._N_DRAWS))
+        mean_new = truth + sd / np.sqrt(n_new) * draws.standard_normal(self._N_DRAWS)
+        squares_new = sd**2 * (draws.chisquare(n_new - 1, self._N_DRAWS) if n_new > 1 else 0.0)
+        n = self._n + n_new
+        mean = (self._n * self._mean + n_new * mean_new) / n
+        between = self._n * n_new / n * (mean_new - self._mean) ** 2
+        se = np.sqrt((self._squares + squares_new + between) / (n - 1) / n)
+        has_direction = np.abs(mean) > power.t_quantile(1 - self._direction / 2, n - 1) * se
+        half = power.t_quantile(1 - self._interval, n - 1) * se
+        is_small = np.abs(mean) + half < self._margin
+        return float((has_direction | is_small).mean())
+
+    def fewest(self, truth: float) -> int | None:
+        """The fewest new seeds that decide with the chance `ENOUGH`; None above `MOST`."""
+        if self.chance(truth, MOST) < ENOUGH:
+            return None
+        low, high = 0, MOST
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.chance(truth, middle) >= ENOUGH else (middle, high)
+        return high
+
+
+def n_workers(runs: pd.DataFrame, seconds: pd.Series) -> int:
+    """How many runs were trained at a time, from when they began and ended; at least 1.
+
+    Parameters
+    ----------
+    seconds
+        What each run spent on training and evaluation, by run_key.
+    """
+    ended = runs[(runs["state"] == DONE) & runs["end_ms"].notna()]
+    wall_s = float(ended["end_ms"].max() - ended["start_ms"].min()) / 1000 if len(ended) else 0.0
+    return max(1, round(float(seconds.reindex(ended.index).sum()) / wall_s)) if wall_s > 0 else 1

@@ -1,0 +1,77 @@
+"""Whether a contrast is the same at each setting of the other knobs, and what it is at each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.decide import verdicts
+from analysis.decide.evidence import bounds
+from analysis.design import contrasts
+from analysis.design.contrasts import Contrast
+from analysis.statistics import intervals, p_values
+from analysis.statistics.intervals import Interval
+from runner.record import Claim
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A contrast at one setting of the other knobs that move."""
+
+    at: dict[str, Any]
+    #: All settings share the alpha of the claim.
+    interval: Interval
+    verdict: str
+
+
+def settings_of(
+    claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float
+) -> list[Setting]:
+    """The contrast at each setting, with a verdict of its own; empty where no other knob moves."""
+    if len(contrast.simples) < 2:
+        return []
+    values = _by_setting(contrast, numbers)
+    p = [p_values.sign_p(d) if intervals.constant(d) else p_values.t_p(d) for d in values.T]
+    found = []
+    for simple, d, p_holm in zip(contrast.simples, values.T, p_values.holm(p), strict=True):
+        both = bounds(d, alpha / len(p), by_median=bool(intervals.constant(d)))
+        verdict = verdicts.verdict(both, claim.direction, claim.margin, p_holm <= alpha)
+        found.append(Setting(simple.at, both.interval, verdict))
+    return found
+
+
+def heterogeneity_p(contrast: Contrast, numbers: pd.DataFrame) -> float:
+    """P of the test that the contrast is the same at all settings; 1 where there is one alone."""
+    if len(contrast.simples) < 2:
+        return 1.0
+    return p_values.heterogeneity_p(_by_setting(contrast, numbers))
+
+
+def depends_on(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[str]:
+    """The knobs with which a contrast changes, once it is known to differ between settings.
+
+    Those are the knobs with each of which alone it is established to change; where there is none,
+    as where it turns round with two of them together, all that move.
+    """
+    by_knob = {
+        knob: _by_level(contrast, numbers, knob)
+        for knob in contrast.simples[0].at
+        if len(contrast.levels_of(knob)) > 1
+    }
+    p = p_values.holm([p_values.heterogeneity_p(values) for values in by_knob.values()])
+    alone = [knob for knob, p_of_knob in zip(by_knob, p, strict=True) if p_of_knob <= alpha]
+    return alone or list(by_knob)
+
+
+def _by_setting(contrast: Contrast, numbers: pd.DataFrame) -> contrasts.Array:
+    """The contrast within each seed at each setting, shape (n_seeds, n_settings)."""
+    return np.stack(
+        [contrasts.per_seed(numbers, simple.weights) for simple in contrast.simples], axis=1
+    )
+
+
+def _by_level(contrast: Contrast, numbers: pd.DataFrame, knob: str) -> contrasts.Array:
+    """The mean contrast within each seed at each level of a knob, shape (n_seeds, n_levels)."""
+    at_levels = [contrast.at_level(knob, level) for level in contrast.levels_of(knob)]
+    return np.stack([contrasts.per_seed(numbers, weights) for weights in at_levels], axis=1)

@@ -1,0 +1,58 @@
+"""How numbers are written: in the units that people use, with their intervals and p values."""
+
+import math
+from dataclasses import dataclass
+
+from analysis.statistics.intervals import Interval
+from runner.record import Reduction, metric_of
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit in which people read a number; a recorded unit is `scale` of it."""
+
+    #: Empty for a plain number.
+    name: str
+    scale: float = 1.0
+    digits: str = ".3g"
+
+
+#: By the unit in which a metric is recorded; any other is shown as it is recorded.
+_UNITS = {"share": Unit("points", 100.0, ".2f"), "nats": Unit("nats", digits=".4f")}
+
+
+def unit_of(metric: Reduction) -> Unit:
+    """The unit in which a claim's numbers are shown."""
+    if metric.kind == "epochs_to":
+        return Unit("epochs", digits=".2f")
+    recorded = metric_of(metric.curve).unit
+    return _UNITS.get(recorded, Unit(recorded))
+
+
+def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = True) -> str:
+    """A number in the unit that people use: points of accuracy, epochs, nats."""
+    shown = unit_of(metric)
+    if math.isinf(value):
+        return "any number"
+    text = f"{shown.scale * value:{'+' if sign else ''}{shown.digits}}"
+    # A minus sign in place of the hyphen, and no sign before a rounded zero.
+    text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
+    return f"{text} {shown.name}" if unit and shown.name else text
+
+
+def between(interval: Interval, metric: Reduction) -> str:
+    """The two ends of an interval: `+0.10 to +0.32 points`."""
+    if math.isinf(interval.low) and math.isinf(interval.high):
+        return "without ends"
+    low = amount(interval.low, metric, sign=True, unit=False)
+    return f"{low} to {amount(interval.high, metric, sign=True)}"
+
+
+def p_text(p: float) -> str:
+    """`p = 0.031`, three decimals, or `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def level_text(interval: Interval) -> str:
+    """`98.3 % interval`."""
+    return f"{100 * interval.level:.3g} % interval"
