@@ -20,6 +20,8 @@ from analysis.decide.evidence import Evidence, evidence
 from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values, power
 from analysis.statistics.intervals import t_interval
+from benchmarks import comparisons
+from benchmarks.comparisons import luck
 
 Numbers = NDArray[np.float64]
 RESULTS = Path(__file__).resolve().parent / "results" / "calibration.json"
@@ -37,8 +39,15 @@ CONTRASTS = {
 }
 #: The standard deviation of the runs' own noise in each cell; the noise of a seed, which all cells
 #: share, has 1.
-SPREADS = {"equal": [1.0, 1.0, 1.0, 1.0], "one noisy arm": [1.0, 1.0, 10.0, 10.0]}
+SPREADS = {
+    "equal": [1.0, 1.0, 1.0, 1.0],
+    "one arm twice": [1.0, 1.0, 2.0, 2.0],
+    "one arm three times": [1.0, 1.0, 3.0, 3.0],
+    "one arm ten times": [1.0, 1.0, 10.0, 10.0],
+}
 DISTRIBUTIONS = ("normal", "lognormal")
+#: Seeds from which a true median is taken, and below which absolute value it is 0 by their number.
+_MANY, _NO_MEDIAN = 200_000, 0.02
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,9 @@ class Row:
     spread: str
     n_seeds: int
     n_claims: int
-    #: Share of the sweeps in which one claim or more gets a verdict that names a direction, with
-    #: the margin 0, which is the hardest case.
+    #: Share of the sweeps in which one claim or more gets a verdict that names a wrong direction,
+    #: with the margin 0, which is the hardest case: any direction where the mean is judged, and the
+    #: other one than that of the median where the median is.
     false_direction: float
     #: Share of the 95 % intervals of single claims that hold the true value.
     coverage: float
@@ -66,11 +76,7 @@ def sweeps(
     distribution: str = "normal",
 ) -> Numbers:
     """A metric without any effect, shape (n_sweeps, n_seeds, n_cells), in units of its noise."""
-    shape = (n_sweeps, n_seeds, len(CELLS))
-    noise = random.normal(size=shape)
-    if distribution == "lognormal":
-        # Logarithms of standard deviation 0.75, moved to mean 0.
-        noise = np.exp(0.75 * noise) - np.exp(0.75**2 / 2)
+    noise = luck(random, (n_sweeps, n_seeds, len(CELLS)), distribution)
     return random.normal(size=(n_sweeps, n_seeds, 1)) + np.asarray(spread) * noise
 
 
@@ -106,12 +112,22 @@ def without_effect(
     random = np.random.default_rng([n_seeds, n_claims, len(spread), len(distribution)])
     made_up = sweeps(random, n_sweeps, n_seeds, SPREADS[spread], distribution)
     weights = np.array(list(CONTRASTS.values())[:n_claims], dtype=float)
+    # A median of skewed luck is not its mean: that of a difference is known from many seeds.
+    (many,) = sweeps(np.random.default_rng(0), 1, _MANY, SPREADS[spread], distribution)
+    medians = np.median(many @ weights.T, axis=0)
     directions = hold = covered = 0
     for values in made_up:
         decisions = decided(values, weights)
-        directions += any(given in verdicts.DIRECTIONAL for given, _ in decisions)
+        wrong = [
+            given in verdicts.DIRECTIONAL and _is_wrong(seen, median)
+            for (given, seen), median in zip(decisions, medians, strict=True)
+        ]
+        directions += any(wrong)
+        truths = [
+            m if seen.by_median else 0.0 for (_, seen), m in zip(decisions, medians, strict=True)
+        ]
         intervals = [seen.bounds.interval for _, seen in decisions]
-        hold += all(interval.low <= 0 <= interval.high for interval in intervals)
+        hold += all(i.low <= t <= i.high for i, t in zip(intervals, truths, strict=True))
         covered += sum(
             interval.low <= 0 <= interval.high
             for interval in map(t_interval, (seen.differences for _, seen in decisions))
@@ -125,6 +141,12 @@ def without_effect(
         covered / n_sweeps / n_claims,
         hold / n_sweeps,
     )
+
+
+def _is_wrong(seen: Evidence, median: float) -> bool:
+    """Whether a direction is wrong where the true mean is 0 and the true median is known."""
+    estimate = seen.bounds.interval.estimate
+    return not seen.by_median or estimate * median <= 0 or abs(median) < _NO_MEDIAN
 
 
 def with_effect(d_z: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
@@ -155,6 +177,12 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def _line(case: dict[str, Any], plain: tuple[str, ...], shares: tuple[str, ...]) -> str:
+    """A row of a table: some values as they are, and shares in percent."""
+    texts = [str(case[name]) for name in plain] + [f"{100 * case[name]:.1f} %" for name in shares]
+    return f"| {' | '.join(texts)} |"
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__)
@@ -183,18 +211,34 @@ def main() -> None:
         }.items()
         for n in seeds
     ]
+    ties = [(n, seeds, luck, arguments.sweeps // 5)
+            for n, seeds, luck in product((2, 6), (5, 8), DISTRIBUTIONS)]  # fmt: skip
+    crossings = [(c, n, arguments.sweeps // 5) for c, n in product((0.0, 0.5, 1.0, 2.0), (5, 8))]
     with multiprocessing.get_context("spawn").Pool() as pool:
         rows = pool.starmap(without_effect, cases, chunksize=1)
         powers = pool.starmap(with_effect, effects, chunksize=1)
+        winners = pool.starmap(comparisons.winner, ties, chunksize=1)
+        settings = pool.starmap(comparisons.over_settings, crossings, chunksize=1)
     print(table(rows))
     print("\n| true difference / sd | seeds | found | noncentral t |\n| --- | --- | --- | --- |")
     for case in powers:
-        shares = " | ".join(f"{100 * case[name]:.1f} %" for name in ("found", "expected"))
-        print(f"| {case['d_z']} | {case['n_seeds']} | {shares} |")
+        print(_line(case, ("d_z", "n_seeds"), ("found", "expected")))
+    print(
+        "\n| a winner among | luck | seeds | said to win | any direction |\n" + "| --- " * 5 + "|"
+    )
+    for case in winners:
+        print(_line(case, ("what", "luck", "n_seeds"), ("wins", "wrong")))
+    print(
+        "\n| effect / margin | seeds | depends | an average is an answer |\n" + "| --- " * 4 + "|"
+    )
+    for case in settings:
+        print(_line(case, ("crossing", "n_seeds"), ("depends", "averaged")))
     content = {
         "n_sweeps": arguments.sweeps,
         "without_effect": [asdict(row) for row in rows],
         "with_effect": powers,
+        "winners": winners,
+        "settings": settings,
     }
     arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -63,7 +63,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class _Compared:
+class Compared:
     """One of a claim's contrasts."""
 
     contrast: Contrast
@@ -78,13 +78,13 @@ class _Compared:
 
 
 @dataclass(frozen=True)
-class _Tested:
+class Tested:
     """A claim with all that is computed of it before it is seen beside the others."""
 
     claim: Claim
     numbers: pd.DataFrame
     n_censored: int
-    compared: list[_Compared]
+    compared: list[Compared]
 
     @property
     def p(self) -> float:
@@ -155,7 +155,7 @@ def decide_all(
     directions = _Holm({name: test.p for name, test in tested.items()}, alpha)
     sameness = _Holm({n: test.p_same for n, test in tested.items() if test.has_settings}, alpha)
     for name, test in tested.items():
-        decision = _decided(test, share, directions.level(name), sameness.level(name))
+        decision = decided(test, share, directions.level(name), sameness.level(name))
         if test.claim.slope:
             misfits = _misfits(decision, cells.levels(test.claim.knob), test.numbers, share)
             decision = replace(decision, misfits=misfits)
@@ -175,19 +175,19 @@ def decide(
 
 def _tested(
     claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float
-) -> _Tested:
+) -> Tested:
     compared = contrasts.contrasts_of(claim, cells)
     for contrast in compared:
         reason = confounds.refusal(runs, contrast.compared, cells.moved_by(claim.knob))
         if reason:
             raise NotTestable(reason)
     numbers, n_censored = metrics.numbers_of(claim, runs, epochs, compared)
-    return _Tested(
+    return Tested(
         claim,
         numbers,
         n_censored,
         [
-            _Compared(
+            Compared(
                 contrast,
                 evidence.evidence_on(numbers, contrast.weights, alpha),
                 settings.heterogeneity_p(contrast, numbers),
@@ -197,7 +197,7 @@ def _tested(
     )
 
 
-def _decided(test: _Tested, alpha: float, direction: float, same: float) -> Decision:
+def decided(test: Tested, alpha: float, direction: float, same: float) -> Decision:
     """The claim's decision: that of the contrast with the closest rival, for a winner.
 
     Parameters
@@ -222,7 +222,7 @@ def _decided(test: _Tested, alpha: float, direction: float, same: float) -> Deci
     return replace(closest, rivals=rivals, n_censored=test.n_censored)
 
 
-def _of_contrast(test: _Tested, compared: _Compared, levels: Levels) -> Decision:
+def _of_contrast(test: Tested, compared: Compared, levels: Levels) -> Decision:
     claim, contrast, seen = test.claim, compared.contrast, compared.evidence
     found = judged(claim, contrast, test.numbers, seen, levels)
     return Decision(

@@ -49,7 +49,10 @@ def judged(
     at_settings = settings.settings_of(claim, contrast, numbers, levels.interval)
     depends_on: list[str] = []
     if at_settings and settings.heterogeneity_p(contrast, numbers) <= levels.same:
-        verdict = verdicts.over_settings([setting.verdict for setting in at_settings])
+        verdict = verdicts.over_settings(
+            [setting.verdict for setting in at_settings],
+            [setting.interval.estimate for setting in at_settings],
+        )
         if verdict == verdicts.DEPENDS:
             depends_on = settings.depends_on(contrast, numbers, levels.interval)
     return Judged(verdict, bounds, at_settings, depends_on)

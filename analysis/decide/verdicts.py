@@ -97,11 +97,13 @@ def weakest(verdicts: list[str]) -> str:
     return min(verdicts, key=_WEAKEST_FIRST.index)
 
 
-def over_settings(verdicts: list[str]) -> str:
+def over_settings(verdicts: list[str], estimates: list[float]) -> str:
     """The verdict where a difference is known to be another one at other settings.
 
-    It is that of all settings, where they have the same answer and differ in size alone.
+    It is that of all settings, where they have the same answer and differ in size alone. Of a claim
+    about a difference either way, one way and the other are not the same answer.
     """
     given = set(verdicts)
+    ways = {e > 0 for v, e in zip(verdicts, estimates, strict=True) if v in (SUPPORTED, DIRECTION)}
     is_one = len(given) == 1 or any(given <= set(alike) for alike in _ALIKE)
-    return weakest(verdicts) if is_one else DEPENDS
+    return weakest(verdicts) if is_one and len(ways) < 2 else DEPENDS

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from analysis.decide import verdicts
 from analysis.decide.claims import Decision
 from analysis.decide.more_seeds import MOST, MoreSeeds
 from analysis.decide.multiverse import Multiverse
@@ -54,7 +55,8 @@ def headline(decision: Decision) -> str:
 
 
 def finding(decision: Decision) -> str:
-    """The difference with its interval and n; the reason where nothing could be tested."""
+    """The difference with its interval and n, or each setting's where no average is an answer; the
+    reason where nothing could be tested."""
     if decision.bounds is None or decision.contrast is None:
         return decision.reason + "."
     claim, interval = decision.claim, decision.bounds.interval
@@ -67,6 +69,11 @@ def finding(decision: Decision) -> str:
     estimate = amount(interval.estimate, metric, sign=True)
     where = " in the median seed" if decision.by_median else ""
     level, margin = level_text(interval), amount(claim.margin, metric)
+    if decision.verdict == verdicts.DEPENDS:
+        return (
+            f"{measured}, {decision.contrast.label}: {_at_settings(decision, metric)}"
+            f" (n = {interval.n} seeds; margin {margin}{censored})."
+        )
     return (
         f"{measured}, {decision.contrast.label}: {estimate}{where} ({level}"
         f" {between(interval, metric)}, n = {interval.n} seeds; margin {margin}{censored})."
@@ -112,21 +119,25 @@ def _p_values(decision: Decision) -> str:
 
 
 def _simple_effects(decision: Decision, metric: Reduction) -> list[str]:
-    """The effect at each setting of the other knobs, and whether the answer depends on them."""
+    """The effect at each setting of the other knobs, and whether it is the same at all of them."""
     if not decision.settings:
         return []
+    same = f"{p_text(decision.p_same)} that it is the same at all of them, adjusted by Holm"
+    if decision.depends_on:
+        on = " and ".join(decision.depends_on)
+        return [f"The effect depends on {on} ({same}), so no average is an answer."]
+    return [f"{_at_settings(decision, metric)} ({same})."]
+
+
+def _at_settings(decision: Decision, metric: Reduction) -> str:
+    """`+2.00 points at normalize=true, \N{MINUS SIGN}1.00 points at normalize=false`."""
     effects = [
         f"{amount(setting.interval.estimate, metric, sign=True)} at"
         f" {', '.join(f'{short(knob)}={level_as_text(v)}' for knob, v in setting.at.items())}"
         for setting in decision.settings
     ]
-    if (n_more := len(effects) - _N_SETTINGS) > 0:
-        effects = [*effects[:_N_SETTINGS], f"and {n_more} more"]
-    same = f"{p_text(decision.p_same)} that it is the same at all of them, adjusted by Holm"
-    depends = ""
-    if decision.depends_on:
-        depends = f"The effect depends on {' and '.join(decision.depends_on)}: "
-    return [f"{depends}{', '.join(effects)} ({same})."]
+    n_more = len(effects) - _N_SETTINGS
+    return ", ".join(effects[:_N_SETTINGS] + [f"and {n_more} more"] * (n_more > 0))
 
 
 def _straight_line(decision: Decision, metric: Reduction) -> list[str]:

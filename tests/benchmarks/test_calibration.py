@@ -10,10 +10,10 @@ from analysis.decide.evidence import evidence
 from analysis.decide.verdicts import verdict
 from analysis.statistics.p_values import holm_levels
 from analysis.statistics.power import power
-from benchmarks import calibration
+from benchmarks import calibration, comparisons
 
-N_SWEEPS = 1500
-#: The share of 1,500 sweeps that is still 5 % by chance, three standard errors up.
+N_SWEEPS = 800
+#: The share of 800 sweeps that is still 5 % by chance, three standard errors up.
 AT_MOST = 0.05 + 3 * np.sqrt(0.05 * 0.95 / N_SWEEPS)
 
 
@@ -121,8 +121,21 @@ def test_the_made_up_sweeps_of_the_benchmark_are_decided_as_real_ones_are():
     assert {verdicts.INCONCLUSIVE, verdicts.DIRECTION} <= seen
 
 
-@pytest.mark.parametrize("spread", calibration.SPREADS)
+@pytest.mark.parametrize("spread", ["equal", "one arm ten times"])
 def test_claims_that_share_their_runs_are_wrong_together_in_one_sweep_of_twenty_at_most(spread):
     row = calibration.without_effect("normal", spread, 5, 6, N_SWEEPS)
     assert row.false_direction <= AT_MOST and row.all_hold >= 1 - AT_MOST
     assert row.coverage == pytest.approx(0.95, abs=0.01)
+
+
+@pytest.mark.parametrize("distribution", calibration.DISTRIBUTIONS)
+def test_among_six_levels_that_are_the_same_a_winner_seldom_wins_or_loses(distribution):
+    row = comparisons.winner(6, 5, distribution, 200)
+    assert row["wins"] <= row["wrong"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_an_effect_that_crosses_is_never_an_average_and_one_that_does_not_seldom_depends():
+    crosses = comparisons.over_settings(2.0, 5, 100)
+    assert crosses["depends"] >= 0.95 and crosses["averaged"] == 0
+    same = comparisons.over_settings(0.0, 8, 300)
+    assert same["depends"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)

@@ -21,7 +21,7 @@ SHIPPED = {
     "hidden_size": (6, 5, {"model.hidden_size": [100, 300, 1000], "model.fc_depth": [1, 2]}),
     "normalization": (
         8,
-        5,
+        8,
         {
             "data.normalize": [True, False],
             "model.dropout": [True, False],

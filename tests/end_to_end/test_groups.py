@@ -21,7 +21,7 @@ class Net(Model):
         return self.out(self.activation(self.hidden(F.reshape(x, (len(x), -1)))))
 """
 #: A verdict of a claim that was tested.
-DECIDED = r"^(?!NOT TESTABLE)[A-Z ]+(?: \(depends on [^)]+\))?: {} changes test accuracy"
+DECIDED = r"^(?!NOT TESTABLE)[A-Z ]+(?: on [^:]+)?: {} changes test accuracy"
 
 
 def assert_decided(printed, *compared):

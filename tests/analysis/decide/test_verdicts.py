@@ -106,7 +106,13 @@ def test_two_seeds_decide_nothing(low, high):
     ],
 )
 def test_settings_that_differ_have_one_answer_or_it_depends(given_, expected):
-    assert over_settings(given_) == expected
+    assert over_settings(given_, [1.0] * len(given_)) == expected
+
+
+def test_one_way_at_one_setting_and_the_other_at_another_depends_though_either_is_claimed():
+    both = [verdicts.SUPPORTED, verdicts.DIRECTION]
+    assert over_settings(both, [0.5, -0.5]) == verdicts.DEPENDS
+    assert over_settings([verdicts.EQUIVALENT] * 2, [0.1, -0.1]) == verdicts.EQUIVALENT
 
 
 def test_a_winner_is_as_good_as_its_result_against_the_closest_rival():
