@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.decide import pairing
+from analysis.decide import pairing, verdicts
 from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
@@ -125,10 +125,12 @@ def interaction_plot(decision: Decision) -> Figure | None:
 
 @matplotlib.rc_context(plots.STYLE)
 def forest(study: Study) -> Figure | None:
-    """All testable contrasts in one figure, each in units of its claim's margin."""
+    """All contrasts with an answer in one figure, each in units of its claim's margin."""
     rows = []
     for decision in study.decisions:
-        if decision.bounds is not None and decision.claim.margin > 0:
+        # Of what depends on other knobs no average is an answer.
+        has_one = decision.bounds is not None and decision.verdict != verdicts.DEPENDS
+        if has_one and decision.bounds and decision.claim.margin > 0:
             low, middle, high = (
                 end / decision.claim.margin for end in _drawn(decision.bounds.interval)
             )
