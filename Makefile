@@ -32,7 +32,7 @@ sweep: install ## train the main job (or SWEEP=name), print the table of its cel
 smoke: install ## a sweep of seconds on embedded data
 	$(venv) -m runner -m sweeps=smoke $(ARGS)
 
-report: install ## what the claims of the latest sweep (or SWEEP=name) earned: in sentences, and as a page under reports/
+report: install ## what the latest sweep (or SWEEP=name) answers to its claims, and a page under reports/ (ARGS=--details)
 	$(venv) -m analysis $(SWEEP) $(ARGS)
 
 notebook: install ## run analysis/report.ipynb on the latest sweep (or SWEEP=name), into reports/notebook.ipynb

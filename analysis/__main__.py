@@ -9,14 +9,16 @@ gc.disable()
 import argparse  # noqa: E402
 import io  # noqa: E402
 import os  # noqa: E402
+import shutil  # noqa: E402
 import sys  # noqa: E402
+import textwrap  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pandas as pd  # noqa: E402
 
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
-from analysis.report import sentences, write  # noqa: E402
+from analysis.report import answers, sentences, write  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
 from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
@@ -25,6 +27,9 @@ from runner.tracking.store import arguments  # noqa: E402
 
 gc.freeze()
 gc.enable()
+
+#: Lines are not longer, however wide the terminal is.
+_WIDEST = 100
 
 
 def main() -> None:
@@ -40,6 +45,11 @@ def main() -> None:
         type=Path,
         help="folder of the report (default: reports/<sweep key> under the root)",
     )
+    parser.add_argument(
+        "--details",
+        action="store_true",
+        help="the verdicts with intervals, p values and other ways to compute them",
+    )
     arguments.add(parser)
     given = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -47,7 +57,9 @@ def main() -> None:
         sys.stdout.reconfigure(errors="namereplace")
     streams.outlast_readers()
     try:
-        code = analyse(Root.of(given.root), given.uri, given.experiment, given.sweep, given.out)
+        code = analyse(
+            Root.of(given.root), given.uri, given.experiment, given.sweep, given.out, given.details
+        )
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -60,7 +72,12 @@ def main() -> None:
 
 
 def analyse(
-    root: Root, uri: str | None, experiment: str, sweep: str | None, out: Path | None = None
+    root: Root,
+    uri: str | None,
+    experiment: str,
+    sweep: str | None,
+    out: Path | None = None,
+    with_details: bool = False,
 ) -> int:
     """Decide the claims of a sweep, write the report and print the verdicts.
 
@@ -72,26 +89,31 @@ def analyse(
     decided = study(runs.read(uri or runs.local_uri(root.path), experiment, sweep), runs.correct)
     name, key = decided.sweep.name, decided.sweep.key
     address = write.write(decided, out or root.reports / key[:16], _published(name))
-    print("\n".join([*lines(decided), "", printable(f"Report: {address}")]), flush=True)
+    said = lines(decided, with_details, width=min(shutil.get_terminal_size().columns, _WIDEST))
+    more = "" if with_details else " (python -m analysis --details says all numbers here)"
+    print("\n".join([*said, "", printable(f"Report: {address}") + more]), flush=True)
     return 1 if decided.states.get(FAILED) else 0
 
 
-def lines(decided: Study) -> list[str]:
-    """The verdicts in sentences, each with its interval and n."""
-    sweep = decided.sweep
+def lines(decided: Study, with_details: bool, width: int) -> list[str]:
+    """The answers, a word and a line or two each; or the verdicts in sentences with all numbers."""
+    sweep, answered = decided.sweep, []
     text = [
         f"{sweep.name} ({sweep.key[:8]}): {sentences.counted(decided)}",
         sentences.declared(decided),
     ]
     for decision in decided.decisions:
-        marks = "".join(f" [{mark}]" for mark in sentences.marks(decided, decision))
-        claim = sentences.claim_text(decided, decision)
-        text += [
-            "",
-            claim.headline + marks,
-            *(f"  {line}" for line in (claim.finding, *claim.details)),
-        ]
-    text += ["", f"Under: {sentences.conditions(decided)}."]
+        marks = sentences.marks(decided, decision)
+        answered.append((answers.answer(decided, decision), marks))
+        if with_details:
+            claim = sentences.claim_text(decided, decision)
+            text += ["", claim.headline + "".join(f" [{mark}]" for mark in marks)]
+            text += [f"  {line}" for line in (claim.finding, *claim.details)]
+    if not with_details:
+        text = [line for long in text for line in textwrap.wrap(long, width)]
+        text += answers.lines(answered, width)
+    under = f"Under: {sentences.conditions(decided)}."
+    text += ["", *([under] if with_details else textwrap.wrap(under, width))]
     return [printable(line) for line in text]
 
 

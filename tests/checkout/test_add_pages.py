@@ -24,5 +24,5 @@ def test_the_page_about_a_metric_adds_one_that_is_recorded_and_decides_a_claim(t
     for metrics in epochs(tmp_path):
         recalls = [metrics[f"test/recall/{label}"] for label in range(10)]
         assert all(0 <= value <= 1 for value in (metrics["test/f1"], *recalls))
-    report = typed(tmp_path, "python", "-m", "analysis", "--root", "out").out
+    report = typed(tmp_path, "python", "-m", "analysis", "--details", "--root", "out").out
     assert "final(test/f1), channels=4 minus channels=1: " in report

@@ -57,7 +57,7 @@ def test_an_example_ends_in_verdicts(name, bare, tmp_path):
     shutil.copytree(REPO / "examples" / name, folder)
     (sweep,) = (folder / "sweeps").glob("*.yaml")
     bare(folder, "-m", "runner", "-m", f"sweeps={sweep.stem}", "progress=false")
-    told = bare(folder, "-m", "analysis").stdout
+    told = bare(folder, "-m", "analysis", "--details").stdout
     assert verdicts(told) and "NOT TESTABLE" not in told
     (plan,) = plans(folder)
     assert len(verdicts(told)) == len(plan["claims"]) >= 1

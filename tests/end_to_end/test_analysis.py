@@ -26,9 +26,10 @@ ONE_RUN = "select run_uuid from runs where name = 'channels=3 dropout=true seed=
 
 
 def analyse(root, *words, code=0):
-    """`python -m analysis`, in this process; what it printed, on stderr where it is refused."""
+    """`python -m analysis --details`, in this process; what it printed, on stderr where it is
+    refused."""
     out, err = io.StringIO(), io.StringIO()
-    line = ["analysis", "--root", str(root), *words]
+    line = ["analysis", "--details", "--root", str(root), *words]
     with (
         mock.patch.object(sys, "argv", line),
         contextlib.redirect_stdout(out),
@@ -89,13 +90,29 @@ def test_the_main_job_ends_in_sentences_with_interval_and_n(main_job):
     assert "Its claims were recorded before 8 of 8 runs began." in said
     assert "interval" in said and "n = 2 seeds" in said and "[default claim]" in said
     assert "Under: data.name=digits" in said and "train.epochs=3" in said
-    line = [sys.executable, "-m", "analysis", "--root", str(main_job.root)]
+    line = [sys.executable, "-m", "analysis", "--details", "--root", str(main_job.root)]
     again = subprocess.run(
         line, capture_output=True, text=True, encoding="utf-8", env=environment(), timeout=60
     )
     assert (again.returncode, again.stdout, again.stderr) == (0, said, ""), (
         "the same store says the same"
     )
+
+
+def test_the_answers_fit_a_terminal_of_80_columns(main_job):
+    line = [sys.executable, "-m", "analysis", "--root", str(main_job.root)]
+    env = environment() | {"COLUMNS": "80"}
+    ended = subprocess.run(line, capture_output=True, text=True, env=env, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    *answers, report = ended.stdout.splitlines()
+    assert max(map(len, answers)) <= 80
+    assert report.endswith("/report.html (python -m analysis --details says all numbers here)")
+    said = " ".join(ended.stdout.split())
+    for claim in plan_of(main_job.root)["claims"].values():
+        assert claim["says"] in said
+    # Two seeds decide nothing.
+    assert "\nNOT YET     " in ended.stdout and "\nYES" not in ended.stdout
+    assert "Its claims were recorded before 8 of 8 runs began." in said and "Under: " in said
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(main_job):

@@ -82,7 +82,7 @@ def folder(request, tmp_path):
 
 def verdicts(root):
     """What the claim has earned."""
-    line = [sys.executable, "-m", "analysis", "--root", root, "--out", root / "report"]
+    line = [sys.executable, "-m", "analysis", "--details", "--root", root, "--out", root / "report"]
     ended = subprocess.run(
         line, env=environment(), capture_output=True, text=True, check=True, timeout=90
     )

@@ -46,7 +46,7 @@ def contents(sweep):
     results = study(sweep, lambda sweep: {})
     frames = tables.frames(results)
     exact = {name: (list(frame), frame.to_dict("tight")) for name, frame in frames.items()}
-    return repr((texts(results, frames, []), lines(results), exact))
+    return repr((texts(results, frames, []), lines(results, True, 100), exact))
 
 
 def decided(sweep):
@@ -54,7 +54,7 @@ def decided(sweep):
     results = study(sweep, lambda sweep: {})
     return repr(
         [tables.frames(results)[name].to_dict("tight") for name in ("claims", "contrasts")]
-    ), lines(results)
+    ), lines(results, True, 100)
 
 
 @functools.cache
@@ -159,7 +159,9 @@ def test_the_runs_shown_in_each_state_are_those_that_were_planned(states):
     frames = tables.frames(results)
     files = texts(results, frames, [])
 
-    total = re.match(r"made up \(.*\): (\d+) of (\d+) runs done(?: \((.*)\))?$", lines(results)[0])
+    total = re.match(
+        r"made up \(.*\): (\d+) of (\d+) runs done(?: \((.*)\))?$", lines(results, True, 100)[0]
+    )
     others = dict(reversed(part.split(" ")) for part in (total[3] or "").split(", ") if part)
     counted = {"done": total[1], **others}
     assert {state: int(n) for state, n in counted.items() if n != "0"} == expected

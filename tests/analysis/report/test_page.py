@@ -69,7 +69,7 @@ def shown_of(decided):
         files=files,
         page=Page(files["report.html"]),
         markdown=parsed(files["report.md"]),
-        said=lines(decided),
+        said=lines(decided, True, 100),
         verdict=decided.decisions[0].verdict,
     )
 
@@ -258,7 +258,9 @@ def test_a_metric_that_no_run_recorded_leaves_a_page_that_says_so():
     masks, helps = decided.decisions
     assert masks.verdict == "NOT TESTABLE" and helps.verdict == "INCONCLUSIVE"
     assert 'NOT TESTABLE</span> <a href="#claim-1">' in shown_of(decided).files["report.html"]
-    assert "test_masked/accuracy was not recorded in 4 of 4 runs" in "\n".join(lines(decided))
+    assert "test_masked/accuracy was not recorded in 4 of 4 runs" in "\n".join(
+        lines(decided, True, 100)
+    )
     assert [drawing.name for drawing in drawings(decided)][:3] == [
         "curves-test-accuracy", "curves-train_eval-accuracy", "curves-train-loss",
     ]  # fmt: skip

@@ -20,7 +20,7 @@ def said(fields, **knobs):
     def value(run, epoch):
         return 0.5 + 0.01 * (run["seed"] + 1) ** 2 * (1 + names.index(run["cell_key"]))
 
-    return lines(studies.study(runs, curves(runs, value), {"one": claim(**fields)}))
+    return lines(studies.study(runs, curves(runs, value), {"one": claim(**fields)}), True, 100)
 
 
 def test_the_knobs_that_move_with_a_group_are_listed_with_it_and_not_under_what_is_fixed():
