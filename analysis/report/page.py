@@ -12,7 +12,7 @@ from analysis.decide.more_seeds import n_workers
 from analysis.decide.study import Study
 from analysis.design import confounds
 from analysis.design.cells import distinct, level_as_text
-from analysis.report import numbers, sentences
+from analysis.report import answers, numbers, sentences
 from analysis.report.drawings import Drawing
 from runner.record import DONE, parse_reduction, seconds_spent
 
@@ -65,7 +65,10 @@ def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
     return {
         "sweep": study.sweep,
         "figures": [drawing for drawing in drawings if not drawing.name.startswith("claim-")],
-        "legend": verdicts.MEANINGS,
+        "legend": {
+            f"{answers.WORDS[verdict]} ({verdict})": meaning
+            for verdict, meaning in verdicts.MEANINGS.items()
+        },
         "claims": [
             _claim(study, decision, [d for d in drawings if d.name.startswith(f"claim-{place}-")])
             for place, decision in enumerate(study.decisions, 1)
@@ -88,10 +91,9 @@ def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
 
 def _claim(study: Study, decision: Decision, drawings: list[Drawing]) -> dict[str, Any]:
     return {
-        "verdict": decision.verdict,
         "kind": decision.verdict.lower().replace(" ", "-"),
         "says": decision.claim.says,
-        "depends_on": decision.depends_on,
+        "answer": answers.answer(study, decision),
         "marks": sentences.marks(study, decision),
         "text": sentences.claim_text(study, decision),
         "figures": drawings,

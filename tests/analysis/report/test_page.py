@@ -257,7 +257,7 @@ def test_a_metric_that_no_run_recorded_leaves_a_page_that_says_so():
     decided = study(made.read(), lambda sweep: {})
     masks, helps = decided.decisions
     assert masks.verdict == "NOT TESTABLE" and helps.verdict == "INCONCLUSIVE"
-    assert 'NOT TESTABLE</span> <a href="#claim-1">' in shown_of(decided).files["report.html"]
+    assert 'CANNOT SAY</span> <a href="#claim-1">' in shown_of(decided).files["report.html"]
     assert "test_masked/accuracy was not recorded in 4 of 4 runs" in "\n".join(
         lines(decided, True, 100)
     )
