@@ -217,10 +217,9 @@ def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prin
         made, swept={knob: [value]}, runs=[replace(run, knobs={knob: value}) for run in made.runs]
     )
     journals = Journals(Root(tmp_path), [run.run_key for run in plan.runs])
+    config, sources = cells.cells[0].config, SimpleNamespace(entry=lambda run: CATALOGUE["digits"])
     summary.announce(
-        Prepared(
-            cells.cells[0].config, journals.root, plan, 0, journals, None, 1, plan.runs, {}, None
-        )
+        Prepared(config, journals.root, plan, 0, journals, sources, 1, plan.runs, {}, None)
     )
     summary.print_table(plan, journals)
     said = capsys.readouterr().out
