@@ -19,7 +19,7 @@ def plans(folder):
 
 
 def verdicts(text):
-    return re.findall(r"^([A-Z]+(?: [A-Z]+)*)(?: \(.*\))?: ", text, flags=re.M)
+    return re.findall(r"^([A-Z]+(?: [A-Z]+)*)(?: on [^:]+)?: ", text, flags=re.M)
 
 
 def test_the_page_of_ones_own_is_typed_in_an_empty_folder(bare, tmp_path):
