@@ -8,18 +8,17 @@ from typing import Any
 
 from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
+from runner.display import margins
 from runner.display.progress import count, duration
 from runner.display.unchanged import unchanged
 from runner.errors import without_password
 from runner.plan.plan import Plan
 from runner.prepare import Prepared
-from runner.record import DIVERGED, DONE, FAILED, as_text, parse_reduction, short
+from runner.record import DIVERGED, DONE, FAILED, as_text, short
 from runner.state.journals import Journals
 from runner.system import limits
 from runner.tracking.store import address
 
-#: Metrics that are shares of the test images.
-_OF_TEST_IMAGES = ("test/accuracy", "test_masked/accuracy")
 #: Columns of the table: heading and metric, all of the last epoch.
 _COLUMNS = (
     ("train loss", "train/loss"),
@@ -120,21 +119,9 @@ def announce(prepared: Prepared) -> None:
     print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")
     _tell_cards(prepared)
     print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
-    _tell_margins(prepared)
+    for line in margins.below_an_image(prepared):
+        print(f"  {line}")
     _tell_damage(prepared)
-
-
-def _tell_margins(prepared: Prepared) -> None:
-    """The claims whose margin is less than one test image, by which no accuracy can differ."""
-    runs = prepared.plan.runs
-    n_test = min(entry.n_test for entry in map(prepared.sources.entry, runs))
-    for name, claim in prepared.plan.claims.items():
-        metric = parse_reduction(claim.metric)
-        if metric.kind == "final" and metric.curve in _OF_TEST_IMAGES:
-            if 0 < claim.margin * n_test < 1:
-                print(
-                    f"  {name}: a margin of {claim.margin:g} is less than one of {n_test:,} images"
-                )
 
 
 def _tell_cards(prepared: Prepared) -> None:
