@@ -12,7 +12,7 @@ from analysis.statistics import intervals, p_values
 
 #: The two sides' standard deviations over the seeds have this ratio, or more, where their luck is
 #: uneven. Below it a t test has few more false directions than it promises, whatever the luck's
-#: distribution; above it has up to 12 % in skewed luck (benchmarks/README.md, "The verdicts").
+#: distribution; above it has up to 13 % in skewed luck (benchmarks/README.md, "The verdicts").
 UNEVEN = 3.0
 
 
