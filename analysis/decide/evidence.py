@@ -54,7 +54,7 @@ def evidence(
     unevenness = larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
     is_uneven = unevenness >= UNEVEN if by_median is None else by_median
     by_median = is_uneven or bool(intervals.constant(differences))
-    p = p_values.sign_p(differences) if by_median else p_values.t_p(differences)
+    p = direction_p(differences, by_median)
     return Evidence(differences, unevenness, by_median, bounds(differences, alpha, by_median), p)
 
 
@@ -85,6 +85,11 @@ def bounds(differences: Array, alpha: float, by_median: bool) -> Bounds:
     """The two intervals that a verdict reads."""
     interval = intervals.median_interval if by_median else intervals.t_interval
     return Bounds(interval(differences, 1 - alpha), interval(differences, 1 - 2 * alpha))
+
+
+def direction_p(differences: Array, by_median: bool) -> float:
+    """That there is no difference: by the sign test for the median, by the t test for the mean."""
+    return p_values.sign_p(differences) if by_median else p_values.t_p(differences)
 
 
 def fewest_seeds(alpha: float) -> int:

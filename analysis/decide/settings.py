@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide import verdicts
-from analysis.decide.evidence import bounds
+from analysis.decide.evidence import bounds, direction_p
 from analysis.design import contrasts
+from analysis.design.cells import level_as_text
 from analysis.design.contrasts import Contrast
 from analysis.statistics import intervals, p_values
 from analysis.statistics.intervals import Interval
-from runner.record import Claim
+from runner.record import Claim, short
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class Setting:
     interval: Interval
     verdict: str
 
+    @property
+    def name(self) -> str:
+        """`channels=1, dropout=true`."""
+        levels = (f"{short(knob)}={level_as_text(level)}" for knob, level in self.at.items())
+        return ", ".join(levels)
+
 
 def settings_of(
     claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float
@@ -32,10 +39,13 @@ def settings_of(
     if len(contrast.simples) < 2:
         return []
     values = _by_setting(contrast, numbers)
-    p = [p_values.sign_p(d) if intervals.constant(d) else p_values.t_p(d) for d in values.T]
+    is_constant = [bool(intervals.constant(d)) for d in values.T]
+    p = p_values.holm([direction_p(*d) for d in zip(values.T, is_constant, strict=True)])
     found = []
-    for simple, d, p_holm in zip(contrast.simples, values.T, p_values.holm(p), strict=True):
-        both = bounds(d, alpha / len(p), by_median=bool(intervals.constant(d)))
+    for simple, d, by_median, p_holm in zip(
+        contrast.simples, values.T, is_constant, p, strict=True
+    ):
+        both = bounds(d, alpha / len(p), by_median)
         verdict = verdicts.verdict(both, claim.direction, claim.margin, p_holm <= alpha)
         found.append(Setting(simple.at, both.interval, verdict))
     return found

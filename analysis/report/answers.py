@@ -8,11 +8,10 @@ from analysis.decide.claims import ALPHA, Decision
 from analysis.decide.more_seeds import MOST
 from analysis.decide.settings import Setting
 from analysis.decide.study import Study
-from analysis.design.cells import level_as_text
 from analysis.report import sentences
 from analysis.report.numbers import amount, unit_of
 from analysis.statistics.intervals import Interval
-from runner.record import Reduction, parse_reduction, short
+from runner.record import Reduction, parse_reduction
 
 #: The answer that each verdict is.
 WORDS = {
@@ -133,8 +132,7 @@ def _n_alike(decision: Decision) -> int:
 
 def _at_settings(settings: list[Setting], metric: Reduction) -> list[str]:
     said = [
-        f"{', '.join(f'{short(knob)}={level_as_text(v)}' for knob, v in setting.at.items())}:"
-        f" {way(setting.interval.estimate, metric)}"
+        f"{setting.name}: {way(setting.interval.estimate, metric)}"
         for setting in settings[:_N_SETTINGS]
     ]
     n_more = len(settings) - _N_SETTINGS

@@ -9,13 +9,12 @@ from analysis.decide import pairing, verdicts
 from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
-from analysis.design.cells import level_as_text
 from analysis.design.contrasts import Contrast
 from analysis.report import numbers, plots
 from analysis.statistics.bands import pointwise_band, simultaneous_band
 from analysis.statistics.intervals import Interval
 from runner import record
-from runner.record import parse_reduction, short
+from runner.record import parse_reduction
 
 #: Readers do not tell more cells than this apart by eye; the caption says how many there are.
 MAX_CURVES = 12
@@ -109,13 +108,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
 @matplotlib.rc_context(plots.STYLE)
 def interaction_plot(decision: Decision) -> Figure | None:
     """The contrast at each setting of the other knobs; None where no other knob moved."""
-    rows = [
-        (
-            ", ".join(f"{short(knob)}={level_as_text(v)}" for knob, v in setting.at.items()),
-            *_drawn(setting.interval),
-        )
-        for setting in decision.settings[:_MAX_ROWS]
-    ]
+    rows = [(setting.name, *_drawn(setting.interval)) for setting in decision.settings[:_MAX_ROWS]]
     if not rows or decision.bounds is None:
         return None
     scale = _scale(decision)

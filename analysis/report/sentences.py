@@ -9,7 +9,6 @@ from analysis.decide.more_seeds import MOST, MoreSeeds
 from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
 from analysis.decide.study import Study
-from analysis.design.cells import level_as_text
 from analysis.report import sides
 from analysis.report.numbers import amount, between, level_text, p_text
 from analysis.statistics.intervals import constant
@@ -132,8 +131,7 @@ def _simple_effects(decision: Decision, metric: Reduction) -> list[str]:
 def _at_settings(decision: Decision, metric: Reduction) -> str:
     """`+2.00 points at normalize=true, \N{MINUS SIGN}1.00 points at normalize=false`."""
     effects = [
-        f"{amount(setting.interval.estimate, metric, sign=True)} at"
-        f" {', '.join(f'{short(knob)}={level_as_text(v)}' for knob, v in setting.at.items())}"
+        f"{amount(setting.interval.estimate, metric, sign=True)} at {setting.name}"
         for setting in decision.settings
     ]
     n_more = len(effects) - _N_SETTINGS
