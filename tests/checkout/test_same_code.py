@@ -60,7 +60,9 @@ def test_an_empty_commit_changes_nothing_and_every_claim_is_still_decided(checko
     commits = {start[-1]["git"]["commit"] for start in lines(checkout / "out", "start").values()}
     assert len(commits) == 2
     report = typed(checkout, module="analysis")
-    assert "CANNOT SAY" not in report and "6 of 6 runs done" in report
+    assert "6 of 6 runs done" in report
+    # Two epochs reach no 97 %, whatever the code; every other claim is tested.
+    assert report.count("CANNOT SAY") == 1 and "No run reached test/accuracy 0.97" in report
 
 
 def test_a_comment_a_docstring_and_a_change_of_the_analysis_retrain_nothing(checkout):
