@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from analysis.decide import verdicts
+from analysis.decide.ahead.more_seeds import MOST, MoreSeeds
 from analysis.decide.claims import Decision
-from analysis.decide.more_seeds import MOST, MoreSeeds
 from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
 from analysis.decide.study import Study
