@@ -1,12 +1,12 @@
 """A command from its plan to its exit code: prepare, announce, train, conclude."""
 
-from runner.display import summary
+from runner.display import ahead, summary
 from runner.display.progress import Progress
 from runner.display.summary import Outcome
 from runner.plan.grid import Grid
 from runner.prepare import Prepared, open_tracker, prepare, tidy
 from runner.tracking.writer import Writer, WriterThread
-from runner.work import estimate
+from runner.work.estimate import estimate
 from runner.work.launch import Launch, StartWorkers, new_launch
 from runner.work.processes import guarded
 from runner.work.stop import Stop
@@ -31,9 +31,12 @@ def sweep(grid: Grid, command: list[str], start_workers: StartWorkers, is_here: 
     prepared = prepare(grid, command, is_here)
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
+    time = None
     if prepared.to_train and (config.plan or (config.progress and not single)):
-        summary.announce_time(prepared, *estimate.seconds(prepared))
+        time = estimate(prepared)
+        summary.announce_time(prepared, time.seconds, time.n_unknown)
     if config.plan:
+        ahead.tell(prepared, time.by_cell if time else {})
         return 0
     return summary.conclude(prepared, train(prepared, start_workers))
 

@@ -11,7 +11,7 @@ from analysis.decide.claims import Decision, decide_all
 from analysis.decide.exploratory import exploratory_contrasts
 from analysis.decide.multiverse import Multiverse, multiverse
 from analysis.decide.pairing import Pairing, pairing
-from analysis.design.cells import Cells, cells_of
+from analysis.design.cells import Cells, cells_of_sweep
 from analysis.design.contrasts import Array
 from analysis.read.runs import Sweep
 from analysis.statistics.intervals import Interval, new_images_interval
@@ -62,9 +62,7 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
         run key; called where a claim is about them.
     """
     runs = sweep.runs
-    bearing = {k.name for k in sweep.knobs if k.bears_on_numbers and not k.is_group}
-    groups = {knob.name: sweep.swept[knob.name] for knob in sweep.knobs if knob.is_group}
-    cells = cells_of(runs, [str(name) for name in runs if name in bearing], groups)
+    cells = cells_of_sweep(sweep)
     done = runs.index[runs["state"] == DONE]
     epochs = sweep.epochs[sweep.epochs["run_key"].isin(done)]
     decisions = decide_all(sweep.claims, runs, epochs, cells)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.read.runs import Sweep
 from runner.record import as_text
 
 
@@ -129,6 +130,18 @@ def cells_of(
         for group, given in groups.items()
     }
     return Cells(frame, names, fixed, n_without_effect, parts, repeated)
+
+
+def cells_of_sweep(sweep: Sweep) -> Cells:
+    """The cells of a sweep as it was planned."""
+    groups = {knob.name: sweep.swept[knob.name] for knob in sweep.knobs if knob.is_group}
+    return cells_of(sweep.runs, bearing_knobs(sweep), groups)
+
+
+def bearing_knobs(sweep: Sweep) -> list[str]:
+    """The knobs of a sweep's runs on which numbers depend, groups not among them."""
+    bearing = {k.name for k in sweep.knobs if k.bears_on_numbers and not k.is_group}
+    return [str(name) for name in sweep.runs if name in bearing]
 
 
 def _parts(levels: list[Any], columns: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:

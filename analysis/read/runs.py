@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from analysis.read import database, frames, sweeps
 from analysis.read.store import Store, StoredRun
 from analysis.read.sweeps import Knob
-from runner.errors import StateError
+from runner.errors import StateError, StoreError
 from runner.record import (
     DONE,
     TAG_CLAIMS_SHA256,
@@ -42,8 +42,6 @@ class Sweep:
     knobs: list[Knob]
     claims: dict[str, Claim]
     claims_sha256: str
-    #: When a sweep with exactly these claims was first recorded, in ms since 1970; None for never.
-    declared_ms: int | None
     #: Where each claim comes from: declared, default, generated.
     claims_origin: dict[str, str]
     command: str
@@ -51,6 +49,8 @@ class Sweep:
     runs: pd.DataFrame
     #: `frames.epochs_frame`: one row a run and epoch.
     epochs: pd.DataFrame
+    #: When a sweep with exactly these claims was first recorded, in ms since 1970; None for never.
+    declared_ms: int | None = None
     #: With how many seeds earlier sweeps asked the same claims of the same cells (`sweeps.looks`).
     looks: tuple[int, ...] = ()
     #: Seeds of which the store holds a run of each cell, and which are not of the sweep.
@@ -87,23 +87,62 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
     same_claims = [
         run for run in parents if run.tags.get(TAG_CLAIMS_SHA256) == plan["claims_sha256"]
     ]
-    return Sweep(
-        key=plan["sweep_key"],
-        name=plan["name"],
-        run_id=parent.run_id,
-        swept=plan["swept"],
-        knobs=plan["knobs"],
-        claims=plan["claims"],
-        claims_sha256=plan["claims_sha256"],
+    return _sweep(
+        plan,
+        parent.run_id,
+        frames.runs_frame(plan, stored, epochs),
+        epochs,
         declared_ms=min((run.start_ms or 0 for run in same_claims), default=None),
-        claims_origin=plan["claims_origin"],
-        command=" ".join(plan["command"]),
-        runs=frames.runs_frame(plan, stored, epochs),
-        epochs=epochs,
         looks=looks,
         unused_seeds=sweeps.unused_seeds(runs, plan),
         uri=uri,
         experiment=experiment,
+    )
+
+
+def planned(plan: dict[str, Any]) -> Sweep:
+    """A sweep without its runs' results, from the content of its plan."""
+    return _as_planned(sweeps.typed(plan), run_id="")
+
+
+def all_planned(uri: str, experiment: str) -> list[Sweep]:
+    """The sweeps of a store without their runs' results, the latest first.
+
+    Raises
+    ------
+    StoreError
+        When there is no store.
+    """
+    found = []
+    with _opened(uri, experiment) as store:
+        for parent in sorted(store.tagged(TAG_SWEEP_KEY), key=sweeps.last_used, reverse=True):
+            # A plan that cannot be read tells nothing here; whoever asks for that sweep is told.
+            with contextlib.suppress(StoreError):
+                found.append(_as_planned(sweeps.plan_of(store, parent), parent.run_id))
+    return found
+
+
+def _as_planned(plan: dict[str, Any], run_id: str) -> Sweep:
+    nothing = pd.DataFrame({"run_key": pd.Series(dtype=object), "epoch": pd.Series(dtype=int)})
+    return _sweep(plan, run_id, frames.runs_frame(plan, {}, nothing), nothing)
+
+
+def _sweep(
+    plan: dict[str, Any], run_id: str, runs: pd.DataFrame, epochs: pd.DataFrame, **found: Any
+) -> Sweep:
+    return Sweep(
+        key=plan["sweep_key"],
+        name=plan["name"],
+        run_id=run_id,
+        swept=plan["swept"],
+        knobs=plan["knobs"],
+        claims=plan["claims"],
+        claims_sha256=plan["claims_sha256"],
+        claims_origin=plan["claims_origin"],
+        command=" ".join(plan["command"]),
+        runs=runs,
+        epochs=epochs,
+        **found,
     )
 
 

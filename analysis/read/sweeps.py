@@ -97,7 +97,7 @@ def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
             # JSON can spell a lone surrogate, which is no character: no frame and no file takes it.
             text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
             plan = json.loads(text)
-            return _typed(plan if version > 1 else version1.upgraded(plan))
+            return typed(plan if version > 1 else version1.upgraded(plan))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"cannot be read ({error}); python -m runner.sync puts it back"
         raise StoreError(f"{where} {why}") from error
@@ -127,7 +127,8 @@ def _prove(plan: dict[str, Any], version: int, parent: StoredRun) -> None:
         raise ValueError("it is of another sweep")
 
 
-def _typed(plan: dict[str, Any]) -> dict[str, Any]:
+def typed(plan: dict[str, Any]) -> dict[str, Any]:
+    """The content of a plan, with its claims as `Claim`s and its knobs as `Knob`s."""
     for part in ("name", "swept", "claims_origin", "command"):
         plan[part]
     claims = {name: Claim(**claim) for name, claim in plan["claims"].items()}

@@ -3,10 +3,15 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 from scipy import optimize, stats
+
+Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 #: Larger sample sizes are not searched for.
 MAX_SEEDS = 10_000
+#: A posterior of a spread is as many values of it, each as likely as any other.
+_N_SPREADS = 200
 
 
 def power(d_z: float, n: int, alpha: float = 0.05) -> float:
@@ -21,11 +26,6 @@ def power(d_z: float, n: int, alpha: float = 0.05) -> float:
         Number of seeds, at least 2.
     """
     return _chance(d_z, n, alpha)
-
-
-def seeds_for_power(d_z: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
-    """The fewest seeds that find a difference of `d_z` with this power; None above 10,000."""
-    return _fewest(lambda n: _chance(d_z, n, alpha) >= power, first=2)
 
 
 def smallest_detectable(n: int, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -49,14 +49,62 @@ def t_quantile(share: float, df: float) -> float:
     return float(stats.t.ppf(share, df))
 
 
-def sd_upper(sd: float, n: int, confidence: float = 0.8) -> float:
-    """An upper confidence bound of a standard deviation, from the `sd` of `n` normal values.
+# =============================================================================
+# Where the spread is known from a few seeds
+# =============================================================================
+def likely_spreads(sd: float, n: int) -> Array:
+    """Equally likely values of a true standard deviation of which `n` seeds have shown `sd`.
 
-    A pilot of few seeds underestimates it more often than not, and a plan made from it is too
-    small.
+    Its square is (n - 1) sd^2 / chi^2, the posterior under the usual flat prior of log(sd). A
+    chance that is averaged over them is the share of pilots, and of sweeps after them, in which it
+    comes true.
+
+    Returns
+    -------
+    ndarray of shape (200,)
+        In the units of `sd`.
     """
     _check_seeds(n)
-    return float(sd * math.sqrt((n - 1) / stats.chi2.ppf(1 - confidence, n - 1)))
+    shares = (np.arange(_N_SPREADS) + 0.5) / _N_SPREADS
+    return np.asarray(sd * np.sqrt((n - 1) / stats.chi2.ppf(shares, n - 1)))
+
+
+def detectable(spreads: Array, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The difference that `n` seeds find with this power, on average over the spreads.
+
+    Parameters
+    ----------
+    spreads
+        As `likely_spreads` gives them, none of them 0.
+
+    Returns
+    -------
+    float
+        In the units of the spreads.
+    """
+    scale = float(np.median(spreads))
+    high = scale
+    while _mean_chance(high, spreads, n, alpha) < power:
+        high *= 2
+    return float(
+        optimize.brentq(
+            lambda d: _mean_chance(d, spreads, n, alpha) - power, 0.0, high, xtol=1e-6 * scale
+        )
+    )
+
+
+def seeds_to_find(
+    difference: float, spreads: Array, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """The fewest seeds that find a difference with this power, on average over the spreads.
+
+    None above 10,000.
+    """
+    return _fewest(lambda n: _mean_chance(difference, spreads, n, alpha) >= power, first=2)
+
+
+def _mean_chance(difference: float, spreads: Array, n: int, alpha: float) -> float:
+    return float(_chances(difference / spreads, n, alpha).mean())
 
 
 def _check_seeds(n: int) -> None:
@@ -65,17 +113,20 @@ def _check_seeds(n: int) -> None:
 
 
 def _chance(d_z: float, n: int, alpha: float) -> float:
-    """Both tails of the noncentral t beyond the critical values."""
+    return float(_chances(np.array([d_z]), n, alpha)[0])
+
+
+def _chances(d_z: Array, n: int, alpha: float) -> Array:
+    """Both tails of the noncentral t beyond the critical values, of the shape of `d_z`."""
     _check_seeds(n)
-    df, shift = n - 1, abs(d_z) * math.sqrt(n)
+    df, shift = n - 1, np.abs(d_z) * math.sqrt(n)
     critical = float(stats.t.isf(alpha / 2, df))
-    beyond = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
-    if math.isfinite(beyond):
-        return min(max(beyond, 0.0), 1.0)
+    beyond = stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
     # For a large shift the series of the noncentral t is nan. Its normal limit (Abramowitz and
     # Stegun 26.7.10) is 0 or 1 there, to many digits.
     spread = math.sqrt(1 + critical**2 / (2 * df))
-    return float(stats.norm.sf((critical * (1 - 1 / (4 * df)) - shift) / spread))
+    limit = stats.norm.sf((critical * (1 - 1 / (4 * df)) - shift) / spread)
+    return np.asarray(np.clip(np.where(np.isfinite(beyond), beyond, limit), 0.0, 1.0))
 
 
 def _fewest(enough: Callable[[int], bool], first: int) -> int | None:

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from dataclasses import dataclass
 
 from runner.plan.plan import PlannedRun
 from runner.prepare import Prepared
@@ -13,8 +14,22 @@ from runner.train.sample import Sample
 BUDGET_S = 8.0
 
 
-def seconds(prepared: Prepared) -> tuple[float, int]:
-    """Wall-clock seconds for the runs to train, and how many cells it leaves out."""
+@dataclass(frozen=True)
+class Estimate:
+    """How long the runs to train will take on all workers."""
+
+    #: Wall-clock seconds of each cell's runs, by cell key, of the cells that could be measured.
+    by_cell: dict[str, float]
+    #: How many cells could not.
+    n_unknown: int
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.by_cell.values())
+
+
+def estimate(prepared: Prepared) -> Estimate:
+    """The time of the runs to train."""
     deadline = time.monotonic() + BUDGET_S
     to_train, cells = prepared.to_train, prepared.plan.cells
     paces: dict[str, float] = {}
@@ -27,13 +42,14 @@ def seconds(prepared: Prepared) -> tuple[float, int]:
                 pace = _measured(run, Sample.of(run, prepared.sources.read_by(run)))
             if pace is not None:
                 paces[run.cell_key] = pace
-    taken = prepared.taken_epochs
-    total = sum(
-        paces.get(run.cell_key, 0.0) * (run.config.train.epochs - taken.get(run.run_key, 0))
-        for run in to_train
-    )
+    taken, by_cell = prepared.taken_epochs, dict.fromkeys(paces, 0.0)
+    n_at_once = max(1, min(prepared.n_workers, len(to_train)))
+    for run in to_train:
+        if run.cell_key in paces:
+            n_epochs = run.config.train.epochs - taken.get(run.run_key, 0)
+            by_cell[run.cell_key] += paces[run.cell_key] * n_epochs / n_at_once
     n_unknown = len({run.cell_key for run in to_train} - set(paces))
-    return total / max(1, min(prepared.n_workers, len(to_train))), n_unknown
+    return Estimate(by_cell, n_unknown)
 
 
 def _recorded(cell: list[PlannedRun], journals: Journals) -> float | None:

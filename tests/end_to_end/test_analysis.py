@@ -217,6 +217,16 @@ def test_a_sweep_that_was_decided_before_with_fewer_seeds_says_so(new_root, main
     assert "An earlier sweep" not in analyse(root, plan_of(main_job.root)["sweep_key"][:8]), (
         "the first is none"
     )
+    # A plan of more seeds knows their luck, and a plan of another question what it lacks.
+    ahead = run(root, "-m", *MAIN, "seed=0,1,2,3", "plan=true").out
+    assert "12 of 16 already trained" in ahead and "of channels x dropout (3 seeds" in said(ahead)
+    ahead = run(root, "-m", *MAIN, "sweeps=hidden_size", "seed=0,1", "plan=true").out
+    assert "they find is known once they are trained" in said(ahead)
+
+
+def said(printed):
+    """What was printed, on one line."""
+    return " ".join(printed.split())
 
 
 def test_a_foreign_run_changes_nothing(copy, main_job, tmp_path):

@@ -2,18 +2,23 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.statistics.power import (
+    detectable,
+    likely_spreads,
     power,
-    sd_upper,
-    seeds_for_power,
+    seeds_to_find,
     smallest_detectable,
 )
+
+#: A spread that is known.
+KNOWN = np.array([1.0])
 
 
 @pytest.mark.parametrize("d_z, n", [(0.5, 34), (0.8, 15), (1, 10), (1.5, 6), (2, 5), (3, 4)])
 def test_the_seeds_for_a_power_of_four_fifths(d_z, n):
-    assert seeds_for_power(d_z) == n
+    assert seeds_to_find(d_z, KNOWN) == n
     assert power(d_z, n) >= 0.8 > power(d_z, n - 1)
 
 
@@ -26,7 +31,20 @@ def test_power_is_a_number_where_the_noncentral_t_gives_up():
     assert power(50, 200) == 1 and power(0, 10) == pytest.approx(0.05)
 
 
-def test_the_upper_bound_of_a_pilots_spread_holds_in_four_of_five():
+def test_a_known_spread_finds_what_the_power_says():
+    assert detectable(KNOWN, 8) == pytest.approx(smallest_detectable(8), rel=1e-5)
+    many = likely_spreads(1.0, 5000)
+    assert detectable(many, 8) == pytest.approx(smallest_detectable(8), rel=0.01)
+    assert detectable(7 * many, 8) == pytest.approx(7 * detectable(many, 8), rel=1e-4)
+
+
+@pytest.mark.parametrize("n_pilot, n", [(3, 5), (5, 8), (8, 5)])
+def test_the_difference_said_to_be_found_in_four_sweeps_of_five_is(n_pilot, n):
+    """Pilots and sweeps after them, with a true spread of 1 that nobody knows."""
     rng = np.random.default_rng(0)
-    sd = rng.normal(size=(20_000, 4)).std(axis=1, ddof=1)
-    assert np.mean([sd_upper(pilot, 4) > 1 for pilot in sd]) == pytest.approx(0.8, abs=0.01)
+    of_unit = detectable(likely_spreads(1.0, n_pilot), n)
+    pilots = rng.normal(size=(20_000, n_pilot)).std(axis=1, ddof=1)
+    sweeps = rng.normal(size=(20_000, n)) + of_unit * pilots[:, None]
+    t = sweeps.mean(axis=1) / (sweeps.std(axis=1, ddof=1) / np.sqrt(n))
+    found = np.abs(t) > stats.t.isf(0.025, n - 1)
+    assert found.mean() == pytest.approx(0.8, abs=0.01)
