@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.decide import verdicts
-from analysis.decide.evidence import Evidence, evidence
+from analysis.decide.evidence import Evidence, evidence, unevenness
 from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values, power
 from analysis.statistics.intervals import t_interval
@@ -81,7 +82,11 @@ def sweeps(
 
 
 def decided(
-    values: Numbers, weights: Numbers, margin: float = 0.0, direction: str = "either"
+    values: Numbers,
+    weights: Numbers,
+    margin: float = 0.0,
+    direction: str = "either",
+    knobs: Numbers | None = None,
 ) -> list[tuple[str, Evidence]]:
     """The verdicts on the claims of a sweep, as `analysis.decide` reaches them.
 
@@ -91,13 +96,16 @@ def decided(
         Shape (n_seeds, n_cells).
     weights
         Of the claims' contrasts, shape (n_claims, n_cells).
+    knobs
+        Of their knobs at all settings, of the same shape, from which the luck of either side is
+        known; by default the claims are about all settings.
     """
     alpha = ALPHA / len(weights)
+    numbers = pd.DataFrame(values)
     seen = []
-    for of_claim in weights:
-        both = [values @ np.maximum(sign * of_claim, 0) for sign in (-1, 1)]
-        both_sides = np.stack(both, axis=1) / np.maximum(of_claim, 0).sum()
-        seen.append(evidence(values @ of_claim, both_sides, alpha))
+    for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
+        uneven = unevenness(numbers, dict(enumerate(of_knob)))
+        seen.append(evidence(values @ of_claim, uneven, alpha))
     levels = p_values.holm_levels([one.p for one in seen], ALPHA)
     return [
         (verdict(one.bounds, direction, margin, bool(one.p <= level)), one)
@@ -111,13 +119,15 @@ def without_effect(
     """The row of one case."""
     random = np.random.default_rng([n_seeds, n_claims, len(spread), len(distribution)])
     made_up = sweeps(random, n_sweeps, n_seeds, SPREADS[spread], distribution)
-    weights = np.array(list(CONTRASTS.values())[:n_claims], dtype=float)
+    names = list(CONTRASTS)[:n_claims]
+    weights = np.array([CONTRASTS[name] for name in names], dtype=float)
+    knobs = np.array([CONTRASTS[name[0]] for name in names])
     # A median of skewed luck is not its mean: that of a difference is known from many seeds.
     (many,) = sweeps(np.random.default_rng(0), 1, _MANY, SPREADS[spread], distribution)
     medians = np.median(many @ weights.T, axis=0)
     directions = hold = covered = 0
     for values in made_up:
-        decisions = decided(values, weights)
+        decisions = decided(values, weights, knobs=knobs)
         wrong = [
             given in verdicts.DIRECTIONAL and _is_wrong(seen, median)
             for (given, seen), median in zip(decisions, medians, strict=True)

@@ -35,7 +35,7 @@ class Decision:
     #: The contrast within each seed, in the metric's units, by seed.
     per_seed: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     bounds: Bounds | None = None
-    #: Whether the median over the seeds is judged, and the ratio of the sides' spreads.
+    #: Whether the median over the seeds is judged, and how uneven the two sides' luck is.
     by_median: bool = False
     unevenness: float = float("nan")
     #: The interval over new test images too, where the answer to each image is known.
@@ -182,6 +182,9 @@ def _tested(
         if reason:
             raise NotTestable(reason)
     numbers, n_censored = metrics.numbers_of(claim, runs, epochs, compared)
+    luck = _unevenness_of_all(claim, runs, epochs, cells) if claim.at else None
+    if luck is None:
+        luck = [evidence.unevenness(numbers, contrast.weights) for contrast in compared]
     return Tested(
         claim,
         numbers,
@@ -189,12 +192,29 @@ def _tested(
         [
             Compared(
                 contrast,
-                evidence.evidence_on(numbers, contrast.weights, alpha),
+                evidence.evidence(contrasts.per_seed(numbers, contrast.weights), uneven, alpha),
                 settings.heterogeneity_p(contrast, numbers),
             )
-            for contrast in compared
+            for contrast, uneven in zip(compared, luck, strict=True)
         ],
     )
+
+
+def _unevenness_of_all(
+    claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells
+) -> list[float] | None:
+    """The unevenness of luck at all settings, of a claim about one of them.
+
+    Few seeds of one cell a side tell little of luck, and more of its cells tell more. None where
+    the cells at the other settings cannot be compared.
+    """
+    claim = replace(claim, at={})
+    try:
+        compared = contrasts.contrasts_of(claim, cells)
+        numbers, _ = metrics.numbers_of(claim, runs, epochs, compared)
+    except NotTestable:
+        return None
+    return [evidence.unevenness(numbers, contrast.weights) for contrast in compared]
 
 
 def decided(test: Tested, alpha: float, direction: float, same: float) -> Decision:

@@ -10,10 +10,10 @@ from analysis.decide.verdicts import Bounds
 from analysis.design.contrasts import Array, per_seed
 from analysis.statistics import intervals, p_values
 
-#: The two sides' standard deviations over the seeds have this ratio, or more, where their luck is
-#: uneven. Below it a t test has few more false directions than it promises, whatever the luck's
+#: The runs of the two sides have standard deviations over the seeds with this ratio, or more, where
+#: their luck is uneven. Below it a t test has at most 8 % false directions, whatever the luck's
 #: distribution; above it has up to 13 % in skewed luck (benchmarks/README.md, "The verdicts").
-UNEVEN = 3.0
+UNEVEN = 2.5
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Evidence:
 
     #: Shape (n_seeds,), in the metric's units.
     differences: Array
-    #: The larger standard deviation of the two sides over the smaller one; nan where neither
-    #: varies.
+    #: As the function of this name gives it.
     unevenness: float
+    #: Whether luck is uneven.
+    is_uneven: bool
     #: Whether the median is judged, which needs no assumption: where luck is uneven, and where all
     #: seeds agree to the last digit and so show no spread.
     by_median: bool
@@ -34,7 +35,7 @@ class Evidence:
 
 
 def evidence(
-    differences: Array, both_sides: Array, alpha: float, by_median: bool | None = None
+    differences: Array, unevenness: float, alpha: float, by_median: bool | None = None
 ) -> Evidence:
     """The evidence on a contrast.
 
@@ -42,27 +43,51 @@ def evidence(
     ----------
     differences
         The contrast within each seed, shape (n_seeds,), in the metric's units.
-    both_sides
-        As `sides` gives them.
+    unevenness
+        As the function of this name gives it.
     alpha
         Of the intervals.
     by_median
-        Whether the median is judged, instead of what the sides' spreads say.
+        Whether luck counts as uneven, instead of what the unevenness says.
     """
-    smaller, larger = sorted(intervals.spread(side) for side in both_sides.T)
-    # A side that never varies beside one that does is as uneven as can be.
-    unevenness = larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
     is_uneven = unevenness >= UNEVEN if by_median is None else by_median
-    by_median = is_uneven or bool(intervals.constant(differences))
-    p = direction_p(differences, by_median)
-    return Evidence(differences, unevenness, by_median, bounds(differences, alpha, by_median), p)
+    of_median = is_uneven or bool(intervals.constant(differences))
+    return Evidence(
+        differences,
+        unevenness,
+        is_uneven,
+        of_median,
+        bounds(differences, alpha, of_median),
+        direction_p(differences, of_median),
+    )
 
 
 def evidence_on(
     numbers: pd.DataFrame, weights: dict[str, float], alpha: float, by_median: bool | None = None
 ) -> Evidence:
     """As `evidence`, of a contrast by its weights on `contrasts.table`, seeds x cells."""
-    return evidence(per_seed(numbers, weights), sides(numbers, weights), alpha, by_median)
+    uneven = unevenness(numbers, weights)
+    return evidence(per_seed(numbers, weights), uneven, alpha, by_median)
+
+
+def unevenness(numbers: pd.DataFrame, weights: dict[str, float]) -> float:
+    """How many times as much the runs of one side of a contrast vary over the seeds.
+
+    The variances of each side's cells are averaged: many cells of a few seeds tell more of luck
+    than their means do.
+
+    Returns
+    -------
+    float
+        At least 1; nan where neither side varies.
+    """
+    variances: dict[bool, list[float]] = {True: [], False: []}
+    for cell, weight in weights.items():
+        if weight:
+            variances[weight > 0].append(intervals.spread(numbers[cell].to_numpy(float)) ** 2)
+    smaller, larger = sorted(math.sqrt(np.mean(side)) for side in variances.values())
+    # A side that never varies beside one that does is as uneven as can be.
+    return larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
 
 
 def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:

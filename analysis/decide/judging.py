@@ -46,7 +46,7 @@ def judged(
     is_established = seen.p <= levels.direction
     bounds = seen.bounds.with_direction() if is_established else seen.bounds
     verdict = verdicts.verdict(bounds, claim.direction, claim.margin, is_established)
-    at_settings = settings.settings_of(claim, contrast, numbers, levels.interval)
+    at_settings = settings.settings_of(claim, contrast, numbers, levels.interval, seen.is_uneven)
     depends_on: list[str] = []
     if at_settings and settings.heterogeneity_p(contrast, numbers) <= levels.same:
         verdict = verdicts.over_settings(

@@ -33,19 +33,23 @@ class Setting:
 
 
 def settings_of(
-    claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float
+    claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float, is_uneven: bool
 ) -> list[Setting]:
-    """The contrast at each setting, with a verdict of its own; empty where no other knob moves."""
+    """The contrast at each setting, with a verdict of its own; empty where no other knob moves.
+
+    Parameters
+    ----------
+    is_uneven
+        Whether luck is uneven, so that the median is judged at each setting, too.
+    """
     if len(contrast.simples) < 2:
         return []
     values = _by_setting(contrast, numbers)
-    is_constant = [bool(intervals.constant(d)) for d in values.T]
-    p = p_values.holm([direction_p(*d) for d in zip(values.T, is_constant, strict=True)])
+    by_median = [is_uneven or bool(intervals.constant(d)) for d in values.T]
+    p = p_values.holm([direction_p(*d) for d in zip(values.T, by_median, strict=True)])
     found = []
-    for simple, d, by_median, p_holm in zip(
-        contrast.simples, values.T, is_constant, p, strict=True
-    ):
-        both = bounds(d, alpha / len(p), by_median)
+    for simple, d, of_median, p_holm in zip(contrast.simples, values.T, by_median, p, strict=True):
+        both = bounds(d, alpha / len(p), of_median)
         verdict = verdicts.verdict(both, claim.direction, claim.margin, p_holm <= alpha)
         found.append(Setting(simple.at, both.interval, verdict))
     return found

@@ -1,12 +1,13 @@
 """How often the verdicts are wrong, in sweeps made up without any effect and with a known one."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from studies import cells, claim, curves, frame, grid
 
 from analysis.decide import verdicts
 from analysis.decide.claims import decide_all
-from analysis.decide.evidence import evidence
+from analysis.decide.evidence import evidence_on
 from analysis.decide.verdicts import verdict
 from analysis.statistics.p_values import holm_levels
 from analysis.statistics.power import power
@@ -26,7 +27,10 @@ def verdicts_of(first, second, direction, margin):
     alpha = 0.05 / first.shape[1]
     sweeps = []
     for a, b in zip(first, second, strict=True):
-        seen = [evidence(y - x, np.stack([x, y], axis=1), alpha) for x, y in zip(a, b, strict=True)]
+        seen = [
+            evidence_on(pd.DataFrame({"a": x, "b": y}), {"a": -1.0, "b": 1.0}, alpha)
+            for x, y in zip(a, b, strict=True)
+        ]
         levels = holm_levels([one.p for one in seen], 0.05)
         sweeps.append([
             None if one.by_median else verdict(one.bounds, direction, margin, one.p <= level)

@@ -50,7 +50,7 @@ def test_a_difference_within_the_margin_is_to_be_shown_to_be_none():
 
 
 def test_what_a_hundred_seeds_do_not_decide_is_not_worth_it():
-    decision, more = ahead_of(0.0025, sd=0.04)
+    decision, more = ahead_of(0.0025, sd=0.03)
     assert more.n_new is None and more.minutes == 0
     assert seeds_needed(decision, more)[0].startswith(f"{MOST} more seeds would decide it with a")
     assert ": not worth it. With 6 seeds" in seeds_needed(decision, more)[0]
