@@ -101,10 +101,10 @@ def decided(
         known; by default the claims are about all settings.
     """
     alpha = ALPHA / len(weights)
-    numbers = pd.DataFrame(values)
+    numbers = pd.DataFrame(values, columns=[str(cell) for cell in CELLS[: values.shape[1]]])
     seen = []
     for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
-        uneven = unevenness(numbers, dict(enumerate(of_knob)))
+        uneven = unevenness(numbers, dict(zip(numbers, of_knob, strict=True)))
         seen.append(evidence(values @ of_claim, uneven, alpha))
     levels = p_values.holm_levels([one.p for one in seen], ALPHA)
     return [

@@ -46,12 +46,12 @@ def judged(
     is_established = seen.p <= levels.direction
     bounds = seen.bounds.with_direction() if is_established else seen.bounds
     verdict = verdicts.verdict(bounds, claim.direction, claim.margin, is_established)
-    at_settings = settings.settings_of(claim, contrast, numbers, levels.interval, seen.is_uneven)
+    is_uneven = seen.is_uneven
+    at_settings = settings.settings_of(claim, contrast, numbers, levels.interval, is_uneven)
     depends_on: list[str] = []
     if at_settings and settings.heterogeneity_p(contrast, numbers) <= levels.same:
-        verdict = verdicts.over_settings(
-            [setting.verdict for setting in at_settings],
-            [setting.interval.estimate for setting in at_settings],
+        verdict = settings.at_all(
+            claim, contrast, numbers, levels.interval, levels.direction, is_uneven
         )
         if verdict == verdicts.DEPENDS:
             depends_on = settings.depends_on(contrast, numbers, levels.interval)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.decide import metrics, verdicts
 from analysis.decide.claims import Decision
-from analysis.decide.evidence import evidence_on
+from analysis.decide.evidence import evidence_on, fewest_seeds
 from analysis.decide.judging import judged
 from analysis.decide.verdicts import Bounds
 from analysis.design import contrasts
@@ -43,7 +43,8 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
 
     These are: the mean of the last three epochs in place of the last epoch and the other way round;
     the threshold a point lower and higher; the error pooled over the cells; each seed left out in
-    turn. A claim that was not tested has one verdict.
+    turn, where those that remain are enough for the test. A claim that was not tested has one
+    verdict.
     """
     by_choice = {"as declared": decision.verdict}
     if decision.bounds is None or decision.contrast is None:
@@ -62,7 +63,10 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
     # A pooled error is that of the average, which is no answer where it depends on the setting.
     if len(contrast.cells) > 2 and decision.verdict != verdicts.DEPENDS:
         by_choice["error pooled over the cells"] = _by_pooled_error(decision, contrast, numbers)
-    if len(numbers) > verdicts.MIN_SEEDS:
+    # With fewer seeds than its test needs, no verdict on a median can be the same.
+    assert decision.levels
+    needed = fewest_seeds(decision.levels.interval) if decision.by_median else verdicts.MIN_SEEDS
+    if len(numbers) > needed:
         for seed in numbers.index:
             by_choice[f"without seed {seed}"] = _verdict(decision, contrast, numbers.drop(seed))
     return Multiverse(by_choice)

@@ -44,15 +44,47 @@ def settings_of(
     """
     if len(contrast.simples) < 2:
         return []
-    values = _by_setting(contrast, numbers)
-    by_median = [is_uneven or bool(intervals.constant(d)) for d in values.T]
-    p = p_values.holm([direction_p(*d) for d in zip(values.T, by_median, strict=True)])
+    values = _by_setting(contrast, numbers).T
+    by_median = [_by_median(d, is_uneven) for d in values]
+    p = p_values.holm([direction_p(*d) for d in zip(values, by_median, strict=True)])
     found = []
-    for simple, d, of_median, p_holm in zip(contrast.simples, values.T, by_median, p, strict=True):
+    for simple, d, of_median, p_holm in zip(contrast.simples, values, by_median, p, strict=True):
         both = bounds(d, alpha / len(p), of_median)
         verdict = verdicts.verdict(both, claim.direction, claim.margin, p_holm <= alpha)
         found.append(Setting(simple.at, both.interval, verdict))
     return found
+
+
+def at_all(
+    claim: Claim,
+    contrast: Contrast,
+    numbers: pd.DataFrame,
+    interval: float,
+    direction: float,
+    is_uneven: bool,
+) -> str:
+    """The verdict that all settings have, or DEPENDS where they have not the same.
+
+    That each of them has it needs no adjustment for their number: where one has not, that one alone
+    must err (the intersection-union test; Berger 1982).
+
+    Parameters
+    ----------
+    interval, direction
+        The alpha of the intervals, and what the p of a direction is compared with.
+    """
+    each, estimates = [], []
+    for d in _by_setting(contrast, numbers).T:
+        of_median = _by_median(d, is_uneven)
+        both = bounds(d, interval, of_median)
+        is_established = direction_p(d, of_median) <= direction
+        each.append(verdicts.verdict(both, claim.direction, claim.margin, is_established))
+        estimates.append(both.interval.estimate)
+    return verdicts.over_settings(each, estimates)
+
+
+def _by_median(differences: contrasts.Array, is_uneven: bool) -> bool:
+    return is_uneven or bool(intervals.constant(differences))
 
 
 def heterogeneity_p(contrast: Contrast, numbers: pd.DataFrame) -> float:

@@ -1,0 +1,100 @@
+"""Where the runs of one side vary more: from which runs that is known, and what is said then."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from studies import cells, claim, curves, frame, grid
+
+from analysis.decide import verdicts
+from analysis.decide.claims import decide
+from analysis.decide.evidence import evidence_on, fewest_seeds, unevenness
+from analysis.decide.multiverse import multiverse
+
+SEEDS = range(8)
+#: Values with mean 0 and a standard deviation of 1 in two cells, of which the second is not alike.
+ONE = np.array([-1.2, 1.1, -0.5, 0.4, -0.9, 1.1, 0.3, -0.3])
+OTHER = np.roll(ONE[::-1], 3)
+
+
+def test_the_variances_of_a_sides_cells_are_averaged():
+    table = pd.DataFrame({"a": 3 * ONE, "b": 5 * OTHER, "c": ONE, "d": OTHER})
+    weights = {"a": 0.5, "b": 0.5, "c": -0.5, "d": -0.5}
+    assert unevenness(table, weights) == pytest.approx(np.sqrt((9 + 25) / 2))
+    assert unevenness(table, {"a": -1.0, "c": 1.0}) == pytest.approx(3)
+    assert unevenness(table * 0, weights) != unevenness(table * 0, weights), "none varies"
+    assert unevenness(table.assign(c=1.0), {"a": 1.0, "c": -1.0}) == np.inf
+
+
+def test_cells_that_are_uneven_beside_each_other_are_no_uneven_sides():
+    """Each side has one noisy cell and one quiet one."""
+    table = pd.DataFrame({"a": 5 * ONE, "b": OTHER, "c": 5 * OTHER, "d": ONE})
+    weights = {"a": 0.5, "b": 0.5, "c": -0.5, "d": -0.5}
+    assert not evidence_on(table, weights, 0.05).by_median
+
+
+def sized(noise, effect=lambda run: 0.0, seeds=SEEDS):
+    """Dropout at two numbers of channels; `noise(run)` is the size of a run's own luck."""
+    runs = frame(grid(seeds, model__channels=[1, 30], model__dropout=[True, False]))
+
+    def value(run, epoch):
+        shape = ONE if run["model.dropout"] else OTHER
+        return 0.9 + effect(run) * run["model.dropout"] + noise(run) * shape[run["seed"]]
+
+    return runs, curves(runs, value)
+
+
+def test_a_claim_about_one_setting_knows_luck_from_all_settings():
+    """The runs with dropout vary ten times as much, and by chance only twice as much at one."""
+
+    def noise(run):
+        if not run["model.dropout"]:
+            return 0.0001
+        return 0.0002 if run["model.channels"] == 1 else 0.002
+
+    runs, epochs = sized(noise)
+    about_one = claim(at={"model.channels": 1})
+    decision = decide(about_one, runs, epochs, cells(runs), 0.05)
+    assert decision.by_median
+    assert decision.unevenness == pytest.approx(np.sqrt((2**2 + 20**2) / 2))
+    alone = runs[runs["model.channels"] == 1]
+    assert not decide(about_one, alone, epochs, cells(alone), 0.05).by_median
+    # Runs at the other setting that failed tell nothing, and the claim is not about them.
+    runs.loc[(runs["model.channels"] == 30) & (runs["seed"] == 3), "state"] = "failed"
+    epochs = epochs[epochs["run_key"].isin(runs.index[runs["state"] == "done"])]
+    decision = decide(about_one, runs, epochs, cells(runs), 0.05)
+    assert decision.unevenness == pytest.approx(2)
+
+
+def test_an_answer_that_all_settings_have_needs_no_adjustment_for_their_number():
+    runs, epochs = sized(
+        lambda run: 0.002 if run["model.dropout"] else 0.0001,
+        effect=lambda run: 0.03 if run["model.channels"] == 1 else 0.015,
+    )
+    decision = decide(claim(), runs, epochs, cells(runs), 0.05 / 6)
+    assert decision.by_median and decision.p_same < 0.05 / 6
+    # All eight seeds agree at both settings, which is the least that eight seeds can show of six
+    # claims: half of alpha for each setting would ask for nine.
+    assert fewest_seeds(0.05 / 6) == 8 < fewest_seeds(0.05 / 12) == 9
+    assert decision.verdict == verdicts.SUPPORTED and decision.depends_on == []
+
+
+def test_an_answer_that_one_setting_has_not_is_no_answer_of_all():
+    runs, epochs = sized(
+        lambda run: 0.002 if run["model.dropout"] else 0.0001,
+        effect=lambda run: 0.03 if run["model.channels"] == 1 else 0.0,
+    )
+    decision = decide(claim(), runs, epochs, cells(runs), 0.05)
+    assert decision.verdict == verdicts.DEPENDS and decision.depends_on == ["channels"]
+
+
+def test_seeds_are_left_out_where_those_that_remain_are_enough_for_the_test():
+    def choices(alpha):
+        runs, epochs = sized(
+            lambda run: 0.002 if run["model.dropout"] else 0.0001, effect=lambda run: 0.03
+        )
+        decision = decide(claim(), runs, epochs, cells(runs), alpha)
+        assert decision.by_median and decision.verdict == verdicts.SUPPORTED
+        return multiverse(decision, runs, epochs).verdicts
+
+    assert not any("without seed" in choice for choice in choices(0.05 / 6))
+    assert sum("without seed" in choice for choice in choices(0.05)) == len(SEEDS)
