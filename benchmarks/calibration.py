@@ -101,7 +101,7 @@ def decided(
         known; by default the claims are about all settings.
     """
     alpha = ALPHA / len(weights)
-    numbers = pd.DataFrame(values, columns=[str(cell) for cell in CELLS[: values.shape[1]]])
+    numbers = pd.DataFrame(values, columns=list(map(str, range(values.shape[1]))))
     seen = []
     for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
         uneven = unevenness(numbers, dict(zip(numbers, of_knob, strict=True)))

@@ -25,6 +25,8 @@ TAG_SWEEP_KEY = "sweep_key"
 TAG_CLAIMS_SHA256 = "claims_sha256"
 TAG_LAST_USED = "last_used"
 TAG_CODE = "code"
+#: JSON of the functions of a model that no kernel of ours computes.
+TAG_FALLBACKS = "engine.fallbacks"
 #: Of a run whose attempts differ in an epoch: they were on processors of two families.
 TAG_MIXED = "mixed"
 

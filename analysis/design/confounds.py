@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.design.cells import NO_EFFECT, as_key
-from runner.record import DONE, TRAINED, WEIGHTS, sha256_tag, short
+from runner.record import DONE, TAG_FALLBACKS, TRAINED, WEIGHTS, sha256_tag, short
 
 #: The column of the runs that says in which order they saw their batches.
 BATCHES = "first_batch_order.sha256"
@@ -21,19 +21,20 @@ class _Shared:
     what: str
     #: What to do where they have not.
     advice: str
-    #: The knob or section that changes it: it may do so where it is claimed, and between simple
-    #: effects. Empty for none.
-    of: str = ""
+    #: The knobs and sections that change it: they may do so where they are claimed, and between
+    #: simple effects.
+    of: tuple[str, ...] = ()
 
     def is_moved_by(self, knobs: Sequence[str]) -> bool:
         return any(
-            knob not in _KEEP_DATA and (knob == self.of or knob.startswith(f"{self.of}."))
+            knob not in _KEEP_DATA and (knob == of or knob.startswith(f"{of}."))
             for knob in knobs
+            for of in self.of
         )
 
 
 def _shared_within(what: str, of: str, knob: str) -> _Shared:
-    return _Shared(what, f"hold {knob} at one value with the claim's `at`", of)
+    return _Shared(what, f"hold {knob} at one value with the claim's `at`", (of,))
 
 
 _AGAIN = "the same command again trains all of its runs with the code that is there now"
@@ -43,12 +44,16 @@ _SHARED = {
     "data.sha256": _shared_within("data", "data", "data.name"),
     "device": _shared_within("devices", "device", "device"),
     # Products are rounded otherwise by another card, and by another family of processors.
-    "card": _Shared("cards", _ANEW, "device"),
+    "card": _Shared("cards", _ANEW, ("device",)),
     "processor": _Shared("processors", _ANEW),
     "engine": _shared_within("engines", "engine", "engine.name"),
     "code": _Shared("versions of the code", _AGAIN),
     # Other data may have another number of images.
-    BATCHES: _Shared("orders of the batches", _ANEW, "data"),
+    BATCHES: _Shared("orders of the batches", _ANEW, ("data",)),
+    # DeZero rounds otherwise than our kernels.
+    TAG_FALLBACKS: _Shared(
+        "the functions without kernels", _ANEW, ("model", "optimizer", "engine", "device")
+    ),
 }
 #: Knobs of the data that leave its images alone.
 _KEEP_DATA = ("data.normalize",)

@@ -15,6 +15,7 @@ from runner.record import (
     TAG_CAUSE,
     TAG_CODE,
     TAG_COMPLETE,
+    TAG_FALLBACKS,
     TAG_STATUS,
     WEIGHTS,
     cell_name,
@@ -30,8 +31,8 @@ MISSING, RUNNING = "missing", "running"
 CORRECT = "test_correct.npy"
 #: Tags that become columns, besides `version.*`.
 _TAGS = (
-    "device", "data.sha256", "first_batch_order.sha256", "engine", TAG_CODE, "git.commit",
-    "git.dirty", "card", "processor", sha256_tag(CORRECT), sha256_tag(WEIGHTS),
+    "device", "data.sha256", "first_batch_order.sha256", "engine", TAG_CODE, TAG_FALLBACKS,
+    "git.commit", "git.dirty", "card", "processor", sha256_tag(CORRECT), sha256_tag(WEIGHTS),
 )  # fmt: skip
 
 
@@ -131,6 +132,7 @@ def _row(
     row |= dict.fromkeys(names) | recorded
     row["without_effect"] = (*run["without_effect"], *lacking)
     planned = {"device": run.get("device"), TAG_CODE: CODE_OF_VERSION_1 if stored else None}
+    planned[TAG_FALLBACKS] = "[]"  # as of runs of before it was recorded
     row |= {name: tags.get(name, planned.get(name)) for name in _TAGS}
     # A store gives tags in any order.
     row |= {name: tags[name] for name in sorted(tags) if name.startswith("version.")}

@@ -61,6 +61,16 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(change, message):
     assert reason is not None and pd.Series([reason]).str.contains(message).all(), reason
 
 
+def test_functions_without_kernels_may_differ_where_the_model_is_claimed_and_nowhere_else():
+    runs = frame(grid(seeds=range(3), model__dropout=[True, False]))
+    runs["engine.fallbacks"] = "[]"
+    runs.loc[runs.index[-1], "engine.fallbacks"] = '["tanh"]'
+    assert refusal(runs, [AB], ["model.dropout"]) is None
+    assert refusal(runs, [AB], ["train.batch_size"]).startswith(
+        "the functions without kernels differ within seed 2"
+    )
+
+
 @pytest.mark.parametrize(
     "weights, changed_nothing",
     [
