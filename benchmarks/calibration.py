@@ -223,11 +223,16 @@ def main() -> None:
     ]
     ties = [(n, seeds, luck, arguments.sweeps // 5)
             for n, seeds, luck in product((2, 6), (5, 8), DISTRIBUTIONS)]  # fmt: skip
-    crossings = [(c, n, arguments.sweeps // 5) for c, n in product((0.0, 0.5, 1.0, 2.0), (5, 8))]
+    slopes = [(n, seeds, luck, arguments.sweeps)
+              for n, seeds, luck in product((3, 6), (5, 8), DISTRIBUTIONS)]  # fmt: skip
+    sizes = (0.0, 0.5, 1.0, 2.0)
+    crossings = [(c, n, luck, arguments.sweeps // 5)
+                 for c, n, luck in product(sizes, (5, 8), DISTRIBUTIONS)]  # fmt: skip
     with multiprocessing.get_context("spawn").Pool() as pool:
         rows = pool.starmap(without_effect, cases, chunksize=1)
         powers = pool.starmap(with_effect, effects, chunksize=1)
         winners = pool.starmap(comparisons.winner, ties, chunksize=1)
+        lines = pool.starmap(comparisons.slope, slopes, chunksize=1)
         settings = pool.starmap(comparisons.over_settings, crossings, chunksize=1)
     print(table(rows))
     print("\n| true difference / sd | seeds | found | noncentral t |\n| --- | --- | --- | --- |")
@@ -238,16 +243,22 @@ def main() -> None:
     )
     for case in winners:
         print(_line(case, ("what", "luck", "n_seeds"), ("wins", "wrong")))
+    print("\n| what | luck | seeds | a direction by the mean |\n" + "| --- " * 4 + "|")
+    for case in lines:
+        print(_line(case, ("what", "luck", "n_seeds"), ("wrong",)))
     print(
-        "\n| effect / margin | seeds | depends | an average is an answer |\n" + "| --- " * 4 + "|"
+        "\n| effect / margin | luck | seeds | depends | an average is an answer |\n"
+        + "| --- " * 5
+        + "|"
     )
     for case in settings:
-        print(_line(case, ("crossing", "n_seeds"), ("depends", "averaged")))
+        print(_line(case, ("crossing", "luck", "n_seeds"), ("depends", "averaged")))
     content = {
         "n_sweeps": arguments.sweeps,
         "without_effect": [asdict(row) for row in rows],
         "with_effect": powers,
         "winners": winners,
+        "slopes": lines,
         "settings": settings,
     }
     arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

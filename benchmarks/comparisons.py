@@ -1,4 +1,4 @@
-"""How often verdicts over several contrasts are wrong: a winner's, and those over settings."""
+"""How often verdicts over several cells are wrong: a winner's, a slope's, those over settings."""
 
 from collections import Counter
 from typing import Any
@@ -11,7 +11,8 @@ from analysis.decide import claims, verdicts
 from analysis.decide.claims import ALPHA, Compared, Tested
 from analysis.decide.evidence import evidence_on
 from analysis.decide.judging import Levels, judged
-from analysis.design.contrasts import Contrast, Simple
+from analysis.design.cells import cells_of
+from analysis.design.contrasts import Contrast, Simple, contrasts_of
 from runner.record import Claim
 
 Numbers = NDArray[np.float64]
@@ -43,7 +44,32 @@ def winner(n_levels: int, n_seeds: int, distribution: str, n_sweeps: int) -> dic
                    "wrong": wrong / n_sweeps}  # fmt: skip
 
 
-def over_settings(crossing: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
+def slope(n_levels: int, n_seeds: int, distribution: str, n_sweeps: int) -> dict[str, Any]:
+    """How often a slope has a direction among levels that are all the same.
+
+    The luck of the last level is three times that of the others.
+    """
+    random = np.random.default_rng([n_levels, n_seeds])
+    runs = pd.DataFrame({
+        "cell_key": [str(place) for place in range(n_levels)], "cell": "",
+        "knob": [2**place for place in range(n_levels)], "without_effect": [()] * n_levels,
+    })  # fmt: skip
+    claim = Claim("", "knob", "final(test/accuracy)", "greater", 0.0, slope=True)
+    (contrast,) = contrasts_of(claim, cells_of(runs, ["knob"]))
+    sizes = np.where(np.arange(n_levels) == n_levels - 1, 3.0, 1.0)
+    n_wrong = 0
+    for values in sizes * luck(random, (n_sweeps, n_seeds, n_levels), distribution):
+        numbers = pd.DataFrame(values, columns=list(runs["cell_key"]))
+        seen = evidence_on(numbers, contrast.weights, ALPHA)
+        # Of a median that is not the mean nothing is known here: its directions are none.
+        n_wrong += seen.p <= ALPHA and not seen.by_median
+    return {"what": f"the slope over {n_levels} levels", "luck": distribution,
+            "n_seeds": n_seeds, "wrong": n_wrong / n_sweeps}  # fmt: skip
+
+
+def over_settings(
+    crossing: float, n_seeds: int, distribution: str, n_sweeps: int
+) -> dict[str, Any]:
     """How often an effect is said to depend, and how often its average is given as an answer.
 
     It is `crossing` times the margin, one way at two of four settings and the other way at the
@@ -63,12 +89,12 @@ def over_settings(crossing: float, n_seeds: int, n_sweeps: int) -> dict[str, Any
     ])  # fmt: skip
     claim = Claim("", "knob", "final(test/accuracy)", "either", margin, levels=[1, 0])
     counts: Counter[str] = Counter()
-    for luck in random.normal(scale=margin / 2, size=(n_sweeps, n_seeds, len(effects))):
-        numbers = pd.DataFrame(effects + luck, columns=contrast.cells)
+    for noise in luck(random, (n_sweeps, n_seeds, len(effects)), distribution):
+        numbers = pd.DataFrame(effects + noise * margin / 2, columns=contrast.cells)
         seen = evidence_on(numbers, contrast.weights, ALPHA)
         found = judged(claim, contrast, numbers, seen, Levels(ALPHA, ALPHA, ALPHA))
         counts[found.verdict] += 1
     averaged = n_sweeps - counts[verdicts.DEPENDS] - counts[verdicts.INCONCLUSIVE]
-    return {"crossing": crossing, "n_seeds": n_seeds,
+    return {"crossing": crossing, "luck": distribution, "n_seeds": n_seeds,
             "depends": counts[verdicts.DEPENDS] / n_sweeps,
             "averaged": averaged / n_sweeps}  # fmt: skip

@@ -139,7 +139,12 @@ def test_among_six_levels_that_are_the_same_a_winner_seldom_wins_or_loses(distri
 
 
 def test_an_effect_that_crosses_is_never_an_average_and_one_that_does_not_seldom_depends():
-    crosses = comparisons.over_settings(2.0, 5, 100)
+    crosses = comparisons.over_settings(2.0, 5, "normal", 100)
     assert crosses["depends"] >= 0.95 and crosses["averaged"] == 0
-    same = comparisons.over_settings(0.0, 8, 300)
+    same = comparisons.over_settings(0.0, 8, "normal", 300)
     assert same["depends"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_a_slope_among_levels_that_are_the_same_has_seldom_a_direction():
+    row = comparisons.slope(3, 8, "normal", N_SWEEPS)
+    assert 0 < row["wrong"] <= AT_MOST
