@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.decide.beside.more_seeds import MoreSeeds, more_seeds
+from analysis.decide.beside.multiverse import Multiverse, multiverse
+from analysis.decide.beside.pairing import Pairing, pairing
 from analysis.decide.claims import Decision, decide_all
 from analysis.decide.exploratory import exploratory_contrasts
-from analysis.decide.more_seeds import MoreSeeds, more_seeds
-from analysis.decide.multiverse import Multiverse, multiverse
-from analysis.decide.pairing import Pairing, pairing
 from analysis.design.cells import Cells, cells_of
 from analysis.design.contrasts import Array
 from analysis.read.runs import Sweep

@@ -4,8 +4,8 @@ import textwrap
 from dataclasses import dataclass
 
 from analysis.decide import verdicts
+from analysis.decide.beside.more_seeds import MOST
 from analysis.decide.claims import ALPHA, Decision
-from analysis.decide.more_seeds import MOST
 from analysis.decide.settings import Setting
 from analysis.decide.study import Study
 from analysis.report import sentences

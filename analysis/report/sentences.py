@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 from analysis.decide import verdicts
+from analysis.decide.beside.more_seeds import MOST, MoreSeeds
+from analysis.decide.beside.multiverse import Multiverse
+from analysis.decide.beside.pairing import Pairing
 from analysis.decide.claims import Decision
-from analysis.decide.more_seeds import MOST, MoreSeeds
-from analysis.decide.multiverse import Multiverse
-from analysis.decide.pairing import Pairing
 from analysis.decide.study import Study
 from analysis.report import sides
 from analysis.report.numbers import amount, between, level_text, p_text

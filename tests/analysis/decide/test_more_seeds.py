@@ -5,9 +5,9 @@ import pytest
 from studies import cells, claim, curves, frame, grid, with_effect
 
 from analysis.decide import verdicts
+from analysis.decide.beside.more_seeds import ENOUGH, MOST, Ahead, more_seeds
 from analysis.decide.claims import decide
 from analysis.decide.evidence import bounds
-from analysis.decide.more_seeds import ENOUGH, MOST, Ahead, more_seeds
 from analysis.report.sentences import seeds_needed
 from analysis.statistics.p_values import t_p
 from analysis.statistics.power import power
