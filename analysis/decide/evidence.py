@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.decide.verdicts import Bounds
 from analysis.design.contrasts import Array, per_seed
-from analysis.statistics import intervals, p_values
+from analysis.statistics import anytime, intervals, p_values
 
 #: The two sides' standard deviations over the seeds have this ratio, or more, where their luck is
 #: uneven. Below it a t test has few more false directions than it promises, whatever the luck's
@@ -31,10 +31,16 @@ class Evidence:
     bounds: Bounds
     #: That there is no difference: by the t test for a mean, by the sign test for a median.
     p: float
+    #: Whether bounds and p hold for any number of looks, and not for one number of seeds alone.
+    for_any_looks: bool = False
 
 
 def evidence(
-    differences: Array, both_sides: Array, alpha: float, by_median: bool | None = None
+    differences: Array,
+    both_sides: Array,
+    alpha: float,
+    by_median: bool | None = None,
+    for_any_looks: bool = False,
 ) -> Evidence:
     """The evidence on a contrast.
 
@@ -48,21 +54,29 @@ def evidence(
         Of the intervals.
     by_median
         Whether the median is judged, instead of what the sides' spreads say.
+    for_any_looks
+        Whether seeds were added after earlier ones had been seen, and nobody had planned it.
     """
     smaller, larger = sorted(intervals.spread(side) for side in both_sides.T)
     # A side that never varies beside one that does is as uneven as can be.
     unevenness = larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
     is_uneven = unevenness >= UNEVEN if by_median is None else by_median
     by_median = is_uneven or bool(intervals.constant(differences))
-    p = direction_p(differences, by_median)
-    return Evidence(differences, unevenness, by_median, bounds(differences, alpha, by_median), p)
+    both = bounds(differences, alpha, by_median, for_any_looks)
+    p = direction_p(differences, by_median, for_any_looks)
+    return Evidence(differences, unevenness, by_median, both, p, for_any_looks)
 
 
 def evidence_on(
-    numbers: pd.DataFrame, weights: dict[str, float], alpha: float, by_median: bool | None = None
+    numbers: pd.DataFrame,
+    weights: dict[str, float],
+    alpha: float,
+    by_median: bool | None = None,
+    for_any_looks: bool = False,
 ) -> Evidence:
     """As `evidence`, of a contrast by its weights on `contrasts.table`, seeds x cells."""
-    return evidence(per_seed(numbers, weights), sides(numbers, weights), alpha, by_median)
+    differences, both_sides = per_seed(numbers, weights), sides(numbers, weights)
+    return evidence(differences, both_sides, alpha, by_median, for_any_looks)
 
 
 def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
@@ -81,17 +95,25 @@ def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
     return np.stack(means, axis=1)
 
 
-def bounds(differences: Array, alpha: float, by_median: bool) -> Bounds:
-    """The two intervals that a verdict reads."""
-    interval = intervals.median_interval if by_median else intervals.t_interval
-    return Bounds(interval(differences, 1 - alpha), interval(differences, 1 - 2 * alpha))
+def bounds(
+    differences: Array, alpha: float, by_median: bool, for_any_looks: bool = False
+) -> Bounds:
+    """The two intervals that a verdict reads; one and the same where it is for any looks."""
+    of = anytime if for_any_looks else intervals
+    interval = of.median_interval if by_median else of.t_interval
+    both = interval(differences, 1 - alpha)
+    return Bounds(both, both if for_any_looks else interval(differences, 1 - 2 * alpha))
 
 
-def direction_p(differences: Array, by_median: bool) -> float:
+def direction_p(differences: Array, by_median: bool, for_any_looks: bool = False) -> float:
     """That there is no difference: by the sign test for the median, by the t test for the mean."""
-    return p_values.sign_p(differences) if by_median else p_values.t_p(differences)
+    of = anytime if for_any_looks else p_values
+    return float(of.sign_p(differences) if by_median else of.t_p(differences))
 
 
-def fewest_seeds(alpha: float) -> int:
+def fewest_seeds(alpha: float, for_any_looks: bool = False) -> int:
     """The fewest seeds of which the sign test can tell a direction: all of them have it."""
-    return math.ceil(1 - math.log2(alpha))
+    n = math.ceil(1 - math.log2(alpha))
+    while for_any_looks and anytime.sign_p([1.0] * n) > alpha:
+        n += 1
+    return n

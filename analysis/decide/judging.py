@@ -46,13 +46,15 @@ def judged(
     is_established = seen.p <= levels.direction
     bounds = seen.bounds.with_direction() if is_established else seen.bounds
     verdict = verdicts.verdict(bounds, claim.direction, claim.margin, is_established)
-    at_settings = settings.settings_of(claim, contrast, numbers, levels.interval)
+    of = contrast, numbers
+    any_looks = seen.for_any_looks
+    at_settings = settings.settings_of(claim, *of, levels.interval, any_looks)
     depends_on: list[str] = []
-    if at_settings and settings.heterogeneity_p(contrast, numbers) <= levels.same:
+    if at_settings and settings.heterogeneity_p(*of, any_looks) <= levels.same:
         verdict = verdicts.over_settings(
             [setting.verdict for setting in at_settings],
             [setting.interval.estimate for setting in at_settings],
         )
         if verdict == verdicts.DEPENDS:
-            depends_on = settings.depends_on(contrast, numbers, levels.interval)
+            depends_on = settings.depends_on(*of, levels.interval, any_looks)
     return Judged(verdict, bounds, at_settings, depends_on)

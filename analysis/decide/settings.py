@@ -33,32 +33,42 @@ class Setting:
 
 
 def settings_of(
-    claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float
+    claim: Claim,
+    contrast: Contrast,
+    numbers: pd.DataFrame,
+    alpha: float,
+    for_any_looks: bool = False,
 ) -> list[Setting]:
     """The contrast at each setting, with a verdict of its own; empty where no other knob moves."""
     if len(contrast.simples) < 2:
         return []
     values = _by_setting(contrast, numbers)
     is_constant = [bool(intervals.constant(d)) for d in values.T]
-    p = p_values.holm([direction_p(*d) for d in zip(values.T, is_constant, strict=True)])
+    p = p_values.holm(
+        [direction_p(*d, for_any_looks) for d in zip(values.T, is_constant, strict=True)]
+    )
     found = []
     for simple, d, by_median, p_holm in zip(
         contrast.simples, values.T, is_constant, p, strict=True
     ):
-        both = bounds(d, alpha / len(p), by_median)
+        both = bounds(d, alpha / len(p), by_median, for_any_looks)
         verdict = verdicts.verdict(both, claim.direction, claim.margin, p_holm <= alpha)
         found.append(Setting(simple.at, both.interval, verdict))
     return found
 
 
-def heterogeneity_p(contrast: Contrast, numbers: pd.DataFrame) -> float:
+def heterogeneity_p(
+    contrast: Contrast, numbers: pd.DataFrame, for_any_looks: bool = False
+) -> float:
     """P of the test that the contrast is the same at all settings; 1 where there is one alone."""
     if len(contrast.simples) < 2:
         return 1.0
-    return p_values.heterogeneity_p(_by_setting(contrast, numbers))
+    return p_values.heterogeneity_p(_by_setting(contrast, numbers), for_any_looks)
 
 
-def depends_on(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[str]:
+def depends_on(
+    contrast: Contrast, numbers: pd.DataFrame, alpha: float, for_any_looks: bool = False
+) -> list[str]:
     """The knobs with which a contrast changes, once it is known to differ between settings.
 
     Those are the knobs with each of which alone it is established to change; where there is none,
@@ -69,7 +79,9 @@ def depends_on(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[
         for knob in contrast.simples[0].at
         if len(contrast.levels_of(knob)) > 1
     }
-    p = p_values.holm([p_values.heterogeneity_p(values) for values in by_knob.values()])
+    p = p_values.holm(
+        [p_values.heterogeneity_p(values, for_any_looks) for values in by_knob.values()]
+    )
     alone = [knob for knob, p_of_knob in zip(by_knob, p, strict=True) if p_of_knob <= alpha]
     return alone or list(by_knob)
 

@@ -13,12 +13,23 @@ from runner.train.sample import Sample
 BUDGET_S = 8.0
 
 
-def seconds(prepared: Prepared) -> tuple[float, int]:
-    """Wall-clock seconds for the runs to train, and how many cells it leaves out."""
+def seconds(prepared: Prepared, n_later: int = 0) -> tuple[float, float, int]:
+    """Wall-clock seconds for the runs to train, and what of them is not known.
+
+    Parameters
+    ----------
+    n_later
+        How many seeds more each cell of the last look may get later.
+
+    Returns
+    -------
+    Seconds for the runs to train; for these and the later ones; and how many cells they leave out.
+    """
     deadline = time.monotonic() + BUDGET_S
     to_train, cells = prepared.to_train, prepared.plan.cells
     paces: dict[str, float] = {}
-    for run in to_train:
+    later = _of_last_look(prepared) if n_later else []
+    for run in [*to_train, *later]:
         if run.cell_key not in paces:
             pace = _recorded(cells[run.cell_key], prepared.journals)
             if pace is None and run.cell_key in prepared.checked:
@@ -32,8 +43,17 @@ def seconds(prepared: Prepared) -> tuple[float, int]:
         paces.get(run.cell_key, 0.0) * (run.config.train.epochs - taken.get(run.run_key, 0))
         for run in to_train
     )
-    n_unknown = len({run.cell_key for run in to_train} - set(paces))
-    return total / max(1, min(prepared.n_workers, len(to_train))), n_unknown
+    n_unknown = len({run.cell_key for run in [*to_train, *later]} - set(paces))
+    now = total / max(1, min(prepared.n_workers, len(to_train)))
+    a_seed = sum(paces.get(run.cell_key, 0.0) * run.config.train.epochs for run in later)
+    return now, now + n_later * a_seed / max(1, prepared.n_workers), n_unknown
+
+
+def _of_last_look(prepared: Prepared) -> list[PlannedRun]:
+    """A run of each cell of the last look."""
+    plan = prepared.plan
+    last = [run for run in plan.runs if run.config.seed in plan.looks[-1].seeds]
+    return list({run.cell_key: run for run in last}.values())
 
 
 def _recorded(cell: list[PlannedRun], journals: Journals) -> float | None:

@@ -59,8 +59,10 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
             by_choice[choice] = verdicts.NOT_TESTABLE
         else:
             by_choice[choice] = _verdict(decision, contrast, others)
-    # A pooled error is that of the average, which is no answer where it depends on the setting.
-    if len(contrast.cells) > 2 and decision.verdict != verdicts.DEPENDS:
+    # A pooled error is that of the average, which is no answer where it depends on the setting; and
+    # its interval holds for one number of seeds alone.
+    is_average = len(contrast.cells) > 2 and decision.verdict != verdicts.DEPENDS
+    if is_average and decision.fixed is None:
         by_choice["error pooled over the cells"] = _by_pooled_error(decision, contrast, numbers)
     if len(numbers) > verdicts.MIN_SEEDS:
         for seed in numbers.index:
@@ -82,7 +84,8 @@ def _other_metrics(metric: Reduction, n_epochs: int) -> list[tuple[str, Reductio
 def _verdict(decision: Decision, contrast: Contrast, numbers: pd.DataFrame) -> str:
     """The verdict from other numbers, by the mean or the median, and at the levels, as declared."""
     assert decision.levels
-    seen = evidence_on(numbers, contrast.weights, decision.levels.interval, decision.by_median)
+    alpha, any_looks = decision.levels.interval, decision.fixed is not None
+    seen = evidence_on(numbers, contrast.weights, alpha, decision.by_median, any_looks)
     return _censored(
         decision, judged(decision.claim, contrast, numbers, seen, decision.levels).verdict
     )
