@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from analysis.decide.ahead.planned import Foreseen, foresee
+from analysis.decide.beside.planned import Foreseen, foresee
 from analysis.read import runs
 from analysis.report.numbers import amount
 from runner.errors import StoreError, printable

@@ -15,7 +15,7 @@ from runner.data.catalogue import Entry
 from runner.data.loading import Dataset
 from runner.errors import ConfigError, without_password
 from runner.metrics import own as own_metrics
-from runner.plan import final_states, memory, workers
+from runner.plan import final_states, growth, memory, workers
 from runner.plan import grid as grids
 from runner.plan import plan as plans
 from runner.plan.memory import Measured, Need
@@ -106,8 +106,15 @@ class Prepared:
     own_files: tuple[str, ...] = ()
     #: What a step showed of each cell that is to be trained by one's own code, by cell key.
     checked: dict[str, Checked] = field(default_factory=dict)
-    #: What the cards have answered, in lines.
-    cards: list[str] = field(default_factory=list)
+    #: Where it trains; None for a plan that was not made here.
+    choice: Choice | None = None
+    #: Whether workers run on this machine.
+    is_here: bool = True
+
+    @property
+    def cards(self) -> list[str]:
+        """What the cards have answered, in lines."""
+        return self.choice.told if self.choice else []
 
 
 def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
@@ -149,6 +156,24 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     plan, n_duplicates = grids.plan(
         grid, data_of, choice.device, [without_password(word) for word in command]
     )
+    plan = growth.resumed(plan, root)
+    without_runs = Prepared(
+        config, root, plan, n_duplicates, Journals(root, []), sources, config.runner.workers, [],
+        {}, None, grid.own_files, choice=choice, is_here=is_here,
+    )  # fmt: skip
+    return with_plan(without_runs, plan)
+
+
+def with_plan(prepared: Prepared, plan: Plan) -> Prepared:
+    """The same with a plan that has grown, or that was just made: what its runs need is checked.
+
+    Raises
+    ------
+    RunnerError
+        As `prepare`.
+    """
+    config, root, sources = prepared.config, prepared.root, prepared.sources
+    choice = prepared.choice or Choice(plan.runs[0].device)
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     untrained = [run for run in plan.runs if not journals[run.run_key].trained]
     checked = _check_own_code(untrained, sources)
@@ -171,27 +196,22 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     n_workers = config.runner.workers
     if n_workers < 0:
         n_workers = max(1, choice.n_cards) if choice.device == "gpu" else provenance.cores()
-    if is_here:
+    if prepared.is_here:
         is_asked = config.runner.workers > 0
         n_workers, fewer = workers.that_fit(n_workers, is_asked, to_train, needed)
         sources.warnings += fewer
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)
-    taken = _taken_epochs(to_train, root)
-    return Prepared(
-        config,
-        root,
-        plan,
-        n_duplicates,
-        journals,
-        sources,
-        n_workers,
-        to_train,
-        taken,
-        kept_bytes,
-        grid.own_files,
-        checked,
-        choice.told,
+    sources.warnings.clear()
+    return replace(
+        prepared,
+        plan=plan,
+        journals=journals,
+        n_workers=n_workers,
+        to_train=to_train,
+        taken_epochs=_taken_epochs(to_train, root),
+        kept_bytes=kept_bytes,
+        checked=checked,
     )
 
 

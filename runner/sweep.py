@@ -1,11 +1,21 @@
 """A command from its plan to its exit code: prepare, announce, train, conclude."""
 
+import time
+from dataclasses import replace
+
 from runner.display import ahead, summary
+from runner.display import looks as shown
 from runner.display.progress import Progress
 from runner.display.summary import Outcome
+from runner.errors import StoreBehindError, StoreError
+from runner.plan import growth
+from runner.plan import plan as plans
 from runner.plan.grid import Grid
-from runner.prepare import Prepared, open_tracker, prepare, tidy
+from runner.plan.looks import settled
+from runner.plan.plan import Plan
+from runner.prepare import Prepared, open_tracker, prepare, tidy, with_plan
 from runner.tracking.writer import Writer, WriterThread
+from runner.work import looking
 from runner.work.estimate import estimate
 from runner.work.launch import Launch, StartWorkers, new_launch
 from runner.work.processes import guarded
@@ -31,14 +41,77 @@ def sweep(grid: Grid, command: list[str], start_workers: StartWorkers, is_here: 
     prepared = prepare(grid, command, is_here)
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
-    time = None
+    foreseen = None
     if prepared.to_train and (config.plan or (config.progress and not single)):
-        time = estimate(prepared)
-        summary.announce_time(prepared, time.seconds, time.n_unknown)
+        n_later = shown.all_sizes(prepared.plan)[-1] - len(prepared.plan.seeds)
+        foreseen = estimate(prepared, n_later)
+        summary.announce_time(prepared, foreseen)
     if config.plan:
-        ahead.tell(prepared, time.by_cell if time else {})
+        ahead.tell(prepared, foreseen.by_cell if foreseen else {})
         return 0
+    if prepared.plan.looks:
+        return until_decided(prepared, start_workers)
     return summary.conclude(prepared, train(prepared, start_workers))
+
+
+def until_decided(prepared: Prepared, start_workers: StartWorkers) -> int:
+    """Train look after look, each with twice the seeds, until no claim is open; the exit code.
+
+    After each look the analysis decides claims from what the store holds, and only the cells of
+    those that are open get more seeds.
+
+    Raises
+    ------
+    RunnerError
+        When a look cannot be decided, or the store is lost between two of them (StoreBehindError).
+    """
+    began, tracking = time.monotonic(), prepared.config.tracking
+    outcome = train(prepared, start_workers)
+    while _is_whole(prepared, outcome) and not _is_decided(prepared.plan):
+        plan, root = prepared.plan, prepared.root
+        seen = looking.look(plan, root, tracking.uri, tracking.experiment)
+        prepared = replace(prepared, plan=growth.decided(plan, seen.decided, len(plan.looks)))
+        for line in shown.decided(prepared.plan, seen.words):
+            print(line, flush=True)
+        grown = _next_look(prepared, seen.cells, time.monotonic() - began)
+        plans.write((grown or prepared).plan, root)
+        try:
+            if grown is None:
+                open_tracker(prepared)  # the store has the plan, with what this look decided
+                break
+            outcome = train(grown, start_workers)
+        except StoreError as error:
+            kept = "what is trained is kept, the same command goes on"
+            raise StoreBehindError(f"{error}; {kept}") from error
+        prepared = grown
+    return summary.conclude(prepared, outcome)
+
+
+def _is_whole(prepared: Prepared, outcome: Outcome) -> bool:
+    """Whether each run is trained, and the store holds it."""
+    is_behind = outcome.behind or outcome.refused
+    return outcome.interrupted is None and not is_behind and not summary.failures(prepared)
+
+
+def _is_decided(plan: Plan) -> bool:
+    return plan.claims.keys() <= settled(plan.looks).keys()
+
+
+def _next_look(prepared: Prepared, cells: list[str], spent_s: float) -> Prepared | None:
+    """The look of these cells with twice the seeds; None, and why, where none follows."""
+    plan, max_minutes = prepared.plan, prepared.config.sweep.max_minutes
+    if not cells:
+        return None
+    if len(plan.looks) == len(shown.all_sizes(plan)):
+        print(shown.ended_by_seeds(plan), flush=True)
+        return None
+    grown = with_plan(prepared, growth.further(plan, cells))
+    next_s = estimate(grown).seconds
+    if max_minutes and spent_s + next_s > 60 * max_minutes:
+        print(shown.ended_by_time(max_minutes, spent_s, next_s), flush=True)
+        return None
+    print(shown.goes_on(grown.plan, next_s), flush=True)
+    return grown
 
 
 def train(prepared: Prepared, start_workers: StartWorkers) -> Outcome:

@@ -1,5 +1,6 @@
 """Each declared claim decided: the contrast within seed, its interval, its verdict."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from analysis.decide.verdicts import Bounds
 from analysis.design import confounds, contrasts
 from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
-from analysis.statistics import intervals, p_values
+from analysis.statistics import anytime, intervals, p_values
 from analysis.statistics.intervals import Interval
 from runner.record import Claim, short
 
@@ -35,6 +36,10 @@ class Decision:
     #: The contrast within each seed, in the metric's units, by seed.
     per_seed: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     bounds: Bounds | None = None
+    #: The interval for a fixed number of seeds, beside bounds that hold for any number of looks.
+    fixed: Interval | None = None
+    #: At which planned look it was decided, from 1, or is open; None in a sweep of fixed seeds.
+    look: int | None = None
     #: Whether the median over the seeds is judged, and how uneven the two sides' luck is.
     by_median: bool = False
     unevenness: float = float("nan")
@@ -132,6 +137,8 @@ def decide_all(
     epochs: pd.DataFrame,
     cells: Cells,
     alpha: float = ALPHA,
+    settled: Mapping[str, str] | None = None,
+    for_any_looks: bool = False,
 ) -> list[Decision]:
     """Every claim of a sweep decided, in the order declared.
 
@@ -144,25 +151,43 @@ def decide_all(
         The sweep's runs (one row a planned run, index run_key), their epochs, and its cells.
     alpha
         The share of sweeps without any effect in which one claim or more may be called supported.
+    settled
+        The verdicts of claims that an earlier look decided. They are not decided again; one whose
+        direction was not established keeps its part of alpha.
+    for_any_looks
+        Whether seeds were added after earlier ones had been seen, and nobody had planned it.
     """
     share = alpha / len(claims) if claims else alpha
+    settled = settled or {}
     decisions, tested = {}, {}
     for name, claim in claims.items():
+        if name in settled:
+            continue
         try:
-            tested[name] = _tested(claim, runs, epochs, cells, share)
+            tested[name] = _tested(claim, runs, epochs, cells, share, for_any_looks)
         except NotTestable as error:
             decisions[name] = Decision(claim, verdicts.NOT_TESTABLE, name, str(error))
-    directions = _Holm({name: test.p for name, test in tested.items()}, alpha)
-    sameness = _Holm({n: test.p_same for n, test in tested.items() if test.has_settings}, alpha)
+    beside = {n: given for n, given in settled.items() if given != verdicts.NOT_TESTABLE}
+    directions = _Holm(
+        {name: test.p for name, test in tested.items()}
+        | {n: 1.0 for n, given in beside.items() if given not in verdicts.DIRECTIONAL},
+        alpha,
+    )
+    sameness = _Holm(
+        {n: test.p_same for n, test in tested.items() if test.has_settings}
+        | {n: 1.0 for n, given in beside.items() if given != verdicts.DEPENDS},
+        alpha,
+    )
     for name, test in tested.items():
         decision = decided(test, share, directions.level(name), sameness.level(name))
         if test.claim.slope:
-            misfits = _misfits(decision, cells.levels(test.claim.knob), test.numbers, share)
+            levels = cells.levels(test.claim.knob)
+            misfits = _misfits(decision, levels, test.numbers, share, for_any_looks)
             decision = replace(decision, misfits=misfits)
         decisions[name] = replace(
             decision, name=name, p_holm=directions.p(name), p_same=sameness.p(name)
         )
-    return [decisions[name] for name in claims]
+    return [decisions[name] for name in claims if name in decisions]
 
 
 def decide(
@@ -174,7 +199,12 @@ def decide(
 
 
 def _tested(
-    claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells, alpha: float
+    claim: Claim,
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    cells: Cells,
+    alpha: float,
+    for_any_looks: bool,
 ) -> Tested:
     compared = contrasts.contrasts_of(claim, cells)
     for contrast in compared:
@@ -192,8 +222,13 @@ def _tested(
         [
             Compared(
                 contrast,
-                evidence.evidence(contrasts.per_seed(numbers, contrast.weights), uneven, alpha),
-                settings.heterogeneity_p(contrast, numbers),
+                evidence.evidence(
+                    contrasts.per_seed(numbers, contrast.weights),
+                    uneven,
+                    alpha,
+                    for_any_looks=for_any_looks,
+                ),
+                settings.heterogeneity_p(contrast, numbers, for_any_looks),
             )
             for contrast, uneven in zip(compared, luck, strict=True)
         ],
@@ -245,12 +280,14 @@ def decided(test: Tested, alpha: float, direction: float, same: float) -> Decisi
 def _of_contrast(test: Tested, compared: Compared, levels: Levels) -> Decision:
     claim, contrast, seen = test.claim, compared.contrast, compared.evidence
     found = judged(claim, contrast, test.numbers, seen, levels)
+    fixed = evidence.bounds(seen.differences, levels.interval, seen.by_median).interval
     return Decision(
         claim,
         verdicts.with_censoring(found.verdict) if test.n_censored else found.verdict,
         contrast=contrast,
         per_seed=pd.Series(seen.differences, index=test.numbers.index),
         bounds=found.bounds,
+        fixed=fixed if seen.for_any_looks else None,
         by_median=seen.by_median,
         unevenness=seen.unevenness,
         p=seen.p,
@@ -262,12 +299,17 @@ def _of_contrast(test: Tested, compared: Compared, levels: Levels) -> Decision:
 
 
 def _misfits(
-    decision: Decision, levels: list[Any], numbers: pd.DataFrame, alpha: float
+    decision: Decision,
+    levels: list[Any],
+    numbers: pd.DataFrame,
+    alpha: float,
+    for_any_looks: bool,
 ) -> list[tuple[Any, Interval]]:
     assert decision.contrast
     off = contrasts.off_the_line(decision.contrast, levels)
+    interval = (anytime if for_any_looks else intervals).t_interval
     return [
-        (level, intervals.t_interval(contrasts.per_seed(numbers, weights), 1 - alpha / len(off)))
+        (level, interval(contrasts.per_seed(numbers, weights), 1 - alpha / len(off)))
         for level, weights in off
     ]
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.decide.verdicts import Bounds
 from analysis.design.contrasts import Array, per_seed
-from analysis.statistics import intervals, p_values
+from analysis.statistics import anytime, intervals, p_values
 
 #: The runs of the two sides have standard deviations over the seeds with this ratio, or more, where
 #: their luck is uneven. Below it a t test has at most 8 % false directions, whatever the luck's
@@ -32,10 +32,16 @@ class Evidence:
     bounds: Bounds
     #: That there is no difference: by the t test for a mean, by the sign test for a median.
     p: float
+    #: Whether bounds and p hold for any number of looks, and not for one number of seeds alone.
+    for_any_looks: bool = False
 
 
 def evidence(
-    differences: Array, unevenness: float, alpha: float, by_median: bool | None = None
+    differences: Array,
+    unevenness: float,
+    alpha: float,
+    by_median: bool | None = None,
+    for_any_looks: bool = False,
 ) -> Evidence:
     """The evidence on a contrast.
 
@@ -49,6 +55,8 @@ def evidence(
         Of the intervals.
     by_median
         Whether luck counts as uneven, instead of what the unevenness says.
+    for_any_looks
+        Whether seeds were added after earlier ones had been seen, and nobody had planned it.
     """
     is_uneven = unevenness >= UNEVEN if by_median is None else by_median
     of_median = is_uneven or bool(intervals.constant(differences))
@@ -57,17 +65,22 @@ def evidence(
         unevenness,
         is_uneven,
         of_median,
-        bounds(differences, alpha, of_median),
-        direction_p(differences, of_median),
+        bounds(differences, alpha, of_median, for_any_looks),
+        direction_p(differences, of_median, for_any_looks),
+        for_any_looks,
     )
 
 
 def evidence_on(
-    numbers: pd.DataFrame, weights: dict[str, float], alpha: float, by_median: bool | None = None
+    numbers: pd.DataFrame,
+    weights: dict[str, float],
+    alpha: float,
+    by_median: bool | None = None,
+    for_any_looks: bool = False,
 ) -> Evidence:
     """As `evidence`, of a contrast by its weights on `contrasts.table`, seeds x cells."""
     uneven = unevenness(numbers, weights)
-    return evidence(per_seed(numbers, weights), uneven, alpha, by_median)
+    return evidence(per_seed(numbers, weights), uneven, alpha, by_median, for_any_looks)
 
 
 def unevenness(numbers: pd.DataFrame, weights: dict[str, float]) -> float:
@@ -106,17 +119,25 @@ def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
     return np.stack(means, axis=1)
 
 
-def bounds(differences: Array, alpha: float, by_median: bool) -> Bounds:
-    """The two intervals that a verdict reads."""
-    interval = intervals.median_interval if by_median else intervals.t_interval
-    return Bounds(interval(differences, 1 - alpha), interval(differences, 1 - 2 * alpha))
+def bounds(
+    differences: Array, alpha: float, by_median: bool, for_any_looks: bool = False
+) -> Bounds:
+    """The two intervals that a verdict reads; one and the same where it is for any looks."""
+    of = anytime if for_any_looks else intervals
+    interval = of.median_interval if by_median else of.t_interval
+    both = interval(differences, 1 - alpha)
+    return Bounds(both, both if for_any_looks else interval(differences, 1 - 2 * alpha))
 
 
-def direction_p(differences: Array, by_median: bool) -> float:
+def direction_p(differences: Array, by_median: bool, for_any_looks: bool = False) -> float:
     """That there is no difference: by the sign test for the median, by the t test for the mean."""
-    return p_values.sign_p(differences) if by_median else p_values.t_p(differences)
+    of = anytime if for_any_looks else p_values
+    return float(of.sign_p(differences) if by_median else of.t_p(differences))
 
 
-def fewest_seeds(alpha: float) -> int:
+def fewest_seeds(alpha: float, for_any_looks: bool = False) -> int:
     """The fewest seeds of which the sign test can tell a direction: all of them have it."""
-    return math.ceil(1 - math.log2(alpha))
+    n = math.ceil(1 - math.log2(alpha))
+    while for_any_looks and anytime.sign_p([1.0] * n) > alpha:
+        n += 1
+    return n

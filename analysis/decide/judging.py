@@ -46,13 +46,14 @@ def judged(
     is_established = seen.p <= levels.direction
     bounds = seen.bounds.with_direction() if is_established else seen.bounds
     verdict = verdicts.verdict(bounds, claim.direction, claim.margin, is_established)
-    is_uneven = seen.is_uneven
-    at_settings = settings.settings_of(claim, contrast, numbers, levels.interval, is_uneven)
+    of = contrast, numbers
+    is_uneven, any_looks = seen.is_uneven, seen.for_any_looks
+    at_settings = settings.settings_of(claim, *of, levels.interval, is_uneven, any_looks)
     depends_on: list[str] = []
-    if at_settings and settings.heterogeneity_p(contrast, numbers) <= levels.same:
+    if at_settings and settings.heterogeneity_p(*of, any_looks) <= levels.same:
         verdict = settings.at_all(
-            claim, contrast, numbers, levels.interval, levels.direction, is_uneven
+            claim, *of, levels.interval, levels.direction, is_uneven, any_looks
         )
         if verdict == verdicts.DEPENDS:
-            depends_on = settings.depends_on(contrast, numbers, levels.interval)
+            depends_on = settings.depends_on(*of, levels.interval, any_looks)
     return Judged(verdict, bounds, at_settings, depends_on)

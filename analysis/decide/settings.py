@@ -33,7 +33,12 @@ class Setting:
 
 
 def settings_of(
-    claim: Claim, contrast: Contrast, numbers: pd.DataFrame, alpha: float, is_uneven: bool
+    claim: Claim,
+    contrast: Contrast,
+    numbers: pd.DataFrame,
+    alpha: float,
+    is_uneven: bool,
+    for_any_looks: bool = False,
 ) -> list[Setting]:
     """The contrast at each setting, with a verdict of its own; empty where no other knob moves.
 
@@ -46,10 +51,10 @@ def settings_of(
         return []
     values = _by_setting(contrast, numbers).T
     by_median = [_by_median(d, is_uneven) for d in values]
-    p = p_values.holm([direction_p(*d) for d in zip(values, by_median, strict=True)])
+    p = p_values.holm([direction_p(*d, for_any_looks) for d in zip(values, by_median, strict=True)])
     found = []
     for simple, d, of_median, p_holm in zip(contrast.simples, values, by_median, p, strict=True):
-        both = bounds(d, alpha / len(p), of_median)
+        both = bounds(d, alpha / len(p), of_median, for_any_looks)
         verdict = verdicts.verdict(both, claim.direction, claim.margin, p_holm <= alpha)
         found.append(Setting(simple.at, both.interval, verdict))
     return found
@@ -62,6 +67,7 @@ def at_all(
     interval: float,
     direction: float,
     is_uneven: bool,
+    for_any_looks: bool = False,
 ) -> str:
     """The verdict that all settings have, or DEPENDS where they have not the same.
 
@@ -76,8 +82,8 @@ def at_all(
     each, estimates = [], []
     for d in _by_setting(contrast, numbers).T:
         of_median = _by_median(d, is_uneven)
-        both = bounds(d, interval, of_median)
-        is_established = direction_p(d, of_median) <= direction
+        both = bounds(d, interval, of_median, for_any_looks)
+        is_established = direction_p(d, of_median, for_any_looks) <= direction
         each.append(verdicts.verdict(both, claim.direction, claim.margin, is_established))
         estimates.append(both.interval.estimate)
     return verdicts.over_settings(each, estimates)
@@ -87,14 +93,18 @@ def _by_median(differences: contrasts.Array, is_uneven: bool) -> bool:
     return is_uneven or bool(intervals.constant(differences))
 
 
-def heterogeneity_p(contrast: Contrast, numbers: pd.DataFrame) -> float:
+def heterogeneity_p(
+    contrast: Contrast, numbers: pd.DataFrame, for_any_looks: bool = False
+) -> float:
     """P of the test that the contrast is the same at all settings; 1 where there is one alone."""
     if len(contrast.simples) < 2:
         return 1.0
-    return p_values.heterogeneity_p(_by_setting(contrast, numbers))
+    return p_values.heterogeneity_p(_by_setting(contrast, numbers), for_any_looks)
 
 
-def depends_on(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[str]:
+def depends_on(
+    contrast: Contrast, numbers: pd.DataFrame, alpha: float, for_any_looks: bool = False
+) -> list[str]:
     """The knobs with which a contrast changes, once it is known to differ between settings.
 
     Those are the knobs with each of which alone it is established to change; where there is none,
@@ -105,7 +115,9 @@ def depends_on(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[
         for knob in contrast.simples[0].at
         if len(contrast.levels_of(knob)) > 1
     }
-    p = p_values.holm([p_values.heterogeneity_p(values) for values in by_knob.values()])
+    p = p_values.holm(
+        [p_values.heterogeneity_p(values, for_any_looks) for values in by_knob.values()]
+    )
     alone = [knob for knob, p_of_knob in zip(by_knob, p, strict=True) if p_of_knob <= alpha]
     return alone or list(by_knob)
 

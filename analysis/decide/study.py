@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.decide.ahead.more_seeds import MoreSeeds, more_seeds
-from analysis.decide.claims import Decision, decide_all
+from analysis.decide.beside.more_seeds import MoreSeeds, more_seeds
+from analysis.decide.beside.multiverse import Multiverse, multiverse
+from analysis.decide.beside.pairing import Pairing, pairing
+from analysis.decide.claims import Decision
 from analysis.decide.exploratory import exploratory_contrasts
-from analysis.decide.multiverse import Multiverse, multiverse
-from analysis.decide.pairing import Pairing, pairing
+from analysis.decide.looks import decide_sweep, seen_at
 from analysis.design.cells import Cells, cells_of_sweep
 from analysis.design.contrasts import Array
 from analysis.read.runs import Sweep
@@ -61,28 +62,41 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
         Gives which test images each run classified right (`runs.correct`), bool (n_test_images,) by
         run key; called where a claim is about them.
     """
-    runs = sweep.runs
-    cells = cells_of_sweep(sweep)
-    done = runs.index[runs["state"] == DONE]
-    epochs = sweep.epochs[sweep.epochs["run_key"].isin(done)]
-    decisions = decide_all(sweep.claims, runs, epochs, cells)
+    cells, epochs = prepared(sweep)
+    decisions = decide_sweep(sweep, sweep.runs, epochs, cells)
+    # Whatever is told of a claim is told of the runs that decided it.
+    runs = {d.name: seen_at(sweep.planned, d.look, sweep.runs) for d in decisions}
     if any(_about_images(decision) for decision in decisions):
         answers = correct(sweep)
         decisions = [
-            replace(decision, new_images=_on_new_images(decision, runs, answers))
+            replace(decision, new_images=_on_new_images(decision, runs[decision.name], answers))
             for decision in decisions
         ]
-    ahead = {d.name: more_seeds(d, runs, sweep.epochs) for d in decisions}
-    pairings = {d.name: pairing(d, runs, epochs) for d in decisions}
+    ahead = {d.name: more_seeds(d, runs[d.name], sweep.epochs) for d in decisions}
+    pairings = {d.name: pairing(d, runs[d.name], epochs) for d in decisions}
     return Study(
         sweep,
         cells,
         decisions,
-        multiverses={d.name: multiverse(d, runs, epochs) for d in decisions},
+        multiverses={d.name: multiverse(d, runs[d.name], epochs) for d in decisions},
         more_seeds={name: more for name, more in ahead.items() if more is not None},
         pairings={name: pair for name, pair in pairings.items() if pair is not None},
-        exploratory=exploratory_contrasts(runs, epochs, cells),
+        exploratory=exploratory_contrasts(_of_all_cells(sweep.runs), epochs, cells),
     )
+
+
+def prepared(sweep: Sweep) -> tuple[Cells, pd.DataFrame]:
+    """The cells of a sweep, and the epochs of its runs that are done."""
+    runs = sweep.runs
+    cells = cells_of_sweep(sweep)
+    done = runs.index[runs["state"] == DONE]
+    return cells, sweep.epochs[sweep.epochs["run_key"].isin(done)]
+
+
+def _of_all_cells(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the seeds that all cells have: looks give more of them to some cells alone."""
+    n_cells = runs.groupby("seed")["cell_key"].transform("nunique")
+    return runs[n_cells == runs["cell_key"].nunique()]
 
 
 def _about_images(decision: Decision) -> bool:

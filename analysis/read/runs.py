@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from analysis.read import database, frames, sweeps
 from analysis.read.store import Store, StoredRun
-from analysis.read.sweeps import Knob
+from analysis.read.sweeps import Knob, Planned
 from runner.errors import StateError, StoreError
 from runner.record import (
     DONE,
@@ -53,6 +53,8 @@ class Sweep:
     declared_ms: int | None = None
     #: With how many seeds earlier sweeps asked the same claims of the same cells (`sweeps.looks`).
     looks: tuple[int, ...] = ()
+    #: The looks that were planned.
+    planned: Planned = Planned()
     #: Seeds of which the store holds a run of each cell, and which are not of the sweep.
     unused_seeds: tuple[int, ...] = ()
     #: The store that it was read from, and the experiment there.
@@ -94,6 +96,7 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         epochs,
         declared_ms=min((run.start_ms or 0 for run in same_claims), default=None),
         looks=looks,
+        planned=plan["planned"],
         unused_seeds=sweeps.unused_seeds(runs, plan),
         uri=uri,
         experiment=experiment,

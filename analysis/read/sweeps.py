@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from runner.record import (
 from runner.system.files import SEAL, is_whole, sha256
 
 #: The newest plan that this version reads. From version 3 on a plan is sealed.
-VERSION = 3
+VERSION = 4
 #: How many sweeps a message names.
 _N_NAMED = 5
 #: A shorter text is no start of a key.
@@ -40,6 +41,33 @@ class Knob:
     #: Whether it is a swept group such as `model=cnn,mlp`: its levels are names, and what each
     #: stands for is in the knobs below it.
     is_group: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look of a sweep whose seeds come until its claims are decided."""
+
+    #: Those that it adds.
+    seeds: tuple[int, ...]
+    #: The verdict of each claim that it decided, by name; None while its runs are trained.
+    decided: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The looks of a sweep that were planned; none of fixed seeds."""
+
+    looks: tuple[Look, ...] = ()
+    #: The most seeds that they may reach.
+    max_seeds: int = 0
+
+    @property
+    def n_looks(self) -> int:
+        """How many looks there may be."""
+        n_seeds, n = len(self.looks[0].seeds) if self.looks else 0, len(self.looks)
+        while n and n_seeds * 2**n <= self.max_seeds:
+            n += 1
+        return n
 
 
 def last_used(parent: StoredRun) -> tuple[int, str]:
@@ -116,12 +144,15 @@ def _prove(plan: dict[str, Any], version: int, parent: StoredRun) -> None:
     """
     if (version >= 3 or SEAL in plan) and not is_whole(plan):
         raise ValueError("it was changed after it was written")
-    keys = sorted(run["run_key"] for run in plan["runs"])
-    single = ["single"] if plan.get("single") else []
+    runs, looks = plan["runs"], plan.get("looks")
+    if looks:  # the runs of later looks follow from those of the first
+        runs = [run for run in runs if run["config"]["seed"] in looks[0]["seeds"]]
+    keys = sorted(run["run_key"] for run in runs)
+    kind = ["single"] * bool(plan.get("single")) + ["until_decided"] * bool(looks)
     claims_sha256 = sha256(plan["claims"])
     if claims_sha256 != plan["claims_sha256"]:
         raise ValueError("its claims are not those that were declared")
-    if plan["sweep_key"] != sha256([keys, claims_sha256, *single]):
+    if plan["sweep_key"] != sha256([keys, claims_sha256, *kind]):
         raise ValueError("it has another key than its runs and claims")
     if plan["sweep_key"] != parent.tags[TAG_SWEEP_KEY] or not keys:
         raise ValueError("it is of another sweep")
@@ -144,7 +175,9 @@ def typed(plan: dict[str, Any]) -> dict[str, Any]:
     ]
     others = {"seed", *(group.name for group in groups)}
     knobs = groups + [knob for knob in recorded if knob.name not in others]
-    return plan | {"claims": claims, "knobs": knobs}
+    looks = [Look(tuple(look["seeds"]), look["decided"]) for look in plan.get("looks", [])]
+    planned = Planned(tuple(looks), plan.get("max_seeds", 0))
+    return plan | {"claims": claims, "knobs": knobs, "planned": planned}
 
 
 def _is_group(name: str, config: dict[str, Any]) -> bool:
@@ -161,8 +194,11 @@ def looks(
     """With how many seeds earlier sweeps asked the same claims of the same cells.
 
     Whoever adds seeds to a sweep has seen its verdicts. A sweep counts when its claims have the
-    same hash and each of its cells has some of the seeds of this one.
+    same hash and each of its cells has some of the seeds of this one. Looks that were planned are
+    none of these: they share alpha, whatever was seen before.
     """
+    if plan["planned"].looks:
+        return ()
     seeds, found = _seeds_by_cell(plan), []
     for other in parents:
         is_earlier = (other.start_ms or 0) < (parent.start_ms or 0)

@@ -4,8 +4,9 @@ import textwrap
 from dataclasses import dataclass
 
 from analysis.decide import verdicts
-from analysis.decide.ahead.more_seeds import MOST
-from analysis.decide.claims import ALPHA, Decision
+from analysis.decide.beside.more_seeds import MOST
+from analysis.decide.claims import Decision
+from analysis.decide.looks import alpha_of
 from analysis.decide.settings import Setting
 from analysis.decide.study import Study
 from analysis.report import sentences
@@ -93,7 +94,7 @@ def _found(study: Study, decision: Decision) -> list[str]:
         found += f", which {where}may be more or less than the {margin} that matter"
     seeds = f"{_n_alike(decision)} of {interval.n} seeds"
     said = [f"{found}. In {seeds}{', judged by the median' if decision.by_median else ''}."]
-    if decision.p_same <= ALPHA:
+    if decision.p_same <= alpha_of(decision.look):
         said += _at_settings(decision.settings, metric)
     return said
 

@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.decide import pairing, verdicts
+from analysis.decide import verdicts
+from analysis.decide.beside import pairing
 from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study

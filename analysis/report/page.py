@@ -7,7 +7,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.decide import verdicts
-from analysis.decide.ahead.more_seeds import n_workers
+from analysis.decide.beside.more_seeds import n_workers
 from analysis.decide.claims import Decision
 from analysis.decide.study import Study
 from analysis.design import confounds

@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 
 from analysis.decide import verdicts
-from analysis.decide.ahead.more_seeds import MOST, MoreSeeds
+from analysis.decide.beside.more_seeds import MOST, MoreSeeds
+from analysis.decide.beside.multiverse import Multiverse
+from analysis.decide.beside.pairing import Pairing
 from analysis.decide.claims import Decision
-from analysis.decide.multiverse import Multiverse
-from analysis.decide.pairing import Pairing
+from analysis.decide.looks import alpha_of, place
 from analysis.decide.study import Study
 from analysis.report import sides
 from analysis.report.numbers import amount, between, level_text, p_text
@@ -41,6 +42,7 @@ def claim_text(study: Study, decision: Decision) -> ClaimText:
         *sides.moved_along(study.cells, decision),
         *sides.other_data(study.sweep.runs, decision),
     ]
+    lines += looks(study, decision)
     lines += details(decision, study.multiverses[decision.name], pair)
     if decision.name in study.more_seeds:
         lines += seeds_needed(decision, study.more_seeds[decision.name])
@@ -103,6 +105,21 @@ def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None
     agree = f"{choices.n_agree} of {len(choices.verdicts)} ways to compute it give this verdict"
     lines.append(f"{agree} (not {flips})." if flips else f"{agree}.")
     return lines
+
+
+def looks(study: Study, decision: Decision) -> list[str]:
+    """Which planned look decided a claim; or that seeds were added, and what that costs."""
+    if decision.look:
+        mark, alpha = place(study.sweep.planned, decision), alpha_of(decision.look)
+        return [f"{mark[0].upper()}{mark[1:]}: p values are compared with {alpha:.3g} there."]
+    if decision.fixed is None:
+        return []
+    metric, once = parse_reduction(decision.claim.metric), decision.fixed
+    return [
+        "Seeds were added after fewer of them had been looked at, which nobody had planned: the"
+        " interval and p are those that hold for any number of looks. For one look at"
+        f" {once.n} seeds the interval would be {between(once, metric)}."
+    ]
 
 
 def _p_values(decision: Decision) -> str:
@@ -249,8 +266,8 @@ def declared(study: Study) -> str:
         seeds = " and ".join(str(n) for n in sorted(set(study.sweep.looks)))
         text += (
             f" An earlier sweep decided them with {seeds} seeds: adding seeds until a claim holds"
-            " leads to"
-            " wrong verdicts in more than 5 % of sweeps."
+            " leads to wrong verdicts in more than 5 % of sweeps, so what is read here are wider"
+            " intervals, which hold for any number of looks."
         )
     if study.sweep.unused_seeds:
         listed = ", ".join(map(str, study.sweep.unused_seeds[:_N_SEEDS]))
@@ -266,4 +283,9 @@ def marks(study: Study, decision: Decision) -> list[str]:
     """What is to be seen beside a verdict at first sight."""
     origin = study.sweep.claims_origin.get(decision.name, "declared")
     made = [] if origin == "declared" else [f"{origin} claim"]
+    made += [place(study.sweep.planned, decision)] if decision.look else []
+    if decision.look:
+        recorded = (study.sweep.planned.looks[decision.look - 1].decided or {}).get(decision.name)
+        made += [f"recorded: {recorded}"] if recorded not in (None, decision.verdict) else []
+    made += ["after an unplanned extension"] * (decision.fixed is not None)
     return made + ["seeds left out"] * bool(study.sweep.unused_seeds)

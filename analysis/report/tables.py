@@ -10,8 +10,8 @@ from runner.record import as_text
 
 _CLAIM_COLUMNS = [
     "claim", "says", "origin", "verdict", "depends_on", "reason", "contrast", "metric", "margin",
-    "estimate", "low", "high", "level", "n_seeds", "by", "p", "p_sign_flip", "p_holm", "p_same",
-    "n_censored",
+    "estimate", "low", "high", "level", "fixed_low", "fixed_high", "look", "n_seeds", "by",
+    "p", "p_sign_flip", "p_holm", "p_same", "n_censored",
     "n_choices_agree", "n_choices",
 ]  # fmt: skip
 
@@ -50,6 +50,7 @@ def _claim_row(study: Study, decision: Decision) -> dict[str, Any]:
         "contrast": decision.contrast.label if decision.contrast else "",
         "metric": claim.metric + (f" - {claim.minus}" if claim.minus else ""),
         "margin": claim.margin,
+        "look": decision.look,
         "n_censored": decision.n_censored,
         "n_choices_agree": choices.n_agree,
         "n_choices": len(choices.verdicts),
@@ -61,6 +62,8 @@ def _claim_row(study: Study, decision: Decision) -> dict[str, Any]:
         row |= {"by": "median" if decision.by_median else "mean", "p": decision.p}
         row |= {"p_sign_flip": decision.p_sign_flip, "p_holm": decision.p_holm}
         row |= {"p_same": decision.p_same}
+    if decision.fixed:
+        row |= {"fixed_low": decision.fixed.low, "fixed_high": decision.fixed.high}
     return row
 
 

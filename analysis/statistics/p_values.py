@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from analysis.statistics import anytime
 from analysis.statistics.intervals import checked, constant, standard_error
 
 #: Up to this many seeds, every pattern of signs is tried.
@@ -110,7 +111,7 @@ def sign_p(values: ArrayLike) -> float:
     return min(1.0, 2 * float(stats.binom.sf(n_same - 1, len(numbers), 0.5)))
 
 
-def heterogeneity_p(values: ArrayLike) -> float:
+def heterogeneity_p(values: ArrayLike, for_any_looks: bool = False) -> float:
     """P of the test that all columns have the same mean.
 
     The distance of each column from the mean of all is tried within seeds, by the t test, or the
@@ -121,10 +122,13 @@ def heterogeneity_p(values: ArrayLike) -> float:
     ----------
     values
         Shape (n_seeds, n_columns), at least 2 of each.
+    for_any_looks
+        Whether it is to hold for any number of looks; then by the tests of anytime.py.
     """
     numbers = checked(values, n_axes=2)
+    t, sign = (anytime.t_p, anytime.sign_p) if for_any_looks else (t_p, sign_flip_p)
     away = (numbers - numbers.mean(axis=1, keepdims=True)).T
-    smallest = min(sign_flip_p(d) if constant(d) else t_p(d) for d in away)
+    smallest = min(sign(d) if constant(d) else t(d) for d in away)
     # Of two columns, one distance is the other with its sign changed.
     n_tests = 1 if len(away) == 2 else len(away)
     return min(1.0, n_tests * smallest)

@@ -43,6 +43,11 @@ def dropout(values: Values) -> bool:
     return hidden_layer(values) and bool(values["model.dropout"])
 
 
+@_only("with sweep.seeds=until_decided")
+def looks(values: Values) -> bool:
+    return bool(values["sweep.seeds"] == "until_decided")
+
+
 @_only("with optimizer=momentum")
 def momentum(values: Values) -> bool:
     return "optimizer.momentum" in values

@@ -111,6 +111,27 @@ class RunnerConfig:
 
 
 @dataclass
+class SweepConfig:
+    seeds: str = knob(
+        "fixed trains the seeds that are named; until_decided doubles them for open claims.",
+        rules.one_of("fixed", "until_decided"),
+        before="fixed",
+    )
+    max_seeds: int = knob(
+        "The most seeds that until_decided may reach; a look above it is left out.",
+        rules.integer(3, 100_000),
+        has_effect=effects.looks,
+        before=40,
+    )
+    max_minutes: float = knob(
+        "Minutes of one command within which until_decided begins looks; 0 is no limit.",
+        rules.number("a number of minutes up to 1e7, or 0 for no limit", lambda v: 0 <= v <= 1e7),
+        has_effect=effects.looks,
+        before=0.0,
+    )
+
+
+@dataclass
 class WorkerConfig:
     plan: str | None = knob("Path of the sweep.json with a worker's runs.", rules.TEXT_OR_NULL)
     launch: str | None = knob("Name of the launch that started a worker.", rules.TEXT_OR_NULL)
@@ -145,6 +166,7 @@ class Config:
     engine: EngineConfig
     tracking: TrackingConfig
     runner: RunnerConfig
+    sweep: SweepConfig
     metrics: dict[str, str] = knob(
         "Metrics of your own, by name: f(scores, labels) -> float (docs/add_a_metric.md).",
         rules.Allowed(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.engine import COMPILING
+from runner.plan.looks import label
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, seconds_spent
 from runner.state.journals import Journals
@@ -168,7 +169,9 @@ class Progress(threading.Thread):
         rate = sum(record.last.get("throughput/images_per_s", 0.0) for _, record in running)
         left = tally.seconds_left(self.n_workers)
         diverged = ended.get(DIVERGED, 0)
-        head = (
+        look = label(self.plan.looks, self.plan.max_seeds)
+        head = look + "   " if look else ""
+        head += (
             f"runs {ended.get(DONE, 0)} of {len(self._runs)} done, {len(running)} running,"
             f" {ended.get(FAILED, 0)} failed"
             + (f", {diverged} diverged" if diverged else "")

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
-from runner.display import margins
+from runner.display import looks, margins
 from runner.display.progress import count, duration
 from runner.display.unchanged import unchanged
 from runner.errors import without_password
@@ -18,6 +18,7 @@ from runner.record import DIVERGED, DONE, FAILED, as_text, short
 from runner.state.journals import Journals
 from runner.system import limits
 from runner.tracking.store import address
+from runner.work.estimate import Estimate
 
 #: Columns of the table: heading and metric, all of the last epoch.
 _COLUMNS = (
@@ -106,6 +107,8 @@ def announce(prepared: Prepared) -> None:
         return
     n_cells, n_seeds = len(plan.cells), len(plan.seeds)
     shape = f"{count(n_cells, 'cell')} x {count(n_seeds, 'seed')}"
+    if len(plan.looks) > 1:  # only the cells of open claims have all seeds
+        shape = f"{count(n_cells, 'cell')}, up to {count(n_seeds, 'seed')}"
     print(f"{plan.name}: {shape} = {count(len(plan.runs), 'run')}")
     for knob, values in plan.swept.items():
         print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
@@ -113,6 +116,8 @@ def announce(prepared: Prepared) -> None:
         print(f"  {count(prepared.n_duplicates, 'duplicate')} removed")
     if prepared.own_files:
         print(f"  own: {', '.join(prepared.own_files)}")
+    for line in looks.announced(plan):
+        print(f"  {line}")
     print(f"  {n_trained} of {len(plan.runs)} already trained")
     _tell_kept(prepared)
     _tell_fallbacks(prepared)
@@ -180,15 +185,18 @@ def _tell_damage(prepared: Prepared) -> None:
             _complain(f"{run.name}: {damage}")
 
 
-def announce_time(prepared: Prepared, seconds: float, n_unknown: int) -> None:
-    """The estimate, and what it leaves out."""
+def announce_time(prepared: Prepared, foreseen: Estimate) -> None:
+    """The estimate, that with all looks, and what it leaves out."""
+    seconds, n_unknown = foreseen.seconds, foreseen.n_unknown
     less = (
         f" (without {count(n_unknown, 'cell')} that could not be measured in time)"
         if n_unknown
         else ""
     )
+    at_most = duration(seconds + foreseen.later_s)
+    most = f", at most {at_most} with all looks" if foreseen.later_s else ""
     told = (
-        f"about {duration(seconds)} of training{less}"
+        f"about {duration(seconds)} of training{most}{less}"
         if seconds or not n_unknown
         else "its time shows as it trains"
     )

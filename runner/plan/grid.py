@@ -16,7 +16,7 @@ from runner.config import overrides, own
 from runner.config.checks import check_value, checked
 from runner.config.schema import Config, leaves
 from runner.errors import ConfigError
-from runner.plan import identity
+from runner.plan import identity, looks
 from runner.plan.plan import VERSION, Plan, PlannedRun, planned_knobs, planned_run
 from runner.record import Claim, as_text, short
 
@@ -131,8 +131,10 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
     knobs = planned_knobs([run.config for run in runs.values()], grid.swept)
     claims, origin = _claims(grid)
     _check_knobs(claims, {knob.name for knob in knobs})
+    asked = grid.cells[0].config.sweep
+    first = [] if grid.single else looks.first(grid.seeds, len(claims), asked)
     plan = Plan(
-        sweep_key=identity.sweep_key(list(runs), claims, grid.single),
+        sweep_key=identity.sweep_key(list(runs), claims, grid.single, bool(first)),
         name=grid.name,
         swept=grid.swept,
         claims=claims,
@@ -143,6 +145,8 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
         version=VERSION,
         single=grid.single,
         knobs=knobs,
+        looks=first,
+        max_seeds=asked.max_seeds if first else 0,
     )
     return plan, n_duplicates
 

@@ -86,6 +86,16 @@ def claims_sha256(claims: dict[str, Claim]) -> str:
     return sha256({name: asdict(claim) for name, claim in claims.items()})
 
 
-def sweep_key(run_keys: list[str], claims: dict[str, Claim], single: bool = False) -> str:
-    """The key of a sweep: its runs in any order, and its claims; another one for a single run."""
-    return sha256([sorted(run_keys), claims_sha256(claims), *(["single"] if single else [])])
+def sweep_key(
+    run_keys: list[str],
+    claims: dict[str, Claim],
+    single: bool = False,
+    until_decided: bool = False,
+) -> str:
+    """The key of a sweep: its runs in any order, and its claims; another one for a single run.
+
+    Of a sweep whose seeds come until its claims are decided, the runs of the first look: the others
+    follow from them.
+    """
+    kind = ["single"] * single + ["until_decided"] * until_decided
+    return sha256([sorted(run_keys), claims_sha256(claims), *kind])

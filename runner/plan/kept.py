@@ -21,7 +21,7 @@ def config_from(values: dict[str, Any]) -> Config:
             value: Any = _part_from(part.name, values[part.name], before.get(part.name, {}))
         elif is_dataclass(part.type):
             section: Any = part.type
-            value = section(**before.get(part.name, {}) | known(section, values[part.name]))
+            value = section(**before.get(part.name, {}) | known(section, values.get(part.name, {})))
         else:
             value = values[part.name] if part.name in values else before[part.name]
         built[part.name] = value

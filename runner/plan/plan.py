@@ -10,14 +10,15 @@ from typing import Any
 from runner.config import parts
 from runner.config.schema import KNOBS, Config, knobs_of, leaves, without_effect
 from runner.errors import StateError
-from runner.plan import fingerprint, identity, kept
+from runner.plan import fingerprint, identity, kept, looks
+from runner.plan.looks import Look
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
 from runner.state.root import Root
 from runner.system.files import SEAL, is_whole, sealed, write_whole
 
 #: The version of sweep.json that `write` writes; `read` reads it and every earlier one. From
-#: version 3 on the file is sealed.
-VERSION = 3
+#: version 3 on the file is sealed; from version 4 on it may have looks.
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ class Plan:
     single: bool = False
     #: The recorded knobs in the order in which a reader should see them; from version 2 on.
     knobs: list[PlannedKnob] = field(default_factory=list)
+    #: Of a sweep whose seeds come until its claims are decided; empty for fixed seeds.
+    looks: list[Look] = field(default_factory=list)
+    #: The most seeds that its looks may reach.
+    max_seeds: int = 0
 
     @property
     def cells(self) -> dict[str, list[PlannedRun]]:
@@ -208,7 +213,10 @@ def write(plan: Plan, root: Root, to_train: Sequence[PlannedRun] = ()) -> str | 
         try:
             before = read(path)
             how = {run.run_key: run.config.runner for run in before.runs}
-            if all(run.config.runner == how[run.run_key] for run in to_train):
+            if looks.progress(before.looks) > looks.progress(plan.looks):
+                return None  # another process has gone on
+            is_as_far = (before.looks, before.max_seeds) == (plan.looks, plan.max_seeds)
+            if is_as_far and all(run.config.runner == how[run.run_key] for run in to_train):
                 return None
             first_ns = path.stat().st_mtime_ns
         except LaterPlan:
@@ -244,7 +252,8 @@ def read(path: Path) -> Plan:
         runs = [_run_from(run) for run in values["runs"]]
         knobs = [PlannedKnob(**kept.known(PlannedKnob, knob)) for knob in values.get("knobs", [])]
         read = {"runs": runs, "knobs": knobs, "claims": kept.claims_from(values["claims"])}
-        plan = Plan(**kept.known(Plan, values) | read)
+        of_looks = {"looks": looks.looks_from(values.get("looks", []))}
+        plan = Plan(**kept.known(Plan, values) | read | of_looks)
         _prove(plan)
         return plan
     except FileNotFoundError:
@@ -269,7 +278,11 @@ def _prove(plan: Plan) -> None:
         if (run.run_key, run.cell_key) != (identity.run_key(of), identity.cell_key(of)):
             raise ValueError(f"the run {run.name} has another key than its configuration")
     keys = [run.run_key for run in plan.runs]
-    key = identity.sweep_key(keys, plan.claims, plan.single)
+    if plan.looks:
+        looks.prove(plan.looks, [(run.config.seed, run.cell_key) for run in plan.runs], plan.claims)
+        first = plan.looks[0].seeds
+        keys = [run.run_key for run in plan.runs if run.config.seed in first]
+    key = identity.sweep_key(keys, plan.claims, plan.single, bool(plan.looks))
     if key != plan.sweep_key:
         raise ValueError("it has another key than its runs and claims")
 

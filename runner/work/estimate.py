@@ -20,7 +20,9 @@ class Estimate:
 
     #: Wall-clock seconds of each cell's runs, by cell key, of the cells that could be measured.
     by_cell: dict[str, float]
-    #: How many cells could not.
+    #: Of the seeds that each cell of the last look may get later.
+    later_s: float
+    #: How many cells could not be measured.
     n_unknown: int
 
     @property
@@ -28,12 +30,19 @@ class Estimate:
         return sum(self.by_cell.values())
 
 
-def estimate(prepared: Prepared) -> Estimate:
-    """The time of the runs to train."""
+def estimate(prepared: Prepared, n_later: int = 0) -> Estimate:
+    """The time of the runs to train.
+
+    Parameters
+    ----------
+    n_later
+        How many seeds more each cell of the last look may get later.
+    """
     deadline = time.monotonic() + BUDGET_S
     to_train, cells = prepared.to_train, prepared.plan.cells
     paces: dict[str, float] = {}
-    for run in to_train:
+    later = _of_last_look(prepared) if n_later else []
+    for run in [*to_train, *later]:
         if run.cell_key not in paces:
             pace = _recorded(cells[run.cell_key], prepared.journals)
             if pace is None and run.cell_key in prepared.checked:
@@ -42,14 +51,23 @@ def estimate(prepared: Prepared) -> Estimate:
                 pace = _measured(run, Sample.of(run, prepared.sources.read_by(run)))
             if pace is not None:
                 paces[run.cell_key] = pace
-    taken, by_cell = prepared.taken_epochs, dict.fromkeys(paces, 0.0)
+    taken = prepared.taken_epochs
+    by_cell = dict.fromkeys((run.cell_key for run in to_train if run.cell_key in paces), 0.0)
     n_at_once = max(1, min(prepared.n_workers, len(to_train)))
     for run in to_train:
         if run.cell_key in paces:
             n_epochs = run.config.train.epochs - taken.get(run.run_key, 0)
             by_cell[run.cell_key] += paces[run.cell_key] * n_epochs / n_at_once
-    n_unknown = len({run.cell_key for run in to_train} - set(paces))
-    return Estimate(by_cell, n_unknown)
+    n_unknown = len({run.cell_key for run in [*to_train, *later]} - set(paces))
+    a_seed = sum(paces.get(run.cell_key, 0.0) * run.config.train.epochs for run in later)
+    return Estimate(by_cell, n_later * a_seed / max(1, prepared.n_workers), n_unknown)
+
+
+def _of_last_look(prepared: Prepared) -> list[PlannedRun]:
+    """A run of each cell of the last look."""
+    plan = prepared.plan
+    last = [run for run in plan.runs if run.config.seed in plan.looks[-1].seeds]
+    return list({run.cell_key: run for run in last}.values())
 
 
 def _recorded(cell: list[PlannedRun], journals: Journals) -> float | None:

@@ -188,7 +188,7 @@ OF_ADAM = ("optimizer.beta1", "optimizer.beta2", "optimizer.eps")
 def test_a_plan_lists_the_recorded_knobs_in_the_order_of_the_schema():
     made, _ = planned("optimizer=momentum", "seed=0")
     values = json.loads(json.dumps(dataclasses.asdict(made)))
-    assert values["version"] == 3
+    assert values["version"] == 4
     assert values["knobs"] == [
         {
             "name": name,
@@ -248,7 +248,7 @@ def test_a_plan_of_a_later_version_is_refused_with_both_versions(tmp_path):
     path.write_text(json.dumps({"version": plan.VERSION + 1, "jobs": []}))
     with pytest.raises(
         StateError,
-        match=r"sweep\.json: a plan of version 4, and .* up to version 3; use the program",
+        match=r"sweep\.json: a plan of version 5, and .* up to version 4; use the program",
     ):
         plan.read(path)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from studies import NOISE, cells, claim, curves, frame, grid, with_effect
 
 from analysis.decide import verdicts
+from analysis.decide.beside.multiverse import multiverse
 from analysis.decide.claims import decide, decide_all
-from analysis.decide.multiverse import multiverse
 from analysis.report.sentences import details, finding, headline
 
 HALF = 2.570582 / np.sqrt(6)

@@ -3,8 +3,8 @@
 from studies import NOISE, SEEDS, cells, claim, curves, with_effect
 
 from analysis.decide import verdicts
+from analysis.decide.beside.multiverse import multiverse
 from analysis.decide.claims import decide
-from analysis.decide.multiverse import multiverse
 
 
 def test_every_other_way_to_compute_it_is_counted():

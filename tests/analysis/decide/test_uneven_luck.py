@@ -6,9 +6,9 @@ import pytest
 from studies import cells, claim, curves, frame, grid
 
 from analysis.decide import verdicts
+from analysis.decide.beside.multiverse import multiverse
 from analysis.decide.claims import decide
 from analysis.decide.evidence import evidence_on, fewest_seeds, unevenness
-from analysis.decide.multiverse import multiverse
 
 SEEDS = range(8)
 #: Values with mean 0 and a standard deviation of 1 in two cells, of which the second is not alike.

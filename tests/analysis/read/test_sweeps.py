@@ -36,9 +36,9 @@ def test_a_start_that_several_keys_have_names_none_of_them():
 def test_a_plan_of_a_newer_version_is_refused_with_what_to_do():
     with pytest.raises(
         StoreError,
-        match="has version 4, and this program reads up to 3; analyse it with the version",
+        match="has version 5, and this program reads up to 4; analyse it with the version",
     ):
-        made_up(version=4).read()
+        made_up(version=5).read()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 import studies
 from studies import cells, claim, curves, frame, grid
 
+from analysis.decide.beside.multiverse import Multiverse
 from analysis.decide.claims import decide
-from analysis.decide.multiverse import Multiverse
 from analysis.read.sweeps import Knob
 from analysis.report.sentences import conditions, details
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from analysis.decide import evidence, metrics
-from analysis.decide.ahead.more_seeds import ENOUGH
+from analysis.decide.beside.more_seeds import ENOUGH
 from analysis.decide.claims import ALPHA
 from analysis.decide.verdicts import MIN_SEEDS
 from analysis.design import contrasts

@@ -60,16 +60,23 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
             by_choice[choice] = verdicts.NOT_TESTABLE
         else:
             by_choice[choice] = _verdict(decision, contrast, others)
-    # A pooled error is that of the average, which is no answer where it depends on the setting.
-    if len(contrast.cells) > 2 and decision.verdict != verdicts.DEPENDS:
+    # A pooled error is that of the average, which is no answer where it depends on the setting; and
+    # its interval holds for one number of seeds alone.
+    is_average = len(contrast.cells) > 2 and decision.verdict != verdicts.DEPENDS
+    if is_average and decision.fixed is None:
         by_choice["error pooled over the cells"] = _by_pooled_error(decision, contrast, numbers)
-    # With fewer seeds than its test needs, no verdict on a median can be the same.
-    assert decision.levels
-    needed = fewest_seeds(decision.levels.interval) if decision.by_median else verdicts.MIN_SEEDS
-    if len(numbers) > needed:
+    if len(numbers) > _n_needed(decision):
         for seed in numbers.index:
             by_choice[f"without seed {seed}"] = _verdict(decision, contrast, numbers.drop(seed))
     return Multiverse(by_choice)
+
+
+def _n_needed(decision: Decision) -> int:
+    """With fewer seeds than its test needs, no verdict can be the same."""
+    assert decision.levels
+    if not decision.by_median:
+        return verdicts.MIN_SEEDS
+    return fewest_seeds(decision.levels.interval, decision.fixed is not None)
 
 
 def _other_metrics(metric: Reduction, n_epochs: int) -> list[tuple[str, Reduction]]:
@@ -86,7 +93,8 @@ def _other_metrics(metric: Reduction, n_epochs: int) -> list[tuple[str, Reductio
 def _verdict(decision: Decision, contrast: Contrast, numbers: pd.DataFrame) -> str:
     """The verdict from other numbers, by the mean or the median, and at the levels, as declared."""
     assert decision.levels
-    seen = evidence_on(numbers, contrast.weights, decision.levels.interval, decision.by_median)
+    alpha, any_looks = decision.levels.interval, decision.fixed is not None
+    seen = evidence_on(numbers, contrast.weights, alpha, decision.by_median, any_looks)
     return _censored(
         decision, judged(decision.claim, contrast, numbers, seen, decision.levels).verdict
     )

@@ -5,7 +5,7 @@ import pytest
 from studies import cells, claim, curves, frame, grid, with_effect
 
 from analysis.decide import verdicts
-from analysis.decide.ahead.more_seeds import ENOUGH, MOST, Ahead, more_seeds
+from analysis.decide.beside.more_seeds import ENOUGH, MOST, Ahead, more_seeds
 from analysis.decide.claims import decide
 from analysis.decide.evidence import bounds
 from analysis.report.sentences import seeds_needed

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.decide.claims import Decision
 from analysis.decide.evidence import fewest_seeds
 from analysis.decide.verdicts import INCONCLUSIVE
-from analysis.statistics import power
+from analysis.statistics import anytime, power
 from runner.record import DONE, seconds_spent
 
 #: The chance at which a number of seeds is offered, and the most that are.
@@ -39,7 +39,8 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
     """What more seeds would do; None for a claim that is decided.
 
     The number is the smallest that decides with the chance `ENOUGH` where the true difference is
-    what was seen or, where that is within the margin, nothing.
+    what was seen or, where that is within the margin, nothing. Where looks are planned it is
+    that of the next look, which doubles the seeds and may spend half as much.
     """
     if decision.verdict != INCONCLUSIVE or decision.bounds is None or decision.contrast is None:
         return None
@@ -48,19 +49,23 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
     seconds = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
     by_cell = seconds.reindex(members.index).groupby(members["cell_key"])
     minutes_a_seed = float(by_cell.median().sum()) / n_workers(runs, seconds) / 60
-    d = decision.per_seed.to_numpy(float)
+    d, any_looks = decision.per_seed.to_numpy(float), decision.fixed is not None
+    of = [decision.levels.direction, decision.levels.interval]
+    direction, interval = [level / 2 for level in of] if decision.look else of
     n, sd = len(d), float(d.std(ddof=1))
     smallest = sd * power.smallest_detectable(n, decision.levels.interval, ENOUGH)
     if decision.by_median:
-        n_new = fewest_seeds(max(decision.levels.direction, decision.levels.interval)) - n
+        n_new = fewest_seeds(max(direction, interval), any_looks) - n
+        if decision.look and n_new > 0:
+            n_new = n * 2 ** math.ceil(math.log2((n + n_new) / n)) - n  # looks double
         offered = n_new if n_new > 0 else None
         unknown = float("nan")
         minutes = (offered or 0) * minutes_a_seed
         return MoreSeeds(offered, minutes, unknown, unknown, unknown, float(smallest))
-    ahead = Ahead(d, decision.levels.direction, decision.levels.interval, decision.claim.margin)
+    ahead = Ahead(d, direction, interval, decision.claim.margin, any_looks)
     seen, margin = float(d.mean()), decision.claim.margin
     truth = seen if abs(seen) > margin else 0.0
-    offered = ahead.fewest(truth)
+    offered = n if decision.look else ahead.fewest(truth)
     if_as_seen, if_margin, if_none = (
         ahead.chance(of, offered or MOST) for of in (seen, math.copysign(margin, seen), 0.0)
     )
@@ -84,17 +89,20 @@ class Ahead:
         What the p of the direction is compared with, and the alpha of the intervals.
     margin
         In the units of the seeds.
+    for_any_looks
+        Whether the verdict will read the intervals of anytime.py.
     """
 
     _N_DRAWS = 4000
 
     def __init__(
         self, seeds: np.ndarray[tuple[int], np.dtype[np.float64]], direction: float,
-        interval: float, margin: float,
+        interval: float, margin: float, for_any_looks: bool = False,
     ) -> None:  # fmt: skip
         self._n, self._mean = len(seeds), float(seeds.mean())
         self._squares = float(((seeds - self._mean) ** 2).sum())
         self._direction, self._interval, self._margin = direction, interval, margin
+        self._for_any_looks = for_any_looks
 
     def chance(self, truth: float, n_new: int) -> float:
         """The chance that `n_new` more seeds decide the claim, whichever way, at a true mean."""
@@ -106,8 +114,13 @@ class Ahead:
         mean = (self._n * self._mean + n_new * mean_new) / n
         between = self._n * n_new / n * (mean_new - self._mean) ** 2
         se = np.sqrt((self._squares + squares_new + between) / (n - 1) / n)
-        has_direction = np.abs(mean) > power.t_quantile(1 - self._direction / 2, n - 1) * se
-        half = power.t_quantile(1 - self._interval, n - 1) * se
+        if self._for_any_looks:
+            beyond, within = (anytime.multiple(n, a) for a in (self._direction, self._interval))
+        else:
+            beyond = power.t_quantile(1 - self._direction / 2, n - 1)
+            within = power.t_quantile(1 - self._interval, n - 1)
+        has_direction = np.abs(mean) > beyond * se
+        half = within * se
         is_small = np.abs(mean) + half < self._margin
         return float((has_direction | is_small).mean())
 

@@ -5,7 +5,7 @@ import pytest
 from studies import claim, curves, frame, grid, sweep
 
 from analysis.ahead import _sentences
-from analysis.decide.ahead.planned import foresee
+from analysis.decide.beside.planned import foresee
 from analysis.decide.evidence import fewest_seeds
 from analysis.statistics.power import detectable, likely_spreads, seeds_to_find
 
