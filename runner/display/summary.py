@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
-from runner.display import margins
+from runner.display import designs, margins
 from runner.display.progress import count, duration
 from runner.display.unchanged import unchanged
 from runner.errors import without_password
@@ -107,6 +107,8 @@ def announce(prepared: Prepared) -> None:
     n_cells, n_seeds = len(plan.cells), len(plan.seeds)
     shape = f"{count(n_cells, 'cell')} x {count(n_seeds, 'seed')}"
     print(f"{plan.name}: {shape} = {count(len(plan.runs), 'run')}")
+    for line in designs.lines(plan, prepared.config.plan):
+        print(f"  {line}")
     for knob, values in plan.swept.items():
         print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
     if prepared.n_duplicates:

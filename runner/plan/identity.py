@@ -7,6 +7,7 @@ from runner.config import parts
 from runner.config.knob import Knob
 from runner.config.schema import KNOBS, Config, knobs_of, leaves
 from runner.plan import fingerprint
+from runner.plan.designs import Design
 from runner.record import CODE_OF_VERSION_1, Claim
 from runner.system.files import sha256
 
@@ -86,6 +87,15 @@ def claims_sha256(claims: dict[str, Claim]) -> str:
     return sha256({name: asdict(claim) for name, claim in claims.items()})
 
 
-def sweep_key(run_keys: list[str], claims: dict[str, Claim], single: bool = False) -> str:
-    """The key of a sweep: its runs in any order, and its claims; another one for a single run."""
-    return sha256([sorted(run_keys), claims_sha256(claims), *(["single"] if single else [])])
+def sweep_key(
+    run_keys: list[str],
+    claims: dict[str, Claim],
+    single: bool = False,
+    design: Design | None = None,
+) -> str:
+    """The key of a sweep: its runs in any order, and its claims.
+
+    Another one for a single run, and where a design says how claims find their cells.
+    """
+    more = [*(["single"] if single else []), *([asdict(design)] if design else [])]
+    return sha256([sorted(run_keys), claims_sha256(claims), *more])

@@ -11,6 +11,7 @@ from runner.config import parts
 from runner.config.schema import KNOBS, Config, knobs_of, leaves, without_effect
 from runner.errors import StateError
 from runner.plan import fingerprint, identity, kept
+from runner.plan.designs import Design
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
 from runner.state.root import Root
 from runner.system.files import SEAL, is_whole, sealed, write_whole
@@ -83,6 +84,8 @@ class Plan:
     single: bool = False
     #: The recorded knobs in the order in which a reader should see them; from version 2 on.
     knobs: list[PlannedKnob] = field(default_factory=list)
+    #: Which cells of the grid it has; None for all, and in plans of before.
+    design: Design | None = None
 
     @property
     def cells(self) -> dict[str, list[PlannedRun]]:
@@ -113,9 +116,11 @@ def planned_run(
         "cpu" or "gpu", after `auto`.
     """
     # What is kept is what really happens. The store's address may hold a password, and workers do
-    # not need it.
+    # not need it; which cells there are is the plan's.
     data, tracking = config.data | {"name": data_name}, replace(config.tracking, uri=None)
-    ours = replace(config, device=device, data=data, tracking=tracking, claims={})
+    ours = replace(
+        config, device=device, data=data, tracking=tracking, sweep=kept.whole_grid(), claims={}
+    )
     own_code = fingerprint.own_code(ours)
     of = identity.identity(ours, data_name, data_sha256, device, own_code=own_code)
     return PlannedRun(
@@ -243,7 +248,10 @@ def read(path: Path) -> Plan:
             raise ValueError("it was changed after it was written")
         runs = [_run_from(run) for run in values["runs"]]
         knobs = [PlannedKnob(**kept.known(PlannedKnob, knob)) for knob in values.get("knobs", [])]
-        read = {"runs": runs, "knobs": knobs, "claims": kept.claims_from(values["claims"])}
+        design = values.get("design")
+        design = design and Design(**kept.known(Design, design))
+        claims = kept.claims_from(values["claims"])
+        read = {"runs": runs, "knobs": knobs, "claims": claims, "design": design}
         plan = Plan(**kept.known(Plan, values) | read)
         _prove(plan)
         return plan
@@ -269,7 +277,7 @@ def _prove(plan: Plan) -> None:
         if (run.run_key, run.cell_key) != (identity.run_key(of), identity.cell_key(of)):
             raise ValueError(f"the run {run.name} has another key than its configuration")
     keys = [run.run_key for run in plan.runs]
-    key = identity.sweep_key(keys, plan.claims, plan.single)
+    key = identity.sweep_key(keys, plan.claims, plan.single, plan.design)
     if key != plan.sweep_key:
         raise ValueError("it has another key than its runs and claims")
 
