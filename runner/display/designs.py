@@ -26,7 +26,7 @@ def lines(plan: Plan, with_aliases: bool) -> list[str]:
         return _wrapped(f"one at a time around {base}: {of}")
     first = f"a fraction of resolution {design.resolution}: {of}"
     if not with_aliases:
-        return [f"{first}; plan=true says what it cannot tell apart"]
+        return [f"{first} (plan=true: what it cannot tell)"]
     return [first, *_aliases(design)]
 
 
