@@ -64,7 +64,8 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
     runs = sweep.runs
     bearing = {k.name for k in sweep.knobs if k.bears_on_numbers and not k.is_group}
     groups = {knob.name: sweep.swept[knob.name] for knob in sweep.knobs if knob.is_group}
-    cells = cells_of(runs, [str(name) for name in runs if name in bearing], groups)
+    knobs = [str(name) for name in runs if name in bearing]
+    cells = cells_of(runs, knobs, groups, sweep.design)
     done = runs.index[runs["state"] == DONE]
     epochs = sweep.epochs[sweep.epochs["run_key"].isin(done)]
     decisions = decide_all(sweep.claims, runs, epochs, cells)

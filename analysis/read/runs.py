@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from analysis.read import database, frames, sweeps
 from analysis.read.store import Store, StoredRun
-from analysis.read.sweeps import Knob
+from analysis.read.sweeps import Design, Knob
 from runner.errors import StateError
 from runner.record import (
     DONE,
@@ -55,6 +55,8 @@ class Sweep:
     looks: tuple[int, ...] = ()
     #: Seeds of which the store holds a run of each cell, and which are not of the sweep.
     unused_seeds: tuple[int, ...] = ()
+    #: Which cells of the grid it has; None for all.
+    design: Design | None = None
     #: The store that it was read from, and the experiment there.
     uri: str = ""
     experiment: str = ""
@@ -102,6 +104,7 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         epochs=epochs,
         looks=looks,
         unused_seeds=sweeps.unused_seeds(runs, plan),
+        design=plan["design"],
         uri=uri,
         experiment=experiment,
     )

@@ -42,6 +42,25 @@ class Knob:
     is_group: bool = False
 
 
+#: The kinds of designs that have not all cells of the grid.
+ONE_AT_A_TIME, FRACTION, CELLS = "one_at_a_time", "fraction", "cells"
+
+
+@dataclass(frozen=True)
+class Design:
+    """Which cells of the grid a sweep has, where it has not all of them, as its plan keeps it."""
+
+    #: One of these.
+    kind: str
+    #: Of one at a time: the level of each swept group and knob in the base.
+    around: dict[str, Any]
+    #: Of a fraction.
+    resolution: int
+    #: Of a fraction: sets of effects that it cannot tell apart. An effect is a list of knobs, of
+    #: one for a main effect, of two for an interaction; one that is in no set is clear of these.
+    aliases: list[list[list[str]]]
+
+
 def last_used(parent: StoredRun) -> tuple[int, str]:
     """Sorts the parent runs of sweeps by when they were last asked for, in ms since 1970."""
     used = parent.tags.get(TAG_LAST_USED, "")
@@ -81,7 +100,8 @@ def chosen(parents: list[StoredRun], sweep: str | None) -> StoredRun:
 def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
     """The plan that a sweep recorded, as one of the newest version.
 
-    Its claims are `Claim`s, and its knobs `Knob`s without the seed.
+    Its claims are `Claim`s, its knobs `Knob`s without the seed, and its design a `Design`, or None
+    for the whole grid.
 
     Raises
     ------
@@ -121,7 +141,8 @@ def _prove(plan: dict[str, Any], version: int, parent: StoredRun) -> None:
     claims_sha256 = sha256(plan["claims"])
     if claims_sha256 != plan["claims_sha256"]:
         raise ValueError("its claims are not those that were declared")
-    if plan["sweep_key"] != sha256([keys, claims_sha256, *single]):
+    design = [plan["design"]] if plan.get("design") else []
+    if plan["sweep_key"] != sha256([keys, claims_sha256, *single, *design]):
         raise ValueError("it has another key than its runs and claims")
     if plan["sweep_key"] != parent.tags[TAG_SWEEP_KEY] or not keys:
         raise ValueError("it is of another sweep")
@@ -143,7 +164,8 @@ def _typed(plan: dict[str, Any]) -> dict[str, Any]:
     ]
     others = {"seed", *(group.name for group in groups)}
     knobs = groups + [knob for knob in recorded if knob.name not in others]
-    return plan | {"claims": claims, "knobs": knobs}
+    design = plan.get("design") and Design(**plan["design"])
+    return plan | {"claims": claims, "knobs": knobs, "design": design}
 
 
 def _is_group(name: str, config: dict[str, Any]) -> bool:
