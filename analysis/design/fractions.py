@@ -38,7 +38,7 @@ def refusal(claim: Claim, cells: Cells) -> str | None:
     if with_two:
         return (
             f"{knob} is aliased with {_named(with_two)} in this fraction, so that its effect cannot"
-            " be told from theirs; sweep.resolution=4 tells them apart"
+            " be told from theirs; sweep.resolution=4 or the grid tells them apart"
         )
     for other in held:
         with_others = aliased_with(cells.design, [knob, other])
