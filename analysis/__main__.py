@@ -102,6 +102,7 @@ def lines(decided: Study, with_details: bool, width: int) -> list[str]:
         f"{sweep.name} ({sweep.key[:8]}): {sentences.counted(decided)}",
         sentences.declared(decided),
     ]
+    text += [said] if (said := sentences.designed(decided)) else []
     for decision in decided.decisions:
         marks = sentences.marks(decided, decision)
         answered.append((answers.answer(decided, decision), marks))

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.read.runs import Sweep
+from analysis.read.sweeps import FRACTION, Design
 from runner.record import as_text
 
 
@@ -43,6 +44,8 @@ class Cells:
     parts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     #: By group, levels that no cell has: their runs are those of another level.
     repeated: dict[str, list[Any]] = field(default_factory=dict)
+    #: Which cells of the grid these are; None for all.
+    design: Design | None = None
 
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -55,6 +58,11 @@ class Cells:
         in_groups = {knob for parts in self.parts.values() for knob in parts}
         return [str(name) for name in self.values if name not in in_groups]
 
+    @property
+    def is_fraction(self) -> bool:
+        """Whether no two cells differ in one knob alone, and each is balanced over the others."""
+        return self.design is not None and self.design.kind == FRACTION
+
     def told_apart(self, knob: str) -> "Cells":
         """The cells for a question about a knob: the parts of its group are factors in its place.
 
@@ -66,8 +74,12 @@ class Cells:
         return replace(self, values=values, parts=parts) if groups else self
 
     def moved_by(self, factor: str) -> list[str]:
-        """What moves with a factor: itself, and the knobs that are part of it."""
-        return [factor, *self.parts.get(factor, {})]
+        """What moves with a factor, itself first: the knobs that are part of it.
+
+        In a fraction all other factors move too, evenly on both sides.
+        """
+        others = [other for other in self.moving if other != factor] if self.is_fraction else []
+        return [name for of in (factor, *others) for name in (of, *self.parts.get(of, {}))]
 
     def having(self, knob: str, level: Any, at: dict[str, Any] | None = None) -> list[str]:
         """The keys of the cells where a knob has a level, and other knobs have those of `at`."""
@@ -86,7 +98,10 @@ class Cells:
 
 
 def cells_of(
-    runs: pd.DataFrame, knobs: Iterable[str], groups: Mapping[str, Sequence[Any]] | None = None
+    runs: pd.DataFrame,
+    knobs: Iterable[str],
+    groups: Mapping[str, Sequence[Any]] | None = None,
+    design: Design | None = None,
 ) -> Cells:
     """The cells of planned runs.
 
@@ -99,6 +114,8 @@ def cells_of(
         The knobs that bear on numbers, by dotted name.
     groups
         The groups that were swept, each with its levels as they were given.
+    design
+        Which cells of the grid were planned; None for all.
     """
     groups, knobs = groups or {}, list(knobs)
     first = runs.drop_duplicates("cell_key").set_index("cell_key")
@@ -129,13 +146,13 @@ def cells_of(
         group: [level for level in given if not any(same(level, v) for v in columns[group])]
         for group, given in groups.items()
     }
-    return Cells(frame, names, fixed, n_without_effect, parts, repeated)
+    return Cells(frame, names, fixed, n_without_effect, parts, repeated, design)
 
 
 def cells_of_sweep(sweep: Sweep) -> Cells:
     """The cells of a sweep as it was planned."""
     groups = {knob.name: sweep.swept[knob.name] for knob in sweep.knobs if knob.is_group}
-    return cells_of(sweep.runs, bearing_knobs(sweep), groups)
+    return cells_of(sweep.runs, bearing_knobs(sweep), groups, sweep.design)
 
 
 def bearing_knobs(sweep: Sweep) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.design import fractions, words
 from analysis.design.cells import NO_EFFECT, Cells, distinct, same
 from runner.record import Claim, as_text, short
 
@@ -39,6 +40,8 @@ class Contrast:
     #: `dropout=true minus dropout=false`.
     label: str
     simples: list[Simple]
+    #: What has to be known of it, a sentence or two; empty for nothing.
+    caveat: str = ""
 
     @property
     def weights(self) -> dict[str, float]:
@@ -114,7 +117,9 @@ def contrasts_of(claim: Claim, cells: Cells) -> list[Contrast]:
             f" {', '.join(KINDS)}"
         )
     _check_knob(claim, cells)
-    return KINDS[kinds[0]](claim, cells.told_apart(claim.knob))
+    if not cells.is_fraction:
+        cells = cells.told_apart(claim.knob)
+    return KINDS[kinds[0]](claim, cells)
 
 
 def _check_knob(claim: Claim, cells: Cells) -> None:
@@ -149,11 +154,11 @@ def _winner(claim: Claim, cells: Cells) -> list[Contrast]:
 
 def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
     """Level a minus level b, at each setting of the other knobs that both have."""
-    knob = claim.knob
-    cells_a, cells_b = cells.having(knob, a, claim.at), cells.having(knob, b, claim.at)
-    for level, having in ((a, cells_a), (b, cells_b)):
-        if not having:
-            raise NotTestable(f"no cell has {knob}={as_text(level)}{_held(claim)}")
+    knob, name = claim.knob, short(claim.knob)
+    label = f"{name}={as_text(a)} minus {name}={as_text(b)}"
+    cells_a, cells_b = _having(claim, cells, a), _having(claim, cells, b)
+    if cells.is_fraction:
+        return _over_fraction(label, claim, cells, [(cells_a, 1.0), (cells_b, -1.0)])
     simples: list[Simple] = []
     matched: set[str] = set()
     for cell_a, cell_b in product(cells_a, cells_b):
@@ -162,16 +167,51 @@ def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
             simples.append(Simple(at, {cell_a: 1.0, cell_b: -1.0}))
             matched |= {cell_a, cell_b}
     if not simples:
-        raise NotTestable(_also_moved(knob, cells, cells_a[0], cells_b[0]))
+        raise NotTestable(words.also_moved(knob, cells, cells_a[0], cells_b[0]))
     alone = [cells.names[cell] for cell in (*cells_a, *cells_b) if cell not in matched]
-    if alone:
+    # Of a design that is no grid, the cells that have a partner are compared.
+    if alone and cells.design is None:
         raise NotTestable(
             f"cells are missing: no cell differs from {' or '.join(alone)} in {knob} alone; add"
             " those"
             " cells, or hold the other knobs with the claim's `at`"
         )
-    name = short(knob)
-    return Contrast(f"{name}={as_text(a)} minus {name}={as_text(b)}", simples)
+    return Contrast(label, simples)
+
+
+def _having(claim: Claim, cells: Cells, level: Any) -> list[str]:
+    """The cells where the claim's knob has a level; one at a time, those at the base otherwise.
+
+    Raises
+    ------
+    NotTestable
+        When there is none.
+    """
+    around = cells.design.around if cells.design else {}
+    base = {
+        k: v for k, v in around.items() if k in cells.moving and k not in (claim.knob, *claim.at)
+    }
+    found = [
+        cell
+        for cell in cells.having(claim.knob, level, claim.at)
+        if all(cells.rows[cell][k] is NO_EFFECT or same(cells.rows[cell][k], base[k]) for k in base)
+    ]
+    if not found:
+        others = "; each knob was moved alone around the base" if around else ""
+        raise NotTestable(f"no cell has {claim.knob}={as_text(level)}{words.held(claim)}{others}")
+    return found
+
+
+def _over_fraction(
+    label: str, claim: Claim, cells: Cells, sides: list[tuple[list[str], float]]
+) -> Contrast:
+    """The weighted sum of the means at each level, over which the other knobs are balanced."""
+    assert cells.design
+    reason = fractions.refusal(claim, cells)
+    if reason:
+        raise NotTestable(reason)
+    weights = {cell: weight / len(of) for of, weight in sides for cell in of}
+    return Contrast(label, [Simple({}, weights)], fractions.caveat(cells.design, claim))
 
 
 def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
@@ -180,26 +220,31 @@ def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
     if not all(type(level) in (int, float) and level > 0 for level in levels):
         given = ", ".join(map(as_text, levels))
         raise NotTestable(f"a slope on log2 needs positive numbers; {knob} has {given}")
+    label = f"change of the metric a doubling of {short(knob)}"
     x = _centred_log2(levels)
-    slope = x / (x**2).sum()
+    slope = list(map(float, x / (x**2).sum()))
+    having = [_having(claim, cells, level) for level in levels]
+    if cells.is_fraction:
+        sides = list(zip(having, slope, strict=True))
+        return [_over_fraction(label, claim, cells, sides)]
     simples = []
-    for first in cells.having(knob, levels[0], claim.at):
+    for first in having[0]:
         members = [first]
-        for level in levels[1:]:
-            candidates = cells.having(knob, level, claim.at)
+        for candidates in having[1:]:
             fitting = [
                 cell for cell in candidates if _setting(knob, cells, [first, cell]) is not None
             ]
             members += fitting[:1]
-        if len(members) < len(levels):
+        if len(members) == len(levels):
+            weights = dict(zip(members, slope, strict=True))
+            simples.append(Simple(_setting(knob, cells, members) or {}, weights))
+        elif cells.design is None:
             raise NotTestable(
                 f"cells are missing: not every {knob} was run with {cells.names[first]}"
             )
-        weights = dict(zip(members, map(float, slope), strict=True))
-        simples.append(Simple(_setting(knob, cells, members) or {}, weights))
     if not simples:
-        raise NotTestable(f"no cell has {knob}={as_text(levels[0])}{_held(claim)}")
-    return [Contrast(f"change of the metric a doubling of {short(knob)}", simples)]
+        raise NotTestable(f"no setting of the other knobs was run with every {knob}")
+    return [Contrast(label, simples)]
 
 
 #: Which contrasts each kind of `runner.record.CLAIM_KINDS` asks for (docs/add_a_claim_kind.md).
@@ -248,29 +293,3 @@ def _setting(knob: str, cells: Cells, members: list[str]) -> dict[str, Any] | No
             return None
         setting[other] = levels[0] if levels else NO_EFFECT
     return setting
-
-
-def _held(claim: Claim) -> str:
-    """What the claim's `at` holds, for a message: ` at model.dropout=true`."""
-    return "".join(f" at {knob}={as_text(value)}" for knob, value in claim.at.items())
-
-
-def _also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> str:
-    """Why two cells cannot be compared: which other knobs differ between them."""
-    row_a, row_b = cells.rows[cell_a], cells.rows[cell_b]
-    moved = [
-        f"{other} {as_text(row_b[other])} -> {as_text(row_a[other])}"
-        for other in cells.moving
-        if other != knob
-        and NO_EFFECT not in (row_a[other], row_b[other])
-        and not same(row_a[other], row_b[other])
-    ]
-    cells_in_words = [
-        f"{cells.names[cell]} ({short(knob)}={as_text(cells.rows[cell][knob])})"
-        for cell in (cell_b, cell_a)
-    ]
-    return (
-        f"several knobs moved at once: between {' and '.join(cells_in_words)} also"
-        f" {', '.join(moved)};"
-        " their effects cannot be told apart"
-    )

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from analysis.read import database, frames, sweeps
 from analysis.read.store import Store, StoredRun
-from analysis.read.sweeps import Knob, Planned
+from analysis.read.sweeps import Design, Knob, Planned
 from runner.errors import StateError, StoreError
 from runner.record import (
     DONE,
@@ -57,6 +57,8 @@ class Sweep:
     planned: Planned = Planned()
     #: Seeds of which the store holds a run of each cell, and which are not of the sweep.
     unused_seeds: tuple[int, ...] = ()
+    #: Which cells of the grid it has; None for all.
+    design: Design | None = None
     #: The store that it was read from, and the experiment there.
     uri: str = ""
     experiment: str = ""
@@ -145,6 +147,7 @@ def _sweep(
         command=" ".join(plan["command"]),
         runs=runs,
         epochs=epochs,
+        design=plan["design"],
         **found,
     )
 

@@ -24,6 +24,8 @@ from runner.system.files import SEAL, is_whole, sha256
 VERSION = 4
 #: How many sweeps a message names.
 _N_NAMED = 5
+#: The kinds of designs that have not all cells of the grid.
+ONE_AT_A_TIME, FRACTION, CELLS = "one_at_a_time", "fraction", "cells"
 #: A shorter text is no start of a key.
 _SHORTEST_START = 4
 
@@ -70,6 +72,21 @@ class Planned:
         return n
 
 
+@dataclass(frozen=True)
+class Design:
+    """Which cells of the grid a sweep has, where it has not all of them, as its plan keeps it."""
+
+    #: One of these.
+    kind: str
+    #: Of one at a time: the level of each swept group and knob in the base.
+    around: dict[str, Any]
+    #: Of a fraction.
+    resolution: int
+    #: Of a fraction: sets of effects that it cannot tell apart. An effect is a list of knobs, of
+    #: one for a main effect, of two for an interaction; one that is in no set is clear of these.
+    aliases: list[list[list[str]]]
+
+
 def last_used(parent: StoredRun) -> tuple[int, str]:
     """Sorts the parent runs of sweeps by when they were last asked for, in ms since 1970."""
     used = parent.tags.get(TAG_LAST_USED, "")
@@ -109,7 +126,8 @@ def chosen(parents: list[StoredRun], sweep: str | None) -> StoredRun:
 def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
     """The plan that a sweep recorded, as one of the newest version.
 
-    Its claims are `Claim`s, and its knobs `Knob`s without the seed.
+    Its claims are `Claim`s, its knobs `Knob`s without the seed, and its design a `Design`, or None
+    for the whole grid.
 
     Raises
     ------
@@ -152,7 +170,8 @@ def _prove(plan: dict[str, Any], version: int, parent: StoredRun) -> None:
     claims_sha256 = sha256(plan["claims"])
     if claims_sha256 != plan["claims_sha256"]:
         raise ValueError("its claims are not those that were declared")
-    if plan["sweep_key"] != sha256([keys, claims_sha256, *kind]):
+    design = [plan["design"]] if plan.get("design") else []
+    if plan["sweep_key"] != sha256([keys, claims_sha256, *kind, *design]):
         raise ValueError("it has another key than its runs and claims")
     if plan["sweep_key"] != parent.tags[TAG_SWEEP_KEY] or not keys:
         raise ValueError("it is of another sweep")
@@ -177,7 +196,9 @@ def typed(plan: dict[str, Any]) -> dict[str, Any]:
     knobs = groups + [knob for knob in recorded if knob.name not in others]
     looks = [Look(tuple(look["seeds"]), look["decided"]) for look in plan.get("looks", [])]
     planned = Planned(tuple(looks), plan.get("max_seeds", 0))
-    return plan | {"claims": claims, "knobs": knobs, "planned": planned}
+    design = plan.get("design") and Design(**plan["design"])
+    more = {"planned": planned, "design": design}
+    return plan | {"claims": claims, "knobs": knobs} | more
 
 
 def _is_group(name: str, config: dict[str, Any]) -> bool:

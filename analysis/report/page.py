@@ -10,7 +10,7 @@ from analysis.decide import verdicts
 from analysis.decide.beside.more_seeds import n_workers
 from analysis.decide.claims import Decision
 from analysis.decide.study import Study
-from analysis.design import confounds
+from analysis.design import confounds, fractions
 from analysis.design.cells import distinct, level_as_text
 from analysis.report import answers, numbers, sentences
 from analysis.report.drawings import Drawing
@@ -31,6 +31,9 @@ _PROVENANCE = (
 #: What the page says of the effect of a factor that moves.
 ALONE = "can be told from that of the others"
 TOGETHER = "cannot be told from that of the others: they moved together"
+#: What it says of effects that a fraction cannot tell apart.
+ALIASED_MAIN = "a knob's effect cannot be told from that of two others together"
+ALIASED = "two knobs together: which of these pairs acts cannot be told"
 #: How many exploratory contrasts the page lists, and how many levels of a knob.
 _N_CONTRASTS, _N_LEVELS = 200, 12
 #: How much of a level, and of any text in Markdown, is shown.
@@ -81,6 +84,8 @@ def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
             "records"
         ),
         "design": _knob_rows(study),
+        "designed": sentences.designed(study),
+        "aliases": _alias_rows(study),
         "exploratory": _contrast_rows(study.exploratory.head(_N_CONTRASTS)),
         "n_exploratory": len(study.exploratory),
         "cells": _cell_rows(study, seconds),
@@ -141,6 +146,8 @@ def _knob_rows(study: Study) -> list[dict[str, Any]]:
     rows = []
     for factor in cells.moving:
         effect = TOGETHER if factor in together else ALONE
+        if cells.design and fractions.aliased_with(cells.design, [factor]):
+            effect = ALIASED_MAIN
         rows.append(_knob_row(factor, cells.levels(factor), effect))
         for knob, of_level in cells.parts.get(factor, {}).items():
             effect = f"is part of the effect of {factor}"
@@ -152,6 +159,18 @@ def _knob_row(name: str, levels: list[Any], effect: str) -> dict[str, Any]:
     shown = ", ".join(level_as_text(level)[:_N_LETTERS] for level in levels[:_N_LEVELS])
     n_others = max(0, len(levels) - _N_LEVELS)
     return {"name": name, "levels": shown, "n_others": n_others, "effect": effect}
+
+
+def _alias_rows(study: Study) -> list[dict[str, str]]:
+    """Of a fraction: each set of effects that it cannot tell apart, and what that means."""
+    design = study.cells.design
+    return [
+        {
+            "effects": " = ".join(map(fractions.effect_name, effects)),
+            "means": ALIASED_MAIN if len(effects[0]) == 1 else ALIASED,
+        }
+        for effects in (design.aliases if design else [])
+    ]
 
 
 def _contrast_rows(contrasts: pd.DataFrame) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from analysis.decide.beside.pairing import Pairing
 from analysis.decide.claims import Decision
 from analysis.decide.looks import alpha_of, place
 from analysis.decide.study import Study
+from analysis.read.sweeps import FRACTION, ONE_AT_A_TIME
 from analysis.report import sides
 from analysis.report.numbers import amount, between, level_text, p_text
 from analysis.statistics.intervals import constant
@@ -86,7 +87,9 @@ def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None
     if decision.bounds is None:
         return []
     metric = parse_reduction(decision.claim.metric)
-    lines = [*_simple_effects(decision, metric), *_straight_line(decision, metric)]
+    caveat = decision.contrast.caveat if decision.contrast else ""
+    lines = [caveat] if caveat else []
+    lines += [*_simple_effects(decision, metric), *_straight_line(decision, metric)]
     if decision.new_images is not None:
         lines.append(
             f"On new test images, not only on these: {between(decision.new_images, metric)}."
@@ -277,6 +280,22 @@ def declared(study: Study) -> str:
             " what is chosen among seeds that were seen is wrong far more often than 5 %."
         )
     return text
+
+
+def designed(study: Study) -> str:
+    """What is not known because not all cells of the grid were trained; empty for the grid."""
+    design = study.cells.design
+    if design is None:
+        return ""
+    if design.kind == FRACTION:
+        return (
+            f"Its {len(study.cells.names)} cells are a fraction of the grid: each answer is an"
+            " average over the other knobs, and on which of them it depends is not known."
+        )
+    if design.kind == ONE_AT_A_TIME:
+        base = ", ".join(f"{short(k)}={as_text(level)}" for k, level in design.around.items())
+        return f"Each knob was moved alone around {base}: elsewhere the answers may be others."
+    return "Its cells are those that its file lists: what differs in one knob alone is compared."
 
 
 def marks(study: Study, decision: Decision) -> list[str]:

@@ -71,3 +71,18 @@ def steps(values: Values) -> bool:
 @_only("on a GPU with engine=fast")
 def fast_on_gpu(values: Values) -> bool:
     return bool(values["engine.name"] == "fast" and values["device"] == "gpu")
+
+
+@_only("with sweep.design=one_at_a_time")
+def one_at_a_time(values: Values) -> bool:
+    return bool(values["sweep.design"] == "one_at_a_time")
+
+
+@_only("with sweep.design=fraction")
+def fraction(values: Values) -> bool:
+    return bool(values["sweep.design"] == "fraction")
+
+
+@_only("with sweep.design=grid")
+def grid(values: Values) -> bool:
+    return bool(values["sweep.design"] == "grid")

@@ -177,6 +177,15 @@ def _check_key(typed: str, override: Override) -> None:
         )
     value = override.value()
     names = [key, *(f"{key}.{inner}" for inner in (value if isinstance(value, dict) else ()))]
+    if "sweep.cells" in names:
+        raise ConfigError(
+            f"{typed}: sweep.cells is given in a file of sweeps/ and not on the command line"
+        )
+    if key.startswith("sweep.around."):
+        knob = key.removeprefix("sweep.around.")
+        raise ConfigError(f"{typed}: type 'sweep.around={{{knob}:LEVEL}}', with its quotes")
+    if key.partition(".")[0] == "sweep" and override.is_sweep_override():
+        raise ConfigError(f"{typed}: says which runs a sweep has and is not swept; give one value")
     if code := _CODE_IN_FILES.intersection(names):
         raise ConfigError(
             f"{typed}: {min(code)} names code, and is given in a file of conf/ and not on the"
@@ -234,6 +243,8 @@ def _check_single(typed: str, override: Override, command: str) -> None:
     """Refuse what only a multirun can have, with the command that has it."""
     if override.key_or_group == "sweeps":
         raise ConfigError(f"{typed} is a sweep and needs -m; type: {command}")
+    if override.key_or_group.partition(".")[0] == "sweep":
+        raise ConfigError(f"{typed} is about a sweep and needs -m; type: {command}")
     if override.is_sweep_override():
         raise ConfigError(f"{typed} is a list of values and needs -m; type: {command}")
     if override.key_or_group == "sweep.seeds" and override.value() == "until_decided":

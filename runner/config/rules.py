@@ -54,6 +54,10 @@ def _is_blocks(value: Any) -> bool:
     )
 
 
+def _is_cell(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(key, str) for key in value)
+
+
 def _is_json(value: Any) -> bool:
     try:
         return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
@@ -72,6 +76,15 @@ JSON = Allowed(
 )
 COUNT_OR_NULL = Allowed(
     "null or an integer from 1 on", lambda v: v is None or (type(v) is int and v >= 1)
+)
+POWER_OF_TWO_OR_NULL = Allowed(
+    "null or a power of two from 4 to 4096",
+    lambda v: v is None or (type(v) is int and 4 <= v <= 4096 and v & (v - 1) == 0),
+)
+DICTIONARY_OR_NULL = Allowed("null or a dictionary", lambda v: v is None or isinstance(v, dict))
+CELLS = Allowed(
+    "null or, in a file of sweeps/ alone, a list such as [{model.channels: 1, preset: conv1}]",
+    lambda v: v is None or (isinstance(v, list) and bool(v) and all(map(_is_cell, v))),
 )
 BELOW_ONE = number("a number from 0 to below 1", lambda v: 0 <= v < 1)
 _POSITIVE = number("a number above 0", lambda v: v > 0)

@@ -18,6 +18,8 @@ from runner.record import Claim
 #: What `engine.name` may be: the table of runner/engine/__init__.py, which a command need not wait
 #: for.
 ENGINES = ("fast", "stock")
+#: What `sweep.design` may be: runner/plan/designs.py chooses the cells of each.
+DESIGNS = ("grid", "one_at_a_time", "fraction")
 
 
 @dataclass
@@ -128,6 +130,35 @@ class SweepConfig:
         rules.number("a number of minutes up to 1e7, or 0 for no limit", lambda v: 0 <= v <= 1e7),
         has_effect=effects.looks,
         before=0.0,
+    )
+    design: str = knob(
+        "Which cells of the grid a sweep has (docs/designs.md); grid is all of them.",
+        rules.one_of(*DESIGNS),
+        before="grid",
+    )
+    around: Any = knob(
+        "The base by knob, such as '{model.channels:1}'; of any other knob the first level.",
+        rules.DICTIONARY_OR_NULL,
+        has_effect=effects.one_at_a_time,
+        before=None,
+    )
+    cells: Any = knob(
+        "The cells themselves, times what is swept besides.",
+        rules.CELLS,
+        has_effect=effects.grid,
+        before=None,
+    )
+    resolution: int = knob(
+        "From 4 on no main effect is aliased with a two-way effect, at 5 no two of these are.",
+        rules.integer(3, 5),
+        has_effect=effects.fraction,
+        before=4,
+    )
+    n_cells: int | None = knob(
+        "How many cells a fraction has; null is as few as sweep.resolution needs.",
+        rules.POWER_OF_TWO_OR_NULL,
+        has_effect=effects.fraction,
+        before=None,
     )
 
 

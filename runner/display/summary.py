@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
-from runner.display import looks, margins
+from runner.display import designs, looks, margins
 from runner.display.progress import count, duration
 from runner.display.unchanged import unchanged
 from runner.errors import without_password
@@ -110,6 +110,8 @@ def announce(prepared: Prepared) -> None:
     if len(plan.looks) > 1:  # only the cells of open claims have all seeds
         shape = f"{count(n_cells, 'cell')}, up to {count(n_seeds, 'seed')}"
     print(f"{plan.name}: {shape} = {count(len(plan.runs), 'run')}")
+    for line in designs.lines(plan, prepared.config.plan):
+        print(f"  {line}")
     for knob, values in plan.swept.items():
         print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
     if prepared.n_duplicates:

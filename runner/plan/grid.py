@@ -2,7 +2,6 @@
 
 import difflib
 import itertools
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,9 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides, own
 from runner.config.checks import check_value, checked
-from runner.config.schema import Config, leaves
+from runner.config.schema import Config, SweepConfig, leaves
 from runner.errors import ConfigError
-from runner.plan import identity, looks
+from runner.plan import designs, identity, looks
+from runner.plan.designs import Design, Levels
 from runner.plan.plan import VERSION, Plan, PlannedRun, planned_knobs, planned_run
 from runner.record import Claim, as_text, short
 
@@ -47,6 +47,8 @@ class Grid:
     seeds: list[int]
     #: Whether it is one run that was typed without `-m`.
     single: bool = False
+    #: Which cells of the grid it has; None for all.
+    design: Design | None = None
     #: The user's files of conf/ and sweeps/ that it is composed of.
     own_files: tuple[str, ...] = ()
 
@@ -71,35 +73,38 @@ def compose(
     typed = overrides.parse(arguments)
     given = {override.key_or_group: override for override in [*from_file, *typed]}
     seeds = _seeds(given.pop("seed", None), primary)
-    spellings = {key: _spellings(override) for key, override in given.items()}
-    n_runs = len(seeds) * math.prod(map(len, spellings.values()))
-    if n_runs > overrides.MAX_RUNS:
+    section = _section(primary)
+    design, n_cells, spelled = designs.combinations(
+        section, {key: _levels(override) for key, override in given.items()}
+    )
+    if len(seeds) * n_cells > overrides.MAX_RUNS:
         raise ConfigError(
-            f"{n_runs:,} runs are more than one sweep may have ({overrides.MAX_RUNS:,}); sweep"
-            " fewer values"
+            f"{len(seeds) * n_cells:,} runs are more than one sweep may have"
+            f" ({overrides.MAX_RUNS:,}); sweep fewer values"
         )
-    swept: dict[str, list[Any]] = {
-        key: [] for key, override in given.items() if override.is_sweep_override()
-    }
+    swept: dict[str, list[Any]] = {key: [] for of in section.cells or () for key in of}
+    swept |= {key: [] for key, override in given.items() if override.is_sweep_override()}
     cells, choices = [], []
-    for combination in itertools.product(*spellings.values()):
+    for of_cell in spelled:
         try:
-            composed = loader.load_sweep_config(primary, [*combination, f"seed={seeds[0]}"])
+            composed = loader.load_sweep_config(primary, [*of_cell.values(), f"seed={seeds[0]}"])
         except HydraException as error:
             raise ConfigError(overrides.one_line(error)) from error
         config = checked(composed)
         choices.append(OmegaConf.select(composed, "hydra.runtime.choices"))
-        spelled = dict(zip(spellings, combination, strict=True))
         values = dict(leaves(config))
-        knobs = {key: _level(key, spelled[key], composed, values) for key in swept}
+        knobs = {key: _level(key, of_cell.get(key), composed, values) for key in swept}
         cells.append(Cell(knobs, config))
         for key, level in cells[-1].knobs.items():
             if level not in swept[key]:
                 swept[key].append(level)
+    if design and design.around:
+        design = replace(design, around=cells[0].knobs)  # in the spelling that each level has
     chosen = OmegaConf.select(primary, "hydra.runtime.choices.sweeps")
     is_named = chosen not in (None, "default")
     name = chosen if is_named else " x ".join(map(short, swept)) or "seeds"
-    return Grid(name, is_named, swept, cells, seeds, own_files=tuple(own.chosen(choices)))
+    own_files = tuple(own.chosen(choices))
+    return Grid(name, is_named, swept, cells, seeds, design=design, own_files=own_files)
 
 
 def of_one(
@@ -128,13 +133,15 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
         run = planned_run(config, cell.knobs, *data_of(config), device)
         runs.setdefault(run.run_key, run)
     n_duplicates = len(grid.seeds) * len(grid.cells) - len(runs)
+    effects = [(run.knobs, run.without_effect) for run in runs.values()]
+    designs.check_cells(effects, grid.swept, grid.design)
     knobs = planned_knobs([run.config for run in runs.values()], grid.swept)
     claims, origin = _claims(grid)
     _check_knobs(claims, {knob.name for knob in knobs})
     asked = grid.cells[0].config.sweep
     first = [] if grid.single else looks.first(grid.seeds, len(claims), asked)
     plan = Plan(
-        sweep_key=identity.sweep_key(list(runs), claims, grid.single, bool(first)),
+        sweep_key=identity.sweep_key(list(runs), claims, grid.single, bool(first), grid.design),
         name=grid.name,
         swept=grid.swept,
         claims=claims,
@@ -147,6 +154,7 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
         knobs=knobs,
         looks=first,
         max_seeds=asked.max_seeds if first else 0,
+        design=grid.design,
     )
     return plan, n_duplicates
 
@@ -161,11 +169,20 @@ def _check_knobs(claims: dict[str, Claim], known: set[str]) -> None:
                 raise ConfigError(f"claims.{name}: no run of this sweep has the knob {knob}{hint}")
 
 
-def _spellings(override: Override) -> list[str]:
-    """Every spelling `KEY=VALUE` of an override."""
+def _section(primary: DictConfig) -> SweepConfig:
+    """The section `sweep`, which all cells share."""
+    values: Any = OmegaConf.to_container(primary.sweep, resolve=True)
+    for key, value in values.items():
+        check_value(f"sweep.{key}", value)
+    return SweepConfig(**values)
+
+
+def _levels(override: Override) -> Levels:
     if not override.is_sweep_override():
-        return [str(override.input_line)]
-    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+        return Levels([override.value()], [str(override.input_line)], is_swept=False)
+    key = override.get_key_element()
+    spellings = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return Levels(list(override.sweep_iterator()), spellings, is_swept=True)
 
 
 def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
@@ -181,10 +198,12 @@ def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
     return values
 
 
-def _level(key: str, spelled: str, composed: DictConfig, values: dict[str, Any]) -> Any:
+def _level(key: str, spelled: str | None, composed: DictConfig, values: dict[str, Any]) -> Any:
     """The value of a swept knob in a cell; for a group (`preset`), the option's name."""
     if key in values:
         return values[key]
+    if spelled is None:  # another cell of the sweep's file gives it
+        return OmegaConf.select(composed, "hydra.runtime.choices").get(key)
     value = OmegaConf.select(composed, key) if "." in key else None
     if value is None:
         return spelled.partition("=")[2]

@@ -7,6 +7,7 @@ from runner.config import parts
 from runner.config.knob import Knob
 from runner.config.schema import KNOBS, Config, knobs_of, leaves
 from runner.plan import fingerprint
+from runner.plan.designs import Design
 from runner.record import CODE_OF_VERSION_1, Claim
 from runner.system.files import sha256
 
@@ -91,11 +92,14 @@ def sweep_key(
     claims: dict[str, Claim],
     single: bool = False,
     until_decided: bool = False,
+    design: Design | None = None,
 ) -> str:
-    """The key of a sweep: its runs in any order, and its claims; another one for a single run.
+    """The key of a sweep: its runs in any order, and its claims.
 
-    Of a sweep whose seeds come until its claims are decided, the runs of the first look: the others
-    follow from them.
+    Another one for a single run, and where a design says how claims find their cells. Of a sweep
+    whose seeds come until its claims are decided, the runs of the first look: the others follow
+    from them.
     """
     kind = ["single"] * single + ["until_decided"] * until_decided
-    return sha256([sorted(run_keys), claims_sha256(claims), *kind])
+    of_design = [asdict(design)] if design else []
+    return sha256([sorted(run_keys), claims_sha256(claims), *kind, *of_design])

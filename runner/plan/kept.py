@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from runner.config import parts
-from runner.config.schema import KNOBS, Config, options
+from runner.config.schema import KNOBS, Config, SweepConfig, options
 from runner.record import Claim
 
 
@@ -21,7 +21,8 @@ def config_from(values: dict[str, Any]) -> Config:
             value: Any = _part_from(part.name, values[part.name], before.get(part.name, {}))
         elif is_dataclass(part.type):
             section: Any = part.type
-            value = section(**before.get(part.name, {}) | known(section, values.get(part.name, {})))
+            kept = known(section, values.get(part.name, {}))
+            value = section(**before.get(part.name, {}) | kept)
         else:
             value = values[part.name] if part.name in values else before[part.name]
         built[part.name] = value
@@ -31,6 +32,11 @@ def config_from(values: dict[str, Any]) -> Config:
 def claims_from(values: dict[str, Any]) -> dict[str, Claim]:
     """The claims of a plan by name."""
     return {name: Claim(**known(Claim, claim)) for name, claim in values.items()}
+
+
+def whole_grid() -> SweepConfig:
+    """The section `sweep` of a run, for which it says nothing."""
+    return SweepConfig(**_before()["sweep"])
 
 
 def known(record: Any, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from runner.config import parts
 from runner.config.schema import KNOBS, Config, knobs_of, leaves, without_effect
 from runner.errors import StateError
 from runner.plan import fingerprint, identity, kept, looks
+from runner.plan.designs import Design
 from runner.plan.looks import Look
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
 from runner.state.root import Root
@@ -88,6 +89,8 @@ class Plan:
     looks: list[Look] = field(default_factory=list)
     #: The most seeds that its looks may reach.
     max_seeds: int = 0
+    #: Which cells of the grid it has; None for all, and in plans of before.
+    design: Design | None = None
 
     @property
     def cells(self) -> dict[str, list[PlannedRun]]:
@@ -118,9 +121,11 @@ def planned_run(
         "cpu" or "gpu", after `auto`.
     """
     # What is kept is what really happens. The store's address may hold a password, and workers do
-    # not need it.
+    # not need it; which cells there are is the plan's.
     data, tracking = config.data | {"name": data_name}, replace(config.tracking, uri=None)
-    ours = replace(config, device=device, data=data, tracking=tracking, claims={})
+    ours = replace(
+        config, device=device, data=data, tracking=tracking, sweep=kept.whole_grid(), claims={}
+    )
     own_code = fingerprint.own_code(ours)
     of = identity.identity(ours, data_name, data_sha256, device, own_code=own_code)
     return PlannedRun(
@@ -251,9 +256,12 @@ def read(path: Path) -> Plan:
             raise ValueError("it was changed after it was written")
         runs = [_run_from(run) for run in values["runs"]]
         knobs = [PlannedKnob(**kept.known(PlannedKnob, knob)) for knob in values.get("knobs", [])]
-        read = {"runs": runs, "knobs": knobs, "claims": kept.claims_from(values["claims"])}
-        of_looks = {"looks": looks.looks_from(values.get("looks", []))}
-        plan = Plan(**kept.known(Plan, values) | read | of_looks)
+        design = values.get("design")
+        design = design and Design(**kept.known(Design, design))
+        claims = kept.claims_from(values["claims"])
+        read = {"runs": runs, "knobs": knobs, "claims": claims, "design": design}
+        read["looks"] = looks.looks_from(values.get("looks", []))
+        plan = Plan(**kept.known(Plan, values) | read)
         _prove(plan)
         return plan
     except FileNotFoundError:
@@ -282,7 +290,7 @@ def _prove(plan: Plan) -> None:
         looks.prove(plan.looks, [(run.config.seed, run.cell_key) for run in plan.runs], plan.claims)
         first = plan.looks[0].seeds
         keys = [run.run_key for run in plan.runs if run.config.seed in first]
-    key = identity.sweep_key(keys, plan.claims, plan.single, bool(plan.looks))
+    key = identity.sweep_key(keys, plan.claims, plan.single, bool(plan.looks), plan.design)
     if key != plan.sweep_key:
         raise ValueError("it has another key than its runs and claims")
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from configurations import grid_of
 
-from runner.config.schema import KNOBS, leaves
+from runner.config.schema import GROUPS, KNOBS, leaves
 from runner.system.files import values_folder
 
 pytest_plugins = "composing"
@@ -16,6 +16,17 @@ SWEEPS = values_folder() / "sweeps"
 
 #: name: how many cells, how many seeds, the swept knobs with their levels.
 SHIPPED = {
+    "ablation_table": (
+        6,
+        8,
+        {
+            "model.dropout": [True, False],
+            "model": ["cnn", "mlp"],
+            "model.fc_depth": [2, 1],
+            "data.normalize": [True, False],
+            "optimizer.weight_decay": [0.0001, 0.0],
+        },
+    ),
     "default": (1, 5, {}),
     "dropout_x_channels": (4, 8, {"model.channels": [1, 30], "model.dropout": [True, False]}),
     "hidden_size": (6, 5, {"model.hidden_size": [100, 300, 1000], "model.fc_depth": [1, 2]}),
@@ -29,6 +40,19 @@ SHIPPED = {
         },
     ),
     "published": (3, 5, {"preset": ["book_mlp", "conv1", "conv30"]}),
+    "screening": (
+        16,
+        5,
+        {
+            "model.channels": [8, 30],
+            "model.hidden_size": [100, 200],
+            "model.fc_depth": [1, 2],
+            "model.dropout": [True, False],
+            "data.normalize": [True, False],
+            "optimizer.lr": [0.001, 0.002],
+            "optimizer.weight_decay": [0.0001, 0.0],
+        },
+    ),
     "smoke": (2, 2, {"model.dropout": [True, False]}),
 }
 
@@ -45,6 +69,17 @@ def test_a_shipped_sweep_has_the_cells_the_seeds_and_the_claims_it_promises(name
     assert found.named == (name != "default")
     claims = found.cells[0].config.claims
     assert claims and all(cell.config.claims == claims for cell in found.cells)
+
+
+@pytest.mark.parametrize("name", ["ablation_table", "screening"])
+def test_a_shipped_design_has_a_claim_for_each_of_its_knobs(name):
+    found = grid_of(f"sweeps={name}")
+    claims = found.cells[0].config.claims.values()
+    assert [claim.knob for claim in claims] == list(found.swept)
+    for claim in claims:
+        assert sorted(map(str, claim.levels)) == sorted(map(str, found.swept[claim.knob]))
+    # No claim is about what a fraction cannot tell apart.
+    assert all(len(effect) == 2 for of in found.design.aliases for effect in of)
 
 
 def test_the_plain_command_has_five_seeds_and_one_run_has_seed_0(plain):
@@ -65,7 +100,7 @@ def test_a_shipped_sweep_sets_seeds_claims_and_knobs_that_exist(name):
     file = yaml.safe_load((SWEEPS / f"{name}.yaml").read_text(encoding="utf-8"))
     assert set(file["hydra"]) == {"sweeper"} and set(file["hydra"]["sweeper"]) == {"params"}
     params = file["hydra"]["sweeper"]["params"]
-    assert set(params) <= {*KNOBS, "preset"} and all(
+    assert set(params) <= {*KNOBS, *GROUPS} and all(
         isinstance(value, str) for value in params.values()
     )
 

@@ -189,7 +189,8 @@ def proved(plan):
     except KeyError:
         return plan
     claims_sha256 = sha256(plan["claims"])
-    key = sha256([keys, claims_sha256])
+    design = [plan["design"]] if plan.get("design") else []
+    key = sha256([keys, claims_sha256, *design])
     return sealed(plan | {"claims_sha256": claims_sha256, "sweep_key": key})
 
 
