@@ -13,7 +13,7 @@ from analysis.decide.study import Study
 from analysis.design import confounds
 from analysis.design.cells import distinct, level_as_text
 from analysis.report import answers, numbers, sentences
-from analysis.report.drawings import Drawing
+from analysis.report.pictures.drawings import Drawing
 from runner.record import DONE, parse_reduction, seconds_spent
 
 HTML, MARKDOWN = "report.html", "report.md"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.decide.study import Study
 from analysis.report import page, tables
-from analysis.report.drawings import Drawing, drawings
+from analysis.report.pictures.drawings import Drawing, drawings
 from runner.errors import StoreError
 from runner.system.faults import crash_point
 from runner.system.files import no_room, replace_folder
