@@ -151,7 +151,7 @@ def decide_all(
         try:
             tested[name] = _tested(claim, runs, epochs, cells, share)
         except NotTestable as error:
-            decisions[name] = Decision(claim, verdicts.NOT_TESTABLE, name, str(error))
+            decisions[name] = Decision(claim, verdicts.NOT_TESTABLE, name, error.args[0])
     directions = _Holm({name: test.p for name, test in tested.items()}, alpha)
     sameness = _Holm({n: test.p_same for n, test in tested.items() if test.has_settings}, alpha)
     for name, test in tested.items():

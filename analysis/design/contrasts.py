@@ -14,12 +14,13 @@ import pandas as pd
 
 from analysis.design.cells import NO_EFFECT, Cells, distinct, same
 from runner.record import Claim, as_text, short
+from runner.system.language import Said, joined, say
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class NotTestable(Exception):
-    """These runs cannot decide the claim; the text says why."""
+    """These runs cannot decide the claim; its argument, a text, says why."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Contrast:
     #: `dropout=true minus dropout=false`.
     label: str
     simples: list[Simple]
+    #: The two levels compared, as in the label; empty for a slope.
+    sides: tuple[str, ...] = ()
 
     @property
     def weights(self) -> dict[str, float]:
@@ -123,18 +126,24 @@ def _check_knob(claim: Claim, cells: Cells) -> None:
     for level in cells.repeated.get(knob, ()):
         if level in (claim.levels or [claim.winner]):
             others = cells.levels(knob) if knob in cells.values else [cells.fixed[knob]]
-            named = " or ".join(f"{knob}={as_text(other)}" for other in others)
             raise NotTestable(
-                f"{knob}={as_text(level)} is the same configuration as {named}: nothing moves"
-                " between the two"
+                say(
+                    "{one} is the same configuration as {others}: nothing moves between the two",
+                    one=f"{knob}={as_text(level)}",
+                    others=joined(" or ", [f"{knob}={as_text(other)}" for other in others]),
+                )
             )
     if knob in cells.fixed:
-        where = "wherever it has an effect" if cells.n_without_effect[knob] else "in every run"
-        raise NotTestable(f"{knob} was not varied: it is {as_text(cells.fixed[knob])} {where}")
+        fixed = "{knob} was not varied: it is {value} in every run"
+        if cells.n_without_effect[knob]:
+            fixed = "{knob} was not varied: it is {value} wherever it has an effect"
+        raise NotTestable(say(fixed, knob=knob, value=as_text(cells.fixed[knob])))
+    idle = "{knob} has no effect in any cell; what was varied is {varied}"
     if knob in cells.n_without_effect:
-        raise NotTestable(f"{knob} has no effect in any cell; what was varied is {varied}")
+        raise NotTestable(say(idle, knob=knob, varied=varied))
+    unknown = "no run depends on a knob {knob}; what was varied is {varied}"
     if knob not in cells.values:
-        raise NotTestable(f"no run depends on a knob {knob}; what was varied is {varied}")
+        raise NotTestable(say(unknown, knob=knob, varied=varied))
 
 
 def _levels(claim: Claim, cells: Cells) -> list[Contrast]:
@@ -153,7 +162,7 @@ def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
     cells_a, cells_b = cells.having(knob, a, claim.at), cells.having(knob, b, claim.at)
     for level, having in ((a, cells_a), (b, cells_b)):
         if not having:
-            raise NotTestable(f"no cell has {knob}={as_text(level)}{_held(claim)}")
+            raise NotTestable(_no_cell(claim, level))
     simples: list[Simple] = []
     matched: set[str] = set()
     for cell_a, cell_b in product(cells_a, cells_b):
@@ -166,12 +175,15 @@ def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
     alone = [cells.names[cell] for cell in (*cells_a, *cells_b) if cell not in matched]
     if alone:
         raise NotTestable(
-            f"cells are missing: no cell differs from {' or '.join(alone)} in {knob} alone; add"
-            " those"
-            " cells, or hold the other knobs with the claim's `at`"
+            say(
+                "cells are missing: no cell differs from {cells} in {knob} alone; add those cells,"
+                " or hold the other knobs with the claim's `at`",
+                cells=joined(" or ", alone),
+                knob=knob,
+            )
         )
-    name = short(knob)
-    return Contrast(f"{name}={as_text(a)} minus {name}={as_text(b)}", simples)
+    sides = tuple(f"{short(knob)}={as_text(level)}" for level in (a, b))
+    return Contrast(" minus ".join(sides), simples, sides)
 
 
 def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
@@ -179,7 +191,8 @@ def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
     knob, levels = claim.knob, cells.levels(claim.knob)
     if not all(type(level) in (int, float) and level > 0 for level in levels):
         given = ", ".join(map(as_text, levels))
-        raise NotTestable(f"a slope on log2 needs positive numbers; {knob} has {given}")
+        numbers = "a slope on log2 needs positive numbers; {knob} has {given}"
+        raise NotTestable(say(numbers, knob=knob, given=given))
     x = _centred_log2(levels)
     slope = x / (x**2).sum()
     simples = []
@@ -192,13 +205,12 @@ def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
             ]
             members += fitting[:1]
         if len(members) < len(levels):
-            raise NotTestable(
-                f"cells are missing: not every {knob} was run with {cells.names[first]}"
-            )
+            missing = "cells are missing: not every {knob} was run with {cell}"
+            raise NotTestable(say(missing, knob=knob, cell=cells.names[first]))
         weights = dict(zip(members, map(float, slope), strict=True))
         simples.append(Simple(_setting(knob, cells, members) or {}, weights))
     if not simples:
-        raise NotTestable(f"no cell has {knob}={as_text(levels[0])}{_held(claim)}")
+        raise NotTestable(_no_cell(claim, levels[0]))
     return [Contrast(f"change of the metric a doubling of {short(knob)}", simples)]
 
 
@@ -250,12 +262,14 @@ def _setting(knob: str, cells: Cells, members: list[str]) -> dict[str, Any] | No
     return setting
 
 
-def _held(claim: Claim) -> str:
-    """What the claim's `at` holds, for a message: ` at model.dropout=true`."""
-    return "".join(f" at {knob}={as_text(value)}" for knob, value in claim.at.items())
+def _no_cell(claim: Claim, level: Any) -> Said:
+    """That no cell has a level with what the claim's `at` holds."""
+    wanted = [f"{claim.knob}={as_text(level)}"]
+    wanted += [f"{knob}={as_text(value)}" for knob, value in claim.at.items()]
+    return say("no cell has {wanted}", wanted=joined(" at ", wanted))
 
 
-def _also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> str:
+def _also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> Said:
     """Why two cells cannot be compared: which other knobs differ between them."""
     row_a, row_b = cells.rows[cell_a], cells.rows[cell_b]
     moved = [
@@ -269,8 +283,10 @@ def _also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> str:
         f"{cells.names[cell]} ({short(knob)}={as_text(cells.rows[cell][knob])})"
         for cell in (cell_b, cell_a)
     ]
-    return (
-        f"several knobs moved at once: between {' and '.join(cells_in_words)} also"
-        f" {', '.join(moved)};"
-        " their effects cannot be told apart"
+    return say(
+        "several knobs moved at once: between {first} and {second} also {moved}; their effects"
+        " cannot be told apart",
+        first=cells_in_words[0],
+        second=cells_in_words[1],
+        moved=", ".join(moved),
     )
