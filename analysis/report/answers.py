@@ -110,12 +110,11 @@ def _found(study: Study, decision: Decision) -> list[str]:
     if decision.verdict == verdicts.DEPENDS:
         return _at_settings(decision.settings, metric)
     if decision.verdict == verdicts.INCONCLUSIVE:
-        span = _span(interval, metric)
-        return [say("{span}{than}.", span=span, than=than), *_more(study, decision)]
+        return [say("{span}.", span=_span(interval, metric, than)), *_more(study, decision)]
     margin = amount(decision.claim.margin, metric)
     if decision.verdict in (verdicts.EQUIVALENT, verdicts.NEGLIGIBLE):
-        small = "{span}{than}: less than the {margin} that matter."
-        return [say(small, span=_span(interval, metric), than=than, margin=margin)]
+        small = "{span}: less than the {margin} that matter."
+        return [say(small, span=_span(interval, metric, than), margin=margin)]
     found = say("{way}{than}", way=way(interval.estimate, metric), than=than)
     found = say("{found}{surely}", found=found, surely=_surely(interval, metric))
     if decision.claim.minus:
@@ -173,17 +172,18 @@ def _surely(interval: Interval, metric: Reduction) -> Said:
     return say(", surely {least} to {most}", least=least, most=most)
 
 
-def _span(interval: Interval, metric: Reduction) -> Said:
+def _span(interval: Interval, metric: Reduction, than: Said) -> Said:
     """`Between 0.54 points lower and 0.22 points higher`; of too few seeds, their median."""
+    middle = way(interval.estimate, metric)
     if interval.low == float("-inf"):
-        median = way(interval.estimate, metric)
-        return say("{way} in the median seed, and no end to it", way=median)
+        few = "{way}{than} in the median seed; so few seeds do not say how much it is elsewhere"
+        return say(few, way=middle, than=than)
     if interval.low == interval.high:
-        return say("{way} in each seed", way=way(interval.estimate, metric))
+        return say("{way}{than}, in each seed", way=middle, than=than)
     low, high = (
         way(end, metric) if end else say("no difference") for end in (interval.low, interval.high)
     )
-    return say("Between {low} and {high}", low=low, high=high)
+    return say("Between {low} and {high}{than}", low=low, high=high, than=than)
 
 
 def _seeds(decision: Decision) -> Said:
@@ -226,5 +226,5 @@ def _more(study: Study, decision: Decision) -> list[str]:
     settle = "{n} more seeds ({minutes} min) would settle it {chances}."
     if more.n_new == 1:
         settle = "{n} more seed ({minutes} min) would settle it {chances}."
-    minutes = f"{more.minutes:.0f}"
+    minutes = f"{max(1, more.minutes):.0f}"
     return [say(settle, n=more.n_new, minutes=minutes, chances=chances)]

@@ -2,11 +2,13 @@
 
 import statistics
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from runner.plan.plan import Plan
 from runner.record import DIVERGED, DONE, FAILED, as_text, short
 from runner.state.journals import Journals
+from runner.system.language import say
 
 #: Columns of the table: heading and metric, all of the last epoch.
 _COLUMNS = (
@@ -22,24 +24,27 @@ _VALIDATION = ("val acc", "val/accuracy")
 _N_OWN = 3
 
 
-def cells_table(plan: Plan, journals: Journals) -> Any:
+def cells_table(plan: Plan, journals: Journals, to: Callable[[str], str] = str) -> Any:
     """A rich table, one row a cell: mean over its seeds of the last epoch, n, failed runs.
 
-    Only runs that are done are averaged; diverged and failed ones are counted beside.
+    Only runs that are done are averaged; diverged and failed ones are counted beside. `to` says the
+    headings in the reader's language.
     """
     from rich.table import Table
 
     table = Table(
-        title=f"{plan.name}: mean over seeds, last epoch", title_justify="left", title_style="bold"
+        title=f"{plan.name}: {to(say('mean over seeds, last epoch'))}",
+        title_justify="left",
+        title_style="bold",
     )
     knobs = list(plan.swept)
     for knob in knobs or ["cell"]:
         table.add_column(short(knob))
     columns = _columns(plan, journals)
     for heading, _ in columns:
-        table.add_column(heading, justify="right")
+        table.add_column(to(say(heading)), justify="right")
     for heading in ("s/run", "n", "failed", "diverged"):
-        table.add_column(heading, justify="right")
+        table.add_column(to(say(heading)), justify="right")
     for runs in plan.cells.values():
         ended = [journals[run.run_key] for run in runs]
         done = [journal for journal in ended if journal.status == DONE]
@@ -63,7 +68,7 @@ def _columns(plan: Plan, journals: Journals) -> list[tuple[str, str]]:
     return [*_COLUMNS, *present[:n_shown]]
 
 
-def print_table(plan: Plan, journals: Journals) -> None:
+def print_table(plan: Plan, journals: Journals, to: Callable[[str], str] = str) -> None:
     """The cells' table on standard output, as wide as it needs to be where there is no terminal."""
     from rich.console import Console
 
@@ -72,4 +77,4 @@ def print_table(plan: Plan, journals: Journals) -> None:
     console = (
         Console(**plain) if sys.stdout.isatty() else Console(**plain, width=160, no_color=True)
     )
-    console.print(cells_table(plan, journals))
+    console.print(cells_table(plan, journals, to))

@@ -25,9 +25,9 @@ TEMPLATES = {
     " with {this} than with {that}": "{this} では {that} より",
     " with each doubling of {knob}": "{knob} が 2 倍になるごとに",
     "{way}{than}": "{than} {way}",
-    "{span}{than}.": "{than}{span}。",
-    "{span}{than}: less than the {margin} that matter.": (
-        "{than}{span}。意味のある差とした {margin}に届きません。"
+    "{span}.": "{span}。",
+    "{span}: less than the {margin} that matter.": (
+        "{span}。意味のある差とした {margin}に届きません。"
     ),
     "{found}{surely}": "{found}{surely}",
     "{measured}: {found}": "{measured}：{found}",
@@ -47,9 +47,11 @@ TEMPLATES = {
     "{seeds}; their luck is uneven, and the median seed is judged": (
         "{seeds}（ばらつきが偏っているため、中央のシードで判定）"
     ),
-    "Between {low} and {high}": "「{low}」から「{high}」までのどこか",
-    "{way} in each seed": "どのシードでも{way}",
-    "{way} in the median seed, and no end to it": "中央のシードで{way}。ただし幅は限れない",
+    "Between {low} and {high}{than}": "{than}「{low}」から「{high}」までのどこか",
+    "{way}{than}, in each seed": "{than} {way}（どのシードでも）",
+    "{way}{than} in the median seed; so few seeds do not say how much it is elsewhere": (
+        "{than} {way}（中央のシード）。シードが少なく、ほかのシードでどうかは分かりません"
+    ),
     "{setting}: {way}.": "{setting}：{way}。",
     "And {n} more settings.": "ほか {n} 通り。",
     # What more seeds would do.

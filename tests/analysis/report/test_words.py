@@ -1,19 +1,17 @@
 """The answers in Japanese: what is said, in what columns, in which colours."""
 
-import ast
 import os
 import pty
 import re
-import string
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import studies
 import yaml
 from commands import environment
 from places import REPO
+from said import fields, templates_of
 from studies import claim
 
 from analysis.decide import verdicts
@@ -26,31 +24,6 @@ from runner.system.language import JAPANESE
 
 SAID_IN = [*sorted((REPO / "analysis").rglob("*.py"))]
 ja = speaking(JAPANESE)
-
-
-def templates_of(path: Path) -> set[str]:
-    """The literal first arguments of `say`, also where they were given a name before."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    named: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            named.setdefault(node.targets[0].id, set()).update(constants(node.value))
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say":
-            first = node.args[0]
-            found |= named.get(getattr(first, "id", ""), set()) | constants(first)
-    return found
-
-
-def constants(node: ast.expr) -> set[str]:
-    if isinstance(node, ast.IfExp):
-        return constants(node.body) | constants(node.orelse)
-    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
-
-
-def fields(template: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
 
 
 def test_whatever_is_said_has_its_japanese():
