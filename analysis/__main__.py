@@ -146,7 +146,8 @@ def lines(
     details: list[str] = []
     for decision in decided.decisions:
         marks = of_sweep.marks(decided, decision)
-        answered.append((answers.answer(decided, decision), marks))
+        shown = [mark for mark in marks if mark != of_sweep.DEFAULT]
+        answered.append((answers.answer(decided, decision), shown))
         if with_details:
             claim = sentences.claim_text(decided, decision)
             details += ["", claim.headline + "".join(f" [{mark}]" for mark in marks)]

@@ -150,10 +150,10 @@ def _than(decision: Decision) -> Said:
 
 
 def way(value: float, metric: Reduction) -> Said:
-    """`2.90 points lower`; of epochs, `1.00 epochs more`."""
+    """`2.90 points lower`; of epochs, `1.00 epochs more`; of nothing, `no difference`."""
     size = amount(abs(value), metric)
     if not value:
-        return size
+        return say("no difference")
     if unit_of(metric).name == "epochs":
         return say("{size} fewer" if value < 0 else "{size} more", size=size)
     return say("{size} lower" if value < 0 else "{size} higher", size=size)
@@ -174,15 +174,14 @@ def _surely(interval: Interval, metric: Reduction) -> Said:
 
 def _span(interval: Interval, metric: Reduction, than: Said) -> Said:
     """`Between 0.54 points lower and 0.22 points higher`; of too few seeds, their median."""
-    middle = way(interval.estimate, metric)
+    middle = say("No difference")
+    if interval.estimate:
+        middle = say("{way}{than}", way=way(interval.estimate, metric), than=than)
     if interval.low == float("-inf"):
-        few = "{way}{than} in the median seed; so few seeds do not say how much it is elsewhere"
-        return say(few, way=middle, than=than)
+        return say("{found} in the median seed; so few seeds give no sure range", found=middle)
     if interval.low == interval.high:
-        return say("{way}{than}, in each seed", way=middle, than=than)
-    low, high = (
-        way(end, metric) if end else say("no difference") for end in (interval.low, interval.high)
-    )
+        return say("{found}, in each seed", found=middle)
+    low, high = way(interval.low, metric), way(interval.high, metric)
     return say("Between {low} and {high}{than}", low=low, high=high, than=than)
 
 

@@ -192,16 +192,17 @@ def seeds_needed(decision: Decision, more: MoreSeeds) -> list[str]:
     n, metric = len(decision.per_seed), parse_reduction(decision.claim.metric)
     if decision.by_median:
         if more.n_new is None:
-            return [say("More seeds decide it where nearly all of them have one sign.")]
-        return [
-            say(
-                "{n} seeds cannot decide it, whatever they are: {more} more ({minutes} min) can,"
-                " where all have one sign.",
-                n=n,
-                more=more.n_new,
-                minutes=f"{more.minutes:.1f}",
+            return [say("More seeds decide it if nearly all of them go the same way.")]
+        enough = (
+            "{n} seeds cannot decide it where luck is so uneven: {more} more ({minutes} min) can,"
+            " if all go the same way."
+        )
+        if constant(decision.per_seed.to_numpy(float)):
+            enough = (
+                "{n} seeds cannot decide it, though all are equal: {more} more ({minutes} min) can,"
+                " if they are so, too."
             )
-        ]
+        return [say(enough, n=n, more=more.n_new, minutes=f"{more.minutes:.1f}")]
     chances = (
         f"with a chance of {_percent(more.if_as_seen)} if the difference is what was seen,"
         f" {_percent(more.if_margin)} if it is just the margin, {_percent(more.if_none)} if there"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 #: What takes two columns.
 _WIDE = ("W", "F")
 #: What does not begin a line, and what does not end one.
-_NOT_FIRST = "、。，．・：；！？）」』】〉》〕｝…ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ〜％"
-_NOT_LAST = "（「『【〈《〔｛"
+_NOT_FIRST = "、。，．・：；！？）」』】〉》〕｝…ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ〜％])"
+_NOT_LAST = "（「『【〈《〔｛[("
 #: Belongs to the unit after it.
 _NUMBER = re.compile(r"[\d.,]+ ?")
 

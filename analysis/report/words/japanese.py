@@ -48,9 +48,10 @@ TEMPLATES = {
         "{seeds}（ばらつきが偏っているため、中央のシードで判定）"
     ),
     "Between {low} and {high}{than}": "{than}「{low}」から「{high}」までのどこか",
-    "{way}{than}, in each seed": "{than} {way}（どのシードでも）",
-    "{way}{than} in the median seed; so few seeds do not say how much it is elsewhere": (
-        "{than} {way}（中央のシード）。シードが少なく、ほかのシードでどうかは分かりません"
+    "No difference": "差なし",
+    "{found}, in each seed": "{found}（どのシードでも）",
+    "{found} in the median seed; so few seeds give no sure range": (
+        "{found}（中央のシード）。シードが少なく、確かな範囲は言えません"
     ),
     "{setting}: {way}.": "{setting}：{way}。",
     "And {n} more settings.": "ほか {n} 通り。",
@@ -70,13 +71,18 @@ TEMPLATES = {
     "{n} runs never reached the threshold: more epochs, not more seeds, would decide this claim.": (
         "{n} 回の学習が目標に届きませんでした。シードではなくエポックを増やせば決まります。"
     ),
-    "More seeds decide it where nearly all of them have one sign.": (
+    "More seeds decide it if nearly all of them go the same way.": (
         "シードを足したとき、ほとんどが同じ向きなら決まります。"
     ),
-    "{n} seeds cannot decide it, whatever they are: {more} more ({minutes} min) can, where all have"
-    " one sign.": (
-        "{n} シードでは結果がどうであれ決まりません。あと {more} 個（{minutes} 分）足して、"
-        "すべて同じ向きなら決まります。"
+    "{n} seeds cannot decide it where luck is so uneven: {more} more ({minutes} min) can, if all go"
+    " the same way.": (
+        "ばらつきがこれほど偏ると {n} シードでは決まりません。"
+        "あと {more} 個（{minutes} 分）足して、すべて同じ向きなら決まります。"
+    ),
+    "{n} seeds cannot decide it, though all are equal: {more} more ({minutes} min) can, if they are"
+    " so, too.": (
+        "すべて同じ値でも {n} シードでは決まりません。あと {more} 個（{minutes} 分）も同じなら"
+        "決まります。"
     ),
     # The sweep.
     "{n} of {all} runs done": "{all} 回の学習のうち {n} 回が完了",

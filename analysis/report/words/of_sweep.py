@@ -7,6 +7,8 @@ from runner.system.language import Said, joined, say
 
 #: As many seeds that are not used are named.
 _N_SEEDS = 10
+#: Said with all numbers alone: such a claim was recorded as any other.
+DEFAULT = say("default claim")
 
 
 def conditions(study: Study) -> Said:

@@ -6,7 +6,11 @@ import studies
 from studies import claim, curves, frame, grid
 
 from analysis.decide import verdicts
+from analysis.report import answers
 from analysis.report.answers import WORDS, answer, lines
+from analysis.statistics.intervals import Interval
+from runner.record import parse_reduction
+from runner.system.language import say
 
 THAN = " with dropout=true than with dropout=false"
 
@@ -112,6 +116,16 @@ def test_epochs_are_more_or_fewer():
     assert answer(made, made.decisions[0]).found == [
         f"1.00 epochs more{THAN}. In 8 of 8 seeds, the same in each."
     ]
+
+
+def test_no_difference_is_said_as_such():
+    metric = parse_reduction("epochs_to(test/accuracy, 0.9)")
+    assert answers.way(0.0, metric) == "no difference"
+    assert answers.way(-1.0, metric) == "1.00 epochs fewer"
+    few = Interval(0.0, float("-inf"), float("inf"), 0.95, 5, 4.0, 0.0)
+    assert answers._span(few, metric, say(THAN)) == (
+        "No difference in the median seed; so few seeds give no sure range"
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
