@@ -11,18 +11,21 @@ import io  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
-import textwrap  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pandas as pd  # noqa: E402
 
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
-from analysis.report import answers, sentences, write  # noqa: E402
+from analysis.report import answers, sentences, words, write  # noqa: E402
+from analysis.report.words import colours, of_sweep  # noqa: E402
+from analysis.report.words.columns import wrapped  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
 from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
-from runner.system import files, streams  # noqa: E402
+from runner.system import files, language, streams  # noqa: E402
+from runner.system.language import say  # noqa: E402
 from runner.tracking.store import arguments  # noqa: E402
 
 gc.freeze()
@@ -30,6 +33,12 @@ gc.enable()
 
 #: Lines are not longer, however wide the terminal is.
 _WIDEST = 100
+#: For whoever has never seen an answer.
+_HOW_TO_READ = (
+    "A point is one in a hundred images. What is said surely, and every YES or NO, is wrong in at"
+    " most one sweep of twenty. What matters is what the claims declared before. More:"
+    " docs/conclusions.md"
+)
 
 
 def main() -> None:
@@ -50,6 +59,12 @@ def main() -> None:
         action="store_true",
         help="the verdicts with intervals, p values and other ways to compute them",
     )
+    parser.add_argument(
+        "--language",
+        choices=language.LANGUAGES,
+        default="auto",
+        help="of the answers, here and on the report's page (default: auto, that of the locale)",
+    )
     arguments.add(parser)
     given = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -57,8 +72,9 @@ def main() -> None:
         sys.stdout.reconfigure(errors="namereplace")
     streams.outlast_readers()
     try:
+        root = Root.of(given.root)
         code = analyse(
-            Root.of(given.root), given.uri, given.experiment, given.sweep, given.out, given.details
+            root, given.uri, given.experiment, given.sweep, given.out, given.details, given.language
         )
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
@@ -78,8 +94,14 @@ def analyse(
     sweep: str | None,
     out: Path | None = None,
     with_details: bool = False,
+    asked: str = "auto",
 ) -> int:
     """Decide the claims of a sweep, write the report and print the verdicts.
+
+    Parameters
+    ----------
+    asked
+        The language of the answers, of `language.LANGUAGES`.
 
     Returns
     -------
@@ -88,34 +110,66 @@ def analyse(
     """
     decided = study(runs.read(uri or runs.local_uri(root.path), experiment, sweep), runs.correct)
     name, key = decided.sweep.name, decided.sweep.key
-    address = write.write(decided, out or root.reports / key[:16], _published(name))
-    said = lines(decided, with_details, width=min(shutil.get_terminal_size().columns, _WIDEST))
-    more = "" if with_details else " (python -m analysis --details says all numbers here)"
-    print("\n".join([*said, "", printable(f"Report: {address}") + more]), flush=True)
+    spoken = language.spoken(asked)
+    address = write.write(decided, out or root.reports / key[:16], _published(name), spoken)
+    shown = language.shown(spoken, sys.stdout)
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    said = lines(decided, with_details, width, words.speaking(shown), colours.painter(sys.stdout))
+    print("\n".join([*said, "", *_more(printable(str(address)), with_details, shown)]), flush=True)
     return 1 if decided.states.get(FAILED) else 0
 
 
-def lines(decided: Study, with_details: bool, width: int) -> list[str]:
-    """The answers, a word and a line or two each; or the verdicts in sentences with all numbers."""
+def lines(
+    decided: Study,
+    with_details: bool,
+    width: int,
+    to: Callable[[str], str] = str,
+    painted: Callable[[str, str], str] = lambda word, verdict: word,
+) -> list[str]:
+    """The answers, a word and a line or two each; or the verdicts in sentences with all numbers.
+
+    Parameters
+    ----------
+    to, painted
+        As of `answers.lines`.
+    """
+
+    def said(text: str) -> str:
+        return printable(" ".join(to(text).split()))
+
     sweep, answered = decided.sweep, []
-    text = [
-        f"{sweep.name} ({sweep.key[:8]}): {sentences.counted(decided)}",
-        sentences.declared(decided),
+    head = [
+        f"{sweep.name} ({sweep.key[:8]}): {to(of_sweep.counted(decided))}",
+        to(of_sweep.declared(decided)),
     ]
-    text += [said] if (said := sentences.designed(decided)) else []
+    head += [to(said_of)] if (said_of := of_sweep.designed(decided)) else []
+    under = to(say("Under: {conditions}.", conditions=of_sweep.conditions(decided)))
+    details: list[str] = []
     for decision in decided.decisions:
-        marks = sentences.marks(decided, decision)
-        answered.append((answers.answer(decided, decision), marks))
+        marks = of_sweep.marks(decided, decision)
+        shown = [mark for mark in marks if mark != of_sweep.DEFAULT]
+        answered.append((answers.answer(decided, decision), shown))
         if with_details:
             claim = sentences.claim_text(decided, decision)
-            text += ["", claim.headline + "".join(f" [{mark}]" for mark in marks)]
-            text += [f"  {line}" for line in (claim.finding, *claim.details)]
+            details += ["", claim.headline + "".join(f" [{mark}]" for mark in marks)]
+            details += [f"  {line}" for line in (claim.finding, *claim.details)]
+    if with_details:
+        return [printable(line) for line in (*head, *details, "", under)]
+    text = [line for long in head for line in wrapped(said(long), width)]
+    text += answers.lines(answered, width, said, painted)
+    for long in (under, *([say(_HOW_TO_READ)] if answered else [])):
+        text += ["", *wrapped(said(long), width)]
+    return text
+
+
+def _more(address: str, with_details: bool, shown: str) -> list[str]:
+    """Where more is said."""
+    to = words.speaking(shown)
+    more = [say("Report: {address}", address=address)]
     if not with_details:
-        text = [line for long in text for line in textwrap.wrap(long, width)]
-        text += answers.lines(answered, width)
-    under = f"Under: {sentences.conditions(decided)}."
-    text += ["", *([under] if with_details else textwrap.wrap(under, width))]
-    return [printable(line) for line in text]
+        command = "python -m analysis --details"
+        more.append(say("All numbers: {command}", command=command))
+    return [to(line) for line in more]
 
 
 def _published(name: str) -> pd.DataFrame | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runner.archive.contents import Contents
 from runner.display.progress import Progress, Tally, count, duration
-from runner.display.summary import print_table
+from runner.display.table import print_table
 from runner.errors import RunnerError, printable
 from runner.plan.plan import Plan
 from runner.record import DIVERGED, DONE, FAILED

@@ -166,7 +166,7 @@ def decide_all(
         try:
             tested[name] = _tested(claim, runs, epochs, cells, share, for_any_looks)
         except NotTestable as error:
-            decisions[name] = Decision(claim, verdicts.NOT_TESTABLE, name, str(error))
+            decisions[name] = Decision(claim, verdicts.NOT_TESTABLE, name, error.args[0])
     beside = {n: given for n, given in settled.items() if given != verdicts.NOT_TESTABLE}
     directions = _Holm(
         {name: test.p for name, test in tested.items()}

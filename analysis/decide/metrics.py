@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.design import confounds, contrasts
 from analysis.design.contrasts import Contrast, NotTestable
 from runner.record import METRICS, Claim, Reduction, parse_reduction
+from runner.system.language import joined, say
 
 
 def reduce(epochs: pd.DataFrame, reduction: Reduction) -> pd.DataFrame:
@@ -85,29 +86,43 @@ def numbers_of(
     try:
         absent = not_recorded(claim, curves, members.index)
     except ValueError as error:
-        raise NotTestable(f"this version does not know the claim's metric ({error})") from error
+        unknown = "this version does not know the claim's metric ({error})"
+        raise NotTestable(say(unknown, error=error)) from error
     for curve, keys in absent.items():
         names = confounds.named(runs.loc[keys, "name"])
-        why = "they were trained without it"
+        why = say("they were trained without it")
         if curve in METRICS:
-            why = (
+            why = say(
                 "the version that trained them did not have it; the same command with another"
                 " runner.root trains them with this version"
             )
         raise NotTestable(
-            f"{curve} was not recorded in {len(keys)} of {len(members)} runs ({names}): {why}"
+            say(
+                "{curve} was not recorded in {n} of {all} runs ({names}): {why}",
+                curve=curve,
+                n=len(keys),
+                all=len(members),
+                names=names,
+                why=why,
+            )
         )
     numbers = of_claim(claim, curves)
     values = numbers["value"]
     infinite = [key for key in members.index if not np.isfinite(values.get(key, np.nan))]
     if infinite:
         names = confounds.named(runs.loc[infinite, "name"])
-        raise NotTestable(f"{claim.metric} is not a finite number in {names}")
+        not_finite = "{metric} is not a finite number in {names}"
+        raise NotTestable(say(not_finite, metric=claim.metric, names=names))
     if numbers["censored"].all():
         metric, n_epochs = parse_reduction(claim.metric), int(curves["epoch"].max())
         raise NotTestable(
-            f"no run reached {metric.curve} {metric.threshold:g} in {n_epochs} epochs: train"
-            " longer, or ask for a threshold that is reached"
+            say(
+                "no run reached {curve} {threshold} in {n} epochs: train longer, or ask for a"
+                " threshold that is reached",
+                curve=metric.curve,
+                threshold=f"{metric.threshold:g}",
+                n=n_epochs,
+            )
         )
     _check_epochs(claim, curves, members, compared)
     return contrasts.table(members, values), int(numbers["censored"].sum())
@@ -125,8 +140,11 @@ def _check_epochs(
         lengths = sorted({int(n_epochs[cell]) for cell in cells})
         if len(lengths) > 1:
             raise NotTestable(
-                f"auc is a mean over all epochs, and these are {' and '.join(map(str, lengths))};"
-                " ask for final(...) or epochs_to(...), or train all for as many epochs"
+                say(
+                    "auc is a mean over all epochs, and these are {lengths}; ask for final(...) or"
+                    " epochs_to(...), or train all for as many epochs",
+                    lengths=joined(" and ", list(map(str, lengths))),
+                )
             )
 
 

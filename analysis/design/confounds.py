@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.design.cells import NO_EFFECT, as_key
 from runner.record import DONE, TAG_FALLBACKS, TRAINED, WEIGHTS, sha256_tag, short
+from runner.system.language import Said, joined, say
 
 #: The column of the runs that says in which order they saw their batches.
 BATCHES = "first_batch_order.sha256"
@@ -18,9 +19,9 @@ BATCHES = "first_batch_order.sha256"
 class _Shared:
     """Something that the runs of a seed must have in common."""
 
-    what: str
+    what: Said
     #: What to do where they have not.
-    advice: str
+    advice: Said
     #: The knobs and sections that change it: they may do so where they are claimed, and between
     #: simple effects.
     of: tuple[str, ...] = ()
@@ -34,25 +35,33 @@ class _Shared:
 
 
 def _shared_within(what: str, of: str, knob: str) -> _Shared:
-    return _Shared(what, f"hold {knob} at one value with the claim's `at`", (of,))
+    return _Shared(
+        say(what), say("hold {knob} at one value with the claim's `at`", knob=knob), (of,)
+    )
 
 
-_AGAIN = "the same command again trains all of its runs with the code that is there now"
-_ANEW = "the same command with another runner.root trains all of its runs alike"
+_AGAIN = say("the same command again trains all of its runs with the code that is there now")
+_ANEW = say("the same command with another runner.root trains all of its runs alike")
+
+
+def _version_of(package: str) -> _Shared:
+    return _Shared(say("versions of {package}", package=package), _ANEW)
+
+
 #: By column of the runs; `version.*` is added by what the runs have.
 _SHARED = {
     "data.sha256": _shared_within("data", "data", "data.name"),
     "device": _shared_within("devices", "device", "device"),
     # Products are rounded otherwise by another card, and by another family of processors.
-    "card": _Shared("cards", _ANEW, ("device",)),
-    "processor": _Shared("processors", _ANEW),
+    "card": _Shared(say("cards"), _ANEW, ("device",)),
+    "processor": _Shared(say("processors"), _ANEW),
     "engine": _shared_within("engines", "engine", "engine.name"),
-    "code": _Shared("versions of the code", _AGAIN),
+    "code": _Shared(say("versions of the code"), _AGAIN),
     # Other data may have another number of images.
-    BATCHES: _Shared("orders of the batches", _ANEW, ("data",)),
+    BATCHES: _Shared(say("orders of the batches"), _ANEW, ("data",)),
     # DeZero rounds otherwise than our kernels.
     TAG_FALLBACKS: _Shared(
-        "the functions without kernels", _ANEW, ("model", "optimizer", "engine", "device")
+        say("the functions without kernels"), _ANEW, ("model", "optimizer", "engine", "device")
     ),
 }
 #: Knobs of the data that leave its images alone.
@@ -62,7 +71,7 @@ _N_LETTERS = 18
 _N_NAMED = 5
 
 
-def refusal(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str]) -> str | None:
+def refusal(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str]) -> Said | None:
     """Why these cells cannot be compared within seeds, naming the runs; None when they can.
 
     Parameters
@@ -84,35 +93,40 @@ def refusal(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str])
     )
 
 
-def _seeds(runs: pd.DataFrame) -> str | None:
+def _seeds(runs: pd.DataFrame) -> Said | None:
     seeds = {cell: sorted(group["seed"]) for cell, group in runs.groupby("cell_key", sort=False)}
     first = next(iter(seeds.values()))
     if any(len(set(of_cell)) < len(of_cell) for of_cell in seeds.values()):
-        return "a cell has two runs of one seed; plan each seed once"
+        return say("a cell has two runs of one seed; plan each seed once")
     if any(of_cell != first for of_cell in seeds.values()):
-        return (
+        return say(
             "the cells were not planned with the same seeds, so they cannot be paired; train all of"
             " them with one list"
         )
     if len(first) < 2:
-        return f"one seed ({first[0]}) says nothing about other seeds; train at least 2, better 8"
+        alone = "one seed ({seed}) says nothing about other seeds; train at least 2, better 8"
+        return say(alone, seed=first[0])
     return None
 
 
-def _unfinished(runs: pd.DataFrame) -> str | None:
+def _unfinished(runs: pd.DataFrame) -> Said | None:
     parts = []
     for state, group in runs[runs["state"] != DONE].groupby("state", sort=True):
         verb = f"are {state}" if state in ("missing", "running") else str(state)
-        parts.append(f"{len(group)} of {len(runs)} runs {verb} ({named(group['name'])})")
+        names = named(group["name"])
+        unfinished = "{n} of {all} runs {verb} ({names})"
+        parts.append(say(unfinished, n=len(group), all=len(runs), verb=say(verb), names=names))
     if not parts:
         return None
-    again = "" if set(runs["state"]) <= set(TRAINED) else "; the same command trains the rest"
-    return "; ".join(parts) + ": a mean over the others would hide this" + again
+    hidden = "{parts}: a mean over the others would hide this; the same command trains the rest"
+    if set(runs["state"]) <= set(TRAINED):
+        hidden = "{parts}: a mean over the others would hide this"
+    return say(hidden, parts=joined("; ", parts))
 
 
-def _mixed(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str]) -> str | None:
+def _mixed(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str]) -> Said | None:
     packages = [str(name) for name in runs if str(name).startswith("version.")]
-    versions = {name: _Shared(f"versions of {name.partition('.')[2]}", _ANEW) for name in packages}
+    versions = {name: _version_of(name.partition(".")[2]) for name in packages}
     for column, shared in (_SHARED | versions).items():
         if column not in runs or shared.is_moved_by(moved) or not differing(runs, column):
             continue
@@ -125,14 +139,19 @@ def _mixed(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str]) 
                     f"{value[:_N_LETTERS] or 'unknown'}: {named(of_value)}"
                     for value, of_value in names.items()
                 ]
-                return (
-                    f"{shared.what} differ within seed {seed} ({'; '.join(parts)}), so more than"
-                    f" {short(moved[0])} differs between these runs; {shared.advice}"
+                return say(
+                    "{what} differ within seed {seed} ({parts}), so more than {knob} differs"
+                    " between these runs; {advice}",
+                    what=shared.what,
+                    seed=seed,
+                    parts="; ".join(parts),
+                    knob=short(moved[0]),
+                    advice=shared.advice,
                 )
     return None
 
 
-def _unchanged(runs: pd.DataFrame, knob: str) -> str | None:
+def _unchanged(runs: pd.DataFrame, knob: str) -> Said | None:
     """Why a knob is no cause: each run has one with another value and, to the bit, its weights."""
     weights = sha256_tag(WEIGHTS)
     if knob not in runs or weights not in runs or not runs[weights].astype(bool).all():
@@ -140,9 +159,11 @@ def _unchanged(runs: pd.DataFrame, knob: str) -> str | None:
     values = runs[knob].map(as_key).groupby([runs["seed"], runs[weights]])
     if values.nunique().min() < 2:
         return None
-    return (
-        f"{short(knob)} changed nothing: in each seed its values ended with equal weights"
-        f" ({named(runs['name'])}); the model may not use it"
+    return say(
+        "{knob} changed nothing: in each seed its values ended with equal weights ({names}); the"
+        " model may not use it",
+        knob=short(knob),
+        names=named(runs["name"]),
     )
 
 

@@ -5,7 +5,7 @@ move (a simple effect). The mean over these settings, with equal weights, is the
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -15,12 +15,13 @@ import pandas as pd
 from analysis.design import fractions, words
 from analysis.design.cells import NO_EFFECT, Cells, distinct, same
 from runner.record import Claim, as_text, short
+from runner.system.language import joined, say
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class NotTestable(Exception):
-    """These runs cannot decide the claim; the text says why."""
+    """These runs cannot decide the claim; its argument, a text, says why."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Contrast:
     #: `dropout=true minus dropout=false`.
     label: str
     simples: list[Simple]
+    #: The two levels compared, as in the label; empty for a slope.
+    sides: tuple[str, ...] = ()
     #: What has to be known of it, a sentence or two; empty for nothing.
     caveat: str = ""
 
@@ -128,18 +131,24 @@ def _check_knob(claim: Claim, cells: Cells) -> None:
     for level in cells.repeated.get(knob, ()):
         if level in (claim.levels or [claim.winner]):
             others = cells.levels(knob) if knob in cells.values else [cells.fixed[knob]]
-            named = " or ".join(f"{knob}={as_text(other)}" for other in others)
             raise NotTestable(
-                f"{knob}={as_text(level)} is the same configuration as {named}: nothing moves"
-                " between the two"
+                say(
+                    "{one} is the same configuration as {others}: nothing moves between the two",
+                    one=f"{knob}={as_text(level)}",
+                    others=joined(" or ", [f"{knob}={as_text(other)}" for other in others]),
+                )
             )
     if knob in cells.fixed:
-        where = "wherever it has an effect" if cells.n_without_effect[knob] else "in every run"
-        raise NotTestable(f"{knob} was not varied: it is {as_text(cells.fixed[knob])} {where}")
+        fixed = "{knob} was not varied: it is {value} in every run"
+        if cells.n_without_effect[knob]:
+            fixed = "{knob} was not varied: it is {value} wherever it has an effect"
+        raise NotTestable(say(fixed, knob=knob, value=as_text(cells.fixed[knob])))
+    idle = "{knob} has no effect in any cell; what was varied is {varied}"
     if knob in cells.n_without_effect:
-        raise NotTestable(f"{knob} has no effect in any cell; what was varied is {varied}")
+        raise NotTestable(say(idle, knob=knob, varied=varied))
+    unknown = "no run depends on a knob {knob}; what was varied is {varied}"
     if knob not in cells.values:
-        raise NotTestable(f"no run depends on a knob {knob}; what was varied is {varied}")
+        raise NotTestable(say(unknown, knob=knob, varied=varied))
 
 
 def _levels(claim: Claim, cells: Cells) -> list[Contrast]:
@@ -154,11 +163,12 @@ def _winner(claim: Claim, cells: Cells) -> list[Contrast]:
 
 def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
     """Level a minus level b, at each setting of the other knobs that both have."""
-    knob, name = claim.knob, short(claim.knob)
-    label = f"{name}={as_text(a)} minus {name}={as_text(b)}"
+    knob = claim.knob
+    sides = tuple(f"{short(knob)}={as_text(level)}" for level in (a, b))
+    contrast = Contrast(" minus ".join(sides), [], sides)
     cells_a, cells_b = _having(claim, cells, a), _having(claim, cells, b)
     if cells.is_fraction:
-        return _over_fraction(label, claim, cells, [(cells_a, 1.0), (cells_b, -1.0)])
+        return _over_fraction(contrast, claim, cells, [(cells_a, 1.0), (cells_b, -1.0)])
     simples: list[Simple] = []
     matched: set[str] = set()
     for cell_a, cell_b in product(cells_a, cells_b):
@@ -172,11 +182,14 @@ def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
     # Of a design that is no grid, the cells that have a partner are compared.
     if alone and cells.design is None:
         raise NotTestable(
-            f"cells are missing: no cell differs from {' or '.join(alone)} in {knob} alone; add"
-            " those"
-            " cells, or hold the other knobs with the claim's `at`"
+            say(
+                "cells are missing: no cell differs from {cells} in {knob} alone; add those cells,"
+                " or hold the other knobs with the claim's `at`",
+                cells=joined(" or ", alone),
+                knob=knob,
+            )
         )
-    return Contrast(label, simples)
+    return replace(contrast, simples=simples)
 
 
 def _having(claim: Claim, cells: Cells, level: Any) -> list[str]:
@@ -197,13 +210,12 @@ def _having(claim: Claim, cells: Cells, level: Any) -> list[str]:
         if all(cells.rows[cell][k] is NO_EFFECT or same(cells.rows[cell][k], base[k]) for k in base)
     ]
     if not found:
-        others = "; each knob was moved alone around the base" if around else ""
-        raise NotTestable(f"no cell has {claim.knob}={as_text(level)}{words.held(claim)}{others}")
+        raise NotTestable(words.no_cell(claim, level, is_around=bool(around)))
     return found
 
 
 def _over_fraction(
-    label: str, claim: Claim, cells: Cells, sides: list[tuple[list[str], float]]
+    contrast: Contrast, claim: Claim, cells: Cells, sides: list[tuple[list[str], float]]
 ) -> Contrast:
     """The weighted sum of the means at each level, over which the other knobs are balanced."""
     assert cells.design
@@ -211,7 +223,8 @@ def _over_fraction(
     if reason:
         raise NotTestable(reason)
     weights = {cell: weight / len(of) for of, weight in sides for cell in of}
-    return Contrast(label, [Simple({}, weights)], fractions.caveat(cells.design, claim))
+    caveat = fractions.caveat(cells.design, claim)
+    return replace(contrast, simples=[Simple({}, weights)], caveat=caveat)
 
 
 def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
@@ -219,14 +232,15 @@ def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
     knob, levels = claim.knob, cells.levels(claim.knob)
     if not all(type(level) in (int, float) and level > 0 for level in levels):
         given = ", ".join(map(as_text, levels))
-        raise NotTestable(f"a slope on log2 needs positive numbers; {knob} has {given}")
-    label = f"change of the metric a doubling of {short(knob)}"
+        numbers = "a slope on log2 needs positive numbers; {knob} has {given}"
+        raise NotTestable(say(numbers, knob=knob, given=given))
+    contrast = Contrast(f"change of the metric a doubling of {short(knob)}", [])
     x = _centred_log2(levels)
     slope = list(map(float, x / (x**2).sum()))
     having = [_having(claim, cells, level) for level in levels]
     if cells.is_fraction:
         sides = list(zip(having, slope, strict=True))
-        return [_over_fraction(label, claim, cells, sides)]
+        return [_over_fraction(contrast, claim, cells, sides)]
     simples = []
     for first in having[0]:
         members = [first]
@@ -239,12 +253,12 @@ def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
             weights = dict(zip(members, slope, strict=True))
             simples.append(Simple(_setting(knob, cells, members) or {}, weights))
         elif cells.design is None:
-            raise NotTestable(
-                f"cells are missing: not every {knob} was run with {cells.names[first]}"
-            )
+            missing = "cells are missing: not every {knob} was run with {cell}"
+            raise NotTestable(say(missing, knob=knob, cell=cells.names[first]))
     if not simples:
-        raise NotTestable(f"no setting of the other knobs was run with every {knob}")
-    return [Contrast(label, simples)]
+        none = "no setting of the other knobs was run with every {knob}"
+        raise NotTestable(say(none, knob=knob))
+    return [replace(contrast, simples=simples)]
 
 
 #: Which contrasts each kind of `runner.record.CLAIM_KINDS` asks for (docs/add_a_claim_kind.md).

@@ -1,15 +1,29 @@
 """Which cells a claim asked for, and why two of them cannot be compared, in words for a message."""
 
+from typing import Any
+
 from analysis.design.cells import NO_EFFECT, Cells, same
 from runner.record import Claim, as_text, short
+from runner.system.language import Said, joined, say
 
 
-def held(claim: Claim) -> str:
-    """What the claim's `at` holds, for a message: ` at model.dropout=true`."""
-    return "".join(f" at {knob}={as_text(value)}" for knob, value in claim.at.items())
+def no_cell(claim: Claim, level: Any, is_around: bool) -> Said:
+    """That no cell has a level with what the claim's `at` holds.
+
+    Parameters
+    ----------
+    is_around
+        Whether the design moves each knob alone around a base.
+    """
+    wanted = [f"{claim.knob}={as_text(level)}"]
+    wanted += [f"{knob}={as_text(value)}" for knob, value in claim.at.items()]
+    none = say("no cell has {wanted}", wanted=joined(" at ", wanted))
+    if not is_around:
+        return none
+    return say("{none}; each knob was moved alone around the base", none=none)
 
 
-def also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> str:
+def also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> Said:
     """Why two cells cannot be compared: which other knobs differ between them."""
     row_a, row_b = cells.rows[cell_a], cells.rows[cell_b]
     moved = [
@@ -23,8 +37,10 @@ def also_moved(knob: str, cells: Cells, cell_a: str, cell_b: str) -> str:
         f"{cells.names[cell]} ({short(knob)}={as_text(cells.rows[cell][knob])})"
         for cell in (cell_b, cell_a)
     ]
-    return (
-        f"several knobs moved at once: between {' and '.join(cells_in_words)} also"
-        f" {', '.join(moved)};"
-        " their effects cannot be told apart"
+    return say(
+        "several knobs moved at once: between {first} and {second} also {moved}; their effects"
+        " cannot be told apart",
+        first=cells_in_words[0],
+        second=cells_in_words[1],
+        moved=", ".join(moved),
     )

@@ -1,6 +1,6 @@
 """What a study answers, in a reader's words: a word and a line or two a claim, for a terminal."""
 
-import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from analysis.decide import verdicts
@@ -11,22 +11,24 @@ from analysis.decide.settings import Setting
 from analysis.decide.study import Study
 from analysis.report import sentences
 from analysis.report.numbers import amount, unit_of
-from analysis.statistics.intervals import Interval
-from runner.record import Reduction, parse_reduction
+from analysis.report.words.columns import padded, width_of, wrapped
+from analysis.statistics.intervals import Interval, constant
+from runner.record import Reduction, as_text, parse_reduction, short
+from runner.system.language import Said, say
 
 #: The answer that each verdict is.
 WORDS = {
-    verdicts.SUPPORTED: "YES",
-    verdicts.DIRECTION: "YES, HOW MUCH IS OPEN",
-    verdicts.NEGLIGIBLE: "TOO SMALL TO MATTER",
-    verdicts.EQUIVALENT: "TOO SMALL TO MATTER",
-    verdicts.REFUTED: "NO, THE OPPOSITE",
-    verdicts.DEPENDS: "IT DEPENDS",
-    verdicts.INCONCLUSIVE: "NOT YET",
-    verdicts.NOT_TESTABLE: "CANNOT SAY",
+    verdicts.SUPPORTED: say("YES"),
+    verdicts.DIRECTION: say("YES, HOW MUCH IS OPEN"),
+    verdicts.NEGLIGIBLE: say("TOO SMALL TO MATTER"),
+    verdicts.EQUIVALENT: say("TOO SMALL TO MATTER"),
+    verdicts.REFUTED: say("NO, THE OPPOSITE"),
+    verdicts.DEPENDS: say("IT DEPENDS"),
+    verdicts.INCONCLUSIVE: say("NOT YET"),
+    verdicts.NOT_TESTABLE: say("CANNOT SAY"),
 }
-#: The column at which claims begin; a longer word has a line to itself.
-_INDENT = 12
+#: A word that takes more columns has a line to itself; claims begin two columns after the others.
+_WIDEST_WORD = 14
 #: Settings of other knobs that are listed.
 _N_SETTINGS = 4
 
@@ -35,109 +37,175 @@ _N_SETTINGS = 4
 class Answer:
     """A claim's answer."""
 
-    word: str
-    says: str
+    verdict: str
+    says: Said
     #: What was found, a sentence each.
     found: list[str]
+
+    @property
+    def word(self) -> Said:
+        return WORDS[self.verdict]
 
 
 def answer(study: Study, decision: Decision) -> Answer:
     """The answer to a claim of a study."""
-    on = f": on {' and '.join(decision.depends_on)}" if decision.depends_on else ""
-    return Answer(WORDS[decision.verdict], decision.claim.says + on, _found(study, decision))
+    says = _claim(decision)
+    if decision.depends_on:
+        knobs = say(" and ".join(decision.depends_on))
+        says = say("{claim}: on {knobs}", claim=says, knobs=knobs)
+    return Answer(decision.verdict, says, _found(study, decision))
 
 
-def lines(answers: list[tuple[Answer, list[str]]], width: int) -> list[str]:
-    """Answers with their marks as lines of a terminal of this width, broken between words."""
+def lines(
+    answers: list[tuple[Answer, list[str]]],
+    width: int,
+    to: Callable[[str], str] = str,
+    painted: Callable[[str, str], str] = lambda word, verdict: word,
+) -> list[str]:
+    """Answers with their marks as lines of a terminal of this width, broken between words.
+
+    Parameters
+    ----------
+    to
+        Says a text in the reader's language.
+    painted
+        Gives a word the colour of its verdict; colours take no columns.
+    """
+    words = [to(word) for word in WORDS.values()]
+    indent = 2 + max(width_of(word) for word in words if width_of(word) <= _WIDEST_WORD)
     text: list[str] = []
     for one, marks in answers:
-        says = one.says + "".join(f" [{mark}]" for mark in marks)
-        text += ["", *_block(one.word, says, width)]
+        word = to(one.word)
+        says = to(one.says) + "".join(f" [{to(mark)}]" for mark in marks)
+        first, *others = wrapped(says, width, " " * indent, " " * indent)
+        if width_of(word) < indent:
+            rest = first[indent:]
+            text += ["", painted(word, one.verdict) + padded("", indent - width_of(word)) + rest]
+        else:
+            text += ["", painted(word, one.verdict), first]
+        text += others
         for sentence in one.found:
-            text += _block("", sentence, width)
+            text += wrapped(to(sentence), width, " " * indent, " " * indent)
     return text
 
 
-def _block(word: str, sentence: str, width: int) -> list[str]:
-    indent = " " * _INDENT
-    first, alone = word.ljust(_INDENT), []
-    if len(word) >= _INDENT:
-        first, alone = indent, [word]
-    wrapped = textwrap.wrap(
-        sentence, width, initial_indent=first, subsequent_indent=indent,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
-    return alone + wrapped
+def _claim(decision: Decision) -> Said:
+    """The claim's sentence; of a generated one what it was made from."""
+    claim, sides = decision.claim, []
+    if claim.levels:
+        sides = [f"{short(claim.knob)}={as_text(level)}" for level in claim.levels]
+        made = say("{this} changes test accuracy against {first}", this=sides[0], first=sides[1])
+        if made == claim.says:
+            return made
+    return say(claim.says)
 
 
 # =============================================================================
 # What was found
 # =============================================================================
 def _found(study: Study, decision: Decision) -> list[str]:
-    if decision.bounds is None:
-        reason = decision.reason[:1].upper() + decision.reason[1:]
-        return [f"{reason}."]
+    if decision.bounds is None or decision.contrast is None:
+        return [say("{reason}.", reason=_begun(decision.reason))]
     metric = parse_reduction(decision.claim.metric)
-    interval = decision.bounds.interval
+    interval, than = decision.bounds.interval, _than(decision)
     if decision.verdict == verdicts.DEPENDS:
         return _at_settings(decision.settings, metric)
     if decision.verdict == verdicts.INCONCLUSIVE:
-        return [f"{_span(interval, metric)}.", *_more(study, decision)]
+        return [say("{span}.", span=_span(interval, metric, than)), *_more(study, decision)]
+    margin = amount(decision.claim.margin, metric)
     if decision.verdict in (verdicts.EQUIVALENT, verdicts.NEGLIGIBLE):
-        margin = amount(decision.claim.margin, metric)
-        return [f"{_span(interval, metric)}: less than the {margin} that matter."]
-    found = f"{way(interval.estimate, metric)}{_surely(interval, metric)}"
+        small = "{span}: less than the {margin} that matter."
+        return [say(small, span=_span(interval, metric, than), margin=margin)]
+    found = say("{way}{than}", way=way(interval.estimate, metric), than=than)
+    found = say("{found}{surely}", found=found, surely=_surely(interval, metric))
+    if decision.claim.minus:
+        found = say("{measured}: {found}", measured=sentences.measured(decision.claim), found=found)
     if decision.verdict == verdicts.DIRECTION:
-        margin = amount(decision.claim.margin, metric)
-        is_large = min(abs(interval.low), abs(interval.high)) > decision.claim.margin
-        where = "at some settings " if is_large else ""
-        found += f", which {where}may be more or less than the {margin} that matter"
-    seeds = f"{_n_alike(decision)} of {interval.n} seeds"
-    said = [f"{found}. In {seeds}{', judged by the median' if decision.by_median else ''}."]
+        open_ = "{found}, which may be more or less than the {margin} that matter"
+        if min(abs(interval.low), abs(interval.high)) > decision.claim.margin:
+            open_ = (
+                "{found}, which at some settings may be more or less than the {margin} that matter"
+            )
+        found = say(open_, found=found, margin=margin)
+    said: list[str] = [say("{found}. {seeds}.", found=found, seeds=_seeds(decision))]
     if decision.p_same <= alpha_of(decision.look):
         said += _at_settings(decision.settings, metric)
     return said
 
 
-def way(value: float, metric: Reduction) -> str:
-    """`2.90 points lower`; of epochs, `1.00 epochs more`."""
-    less, more = ("fewer", "more") if unit_of(metric).name == "epochs" else ("lower", "higher")
-    direction = less if value < 0 else more
+def _begun(reason: str) -> str:
+    if isinstance(reason, Said):
+        return reason.capitalised()
+    return reason[:1].upper() + reason[1:]
+
+
+def _than(decision: Decision) -> Said:
+    """Of which level against which: ` with dropout=true than with dropout=false`."""
+    assert decision.contrast
+    if decision.contrast.sides:
+        this, that = decision.contrast.sides
+        return say(" with {this} than with {that}", this=this, that=that)
+    if decision.claim.slope:
+        return say(" with each doubling of {knob}", knob=short(decision.claim.knob))
+    return say("")
+
+
+def way(value: float, metric: Reduction) -> Said:
+    """`2.90 points lower`; of epochs, `1.00 epochs more`; of nothing, `no difference`."""
     size = amount(abs(value), metric)
-    return f"{size} {direction}" if value else size
+    if not value:
+        return say("no difference")
+    if unit_of(metric).name == "epochs":
+        return say("{size} fewer" if value < 0 else "{size} more", size=size)
+    return say("{size} lower" if value < 0 else "{size} higher", size=size)
 
 
-def _surely(interval: Interval, metric: Reduction) -> str:
+def _surely(interval: Interval, metric: Reduction) -> Said:
     """`, surely 2.60 to 3.20`: the ends of an interval on one side of 0."""
     near, far = sorted((abs(interval.low), abs(interval.high)))
     if near == far:
-        return ""
-    return f", surely {amount(near, metric, unit=False)} to {amount(far, metric, unit=False)}"
+        return say("")
+    least, most = (amount(end, metric, unit=False) for end in (near, far))
+    if far == float("inf"):
+        return say(", surely {least} or more", least=least)
+    if near == 0:
+        return say(", surely more than 0 and at most {most}", most=most)
+    return say(", surely {least} to {most}", least=least, most=most)
 
 
-def _span(interval: Interval, metric: Reduction) -> str:
+def _span(interval: Interval, metric: Reduction, than: Said) -> Said:
     """`Between 0.54 points lower and 0.22 points higher`; of too few seeds, their median."""
+    middle = say("No difference")
+    if interval.estimate:
+        middle = say("{way}{than}", way=way(interval.estimate, metric), than=than)
     if interval.low == float("-inf"):
-        return f"{way(interval.estimate, metric)} in the median seed, and no end to it"
+        return say("{found} in the median seed; so few seeds give no sure range", found=middle)
     if interval.low == interval.high:
-        return f"{way(interval.estimate, metric)} in each seed"
-    return f"Between {way(interval.low, metric)} and {way(interval.high, metric)}"
+        return say("{found}, in each seed", found=middle)
+    low, high = way(interval.low, metric), way(interval.high, metric)
+    return say("Between {low} and {high}{than}", low=low, high=high, than=than)
 
 
-def _n_alike(decision: Decision) -> int:
-    """In how many seeds the difference has the sign of the answer."""
+def _seeds(decision: Decision) -> Said:
+    """`In 8 of 8 seeds`: in how many the difference has the sign of the answer."""
     assert decision.bounds
-    sign = 1 if decision.bounds.interval.estimate > 0 else -1
-    return int((sign * decision.per_seed > 0).sum())
+    interval, d = decision.bounds.interval, decision.per_seed
+    sign = 1 if interval.estimate > 0 else -1
+    seeds = say("In {n} of {all} seeds", n=int((sign * d > 0).sum()), all=interval.n)
+    if not decision.by_median:
+        return seeds
+    if constant(d.to_numpy(float)):
+        return say("{seeds}, the same in each", seeds=seeds)
+    return say("{seeds}; their luck is uneven, and the median seed is judged", seeds=seeds)
 
 
 def _at_settings(settings: list[Setting], metric: Reduction) -> list[str]:
-    said = [
-        f"{setting.name}: {way(setting.interval.estimate, metric)}"
+    said: list[str] = [
+        say("{setting}: {way}.", setting=setting.name, way=way(setting.interval.estimate, metric))
         for setting in settings[:_N_SETTINGS]
     ]
     n_more = len(settings) - _N_SETTINGS
-    return [f"{one}." for one in said] + [f"And {n_more} more settings."] * (n_more > 0)
+    return said + [say("And {n} more settings.", n=n_more)] * (n_more > 0)
 
 
 def _more(study: Study, decision: Decision) -> list[str]:
@@ -147,9 +215,16 @@ def _more(study: Study, decision: Decision) -> list[str]:
         return []
     if decision.n_censored or decision.by_median:
         return sentences.seeds_needed(decision, more)
-    seen, none = (f"{100 * chance:.0f} %" for chance in (more.if_as_seen, more.if_none))
-    chances = f"{seen} if it is as seen, {none} if there is none"
+    chances = say(
+        "with a chance of {seen} % if the difference is as seen, {none} % if there is none",
+        seen=f"{100 * more.if_as_seen:.0f}",
+        none=f"{100 * more.if_none:.0f}",
+    )
     if more.n_new is None:
-        return [f"Even {MOST} more seeds settle it with {chances}: not worth it."]
-    seeds = f"{more.n_new} more seed{'s' * (more.n_new != 1)}"
-    return [f"{seeds} ({more.minutes:.0f} min) settle it with {chances}."]
+        hopeless = "Even {n} more seeds would settle it {chances}: not worth it."
+        return [say(hopeless, n=MOST, chances=chances)]
+    settle = "{n} more seeds ({minutes} min) would settle it {chances}."
+    if more.n_new == 1:
+        settle = "{n} more seed ({minutes} min) would settle it {chances}."
+    minutes = f"{max(1, more.minutes):.0f}"
+    return [say(settle, n=more.n_new, minutes=minutes, chances=chances)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analysis.statistics.intervals import Interval
 from runner.record import Reduction, metric_of
+from runner.system.language import Said, say
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,17 @@ def unit_of(metric: Reduction) -> Unit:
     return _UNITS.get(recorded, Unit(recorded))
 
 
-def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = True) -> str:
+def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = True) -> Said:
     """A number in the unit that people use: points of accuracy, epochs, nats."""
     shown = unit_of(metric)
     if math.isinf(value):
-        return "any number"
+        return say("any number")
     text = f"{shown.scale * value:{'+' if sign else ''}{shown.digits}}"
     # A minus sign in place of the hyphen, and no sign before a rounded zero.
     text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
-    return f"{text} {shown.name}" if unit and shown.name else text
+    if not unit or not shown.name:
+        return say(text)
+    return say("{number} {unit}", number=text, unit=say(shown.name))
 
 
 def between(interval: Interval, metric: Reduction) -> str:

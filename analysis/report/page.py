@@ -12,9 +12,11 @@ from analysis.decide.claims import Decision
 from analysis.decide.study import Study
 from analysis.design import confounds, fractions
 from analysis.design.cells import distinct, level_as_text
-from analysis.report import answers, numbers, sentences
-from analysis.report.drawings import Drawing
+from analysis.report import answers, numbers, sentences, words
+from analysis.report.pictures.drawings import Drawing
+from analysis.report.words import of_sweep
 from runner.record import DONE, parse_reduction, seconds_spent
+from runner.system.language import ENGLISH, say
 
 HTML, MARKDOWN = "report.html", "report.md"
 #: What a run's provenance is made of, besides the versions of packages.
@@ -31,6 +33,7 @@ _PROVENANCE = (
 #: What the page says of the effect of a factor that moves.
 ALONE = "can be told from that of the others"
 TOGETHER = "cannot be told from that of the others: they moved together"
+_NO_CLAIM = "No claim was declared, so nothing is decided here; the curves are below."
 #: What it says of effects that a fraction cannot tell apart.
 ALIASED_MAIN = "a knob's effect cannot be told from that of two others together"
 ALIASED = "two knobs together: which of these pairs acts cannot be told"
@@ -40,9 +43,9 @@ _N_CONTRASTS, _N_LEVELS = 200, 12
 _N_LETTERS, _N_LETTERS_MARKDOWN = 200, 1000
 
 
-def pages(study: Study, drawings: list[Drawing]) -> dict[str, str]:
-    """The HTML page and its Markdown by their files' names."""
-    content = _content(study, drawings)
+def pages(study: Study, drawings: list[Drawing], language: str = ENGLISH) -> dict[str, str]:
+    """The HTML page and its Markdown by their files' names; the page's answers in a language."""
+    content = _content(study, drawings, language)
     return {
         name: _environment().get_template(f"{name}.j2").render(content) for name in (HTML, MARKDOWN)
     }
@@ -61,30 +64,38 @@ def _environment() -> Environment:
     return environment
 
 
-def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
-    """Everything that the two templates name."""
+def _content(study: Study, drawings: list[Drawing], language: str) -> dict[str, Any]:
+    """Everything that the two templates name; `to` says it in the reader's language."""
+    to = words.speaking(language)
     runs, epochs = study.sweep.runs, study.sweep.epochs
     seconds = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
+    counted, declared = of_sweep.counted(study), of_sweep.declared(study)
+    conditions = of_sweep.conditions(study)
     return {
         "sweep": study.sweep,
+        "language": language,
+        "to": to,
         "figures": [drawing for drawing in drawings if not drawing.name.startswith("claim-")],
         "legend": {
-            f"{answers.WORDS[verdict]} ({verdict})": meaning
+            f"{to(answers.WORDS[verdict])} ({verdict})": meaning
             for verdict, meaning in verdicts.MEANINGS.items()
         },
         "claims": [
             _claim(study, decision, [d for d in drawings if d.name.startswith(f"claim-{place}-")])
             for place, decision in enumerate(study.decisions, 1)
         ],
-        "counted": sentences.counted(study),
-        "declared": sentences.declared(study),
-        "conditions": sentences.conditions(study),
+        "counted": counted,
+        "declared": declared,
+        "conditions": conditions,
+        "head": say("{counted}. {declared}", counted=counted, declared=declared),
+        "under": say("Under: {conditions}.", conditions=conditions),
+        "no_claim": say(_NO_CLAIM),
         "runs": _run_rows(runs, epochs, seconds),
         "not_done": runs[runs["state"] != DONE][["name", "state", "cause", "n_epochs"]].to_dict(
             "records"
         ),
         "design": _knob_rows(study),
-        "designed": sentences.designed(study),
+        "designed": of_sweep.designed(study),
         "aliases": _alias_rows(study),
         "exploratory": _contrast_rows(study.exploratory.head(_N_CONTRASTS)),
         "n_exploratory": len(study.exploratory),
@@ -99,7 +110,7 @@ def _claim(study: Study, decision: Decision, drawings: list[Drawing]) -> dict[st
         "kind": decision.verdict.lower().replace(" ", "-"),
         "says": decision.claim.says,
         "answer": answers.answer(study, decision),
-        "marks": sentences.marks(study, decision),
+        "marks": of_sweep.marks(study, decision),
         "text": sentences.claim_text(study, decision),
         "figures": drawings,
     }

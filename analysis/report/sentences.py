@@ -1,4 +1,4 @@
-"""What a study says in words: the verdict, by how much, how sure, under what fixed values."""
+"""What is said of a claim with all numbers: the verdict, by how much, how sure, and what else."""
 
 import math
 from dataclasses import dataclass
@@ -10,22 +10,17 @@ from analysis.decide.beside.pairing import Pairing
 from analysis.decide.claims import Decision
 from analysis.decide.looks import alpha_of, place
 from analysis.decide.study import Study
-from analysis.read.sweeps import FRACTION, ONE_AT_A_TIME
 from analysis.report import sides
 from analysis.report.numbers import amount, between, level_text, p_text
 from analysis.statistics.intervals import constant
 from analysis.statistics.p_values import MAX_EXACT_SEEDS, N_DRAWN_PATTERNS
-from runner.record import DONE, Reduction, as_text, parse_reduction, short
+from runner.record import Claim, Reduction, as_text, parse_reduction, short
+from runner.system.language import Said, say
 
 #: Fewer seeds than this are listed one by one, and no more settings of other knobs than this.
 _N_LISTED, _N_SETTINGS = 4, 8
-#: As many seeds that are not used are named.
-_N_SEEDS = 10
 
 
-# =============================================================================
-# A claim
-# =============================================================================
 @dataclass(frozen=True)
 class ClaimText:
     """Everything that is said of one claim."""
@@ -63,7 +58,6 @@ def finding(decision: Decision) -> str:
         return decision.reason + "."
     claim, interval = decision.claim, decision.bounds.interval
     metric = parse_reduction(claim.metric)
-    measured = claim.metric + (f" less {claim.minus}" if claim.minus else "")
     censored = ""
     if decision.n_censored:
         n = decision.n_censored
@@ -73,13 +67,20 @@ def finding(decision: Decision) -> str:
     level, margin = level_text(interval), amount(claim.margin, metric)
     if decision.verdict == verdicts.DEPENDS:
         return (
-            f"{measured}, {decision.contrast.label}: {_at_settings(decision, metric)}"
+            f"{measured(claim)}, {decision.contrast.label}: {_at_settings(decision, metric)}"
             f" (n = {interval.n} seeds; margin {margin}{censored})."
         )
     return (
-        f"{measured}, {decision.contrast.label}: {estimate}{where} ({level}"
+        f"{measured(claim)}, {decision.contrast.label}: {estimate}{where} ({level}"
         f" {between(interval, metric)}, n = {interval.n} seeds; margin {margin}{censored})."
     )
+
+
+def measured(claim: Claim) -> Said:
+    """The metric of a claim: `final(test/accuracy) less final(test_masked/accuracy)`."""
+    if not claim.minus:
+        return say(claim.metric)
+    return say("{metric} less {minus}", metric=claim.metric, minus=claim.minus)
 
 
 def details(decision: Decision, choices: Multiverse, pair: Pairing | None = None) -> list[str]:
@@ -201,17 +202,26 @@ def seeds_needed(decision: Decision, more: MoreSeeds) -> list[str]:
     """What would decide an inconclusive claim."""
     if decision.n_censored:
         return [
-            f"{decision.n_censored} runs never reached the threshold: more epochs, not more seeds,"
-            " would decide this claim."
+            say(
+                "{n} runs never reached the threshold: more epochs, not more seeds, would decide"
+                " this claim.",
+                n=decision.n_censored,
+            )
         ]
     n, metric = len(decision.per_seed), parse_reduction(decision.claim.metric)
     if decision.by_median:
         if more.n_new is None:
-            return ["More seeds decide it where nearly all of them have one sign."]
-        return [
-            f"{n} seeds cannot decide it, whatever they are: {more.n_new} more"
-            f" ({more.minutes:.1f} min) can, where all have one sign."
-        ]
+            return [say("More seeds decide it if nearly all of them go the same way.")]
+        enough = (
+            "{n} seeds cannot decide it where luck is so uneven: {more} more ({minutes} min) can,"
+            " if all go the same way."
+        )
+        if constant(decision.per_seed.to_numpy(float)):
+            enough = (
+                "{n} seeds cannot decide it, though all are equal: {more} more ({minutes} min) can,"
+                " if they are so, too."
+            )
+        return [say(enough, n=n, more=more.n_new, minutes=f"{more.minutes:.1f}")]
     chances = (
         f"with a chance of {_percent(more.if_as_seen)} if the difference is what was seen,"
         f" {_percent(more.if_margin)} if it is just the margin, {_percent(more.if_none)} if there"
@@ -231,80 +241,3 @@ def seeds_needed(decision: Decision, more: MoreSeeds) -> list[str]:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-# =============================================================================
-# A sweep
-# =============================================================================
-def conditions(study: Study) -> str:
-    """The fixed values under which everything holds, and where one of them has no effect.
-
-    Those that are part of a group that moves are said with it.
-    """
-    cells, parts = study.cells, []
-    of_groups = {knob for of in cells.parts.values() for knob in of}
-    for knob in [knob.name for knob in study.sweep.knobs if knob.shown and not knob.is_group]:
-        if knob not in of_groups and cells.fixed.get(knob) is not None:
-            n_idle = cells.n_without_effect[knob]
-            where = f" (without effect in {n_idle} of {len(cells.names)} cells)" if n_idle else ""
-            parts.append(f"{knob}={as_text(cells.fixed[knob])}{where}")
-    return ", ".join(parts)
-
-
-def counted(study: Study) -> str:
-    """How many of the planned runs are done, and the states of the others."""
-    others = ", ".join(f"{n} {state}" for state, n in study.states.items() if state != DONE)
-    text = f"{study.states.get(DONE, 0)} of {len(study.sweep.runs)} runs done"
-    return f"{text} ({others})" if others else text
-
-
-def declared(study: Study) -> str:
-    """Whether the claims were recorded before the runs, and decided before with fewer seeds."""
-    if not study.decisions:
-        return "No claim was declared for this sweep."
-    text = (
-        f"Its claims were recorded before {study.n_declared_before} of {study.n_begun} runs began."
-    )
-    if study.sweep.looks:
-        seeds = " and ".join(str(n) for n in sorted(set(study.sweep.looks)))
-        text += (
-            f" An earlier sweep decided them with {seeds} seeds: adding seeds until a claim holds"
-            " leads to wrong verdicts in more than 5 % of sweeps, so what is read here are wider"
-            " intervals, which hold for any number of looks."
-        )
-    if study.sweep.unused_seeds:
-        listed = ", ".join(map(str, study.sweep.unused_seeds[:_N_SEEDS]))
-        more = ", ..." if len(study.sweep.unused_seeds) > _N_SEEDS else ""
-        text += (
-            f" The store holds seeds {listed}{more} of these cells, too, and they are not used:"
-            " what is chosen among seeds that were seen is wrong far more often than 5 %."
-        )
-    return text
-
-
-def designed(study: Study) -> str:
-    """What is not known because not all cells of the grid were trained; empty for the grid."""
-    design = study.cells.design
-    if design is None:
-        return ""
-    if design.kind == FRACTION:
-        return (
-            f"Its {len(study.cells.names)} cells are a fraction of the grid: each answer is an"
-            " average over the other knobs, and on which of them it depends is not known."
-        )
-    if design.kind == ONE_AT_A_TIME:
-        base = ", ".join(f"{short(k)}={as_text(level)}" for k, level in design.around.items())
-        return f"Each knob was moved alone around {base}: elsewhere the answers may be others."
-    return "Its cells are those that its file lists: what differs in one knob alone is compared."
-
-
-def marks(study: Study, decision: Decision) -> list[str]:
-    """What is to be seen beside a verdict at first sight."""
-    origin = study.sweep.claims_origin.get(decision.name, "declared")
-    made = [] if origin == "declared" else [f"{origin} claim"]
-    made += [place(study.sweep.planned, decision)] if decision.look else []
-    if decision.look:
-        recorded = (study.sweep.planned.looks[decision.look - 1].decided or {}).get(decision.name)
-        made += [f"recorded: {recorded}"] if recorded not in (None, decision.verdict) else []
-    made += ["after an unplanned extension"] * (decision.fixed is not None)
-    return made + ["seeds left out"] * bool(study.sweep.unused_seeds)

@@ -7,16 +7,19 @@ import pandas as pd
 
 from analysis.decide.study import Study
 from analysis.report import page, tables
-from analysis.report.drawings import Drawing, drawings
+from analysis.report.pictures.drawings import Drawing, drawings
 from runner.errors import StoreError
 from runner.system.faults import crash_point
 from runner.system.files import no_room, replace_folder
+from runner.system.language import ENGLISH
 
 #: Control characters but for tab and line break: a terminal that shows a file would obey them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> Path:
+def write(
+    study: Study, folder: Path, published: pd.DataFrame | None = None, language: str = ENGLISH
+) -> Path:
     """Write a report into a folder and return the HTML file's path.
 
     `report.html`, `report.md`, `figures/*.svg` and `*.png`, `runs.csv`, `epochs.csv`, `claims.csv`,
@@ -27,6 +30,8 @@ def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> 
     ----------
     published
         The published curves (`figures.published`), for a sweep that repeats them.
+    language
+        Of the answers on the page; all else is in English.
 
     Raises
     ------
@@ -41,7 +46,7 @@ def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> 
                 f"{folder}: there is something that is no report; give another folder by --out"
             )
         with replace_folder(folder) as beside:
-            _fill(study, beside, published)
+            _fill(study, beside, published, language)
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         why = f"cannot be written ({error.strerror}); give another folder by --out"
         raise StoreError(f"{folder}: {why}") from error
@@ -50,9 +55,11 @@ def write(study: Study, folder: Path, published: pd.DataFrame | None = None) -> 
     return folder / page.HTML
 
 
-def texts(study: Study, frames: dict[str, pd.DataFrame], drawn: list[Drawing]) -> dict[str, str]:
+def texts(
+    study: Study, frames: dict[str, pd.DataFrame], drawn: list[Drawing], language: str = ENGLISH
+) -> dict[str, str]:
     """The page, the Markdown and the CSV files by their names; any text is only text in them."""
-    files = page.pages(study, drawn)
+    files = page.pages(study, drawn, language)
     files |= {f"{name}.csv": tables.csv_text(frame) for name, frame in frames.items()}
     return {name: _CONTROLS.sub("?", text) for name, text in files.items()}
 
@@ -61,7 +68,7 @@ def _is_report_or_empty(folder: Path) -> bool:
     return folder.is_dir() and ((folder / page.HTML).is_file() or not any(folder.iterdir()))
 
 
-def _fill(study: Study, folder: Path, published: pd.DataFrame | None) -> None:
+def _fill(study: Study, folder: Path, published: pd.DataFrame | None, language: str) -> None:
     drawn = drawings(study, published)
     (folder / "figures").mkdir()
     for drawing in drawn:
@@ -71,5 +78,5 @@ def _fill(study: Study, folder: Path, published: pd.DataFrame | None) -> None:
     frames = tables.frames(study)
     for name, frame in frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
-    for name, text in texts(study, frames, drawn).items():
+    for name, text in texts(study, frames, drawn, language).items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -14,6 +14,7 @@ from runner.config import effects, parts, rules
 from runner.config.knob import Knob, knob, own_knob
 from runner.config.part_knobs import PART_KNOBS
 from runner.record import Claim
+from runner.system.language import LANGUAGES
 
 #: What `engine.name` may be: the table of runner/engine/__init__.py, which a command need not wait
 #: for.
@@ -109,6 +110,11 @@ class RunnerConfig:
         "true trusts a card that computes as the CPU does; false trusts any, unchecked.",
         rules.BOOLEAN,
         before=True,
+    )
+    language: str = knob(
+        "Language of what a sweep prints; auto is that of LC_ALL, LC_MESSAGES or LANG.",
+        rules.one_of(*LANGUAGES),
+        before="auto",
     )
 
 

@@ -12,6 +12,7 @@ from runner.plan.plan import Plan, PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, seconds_spent
 from runner.state.journals import Journals
 from runner.state.run_record import RunRecord
+from runner.system.language import Said, say
 
 _POLL_S = 0.5
 
@@ -223,16 +224,16 @@ def ending(record: RunRecord) -> str:
     )
 
 
-def count(n: int, noun: str) -> str:
+def count(n: int, noun: str) -> Said:
     """`1 seed`, `5 seeds`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return say(f"{{n}} {noun}" if n == 1 else f"{{n}} {noun}s", n=n)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float) -> Said:
     """`48 s`, `3 min 20 s` or `2 h 05 min`."""
     if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+        return say("{s} s", s=f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}")
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+        return say("{min} min {s} s", min=minutes, s=f"{rest:02d}")
+    return say("{h} h {min} min", h=minutes // 60, min=f"{minutes % 60:02d}")

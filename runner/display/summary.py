@@ -1,90 +1,23 @@
-"""What a sweep prints before and after: what will be trained, and the table of its cells."""
+"""What a sweep prints before and after: what will be trained, and what is left to do."""
 
 import shlex
-import statistics
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
-from runner.display import designs, looks, margins
+from runner.display import designs, looks, margins, table, words
 from runner.display.progress import count, duration
 from runner.display.unchanged import unchanged
 from runner.errors import without_password
 from runner.plan.plan import Plan
 from runner.prepare import Prepared
-from runner.record import DIVERGED, DONE, FAILED, as_text, short
+from runner.record import FAILED, as_text
 from runner.state.journals import Journals
 from runner.system import limits
+from runner.system.language import say
 from runner.tracking.store import address
 from runner.work.estimate import Estimate
-
-#: Columns of the table: heading and metric, all of the last epoch.
-_COLUMNS = (
-    ("train loss", "train/loss"),
-    ("train acc", "train/accuracy"),
-    ("test loss", "test/loss"),
-    ("test acc", "test/accuracy"),
-    ("masked test acc", "test_masked/accuracy"),
-)
-#: Those of metrics that not every run has: of the validation images, and the first of the user's
-#: own, as many as fit beside the others.
-_VALIDATION = ("val acc", "val/accuracy")
-_N_OWN = 3
-
-
-def cells_table(plan: Plan, journals: Journals) -> Any:
-    """A rich table, one row a cell: mean over its seeds of the last epoch, n, failed runs.
-
-    Only runs that are done are averaged; diverged and failed ones are counted beside.
-    """
-    from rich.table import Table
-
-    table = Table(
-        title=f"{plan.name}: mean over seeds, last epoch", title_justify="left", title_style="bold"
-    )
-    knobs = list(plan.swept)
-    for knob in knobs or ["cell"]:
-        table.add_column(short(knob))
-    columns = _columns(plan, journals)
-    for heading, _ in columns:
-        table.add_column(heading, justify="right")
-    for heading in ("s/run", "n", "failed", "diverged"):
-        table.add_column(heading, justify="right")
-    for runs in plan.cells.values():
-        ended = [journals[run.run_key] for run in runs]
-        done = [journal for journal in ended if journal.status == DONE]
-        row = [as_text(runs[0].knobs[knob]) for knob in knobs] or ["all"]
-        for _, metric in columns:
-            values = [journal.last[metric] for journal in done if metric in journal.last]
-            row.append(f"{statistics.fmean(values):.4f}" if values else "-")
-        row.append(f"{statistics.fmean(journal.seconds for journal in done):.1f}" if done else "-")
-        statuses = [journal.status for journal in ended]
-        row += [str(len(done)), str(statuses.count(FAILED)), str(statuses.count(DIVERGED))]
-        table.add_row(*row)
-    return table
-
-
-def _columns(plan: Plan, journals: Journals) -> list[tuple[str, str]]:
-    own = list(dict.fromkeys(name for run in plan.runs for name in run.config.metrics))
-    recorded = {name for run in plan.runs for name in journals[run.run_key].last}
-    others = [_VALIDATION, *((name, name) for name in own)]
-    present = [column for column in others if column[1] in recorded]
-    n_shown = _N_OWN + (_VALIDATION in present)
-    return [*_COLUMNS, *present[:n_shown]]
-
-
-def print_table(plan: Plan, journals: Journals) -> None:
-    """The cells' table on standard output, as wide as it needs to be where there is no terminal."""
-    from rich.console import Console
-
-    # A knob's value is text, not Rich's markup.
-    plain: dict[str, Any] = {"markup": False, "emoji": False}
-    console = (
-        Console(**plain) if sys.stdout.isatty() else Console(**plain, width=160, no_color=True)
-    )
-    console.print(cells_table(plan, journals))
 
 
 def announce(prepared: Prepared) -> None:
@@ -93,8 +26,8 @@ def announce(prepared: Prepared) -> None:
     n_trained = len(plan.runs) - len(prepared.to_train)
     data = ", ".join(sorted({f"{run.data_name} ({run.data_sha256[:8]})" for run in plan.runs}))
     store = _store(prepared)
-    device, engine = f"device {first.device}", f"engine {first.config.engine.name}"
     if plan.single:
+        device, engine = f"device {first.device}", f"engine {first.config.engine.name}"
         trained = "; already trained" if n_trained else ""
         for n_epochs in prepared.taken_epochs.values():
             trained = f"; goes on after {count(n_epochs, 'epoch')} that a run with fewer trained"
@@ -105,27 +38,35 @@ def announce(prepared: Prepared) -> None:
         _tell_fallbacks(prepared)
         _tell_damage(prepared)
         return
-    n_cells, n_seeds = len(plan.cells), len(plan.seeds)
-    shape = f"{count(n_cells, 'cell')} x {count(n_seeds, 'seed')}"
-    if len(plan.looks) > 1:  # only the cells of open claims have all seeds
-        shape = f"{count(n_cells, 'cell')}, up to {count(n_seeds, 'seed')}"
-    print(f"{plan.name}: {shape} = {count(len(plan.runs), 'run')}")
+    to = words.speaking(prepared.config)
+    cells, seeds = count(len(plan.cells), "cell"), count(len(plan.seeds), "seed")
+    runs = count(len(plan.runs), "run")
+    # After the first look only the cells of open claims have all seeds.
+    shape = (
+        "{cells}, up to {seeds} = {runs}" if len(plan.looks) > 1 else "{cells} x {seeds} = {runs}"
+    )
+    print(f"{plan.name}: {to(say(shape, cells=cells, seeds=seeds, runs=runs))}")
     for line in designs.lines(plan, prepared.config.plan):
         print(f"  {line}")
     for knob, values in plan.swept.items():
         print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
     if prepared.n_duplicates:
-        print(f"  {count(prepared.n_duplicates, 'duplicate')} removed")
+        duplicates = count(prepared.n_duplicates, "duplicate")
+        print("  " + to(say("{duplicates} removed", duplicates=duplicates)))
     if prepared.own_files:
         print(f"  own: {', '.join(prepared.own_files)}")
     for line in looks.announced(plan):
         print(f"  {line}")
-    print(f"  {n_trained} of {len(plan.runs)} already trained")
+    print("  " + to(say("{n} of {all} already trained", n=n_trained, all=len(plan.runs))))
     _tell_kept(prepared)
     _tell_fallbacks(prepared)
-    print(f"  data {data}; {device}; {engine}; {count(prepared.n_workers, 'worker')}")
+    made = "data {data}; device {device}; engine {engine}; {workers}"
+    workers, engine = count(prepared.n_workers, "worker"), first.config.engine.name
+    made_with = say(made, data=data, device=first.device, engine=engine, workers=workers)
+    print("  " + to(made_with))
     _tell_cards(prepared)
-    print(f"  claims: {len(plan.claims)}  root: {root}  MLflow: {store}")
+    kept = "claims: {n}  root: {root}  MLflow: {store}"
+    print("  " + to(say(kept, n=len(plan.claims), root=root, store=store)))
     for line in margins.below_an_image(prepared):
         print(f"  {line}")
     _tell_damage(prepared)
@@ -152,20 +93,24 @@ def _tell_fallbacks(prepared: Prepared) -> None:
 
 def _tell_kept(prepared: Prepared) -> None:
     """What goes on from runs of fewer epochs, and whether more epochs can go on from these."""
-    taken = prepared.taken_epochs
+    taken, to = prepared.taken_epochs, words.speaking(prepared.config)
     if taken:
         shortest, longest = min(taken.values()), max(taken.values())
         epochs = count(longest, "epoch")
-        epochs = epochs if shortest == longest else f"{shortest} to {epochs}"
-        print(f"  {len(taken)} go on from {epochs} that a run with fewer trained")
+        if shortest != longest:
+            epochs = say("{least} to {most}", least=shortest, most=epochs)
+        go_on = "{n} go on from {epochs} that a run with fewer trained"
+        print("  " + to(say(go_on, n=len(taken), epochs=epochs)))
     if not prepared.to_train:
         return
     size = prepared.kept_bytes
     space = "" if size is None else f", {size / 1e6:,.0f} MB"
     if prepared.plan.runs[0].config.runner.keep == "always":
-        print(f"  final states are kept{space}: more epochs go on from them (runner.keep)")
+        kept = "final states are kept{space}: more epochs go on from them (runner.keep)"
+        print("  " + to(say(kept, space=space)))
     elif prepared.config.runner.keep == "auto":
-        print(f"  final states are not kept{space}; runner.keep=always keeps them")
+        lost = "final states are not kept{space}; runner.keep=always keeps them"
+        print("  " + to(say(lost, space=space)))
 
 
 def _store(prepared: Prepared) -> str:
@@ -190,21 +135,19 @@ def _tell_damage(prepared: Prepared) -> None:
 def announce_time(prepared: Prepared, foreseen: Estimate) -> None:
     """The estimate, that with all looks, and what it leaves out."""
     seconds, n_unknown = foreseen.seconds, foreseen.n_unknown
-    less = (
-        f" (without {count(n_unknown, 'cell')} that could not be measured in time)"
-        if n_unknown
-        else ""
-    )
-    at_most = duration(seconds + foreseen.later_s)
-    most = f", at most {at_most} with all looks" if foreseen.later_s else ""
-    told = (
-        f"about {duration(seconds)} of training{most}{less}"
-        if seconds or not n_unknown
-        else "its time shows as it trains"
-    )
+    told = say("about {time} of training", time=duration(seconds))
+    if foreseen.later_s:
+        most = duration(seconds + foreseen.later_s)
+        told = say("{told}, at most {most} with all looks", told=told, most=most)
+    if n_unknown:
+        less = "{told} (without {cells} that could not be measured in time)"
+        told = say(less, told=told, cells=count(n_unknown, "cell"))
+    if n_unknown and not seconds:
+        told = say("its time shows as it trains")
     if prepared.plan.single:
-        told = f"{count(prepared.config.train.epochs, 'epoch')}, {told}"
-    print(f"  {told}", flush=True)
+        epochs = count(prepared.config.train.epochs, "epoch")
+        told = say("{epochs}, {told}", epochs=epochs, told=told)
+    print("  " + words.speaking(prepared.config)(told), flush=True)
 
 
 def failures(prepared: Prepared) -> list[str]:
@@ -240,7 +183,8 @@ class Outcome:
 def conclude(prepared: Prepared, outcome: Outcome) -> int:
     """Print the table and what is left to do; the exit code, by the first thing that went wrong."""
     plan, journals = prepared.plan, prepared.journals
-    print_table(plan, journals)
+    to = words.speaking(prepared.config)
+    table.print_table(plan, journals, to)
     _tell_passed_over(plan, journals, outcome.launch)
     for line in unchanged(plan, journals):
         _complain(line)
@@ -267,8 +211,10 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
         return 1
     if outcome.behind:
         return 4
-    print(f"{n_trained} of {len(plan.runs)} runs trained and stored. Browse the curves: make ui")
-    print(f"or {COMMAND}.ui; change a value and run again: only what is new is trained.")
+    stored = "{n} of {all} runs trained and stored. Browse the curves: make ui"
+    print(to(say(stored, n=n_trained, all=len(plan.runs))))
+    again = "or {command}; change a value and run again: only what is new is trained."
+    print(to(say(again, command=f"{COMMAND}.ui")))
     return 0
 
 
@@ -293,12 +239,12 @@ def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
 def _tell_behind(prepared: Prepared, outcome: Outcome) -> None:
     """Say what MLflow lacks, why, and what to type once that is mended."""
     root, tracking = prepared.root, prepared.config.tracking
-    words = ["--root", str(root), "--experiment", tracking.experiment]
+    typed = ["--root", str(root), "--experiment", tracking.experiment]
     if tracking.uri:
-        words += ["--uri", without_password(tracking.uri)]
+        typed += ["--uri", without_password(tracking.uri)]
     _complain(
         f"{outcome.behind} kept in {root.state} and not in MLflow yet: {outcome.trouble}; once that"
-        f" is mended: {COMMAND}.sync {shlex.join(words)}"
+        f" is mended: {COMMAND}.sync {shlex.join(typed)}"
     )
 
 

@@ -104,9 +104,10 @@ def test_the_answers_fit_a_terminal_of_80_columns(main_job):
     env = environment() | {"COLUMNS": "80"}
     ended = subprocess.run(line, capture_output=True, text=True, env=env, timeout=60)
     assert ended.returncode == 0, ended.stderr
-    *answers, report = ended.stdout.splitlines()
+    *answers, report, more = ended.stdout.splitlines()
     assert max(map(len, answers)) <= 80
-    assert report.endswith("/report.html (python -m analysis --details says all numbers here)")
+    assert report.startswith("Report: /") and report.endswith("/report.html")
+    assert more == "All numbers: python -m analysis --details"
     said = " ".join(ended.stdout.split())
     for claim in plan_of(main_job.root)["claims"].values():
         assert claim["says"] in said

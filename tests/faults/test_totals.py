@@ -22,6 +22,7 @@ from journaling import append
 from runner import app, sweep
 from runner.data.catalogue import CATALOGUE
 from runner.display import summary
+from runner.display.table import print_table
 from runner.plan import grid
 from runner.plan import plan as plans
 from runner.prepare import Prepared
@@ -221,7 +222,7 @@ def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prin
     summary.announce(
         Prepared(config, journals.root, plan, 0, journals, sources, 1, plan.runs, {}, None)
     )
-    summary.print_table(plan, journals)
+    print_table(plan, journals)
     said = capsys.readouterr().out
     assert said.count("?[31m[/b] [red]:smile:") == 1 + len(plan.cells) and "\x1b" not in said
     assert plan.runs[0].name == "name=?[31m[/b] [red]:smile: seed=0"

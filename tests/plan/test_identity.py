@@ -101,6 +101,7 @@ INDIFFERENT = {
     "runner__root": st.none() | st.text(min_size=1),
     "runner__workers": st.integers(1, 1024),
     "runner__check_card": st.booleans(),
+    "runner__language": st.sampled_from(["auto", "en", "ja"]),
     "runner__checkpoint_every_s": st.floats(0, 86400),
     "runner__time_limit_s": st.floats(0, 1e9),
     "runner__fail_fast": st.booleans(),

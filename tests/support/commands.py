@@ -39,7 +39,7 @@ def environment(**names):
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW_", "HYDRA_"))
     }
-    return kept | {"COLUMNS": "160"} | names
+    return kept | {"COLUMNS": "160", "LC_MESSAGES": "C"} | names
 
 
 def start(root, *words, **options):

@@ -95,5 +95,5 @@ def test_of_uneven_luck_the_fewest_seeds_are_said_that_can_decide():
     more = more_seeds(decision, runs, epochs)
     assert decision.by_median and more.n_new == 1  # 2 / 2^6 is the first below 0.05
     assert seeds_needed(decision, more)[0].startswith(
-        "5 seeds cannot decide it, whatever they are: 1 more ("
+        "5 seeds cannot decide it where luck is so uneven: 1 more ("
     )

@@ -8,7 +8,7 @@ from studies import MadeUpStore, claim, grid, proved
 
 from analysis.decide.study import study
 from analysis.read.sweeps import chosen
-from analysis.report import sentences
+from analysis.report.words import of_sweep
 from runner.errors import StoreError
 
 
@@ -120,5 +120,5 @@ def test_seeds_that_the_store_holds_of_all_cells_and_the_sweep_leaves_out_are_fo
     assert read.unused_seeds == (1, 4)
     decided = study(read, lambda sweep: {})
     said = "The store holds seeds 1, 4 of these cells, too, and they are not used"
-    assert said in sentences.declared(decided)
-    assert sentences.marks(decided, decided.decisions[0]) == ["seeds left out"]
+    assert said in of_sweep.declared(decided)
+    assert of_sweep.marks(decided, decided.decisions[0]) == ["seeds left out"]

@@ -8,6 +8,11 @@ from studies import claim, curves, frame, grid
 from analysis.decide import verdicts
 from analysis.report import answers
 from analysis.report.answers import WORDS, answer, lines
+from analysis.statistics.intervals import Interval
+from runner.record import parse_reduction
+from runner.system.language import say
+
+THAN = " with dropout=true than with dropout=false"
 
 
 def answered(effect, sd=0.001, margin=0.002, seeds=range(8), **knobs):
@@ -40,13 +45,15 @@ def test_a_large_effect_is_a_yes_with_its_size_and_its_seeds():
     found = exactly(0.004, 0.001)
     assert (found.word, found.says) == ("YES", "Dropout helps")
     low, high = 0.4 - 0.1 * half, 0.4 + 0.1 * half
-    assert found.found == [f"0.40 points higher, surely {low:.2f} to {high:.2f}. In 6 of 6 seeds."]
+    assert found.found == [
+        f"0.40 points higher{THAN}, surely {low:.2f} to {high:.2f}. In 6 of 6 seeds."
+    ]
 
 
 def test_the_other_way_is_a_no():
     found = exactly(-0.004, 0.001)
     assert found.word == "NO, THE OPPOSITE"
-    assert found.found[0].startswith("0.40 points lower, surely 0.30 to 0.50. In 6 of 6 seeds")
+    assert found.found == [f"0.40 points lower{THAN}, surely 0.30 to 0.50. In 6 of 6 seeds."]
 
 
 def test_how_much_may_be_open():
@@ -67,8 +74,8 @@ def test_an_open_claim_says_between_what_and_what_more_seeds_would_do():
     found = exactly(0.001, 0.004)
     assert found.word == "NOT YET"
     between, more = found.found
-    assert between == "Between 0.32 points lower and 0.52 points higher."
-    assert " more seeds (" in more and " % if it is as seen, " in more
+    assert between == f"Between 0.32 points lower and 0.52 points higher{THAN}."
+    assert " more seeds (" in more and " % if the difference is as seen, " in more
     assert more.endswith(" % if there is none.")
 
 
@@ -107,8 +114,18 @@ def test_epochs_are_more_or_fewer():
     claims = {"one": claim(metric="epochs_to(test/accuracy, 0.94)", margin=0.5)}
     made = studies.study(runs, epochs, claims=claims)
     assert answer(made, made.decisions[0]).found == [
-        "1.00 epochs more. In 8 of 8 seeds, judged by the median."
+        f"1.00 epochs more{THAN}. In 8 of 8 seeds, the same in each."
     ]
+
+
+def test_no_difference_is_said_as_such():
+    metric = parse_reduction("epochs_to(test/accuracy, 0.9)")
+    assert answers.way(0.0, metric) == "no difference"
+    assert answers.way(-1.0, metric) == "1.00 epochs fewer"
+    few = Interval(0.0, float("-inf"), float("inf"), 0.95, 5, 4.0, 0.0)
+    assert answers._span(few, metric, say(THAN)) == (
+        "No difference in the median seed; so few seeds give no sure range"
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
@@ -117,8 +134,17 @@ def test_lines_are_broken_between_words_and_no_wider_than_the_terminal(width):
     printed = lines([(found, ["default claim"]), (exactly(0.004, 0.001), [])], width)
     assert max(map(len, printed)) <= width
     assert printed[1] == "YES, HOW MUCH IS OPEN"
-    indent = " " * answers._INDENT
+    indent = " " * 12
     assert printed[2] == f"{indent}Dropout helps [default claim]"
     assert all(line.startswith((indent, "YES", "")) for line in printed)
     words = " ".join(" ".join(printed).split())
     assert found.found[0] in words and "YES Dropout helps" in words
+
+
+def test_a_difference_between_two_metrics_says_which():
+    runs, epochs = studies.with_effect(lambda run: 0.004 * run["model.dropout"], 0.001)
+    epochs["test_masked/accuracy"] = 0.5
+    claims = {"one": claim(minus="final(test_masked/accuracy)")}
+    made = studies.study(runs, epochs, claims=claims)
+    found = answer(made, made.decisions[0]).found[0]
+    assert found.startswith("final(test/accuracy) less final(test_masked/accuracy): 0.40 points")

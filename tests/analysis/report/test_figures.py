@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from studies import curves, frame, grid, study
 
-from analysis.report.figures import published
+from analysis.report.pictures.figures import published
 from analysis.report.write import write
 
 

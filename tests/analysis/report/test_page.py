@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from analysis.__main__ import lines
 from analysis.decide.study import study
 from analysis.report import tables
-from analysis.report.drawings import Drawing, drawings
+from analysis.report.pictures.drawings import Drawing, drawings
 from analysis.report.write import texts, write
 
 #: What means something somewhere.

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from analysis.decide.study import Study
-from analysis.report import figures, plots
+from analysis.report.pictures import figures, plots
 
 #: The curves that every report draws.
 _CURVES = ("test/accuracy", "train_eval/accuracy", "train/loss")

@@ -11,7 +11,8 @@ from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
 from analysis.design.contrasts import Contrast
-from analysis.report import numbers, plots
+from analysis.report import numbers
+from analysis.report.pictures import plots
 from analysis.statistics.bands import pointwise_band, simultaneous_band
 from analysis.statistics.intervals import Interval
 from runner import record

@@ -1,0 +1,1 @@
+"""The report's figures: which there are, what each shows, how it is drawn."""

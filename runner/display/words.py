@@ -1,0 +1,76 @@
+"""What a sweep prints in another language: what is said here has its template below."""
+
+import sys
+from collections.abc import Callable
+
+from runner.config.schema import Config
+from runner.system import language
+from runner.system.language import JAPANESE, translated
+
+#: By the English template.
+_JAPANESE = {
+    # What will be trained.
+    "{cells} x {seeds} = {runs}": "{cells} × {seeds} ＝ {runs}",
+    "{n} cell": "{n} セル",
+    "{n} cells": "{n} セル",
+    "{n} seed": "{n} シード",
+    "{n} seeds": "{n} シード",
+    "{n} run": "{n} 回の学習",
+    "{n} runs": "{n} 回の学習",
+    "{n} epoch": "{n} エポック",
+    "{n} epochs": "{n} エポック",
+    "{n} worker": "{n} ワーカー",
+    "{n} workers": "{n} ワーカー",
+    "{n} duplicate": "重複 {n} 回",
+    "{n} duplicates": "重複 {n} 回",
+    "{duplicates} removed": "{duplicates}を除きました",
+    "{n} of {all} already trained": "{all} 回のうち {n} 回は学習済み",
+    "data {data}; device {device}; engine {engine}; {workers}": (
+        "データ {data}、デバイス {device}、エンジン {engine}、{workers}"
+    ),
+    "claims: {n}  root: {root}  MLflow: {store}": "主張：{n}  root：{root}  MLflow：{store}",
+    "{n} go on from {epochs} that a run with fewer trained": (
+        "{n} 回は、短い学習の {epochs}の続きから始めます"
+    ),
+    "{least} to {most}": "{least} 〜 {most}",
+    "final states are kept{space}: more epochs go on from them (runner.keep)": (
+        "最後の状態を残します{space}。エポックを増やすとその続きから学習します（runner.keep）"
+    ),
+    "final states are not kept{space}; runner.keep=always keeps them": (
+        "最後の状態は残しません{space}。runner.keep=always で残ります"
+    ),
+    "about {time} of training": "学習はおよそ {time}",
+    "{told} (without {cells} that could not be measured in time)": (
+        "{told}（時間内に測れなかった {cells}を除く）"
+    ),
+    "its time shows as it trains": "所要時間は学習しながら表示します",
+    "{epochs}, {told}": "{epochs}、{told}",
+    "{s} s": "{s} 秒",
+    "{min} min {s} s": "{min} 分 {s} 秒",
+    "{h} h {min} min": "{h} 時間 {min} 分",
+    # The table.
+    "mean over seeds, last epoch": "最後のエポック、シードの平均",
+    "train loss": "訓練損失",
+    "train acc": "訓練精度",
+    "test loss": "テスト損失",
+    "test acc": "テスト精度",
+    "masked test acc": "マスクありテスト精度",
+    "val acc": "検証精度",
+    "s/run": "秒/回",
+    "n": "n",
+    "failed": "失敗",
+    "diverged": "発散",
+    # The end.
+    "{n} of {all} runs trained and stored. Browse the curves: make ui": (
+        "{all} 回のうち {n} 回の学習が終わり、記録されました。学習曲線を見る：make ui"
+    ),
+    "or {command}; change a value and run again: only what is new is trained.": (
+        "または {command}。値を変えてもう一度打つと、新しいものだけを学習します。"
+    ),
+}
+
+
+def speaking(config: Config) -> Callable[[str], str]:
+    """Says a text in the language of `runner.language`, where standard output has its letters."""
+    spoken = language.shown(language.spoken(config.runner.language), sys.stdout)
+    return (lambda text: translated(text, _JAPANESE)) if spoken == JAPANESE else str
