@@ -10,6 +10,7 @@ from analysis.decide.claims import decide_all
 from analysis.decide.looks import alpha_of, cells_of_open
 from analysis.read.sweeps import Look, Planned
 from analysis.report import answers, sentences, tables
+from analysis.report.words import of_sweep
 
 #: Dropout's effect is plain with 30 channels; with one it is small beside the seeds' noise.
 CLAIMS = {
@@ -46,7 +47,7 @@ def test_a_claim_keeps_the_verdict_and_the_seeds_of_the_look_that_decided_it():
     assert (plain.verdict, plain.bounds, plain.look) == (verdicts.SUPPORTED, before.bounds, 1)
     assert list(plain.per_seed.index) == [0, 1, 2, 3, 4]
     assert list(small.per_seed.index) == list(range(10)) and small.look == 2
-    marks = [sentences.marks(later, decision) for decision in later.decisions]
+    marks = [of_sweep.marks(later, decision) for decision in later.decisions]
     assert marks == [["decided at look 1 of 3, 5 seeds"], ["decided at look 2 of 3, 10 seeds"]]
     assert list(tables.claims_frame(later)["look"]) == [1, 2]
     assert "compared with 0.025 there" in sentences.claim_text(later, plain).details[0]
@@ -56,7 +57,7 @@ def test_while_a_look_is_trained_an_open_claim_is_as_the_look_before_left_it():
     study = seen(rows(3), FIRST, SECOND)
     small = study.decisions[1]
     assert (small.verdict, small.look, len(small.per_seed)) == (verdicts.INCONCLUSIVE, 1, 5)
-    assert sentences.marks(study, small) == ["open after look 1 of 3, 5 seeds"]
+    assert of_sweep.marks(study, small) == ["open after look 1 of 3, 5 seeds"]
     assert study.more_seeds["small"].n_new == 5, "the next look doubles the seeds"
     assert "5 more seeds" in answers.answer(study, small).found[1]
 
@@ -88,7 +89,7 @@ def test_only_a_direction_that_was_found_leaves_its_part_to_the_others(given, n_
 def test_a_verdict_that_the_runs_no_longer_give_is_marked_with_the_one_that_was_recorded():
     other = Look(FIRST.seeds, {"plain": "EQUIVALENT"})
     study = seen(rows(0), other)
-    assert "recorded: EQUIVALENT" in sentences.marks(study, study.decisions[0])
+    assert "recorded: EQUIVALENT" in of_sweep.marks(study, study.decisions[0])
 
 
 # Extensions that nobody had planned
@@ -102,9 +103,9 @@ def test_seeds_that_were_added_after_a_look_are_judged_by_what_holds_for_any_num
         assert always.bounds.equivalence.level == once.bounds.interval.level, "one interval"
     assert [d.verdict for d in fixed.decisions] == [verdicts.SUPPORTED, verdicts.SUPPORTED]
     assert added.decisions[1].verdict != verdicts.SUPPORTED
-    marks = sentences.marks(added, added.decisions[1])
+    marks = of_sweep.marks(added, added.decisions[1])
     assert marks == ["after an unplanned extension"]
-    assert "hold for any number of looks" in sentences.declared(added)
+    assert "hold for any number of looks" in of_sweep.declared(added)
     frame = tables.claims_frame(added)
     assert (frame["fixed_low"] > frame["low"]).all() and frame["look"].isna().all()
 

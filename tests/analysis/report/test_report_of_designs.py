@@ -6,6 +6,7 @@ from analysis.__main__ import lines
 from analysis.decide import verdicts
 from analysis.decide.study import study as decide
 from analysis.report import page, sentences
+from analysis.report.words import of_sweep
 from runner.plan.fractions import smallest
 
 KNOBS = {
@@ -78,8 +79,8 @@ def test_one_at_a_time_says_around_what():
     decided = stored(rows, design, helps=claim())
     (decision,) = decided.decisions
     assert decision.verdict == verdicts.SUPPORTED
-    assert sentences.designed(decided) in page_of(decided)
-    assert sentences.designed(decided) == (
+    assert of_sweep.designed(decided) in page_of(decided)
+    assert of_sweep.designed(decided) == (
         "Each knob was moved alone around channels=30, dropout=true: elsewhere the answers may be"
         " others."
     )
@@ -89,4 +90,4 @@ def test_one_at_a_time_says_around_what():
 def test_of_a_grid_nothing_is_said():
     rows = grid([0], model__channels=[1, 30], model__dropout=[True, False])
     decided = stored([{k: v for k, v in row.items() if k != "seed"} for row in rows], None)
-    assert sentences.designed(decided) == ""
+    assert of_sweep.designed(decided) is None

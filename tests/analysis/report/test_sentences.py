@@ -8,7 +8,8 @@ from studies import cells, claim, curves, frame, grid
 from analysis.decide.beside.multiverse import Multiverse
 from analysis.decide.claims import decide
 from analysis.read.sweeps import Knob
-from analysis.report.sentences import conditions, details
+from analysis.report.sentences import details
+from analysis.report.words.of_sweep import conditions
 
 
 def test_a_level_off_the_straight_line_is_named_and_a_line_is_left_alone():
