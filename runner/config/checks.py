@@ -147,6 +147,9 @@ def from_omegaconf(error: OmegaConfBaseException) -> ConfigError:
     key = (error.full_key or "").partition("[")[0]
     first_line = " ".join(str(error.msg or error).splitlines()[0].split())
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        if key.startswith("sweep.around."):
+            # Hydra adds no key to a dictionary that a file gives.
+            return ConfigError(f"{key}: the sweep's file gives sweep.around; name the level there")
         return ConfigError(_not_in_part(error) or unknown_key(key))
     allowed = KNOBS[key].allowed.text if key in KNOBS else ""
     if isinstance(error, MissingMandatoryValue):

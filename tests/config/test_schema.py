@@ -280,7 +280,7 @@ def test_the_help_lists_the_files_of_the_users_own_folder_beside_those_that_ship
         file.parent.mkdir(parents=True)
         file.touch()
     text = helps.text(FOLDER, tmp_path)
-    assert "\n  model=cnn|lenet|mlp\n" in text and "|published|smoke\n" in text
+    assert "\n  model=cnn|lenet|mlp\n" in text and "|screening|smoke\n" in text
     assert "\n  optimizer=adam|lion|momentum|sgd\n" in text and "|mine|" in text
     assert helps.text(FOLDER, FOLDER) == helps.text(FOLDER)
 
