@@ -113,6 +113,8 @@ def lines(decided: Study, with_details: bool, width: int) -> list[str]:
         text = [line for long in text for line in textwrap.wrap(long, width)]
         text += answers.lines(answered, width)
     under = f"Under: {sentences.conditions(decided)}."
+    if with_details:
+        under = f"{under} {sentences.test_reads(decided)}".rstrip()
     text += ["", *([under] if with_details else textwrap.wrap(under, width))]
     return [printable(line) for line in text]
 

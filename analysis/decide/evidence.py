@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,31 @@ import pandas as pd
 from analysis.decide.verdicts import Bounds
 from analysis.design.contrasts import Array, per_seed
 from analysis.statistics import intervals, p_values
+from runner.record import DIVERGES, Claim, parse_reduction
 
 #: The two sides' standard deviations over the seeds have this ratio, or more, where their luck is
 #: uneven. Below it a t test has few more false directions than it promises, whatever the luck's
 #: distribution; above it has up to 13 % in skewed luck (benchmarks/README.md, "The verdicts").
 UNEVEN = 3.0
+
+
+class By(StrEnum):
+    """What of the differences is judged."""
+
+    MEAN = "mean"
+    #: It needs no assumption.
+    MEDIAN = "median"
+    #: The mean of differences in an outcome that a run has or has not.
+    SHARE = "share"
+
+
+#: Of a metric by what is judged: the test of the direction, and the interval.
+_TESTS = {By.MEAN: p_values.t_p, By.MEDIAN: p_values.sign_p, By.SHARE: p_values.mcnemar_p}
+_INTERVALS = {
+    By.MEAN: intervals.t_interval,
+    By.MEDIAN: intervals.median_interval,
+    By.SHARE: intervals.share_interval,
+}
 
 
 @dataclass(frozen=True)
@@ -22,20 +43,25 @@ class Evidence:
 
     #: Shape (n_seeds,), in the metric's units.
     differences: Array
+    #: As `sides` gives them.
+    both_sides: Array
     #: The larger standard deviation of the two sides over the smaller one; nan where neither
     #: varies.
     unevenness: float
-    #: Whether the median is judged, which needs no assumption: where luck is uneven, and where all
-    #: seeds agree to the last digit and so show no spread.
-    by_median: bool
+    #: The median where luck is uneven, where all seeds agree to the last digit and so show no
+    #: spread, and where runs that diverged are worse than any number.
+    by: By
     bounds: Bounds
-    #: That there is no difference: by the t test for a mean, by the sign test for a median.
+    #: That there is no difference: by the t test for a mean, the sign test for a median, and
+    #: McNemar's for a share.
     p: float
 
+    @property
+    def by_median(self) -> bool:
+        return self.by is By.MEDIAN
 
-def evidence(
-    differences: Array, both_sides: Array, alpha: float, by_median: bool | None = None
-) -> Evidence:
+
+def evidence(differences: Array, both_sides: Array, alpha: float, by: By | None = None) -> Evidence:
     """The evidence on a contrast.
 
     Parameters
@@ -46,23 +72,39 @@ def evidence(
         As `sides` gives them.
     alpha
         Of the intervals.
-    by_median
-        Whether the median is judged, instead of what the sides' spreads say.
+    by
+        What is judged, instead of what the sides' spreads say.
     """
-    smaller, larger = sorted(intervals.spread(side) for side in both_sides.T)
-    # A side that never varies beside one that does is as uneven as can be.
-    unevenness = larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
-    is_uneven = unevenness >= UNEVEN if by_median is None else by_median
-    by_median = is_uneven or bool(intervals.constant(differences))
-    p = direction_p(differences, by_median)
-    return Evidence(differences, unevenness, by_median, bounds(differences, alpha, by_median), p)
+    if np.isfinite(both_sides).all():
+        smaller, larger = sorted(intervals.spread(side) for side in both_sides.T)
+        # A side that never varies beside one that does is as uneven as can be.
+        unevenness = larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
+    else:
+        by, unevenness = By.MEDIAN, math.nan
+    if by is None:
+        by = By.MEDIAN if unevenness >= UNEVEN else By.MEAN
+    if by is By.MEAN:
+        by = of_column(differences)
+    p = direction_p(differences, by)
+    return Evidence(differences, both_sides, unevenness, by, bounds(differences, alpha, by), p)
 
 
 def evidence_on(
-    numbers: pd.DataFrame, weights: dict[str, float], alpha: float, by_median: bool | None = None
+    numbers: pd.DataFrame, weights: dict[str, float], alpha: float, by: By | None = None
 ) -> Evidence:
     """As `evidence`, of a contrast by its weights on `contrasts.table`, seeds x cells."""
-    return evidence(per_seed(numbers, weights), sides(numbers, weights), alpha, by_median)
+    return evidence(per_seed(numbers, weights), sides(numbers, weights), alpha, by)
+
+
+def asked(claim: Claim) -> By | None:
+    """What a claim's metric asks to be judged; None where the spreads say it."""
+    return By.SHARE if parse_reduction(claim.metric).kind == DIVERGES else None
+
+
+def of_column(differences: Array) -> By:
+    """The mean; the median of numbers that show no spread or are infinite."""
+    is_mean = np.isfinite(differences).all() and not intervals.constant(differences)
+    return By.MEAN if is_mean else By.MEDIAN
 
 
 def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
@@ -81,15 +123,15 @@ def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
     return np.stack(means, axis=1)
 
 
-def bounds(differences: Array, alpha: float, by_median: bool) -> Bounds:
+def bounds(differences: Array, alpha: float, by: By) -> Bounds:
     """The two intervals that a verdict reads."""
-    interval = intervals.median_interval if by_median else intervals.t_interval
+    interval = _INTERVALS[by]
     return Bounds(interval(differences, 1 - alpha), interval(differences, 1 - 2 * alpha))
 
 
-def direction_p(differences: Array, by_median: bool) -> float:
-    """That there is no difference: by the sign test for the median, by the t test for the mean."""
-    return p_values.sign_p(differences) if by_median else p_values.t_p(differences)
+def direction_p(differences: Array, by: By) -> float:
+    """That there is no difference: by the test that belongs to what is judged."""
+    return _TESTS[by](differences)
 
 
 def fewest_seeds(alpha: float) -> int:

@@ -1,13 +1,13 @@
 """Whether a verdict depends on a choice that could as well have been made otherwise."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from analysis.decide import metrics, verdicts
-from analysis.decide.claims import Decision
-from analysis.decide.evidence import evidence_on
+from analysis.decide.claims import Decision, decide
+from analysis.decide.evidence import By, evidence_on
 from analysis.decide.judging import judged
 from analysis.decide.verdicts import Bounds
 from analysis.design import contrasts
@@ -24,6 +24,14 @@ class Multiverse:
     """The verdict of each choice, the declared choice first."""
 
     verdicts: dict[str, str]
+    #: Of a claim that gives each side its own best level: the verdict where both have the same one,
+    #: by the level (`lr=0.001`). It is another question, and so no choice.
+    at_fixed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def n_hold(self) -> int:
+        """At how many fixed levels the claim holds."""
+        return sum(given in verdicts.HOLDS for given in self.at_fixed.values())
 
     @property
     def n_agree(self) -> int:
@@ -43,15 +51,16 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
 
     These are: the mean of the last three epochs in place of the last epoch and the other way round;
     the threshold a point lower and higher; the error pooled over the cells; each seed left out in
-    turn. A claim that was not tested has one verdict.
+    turn, the best levels chosen anew. A claim that was not tested has one verdict.
     """
     by_choice = {"as declared": decision.verdict}
     if decision.bounds is None or decision.contrast is None:
         return Multiverse(by_choice)
     claim, contrast = decision.claim, decision.contrast
-    n_epochs = int(epochs.groupby("run_key")["epoch"].max().min())
+    runs = decision.compared(runs)
+    lengths = epochs.loc[epochs["run_key"].isin(runs.index)].groupby("run_key")["epoch"].max()
     numbers, _ = metrics.numbers_of(claim, runs, epochs, [contrast])
-    for choice, metric in _other_metrics(parse_reduction(claim.metric), n_epochs):
+    for choice, metric in _other_metrics(parse_reduction(claim.metric), lengths):
         other = replace(claim, metric=str(metric))
         try:
             others, _ = metrics.numbers_of(other, runs, epochs, [contrast])
@@ -60,16 +69,35 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
         else:
             by_choice[choice] = _verdict(decision, contrast, others)
     # A pooled error is that of the average, which is no answer where it depends on the setting.
-    if len(contrast.cells) > 2 and decision.verdict != verdicts.DEPENDS:
+    has_error = decision.by is not By.SHARE and np.isfinite(decision.both_sides).all()
+    if len(contrast.cells) > 2 and has_error and decision.verdict != verdicts.DEPENDS:
         by_choice["error pooled over the cells"] = _by_pooled_error(decision, contrast, numbers)
     if len(numbers) > verdicts.MIN_SEEDS:
         for seed in numbers.index:
-            by_choice[f"without seed {seed}"] = _verdict(decision, contrast, numbers.drop(seed))
-    return Multiverse(by_choice)
+            others = numbers.drop(seed)
+            if decision.choice:
+                rest = decision.choice.without(int(seed)).runs
+                others, _ = metrics.numbers_of(claim, rest, epochs, [contrast])
+            by_choice[f"without seed {seed}"] = _verdict(decision, contrast, others)
+    return Multiverse(by_choice, _at_fixed(decision, epochs))
 
 
-def _other_metrics(metric: Reduction, n_epochs: int) -> list[tuple[str, Reduction]]:
-    if metric.kind == "final" and n_epochs > _N_LAST:
+def _at_fixed(decision: Decision, epochs: pd.DataFrame) -> dict[str, str]:
+    """The verdict with both sides at the same level, at each that the sides chose from."""
+    choice, levels = decision.choice, decision.levels
+    if choice is None or levels is None:
+        return {}
+    claim = replace(decision.claim, best_over=[], chosen_on=None)
+    return {
+        fixed.name: decide(
+            claim, choice.at(fixed.at), epochs, choice.arms.cells, levels.interval
+        ).verdict
+        for fixed in choice.fixed
+    }
+
+
+def _other_metrics(metric: Reduction, lengths: pd.Series) -> list[tuple[str, Reduction]]:
+    if metric.kind == "final" and lengths.min() > _N_LAST:
         return [(f"mean of the last {_N_LAST} epochs", replace(metric, kind="last", k=_N_LAST))]
     if metric.kind == "last" and metric.k > 1:
         return [("the last epoch alone", replace(metric, kind="final", k=1))]
@@ -82,7 +110,7 @@ def _other_metrics(metric: Reduction, n_epochs: int) -> list[tuple[str, Reductio
 def _verdict(decision: Decision, contrast: Contrast, numbers: pd.DataFrame) -> str:
     """The verdict from other numbers, by the mean or the median, and at the levels, as declared."""
     assert decision.levels
-    seen = evidence_on(numbers, contrast.weights, decision.levels.interval, decision.by_median)
+    seen = evidence_on(numbers, contrast.weights, decision.levels.interval, decision.by)
     return _censored(
         decision, judged(decision.claim, contrast, numbers, seen, decision.levels).verdict
     )

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide import verdicts
-from analysis.decide.evidence import bounds, direction_p
+from analysis.decide.evidence import asked, bounds, direction_p, of_column
 from analysis.design import contrasts
 from analysis.design.cells import level_as_text
 from analysis.design.contrasts import Contrast
-from analysis.statistics import intervals, p_values
+from analysis.statistics import p_values
 from analysis.statistics.intervals import Interval
 from runner.record import Claim, short
 
@@ -39,13 +39,11 @@ def settings_of(
     if len(contrast.simples) < 2:
         return []
     values = _by_setting(contrast, numbers)
-    is_constant = [bool(intervals.constant(d)) for d in values.T]
-    p = p_values.holm([direction_p(*d) for d in zip(values.T, is_constant, strict=True)])
+    judged = [asked(claim) or of_column(d) for d in values.T]
+    p = p_values.holm([direction_p(*d) for d in zip(values.T, judged, strict=True)])
     found = []
-    for simple, d, by_median, p_holm in zip(
-        contrast.simples, values.T, is_constant, p, strict=True
-    ):
-        both = bounds(d, alpha / len(p), by_median)
+    for simple, d, by, p_holm in zip(contrast.simples, values.T, judged, p, strict=True):
+        both = bounds(d, alpha / len(p), by)
         verdict = verdicts.verdict(both, claim.direction, claim.margin, p_holm <= alpha)
         found.append(Setting(simple.at, both.interval, verdict))
     return found
@@ -55,7 +53,7 @@ def heterogeneity_p(contrast: Contrast, numbers: pd.DataFrame) -> float:
     """P of the test that the contrast is the same at all settings; 1 where there is one alone."""
     if len(contrast.simples) < 2:
         return 1.0
-    return p_values.heterogeneity_p(_by_setting(contrast, numbers))
+    return p_values.heterogeneity_p(_comparable(_by_setting(contrast, numbers)))
 
 
 def depends_on(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[str]:
@@ -69,7 +67,7 @@ def depends_on(contrast: Contrast, numbers: pd.DataFrame, alpha: float) -> list[
         for knob in contrast.simples[0].at
         if len(contrast.levels_of(knob)) > 1
     }
-    p = p_values.holm([p_values.heterogeneity_p(values) for values in by_knob.values()])
+    p = p_values.holm([p_values.heterogeneity_p(_comparable(of)) for of in by_knob.values()])
     alone = [knob for knob, p_of_knob in zip(by_knob, p, strict=True) if p_of_knob <= alpha]
     return alone or list(by_knob)
 
@@ -79,6 +77,11 @@ def _by_setting(contrast: Contrast, numbers: pd.DataFrame) -> contrasts.Array:
     return np.stack(
         [contrasts.per_seed(numbers, simple.weights) for simple in contrast.simples], axis=1
     )
+
+
+def _comparable(values: contrasts.Array) -> contrasts.Array:
+    """Columns whose means can be compared: the signs alone, where a number is infinite."""
+    return values if np.isfinite(values).all() else np.sign(values)
 
 
 def _by_level(contrast: Contrast, numbers: pd.DataFrame, knob: str) -> contrasts.Array:

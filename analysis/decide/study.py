@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide.claims import Decision, decide_all
+from analysis.decide.evidence import By
 from analysis.decide.exploratory import exploratory_contrasts
 from analysis.decide.more_seeds import MoreSeeds, more_seeds
 from analysis.decide.multiverse import Multiverse, multiverse
@@ -75,7 +76,7 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
             for decision in decisions
         ]
     ahead = {d.name: more_seeds(d, runs, sweep.epochs) for d in decisions}
-    pairings = {d.name: pairing(d, runs, epochs) for d in decisions}
+    pairings = {d.name: pairing(d) for d in decisions}
     return Study(
         sweep,
         cells,
@@ -91,7 +92,7 @@ def _about_images(decision: Decision) -> bool:
     """Whether a claim was tested on the last epoch's test accuracy, a mean over the test images."""
     tested = decision.contrast is not None and decision.bounds is not None
     # An interval over new images is one for a mean.
-    is_mean = tested and not decision.by_median
+    is_mean = tested and decision.by is By.MEAN
     return is_mean and not decision.claim.minus and decision.claim.metric == "final(test/accuracy)"
 
 
@@ -102,7 +103,7 @@ def _on_new_images(
     if not _about_images(decision):
         return None
     assert decision.contrast and decision.bounds
-    members = runs[runs["cell_key"].isin(decision.contrast.cells)]
+    members = decision.compared(runs)
     if members["data.sha256"].nunique() > 1:
         return None  # each side has test images of its own
     differences: dict[int, Array] = {}

@@ -26,11 +26,13 @@ MEANINGS = {
 }
 #: The verdicts that name the direction of a difference.
 DIRECTIONAL = (SUPPORTED, DIRECTION, NEGLIGIBLE, REFUTED)
+#: Those of a claim that holds.
+HOLDS = (SUPPORTED, DIRECTION)
 #: Fewer seeds decide nothing.
 MIN_SEEDS = 3
 
 #: Answers that differ in size alone.
-_ALIKE = ((SUPPORTED, DIRECTION), (NEGLIGIBLE, EQUIVALENT))
+_ALIKE = (HOLDS, (NEGLIGIBLE, EQUIVALENT))
 #: The weaker of two verdicts stands first.
 _WEAKEST_FIRST = [REFUTED, DEPENDS, INCONCLUSIVE, EQUIVALENT, NEGLIGIBLE, DIRECTION, SUPPORTED]
 

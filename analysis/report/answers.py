@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from analysis.decide import verdicts
 from analysis.decide.claims import ALPHA, Decision
+from analysis.decide.evidence import By
 from analysis.decide.more_seeds import MOST
 from analysis.decide.settings import Setting
 from analysis.decide.study import Study
-from analysis.report import sentences
+from analysis.report import sentences, sides
 from analysis.report.numbers import amount, unit_of
 from analysis.statistics.intervals import Interval
-from runner.record import Reduction, parse_reduction
+from runner.record import DIVERGES, Reduction, parse_reduction
 
 #: The answer that each verdict is.
 WORDS = {
@@ -43,7 +44,10 @@ class Answer:
 def answer(study: Study, decision: Decision) -> Answer:
     """The answer to a claim of a study."""
     on = f": on {' and '.join(decision.depends_on)}" if decision.depends_on else ""
-    return Answer(WORDS[decision.verdict], decision.claim.says + on, _found(study, decision))
+    found = _found(study, decision)
+    found += sides.best_levels(decision)
+    found += sides.at_fixed_levels(decision, study.multiverses[decision.name])
+    return Answer(WORDS[decision.verdict], decision.claim.says + on, found)
 
 
 def lines(answers: list[tuple[Answer, list[str]]], width: int) -> list[str]:
@@ -81,7 +85,8 @@ def _found(study: Study, decision: Decision) -> list[str]:
     if decision.verdict == verdicts.DEPENDS:
         return _at_settings(decision.settings, metric)
     if decision.verdict == verdicts.INCONCLUSIVE:
-        return [f"{_span(interval, metric)}.", *_more(study, decision)]
+        counts = sides.diverged(decision)
+        return [f"{_span(interval, metric)}.", *counts, *_more(study, decision)]
     if decision.verdict in (verdicts.EQUIVALENT, verdicts.NEGLIGIBLE):
         margin = amount(decision.claim.margin, metric)
         return [f"{_span(interval, metric)}: less than the {margin} that matter."]
@@ -93,6 +98,7 @@ def _found(study: Study, decision: Decision) -> list[str]:
         found += f", which {where}may be more or less than the {margin} that matter"
     seeds = f"{_n_alike(decision)} of {interval.n} seeds"
     said = [f"{found}. In {seeds}{', judged by the median' if decision.by_median else ''}."]
+    said += sides.diverged(decision)
     if decision.p_same <= ALPHA:
         said += _at_settings(decision.settings, metric)
     return said
@@ -101,6 +107,8 @@ def _found(study: Study, decision: Decision) -> list[str]:
 def way(value: float, metric: Reduction) -> str:
     """`2.90 points lower`; of epochs, `1.00 epochs more`."""
     less, more = ("fewer", "more") if unit_of(metric).name == "epochs" else ("lower", "higher")
+    if metric.kind == DIVERGES:
+        less, more = "less often", "more often"
     direction = less if value < 0 else more
     size = amount(abs(value), metric)
     return f"{size} {direction}" if value else size
@@ -111,12 +119,14 @@ def _surely(interval: Interval, metric: Reduction) -> str:
     near, far = sorted((abs(interval.low), abs(interval.high)))
     if near == far:
         return ""
+    if far == float("inf"):
+        return f", surely at least {amount(near, metric, unit=False)}"
     return f", surely {amount(near, metric, unit=False)} to {amount(far, metric, unit=False)}"
 
 
 def _span(interval: Interval, metric: Reduction) -> str:
     """`Between 0.54 points lower and 0.22 points higher`; of too few seeds, their median."""
-    if interval.low == float("-inf"):
+    if interval.low == float("-inf") and interval.high == float("inf"):
         return f"{way(interval.estimate, metric)} in the median seed, and no end to it"
     if interval.low == interval.high:
         return f"{way(interval.estimate, metric)} in each seed"
@@ -144,7 +154,7 @@ def _more(study: Study, decision: Decision) -> list[str]:
     more = study.more_seeds.get(decision.name)
     if more is None:
         return []
-    if decision.n_censored or decision.by_median:
+    if decision.n_censored or decision.by is not By.MEAN:
         return sentences.seeds_needed(decision, more)
     seen, none = (f"{100 * chance:.0f} %" for chance in (more.if_as_seen, more.if_none))
     chances = f"{seen} if it is as seen, {none} if there is none"

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from analysis.statistics.intervals import Interval
-from runner.record import Reduction, metric_of
+from runner.record import DIVERGES, Reduction, metric_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ def unit_of(metric: Reduction) -> Unit:
     """The unit in which a claim's numbers are shown."""
     if metric.kind == "epochs_to":
         return Unit("epochs", digits=".2f")
+    if metric.kind == DIVERGES:
+        return Unit("points", 100.0, ".0f")
     recorded = metric_of(metric.curve).unit
     return _UNITS.get(recorded, Unit(recorded))
 
@@ -44,8 +46,12 @@ def between(interval: Interval, metric: Reduction) -> str:
     """The two ends of an interval: `+0.10 to +0.32 points`."""
     if math.isinf(interval.low) and math.isinf(interval.high):
         return "without ends"
-    low = amount(interval.low, metric, sign=True, unit=False)
-    return f"{low} to {amount(interval.high, metric, sign=True)}"
+    high = amount(interval.high, metric, sign=True)
+    if math.isinf(interval.low):
+        return f"at most {high}"
+    if math.isinf(interval.high):
+        return f"at least {amount(interval.low, metric, sign=True)}"
+    return f"{amount(interval.low, metric, sign=True, unit=False)} to {high}"
 
 
 def p_text(p: float) -> str:

@@ -75,6 +75,7 @@ def _content(study: Study, drawings: list[Drawing]) -> dict[str, Any]:
         ],
         "counted": sentences.counted(study),
         "declared": sentences.declared(study),
+        "test_reads": sentences.test_reads(study),
         "conditions": sentences.conditions(study),
         "runs": _run_rows(runs, epochs, seconds),
         "not_done": runs[runs["state"] != DONE][["name", "state", "cause", "n_epochs"]].to_dict(

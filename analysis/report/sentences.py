@@ -3,8 +3,11 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from analysis.decide import verdicts
 from analysis.decide.claims import Decision
+from analysis.decide.evidence import By
 from analysis.decide.more_seeds import MOST, MoreSeeds
 from analysis.decide.multiverse import Multiverse
 from analysis.decide.pairing import Pairing
@@ -17,6 +20,8 @@ from runner.record import DONE, Reduction, as_text, parse_reduction, short
 
 #: Fewer seeds than this are listed one by one, and no more settings of other knobs than this.
 _N_LISTED, _N_SETTINGS = 4, 8
+#: The test of the direction by what is judged.
+_TESTS = {By.MEAN: "t test", By.MEDIAN: "sign test", By.SHARE: "McNemar's exact test"}
 #: As many seeds that are not used are named.
 _N_SEEDS = 10
 
@@ -40,6 +45,8 @@ def claim_text(study: Study, decision: Decision) -> ClaimText:
     lines = [
         *sides.moved_along(study.cells, decision),
         *sides.other_data(study.sweep.runs, decision),
+        *sides.best_levels(decision),
+        *sides.at_fixed_levels(decision, study.multiverses[decision.name]),
     ]
     lines += details(decision, study.multiverses[decision.name], pair)
     if decision.name in study.more_seeds:
@@ -66,6 +73,8 @@ def finding(decision: Decision) -> str:
         n = decision.n_censored
         censored = f"; {n} runs never reached the threshold and count as their last epoch"
     estimate = amount(interval.estimate, metric, sign=True)
+    if math.isinf(interval.estimate):
+        estimate = f"{'above' if interval.estimate > 0 else 'below'} any number"
     where = " in the median seed" if decision.by_median else ""
     level, margin = level_text(interval), amount(claim.margin, metric)
     if decision.verdict == verdicts.DEPENDS:
@@ -110,9 +119,11 @@ def _p_values(decision: Decision) -> str:
     patterns = f"its smallest value for {n} seeds is {2.0 ** (1 - n):.3g}"
     if n > MAX_EXACT_SEEDS:
         patterns = f"{N_DRAWN_PATTERNS:,} random patterns"
-    test = "sign test" if decision.by_median else "t test"
+    test = _TESTS[decision.by]
+    ranks = "" if np.isfinite(decision.per_seed).all() else " on ranks"
+    flip = f"sign-flip test{ranks}; {patterns}"
     return (
-        f"{p_text(decision.p)} ({test}), {p_text(decision.p_sign_flip)} (sign-flip test; {patterns}"
+        f"{p_text(decision.p)} ({test}), {p_text(decision.p_sign_flip)} ({flip}"
         f"), {p_text(decision.p_holm)} ({test}, adjusted by Holm over the claims)."
     )
 
@@ -161,7 +172,8 @@ def _seeds(decision: Decision, metric: Reduction) -> list[str]:
     if len(d) < _N_LISTED:
         listed = ", ".join(amount(value, metric, sign=True) for value in d)
         lines = [f"The {len(d)} seeds one by one: {listed}."]
-    if not decision.by_median:
+    lines += sides.diverged(decision)
+    if not decision.by_median or decision.n_diverged:
         return lines
     n_same = max(int((d > 0).sum()), int((d < 0).sum()))
     if constant(d):
@@ -185,7 +197,7 @@ def seeds_needed(decision: Decision, more: MoreSeeds) -> list[str]:
             " would decide this claim."
         ]
     n, metric = len(decision.per_seed), parse_reduction(decision.claim.metric)
-    if decision.by_median:
+    if decision.by is not By.MEAN:
         if more.n_new is None:
             return ["More seeds decide it where nearly all of them have one sign."]
         return [
@@ -260,6 +272,14 @@ def declared(study: Study) -> str:
             " what is chosen among seeds that were seen is wrong far more often than 5 %."
         )
     return text
+
+
+def test_reads(study: Study) -> str:
+    """How many runs of the store were evaluated on the sweep's test images."""
+    return " ".join(
+        f"The test images of {name} have been read by {n:,} run{'s' * (n != 1)} of this store."
+        for name, n in study.sweep.test_reads.items()
+    )
 
 
 def marks(study: Study, decision: Decision) -> list[str]:

@@ -1,6 +1,5 @@
 """What makes two runs the same run: the hash of everything that its numbers depend on."""
 
-from dataclasses import asdict
 from typing import Any
 
 from runner.config import parts
@@ -83,7 +82,7 @@ def cell_key(of: dict[str, Any]) -> str:
 
 def claims_sha256(claims: dict[str, Claim]) -> str:
     """The hash of a sweep's claims; it proves later what had been declared."""
-    return sha256({name: asdict(claim) for name, claim in claims.items()})
+    return sha256({name: claim.declared() for name, claim in claims.items()})
 
 
 def sweep_key(run_keys: list[str], claims: dict[str, Claim], single: bool = False) -> str:

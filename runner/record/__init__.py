@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.errors import printable
-from runner.record.claims import CLAIM_KINDS, REDUCTIONS, Claim, Reduction, parse_reduction
+from runner.record.claims import (
+    CLAIM_KINDS,
+    DIVERGES,
+    MISSING,
+    REDUCTIONS,
+    Claim,
+    Reduction,
+    parse_reduction,
+)
 from runner.record.metrics import (
     EVALUATIONS,
     METRICS,
@@ -32,6 +40,8 @@ __all__ = [
     "seconds_spent",
     "CLAIM_KINDS",
     "Claim",
+    "DIVERGES",
+    "MISSING",
     "REDUCTIONS",
     "Reduction",
     "parse_reduction",
