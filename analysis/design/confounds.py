@@ -108,7 +108,9 @@ def _unfinished(runs: pd.DataFrame, accepted: Collection[str]) -> str | None:
         parts.append(f"{len(group)} of {len(runs)} runs {verb} ({named(group['name'])})")
     if not parts:
         return None
-    again = "" if set(runs["state"]) <= set(TRAINED) else "; the same command trains the rest"
+    again = "; the same command trains the rest"
+    if set(runs["state"]) <= set(TRAINED):
+        again = "; a claim with `missing: worst` ranks them last, one about `diverges` counts them"
     return "; ".join(parts) + ": a mean over the others would hide this" + again
 
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from dataclasses import dataclass
+from math import isinf
 
 from analysis.decide import verdicts
 from analysis.decide.claims import ALPHA, Decision
@@ -89,19 +90,33 @@ def _found(study: Study, decision: Decision) -> list[str]:
         return [f"{_span(interval, metric)}.", *counts, *_more(study, decision)]
     if decision.verdict in (verdicts.EQUIVALENT, verdicts.NEGLIGIBLE):
         margin = amount(decision.claim.margin, metric)
-        return [f"{_span(interval, metric)}: less than the {margin} that matter."]
-    found = f"{way(interval.estimate, metric)}{_surely(interval, metric)}"
+        small = f"{_span(interval, metric)}: less than the {margin} that matter."
+        return [small, *sides.diverged(decision)]
+    found = f"{_estimate(decision, metric)}{_surely(interval, metric)}"
     if decision.verdict == verdicts.DIRECTION:
         margin = amount(decision.claim.margin, metric)
         is_large = min(abs(interval.low), abs(interval.high)) > decision.claim.margin
         where = "at some settings " if is_large else ""
-        found += f", which {where}may be more or less than the {margin} that matter"
+        if isinf(interval.estimate):
+            found += f"; whether it is surely by the {margin} that matter is open"
+        else:
+            found += f", which {where}may be more or less than the {margin} that matter"
     seeds = f"{_n_alike(decision)} of {interval.n} seeds"
     said = [f"{found}. In {seeds}{', judged by the median' if decision.by_median else ''}."]
     said += sides.diverged(decision)
     if decision.p_same <= ALPHA:
         said += _at_settings(decision.settings, metric)
     return said
+
+
+def _estimate(decision: Decision, metric: Reduction) -> str:
+    """`2.90 points lower`; where the median seed has no number, which of its sides diverged."""
+    assert decision.bounds and decision.contrast
+    value = decision.bounds.interval.estimate
+    if not isinf(value):
+        return way(value, metric)
+    first, _, second = decision.contrast.label.partition(" minus ")
+    return f"{first if value == metric.worst else second} diverges in the median seed"
 
 
 def way(value: float, metric: Reduction) -> str:
@@ -119,14 +134,16 @@ def _surely(interval: Interval, metric: Reduction) -> str:
     near, far = sorted((abs(interval.low), abs(interval.high)))
     if near == far:
         return ""
-    if far == float("inf"):
-        return f", surely at least {amount(near, metric, unit=False)}"
+    if isinf(far):
+        size = amount(near, metric)
+        way_of = "lower" if interval.high <= 0 else "higher"
+        return f", surely at least {size} {way_of}" if near else ""
     return f", surely {amount(near, metric, unit=False)} to {amount(far, metric, unit=False)}"
 
 
 def _span(interval: Interval, metric: Reduction) -> str:
     """`Between 0.54 points lower and 0.22 points higher`; of too few seeds, their median."""
-    if interval.low == float("-inf") and interval.high == float("inf"):
+    if isinf(interval.low) and isinf(interval.high):
         return f"{way(interval.estimate, metric)} in the median seed, and no end to it"
     if interval.low == interval.high:
         return f"{way(interval.estimate, metric)} in each seed"

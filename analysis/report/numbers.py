@@ -35,7 +35,7 @@ def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = Tru
     """A number in the unit that people use: points of accuracy, epochs, nats."""
     shown = unit_of(metric)
     if math.isinf(value):
-        return "any number"
+        return f"{'above' if value > 0 else 'below'} any number" if sign else "any number"
     text = f"{shown.scale * value:{'+' if sign else ''}{shown.digits}}"
     # A minus sign in place of the hyphen, and no sign before a rounded zero.
     text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")

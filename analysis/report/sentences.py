@@ -73,8 +73,6 @@ def finding(decision: Decision) -> str:
         n = decision.n_censored
         censored = f"; {n} runs never reached the threshold and count as their last epoch"
     estimate = amount(interval.estimate, metric, sign=True)
-    if math.isinf(interval.estimate):
-        estimate = f"{'above' if interval.estimate > 0 else 'below'} any number"
     where = " in the median seed" if decision.by_median else ""
     level, margin = level_text(interval), amount(claim.margin, metric)
     if decision.verdict == verdicts.DEPENDS:
@@ -199,7 +197,8 @@ def seeds_needed(decision: Decision, more: MoreSeeds) -> list[str]:
     n, metric = len(decision.per_seed), parse_reduction(decision.claim.metric)
     if decision.by is not By.MEAN:
         if more.n_new is None:
-            return ["More seeds decide it where nearly all of them have one sign."]
+            which = "that differ " if decision.by is By.SHARE else ""
+            return [f"More seeds {which}decide it where nearly all of them have one sign."]
         return [
             f"{n} seeds cannot decide it, whatever they are: {more.n_new} more"
             f" ({more.minutes:.1f} min) can, where all have one sign."
