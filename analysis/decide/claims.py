@@ -209,7 +209,7 @@ def _tested(
     found = [
         Compared(
             contrast,
-            evidence.evidence_on(numbers, contrast.weights, alpha, evidence.asked(claim)),
+            gate.seen(claim, contrast, numbers, choice, epochs, alpha, evidence.asked(claim)),
             settings.heterogeneity_p(contrast, numbers),
         )
         for contrast in compared

@@ -1,7 +1,7 @@
 """What the seeds say of one contrast: by their mean or, where that could mislead, their median."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -59,6 +59,15 @@ class Evidence:
     @property
     def by_median(self) -> bool:
         return self.by is By.MEDIAN
+
+    def and_(self, other: "Evidence") -> "Evidence":
+        """What both say, where a contrast was computed in two ways: the weaker p, the wider ends.
+
+        Where they say opposite directions, there is none.
+        """
+        is_one = self.bounds.interval.estimate * other.bounds.interval.estimate > 0
+        p = max(self.p, other.p) if is_one else 1.0
+        return replace(self, bounds=self.bounds.hull(other.bounds), p=p)
 
 
 def evidence(differences: Array, both_sides: Array, alpha: float, by: By | None = None) -> Evidence:

@@ -7,13 +7,15 @@ import pandas as pd
 
 from analysis.decide import metrics, verdicts
 from analysis.decide.claims import Decision, decide
-from analysis.decide.evidence import By, evidence_on
+from analysis.decide.evidence import By
+from analysis.decide.fair import gate
+from analysis.decide.fair.choice import Choice
 from analysis.decide.judging import judged
 from analysis.decide.verdicts import Bounds
 from analysis.design import contrasts
 from analysis.design.contrasts import Contrast
 from analysis.statistics import intervals
-from runner.record import Reduction, parse_reduction
+from runner.record import Claim, Reduction, parse_reduction
 
 #: How many last epochs are averaged in place of the last one, and how far a threshold is moved.
 _N_LAST, _THRESHOLD_STEP = 3, 0.01
@@ -67,18 +69,19 @@ def multiverse(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
         except contrasts.NotTestable:
             by_choice[choice] = verdicts.NOT_TESTABLE
         else:
-            by_choice[choice] = _verdict(decision, contrast, others)
+            by_choice[choice] = _verdict(decision, other, others, decision.choice, epochs)
     # A pooled error is that of the average, which is no answer where it depends on the setting.
-    has_error = decision.by is not By.SHARE and np.isfinite(decision.both_sides).all()
+    is_plain = decision.by is not By.SHARE and decision.choice is None
+    has_error = is_plain and bool(np.isfinite(decision.both_sides).all())
     if len(contrast.cells) > 2 and has_error and decision.verdict != verdicts.DEPENDS:
         by_choice["error pooled over the cells"] = _by_pooled_error(decision, contrast, numbers)
     if len(numbers) > verdicts.MIN_SEEDS:
         for seed in numbers.index:
-            others = numbers.drop(seed)
+            others, rest = numbers.drop(seed), None
             if decision.choice:
-                rest = decision.choice.without(int(seed)).runs
-                others, _ = metrics.numbers_of(claim, rest, epochs, [contrast])
-            by_choice[f"without seed {seed}"] = _verdict(decision, contrast, others)
+                rest = decision.choice.without(int(seed))
+                others, _ = metrics.numbers_of(claim, rest.runs, epochs, [contrast])
+            by_choice[f"without seed {seed}"] = _verdict(decision, claim, others, rest, epochs)
     return Multiverse(by_choice, _at_fixed(decision, epochs))
 
 
@@ -107,13 +110,18 @@ def _other_metrics(metric: Reduction, lengths: pd.Series) -> list[tuple[str, Red
     return []
 
 
-def _verdict(decision: Decision, contrast: Contrast, numbers: pd.DataFrame) -> str:
+def _verdict(
+    decision: Decision,
+    claim: Claim,
+    numbers: pd.DataFrame,
+    choice: Choice | None,
+    epochs: pd.DataFrame,
+) -> str:
     """The verdict from other numbers, by the mean or the median, and at the levels, as declared."""
-    assert decision.levels
-    seen = evidence_on(numbers, contrast.weights, decision.levels.interval, decision.by)
-    return _censored(
-        decision, judged(decision.claim, contrast, numbers, seen, decision.levels).verdict
-    )
+    assert decision.levels and decision.contrast
+    contrast, levels = decision.contrast, decision.levels
+    seen = gate.seen(claim, contrast, numbers, choice, epochs, levels.interval, decision.by)
+    return _censored(decision, judged(claim, contrast, numbers, seen, levels).verdict)
 
 
 def _by_pooled_error(decision: Decision, contrast: Contrast, numbers: pd.DataFrame) -> str:

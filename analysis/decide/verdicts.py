@@ -46,6 +46,17 @@ class Bounds:
     #: At level 1 - 2 alpha / m.
     equivalence: Interval
 
+    def hull(self, other: "Bounds") -> "Bounds":
+        """The bounds with the farther ends of both."""
+        interval, equivalence = (
+            replace(one, low=min(one.low, two.low), high=max(one.high, two.high))
+            for one, two in (
+                (self.interval, other.interval),
+                (self.equivalence, other.equivalence),
+            )
+        )
+        return Bounds(interval, equivalence)
+
     def with_direction(self) -> "Bounds":
         """The bounds where the direction is established: the interval ends at 0.
 

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from analysis.decide import evidence, metrics
+from analysis.decide.evidence import By, Evidence
 from analysis.decide.fair.arms import arms_of
 from analysis.decide.fair.choice import Choice, choose
 from analysis.design import confounds, contrasts
@@ -39,6 +41,23 @@ def passed(
     for contrast in compared:
         _check(runs, contrast.compared, moved, accepted)
     return compared, choice, runs
+
+
+def seen(
+    claim: Claim,
+    contrast: Contrast,
+    numbers: pd.DataFrame,
+    choice: Choice | None,
+    epochs: pd.DataFrame,
+    alpha: float,
+    by: By | None,
+) -> Evidence:
+    """The evidence on a contrast by its `numbers`; with a choice also by that over all seeds."""
+    found = evidence.evidence_on(numbers, contrast.weights, alpha, by)
+    if choice is None:
+        return found
+    at_one_level, _ = metrics.numbers_of(claim, choice.once, epochs, [contrast])
+    return found.and_(evidence.evidence_on(at_one_level, contrast.weights, alpha, found.by))
 
 
 def _check(

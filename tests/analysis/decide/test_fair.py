@@ -13,6 +13,8 @@ from analysis.decide.multiverse import multiverse
 from analysis.report import sides
 from analysis.report.answers import answer
 from analysis.report.tables import claims_frame
+from analysis.statistics.intervals import t_interval
+from analysis.statistics.p_values import t_p
 
 BEST = {"best_over": ["optimizer.lr"], "chosen_on": "final(val/accuracy)"}
 CHANNELS = dict(knob="model.channels", levels=[30, 1], **BEST)
@@ -111,6 +113,33 @@ def test_all_combinations_of_the_knobs_are_the_range_as_a_loop_finds_them():
     assert [setting.at for setting in decision.settings] == [
         {"model.dropout": True}, {"model.dropout": False},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_direction_has_to_be_that_of_one_level_in_all_seeds_too(seed):
+    """Levels that are nearly tied: seeds that choose for each other are not independent."""
+    random = np.random.default_rng(seed)
+    runs = frame(grid(range(6), model__channels=[1, 30], optimizer__lr=[0.001, 0.003, 0.01]))
+    test = dict(zip(runs.index, random.normal(size=len(runs)), strict=True))
+
+    def accuracy(run):
+        return test[run["run_key"]]
+
+    epochs = curves_of(runs, accuracy, accuracy)
+    decision = decided(runs, epochs)
+    one_level = []
+    for channels in (30, 1):
+        of = runs[runs["model.channels"] == channels]
+        means = of.index.map(test).to_series(index=of["optimizer.lr"]).groupby(level=0).mean()
+        best = of[of["optimizer.lr"] == means.idxmax()].sort_values("seed")
+        one_level.append(best.index.map(test).to_numpy(float))
+    d, leave_out = one_level[0] - one_level[1], decision.per_seed.to_numpy()
+    expected = max(t_p(d), t_p(leave_out)) if d.mean() * leave_out.mean() > 0 else 1.0
+    assert decision.p == pytest.approx(expected)
+    own, other = (t_interval(values) for values in (leave_out, d))
+    found = decision.bounds.interval
+    assert found.low == pytest.approx(min(own.low, other.low))
+    assert found.high == pytest.approx(max(own.high, other.high))
 
 
 def test_the_verdict_is_that_at_the_best_levels_and_each_fixed_level_has_its_own():
