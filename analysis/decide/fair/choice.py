@@ -22,7 +22,7 @@ from analysis.design.cells import distinct
 from analysis.design.contrasts import Contrast, Simple
 from runner.record import Claim, parse_reduction
 
-#: At the edge of its range is the best level that most seeds have, if it is the least or largest.
+#: A range of fewer levels has no edge.
 _LEAST_LEVELS = 2
 
 
