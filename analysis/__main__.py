@@ -154,7 +154,8 @@ def lines(
             details += ["", claim.headline + "".join(f" [{mark}]" for mark in marks)]
             details += [f"  {line}" for line in (claim.finding, *claim.details)]
     if with_details:
-        return [printable(line) for line in (*head, *details, "", under)]
+        reads = of_sweep.test_reads(decided)
+        return [printable(line) for line in (*head, *details, "", *filter(None, (under, reads)))]
     text = [line for long in head for line in wrapped(said(long), width)]
     text += answers.lines(answered, width, said, painted)
     for long in (under, *([say(_HOW_TO_READ)] if answered else [])):

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.decide import verdicts
-from analysis.decide.evidence import Evidence, evidence, unevenness
+from analysis.decide.evidence import Evidence, evidence_on, unevenness
 from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values, power
 from analysis.statistics.intervals import t_interval
@@ -105,7 +105,8 @@ def decided(
     seen = []
     for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
         uneven = unevenness(numbers, dict(zip(numbers, of_knob, strict=True)))
-        seen.append(evidence(values @ of_claim, uneven, alpha))
+        of_cells = dict(zip(numbers, of_claim, strict=True))
+        seen.append(evidence_on(numbers, of_cells, alpha, uneven=uneven))
     levels = p_values.holm_levels([one.p for one in seen], ALPHA)
     return [
         (verdict(one.bounds, direction, margin, bool(one.p <= level)), one)

@@ -4,19 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.decide import evidence, metrics, settings, verdicts
-from analysis.decide.evidence import Evidence
+from analysis.decide.evidence import By, Evidence
+from analysis.decide.fair import gate
+from analysis.decide.fair.choice import Choice
 from analysis.decide.judging import Levels, judged
 from analysis.decide.settings import Setting
 from analysis.decide.verdicts import Bounds
-from analysis.design import confounds, contrasts
+from analysis.design import contrasts
 from analysis.design.cells import Cells
-from analysis.design.contrasts import Contrast, NotTestable
+from analysis.design.contrasts import Array, Contrast, NotTestable
 from analysis.statistics import anytime, intervals, p_values
 from analysis.statistics.intervals import Interval
-from runner.record import Claim, short
+from runner.record import DIVERGED, Claim, short
 
 #: Shared by all claims of a sweep.
 ALPHA = 0.05
@@ -35,13 +38,15 @@ class Decision:
     contrast: Contrast | None = None
     #: The contrast within each seed, in the metric's units, by seed.
     per_seed: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    #: The two sides within each seed, as `evidence.sides` gives them, shape (n_seeds, 2).
+    both_sides: Array = field(default_factory=lambda: np.empty((0, 2)))
     bounds: Bounds | None = None
     #: The interval for a fixed number of seeds, beside bounds that hold for any number of looks.
     fixed: Interval | None = None
     #: At which planned look it was decided, from 1, or is open; None in a sweep of fixed seeds.
     look: int | None = None
-    #: Whether the median over the seeds is judged, and how uneven the two sides' luck is.
-    by_median: bool = False
+    #: What is judged, and how uneven the two sides' luck is.
+    by: By = By.MEAN
     unevenness: float = float("nan")
     #: The interval over new test images too, where the answer to each image is known.
     new_images: Interval | None = None
@@ -65,6 +70,27 @@ class Decision:
     rivals: list["Decision"] = field(default_factory=list)
     #: How many runs never reached the threshold of `epochs_to`.
     n_censored: int = 0
+    #: The best levels of the sides, where the claim gives each its own.
+    choice: Choice | None = None
+    #: How many of the runs compared diverged; they are worse than any number.
+    n_diverged: int = 0
+
+    @property
+    def by_median(self) -> bool:
+        return self.by is By.MEDIAN
+
+    def compared(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """Those of a sweep's runs that the contrast compares, by its cells."""
+        assert self.contrast
+        runs = self.choice.runs if self.choice else runs
+        return runs[runs["cell_key"].isin(self.contrast.cells)]
+
+    @property
+    def trained(self) -> list[str]:
+        """The cells of the sweep that the contrast needs."""
+        assert self.contrast
+        cells = self.contrast.cells
+        return self.choice.arms.trained(cells) if self.choice else cells
 
 
 @dataclass(frozen=True)
@@ -90,6 +116,8 @@ class Tested:
     numbers: pd.DataFrame
     n_censored: int
     compared: list[Compared]
+    choice: Choice | None = None
+    n_diverged: int = 0
 
     @property
     def p(self) -> float:
@@ -206,33 +234,23 @@ def _tested(
     alpha: float,
     for_any_looks: bool,
 ) -> Tested:
-    compared = contrasts.contrasts_of(claim, cells)
-    for contrast in compared:
-        reason = confounds.refusal(runs, contrast.compared, cells.moved_by(claim.knob))
-        if reason:
-            raise NotTestable(reason)
+    compared, choice, runs = gate.passed(claim, runs, epochs, cells)
     numbers, n_censored = metrics.numbers_of(claim, runs, epochs, compared)
-    luck = _unevenness_of_all(claim, runs, epochs, cells) if claim.at else None
+    luck = _unevenness_of_all(claim, runs, epochs, cells) if claim.at and not choice else None
     if luck is None:
         luck = [evidence.unevenness(numbers, contrast.weights) for contrast in compared]
-    return Tested(
-        claim,
-        numbers,
-        n_censored,
-        [
-            Compared(
-                contrast,
-                evidence.evidence(
-                    contrasts.per_seed(numbers, contrast.weights),
-                    uneven,
-                    alpha,
-                    for_any_looks=for_any_looks,
-                ),
-                settings.heterogeneity_p(contrast, numbers, for_any_looks),
-            )
-            for contrast, uneven in zip(compared, luck, strict=True)
-        ],
-    )
+    by = evidence.asked(claim)
+    found = [
+        Compared(
+            contrast,
+            gate.seen(claim, contrast, numbers, choice, epochs, alpha, by, for_any_looks, uneven),
+            settings.heterogeneity_p(contrast, numbers, for_any_looks),
+        )
+        for contrast, uneven in zip(compared, luck, strict=True)
+    ]
+    members = {cell for contrast in compared for cell in contrast.cells}
+    states = runs.loc[runs["cell_key"].isin(members), "state"]
+    return Tested(claim, numbers, n_censored, found, choice, int((states == DIVERGED).sum()))
 
 
 def _unevenness_of_all(
@@ -274,24 +292,32 @@ def decided(test: Tested, alpha: float, direction: float, same: float) -> Decisi
     candidates = [d for d in decisions if d.verdict == verdicts.weakest(given)]
     closest = min(candidates, key=_oriented_low)
     rivals = [decision for decision in decisions if decision is not closest]
-    return replace(closest, rivals=rivals, n_censored=test.n_censored)
+    return replace(
+        closest,
+        rivals=rivals,
+        n_censored=test.n_censored,
+        choice=test.choice,
+        n_diverged=test.n_diverged,
+    )
 
 
 def _of_contrast(test: Tested, compared: Compared, levels: Levels) -> Decision:
     claim, contrast, seen = test.claim, compared.contrast, compared.evidence
+    d = seen.differences
     found = judged(claim, contrast, test.numbers, seen, levels)
-    fixed = evidence.bounds(seen.differences, levels.interval, seen.by_median).interval
+    fixed = evidence.bounds(d, levels.interval, seen.by).interval
     return Decision(
         claim,
         verdicts.with_censoring(found.verdict) if test.n_censored else found.verdict,
         contrast=contrast,
-        per_seed=pd.Series(seen.differences, index=test.numbers.index),
+        per_seed=pd.Series(d, index=test.numbers.index),
+        both_sides=seen.both_sides,
         bounds=found.bounds,
         fixed=fixed if seen.for_any_looks else None,
-        by_median=seen.by_median,
+        by=seen.by,
         unevenness=seen.unevenness,
         p=seen.p,
-        p_sign_flip=p_values.sign_flip_p(seen.differences),
+        p_sign_flip=p_values.sign_flip_p(d if np.isfinite(d).all() else p_values.signed_ranks(d)),
         levels=levels,
         settings=found.settings,
         depends_on=[short(knob) for knob in found.depends_on],

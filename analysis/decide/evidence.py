@@ -1,7 +1,8 @@
 """What the seeds say of one contrast: by their mean or, where that could mislead, their median."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,42 @@ import pandas as pd
 from analysis.decide.verdicts import Bounds
 from analysis.design.contrasts import Array, per_seed
 from analysis.statistics import anytime, intervals, p_values
+from runner.record import DIVERGES, Claim, parse_reduction
 
 #: The runs of the two sides have standard deviations over the seeds with this ratio, or more, where
 #: their luck is uneven. Below it a t test has at most 8 % false directions, whatever the luck's
 #: distribution; above it has up to 13 % in skewed luck (benchmarks/README.md, "The verdicts").
 UNEVEN = 2.5
+
+
+class By(StrEnum):
+    """What of the differences is judged."""
+
+    MEAN = "mean"
+    #: It needs no assumption.
+    MEDIAN = "median"
+    #: The mean of differences in an outcome that a run has or has not.
+    SHARE = "share"
+
+
+#: By what is judged: the test of the direction, and the interval; for one number of seeds, and for
+#: any number of looks.
+_TESTS = {
+    False: {By.MEAN: p_values.t_p, By.MEDIAN: p_values.sign_p, By.SHARE: p_values.mcnemar_p},
+    True: {By.MEAN: anytime.t_p, By.MEDIAN: anytime.sign_p, By.SHARE: anytime.mcnemar_p},
+}
+_INTERVALS = {
+    False: {
+        By.MEAN: intervals.t_interval,
+        By.MEDIAN: intervals.median_interval,
+        By.SHARE: intervals.share_interval,
+    },
+    True: {
+        By.MEAN: anytime.t_interval,
+        By.MEDIAN: anytime.median_interval,
+        By.SHARE: anytime.share_interval,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -22,25 +54,40 @@ class Evidence:
 
     #: Shape (n_seeds,), in the metric's units.
     differences: Array
+    #: As `sides` gives them.
+    both_sides: Array
     #: As the function of this name gives it.
     unevenness: float
-    #: Whether luck is uneven.
-    is_uneven: bool
-    #: Whether the median is judged, which needs no assumption: where luck is uneven, and where all
-    #: seeds agree to the last digit and so show no spread.
-    by_median: bool
+    #: The median where luck is uneven, where all seeds agree to the last digit and so show no
+    #: spread, and where runs that diverged are worse than any number.
+    by: By
     bounds: Bounds
-    #: That there is no difference: by the t test for a mean, by the sign test for a median.
+    #: That there is no difference: by the t test for a mean, the sign test for a median, and
+    #: McNemar's for a share.
     p: float
     #: Whether bounds and p hold for any number of looks, and not for one number of seeds alone.
     for_any_looks: bool = False
 
+    @property
+    def by_median(self) -> bool:
+        return self.by is By.MEDIAN
+
+    def and_(self, other: "Evidence") -> "Evidence":
+        """What both say, where a contrast was computed in two ways: the weaker p, the wider ends.
+
+        Where they say opposite directions, there is none.
+        """
+        is_one = self.bounds.interval.estimate * other.bounds.interval.estimate > 0
+        p = max(self.p, other.p) if is_one else 1.0
+        return replace(self, bounds=self.bounds.hull(other.bounds), p=p)
+
 
 def evidence(
     differences: Array,
+    both_sides: Array,
     unevenness: float,
     alpha: float,
-    by_median: bool | None = None,
+    by: By | None = None,
     for_any_looks: bool = False,
 ) -> Evidence:
     """The evidence on a contrast.
@@ -49,24 +96,29 @@ def evidence(
     ----------
     differences
         The contrast within each seed, shape (n_seeds,), in the metric's units.
+    both_sides
+        As `sides` gives them.
     unevenness
         As the function of this name gives it.
     alpha
         Of the intervals.
-    by_median
-        Whether luck counts as uneven, instead of what the unevenness says.
+    by
+        What is judged, instead of what the unevenness says.
     for_any_looks
         Whether seeds were added after earlier ones had been seen, and nobody had planned it.
     """
-    is_uneven = unevenness >= UNEVEN if by_median is None else by_median
-    of_median = is_uneven or bool(intervals.constant(differences))
+    if by is None:
+        by = By.MEDIAN if unevenness >= UNEVEN else By.MEAN
+    if not np.isfinite(both_sides).all():
+        by = By.MEDIAN
+    by = of_column(differences, by)
     return Evidence(
         differences,
+        both_sides,
         unevenness,
-        is_uneven,
-        of_median,
-        bounds(differences, alpha, of_median, for_any_looks),
-        direction_p(differences, of_median, for_any_looks),
+        by,
+        bounds(differences, alpha, by, for_any_looks),
+        direction_p(differences, by, for_any_looks),
         for_any_looks,
     )
 
@@ -75,12 +127,20 @@ def evidence_on(
     numbers: pd.DataFrame,
     weights: dict[str, float],
     alpha: float,
-    by_median: bool | None = None,
+    by: By | None = None,
     for_any_looks: bool = False,
+    uneven: float | None = None,
 ) -> Evidence:
-    """As `evidence`, of a contrast by its weights on `contrasts.table`, seeds x cells."""
-    uneven = unevenness(numbers, weights)
-    return evidence(per_seed(numbers, weights), uneven, alpha, by_median, for_any_looks)
+    """As `evidence`, of a contrast by its weights on `contrasts.table`, seeds x cells.
+
+    Parameters
+    ----------
+    uneven
+        The unevenness, where it is known from more cells than these.
+    """
+    uneven = unevenness(numbers, weights) if uneven is None else uneven
+    both_sides = sides(numbers, weights)
+    return evidence(per_seed(numbers, weights), both_sides, uneven, alpha, by, for_any_looks)
 
 
 def unevenness(numbers: pd.DataFrame, weights: dict[str, float]) -> float:
@@ -92,8 +152,10 @@ def unevenness(numbers: pd.DataFrame, weights: dict[str, float]) -> float:
     Returns
     -------
     float
-        At least 1; nan where neither side varies.
+        At least 1; nan where neither side varies, or a run diverged.
     """
+    if not np.isfinite(numbers[list(weights)].to_numpy(float)).all():
+        return math.nan
     variances: dict[bool, list[float]] = {True: [], False: []}
     for cell, weight in weights.items():
         if weight:
@@ -101,6 +163,17 @@ def unevenness(numbers: pd.DataFrame, weights: dict[str, float]) -> float:
     smaller, larger = sorted(math.sqrt(np.mean(side)) for side in variances.values())
     # A side that never varies beside one that does is as uneven as can be.
     return larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
+
+
+def asked(claim: Claim) -> By | None:
+    """What a claim's metric asks to be judged; None where the spreads say it."""
+    return By.SHARE if parse_reduction(claim.metric).kind == DIVERGES else None
+
+
+def of_column(differences: Array, by: By = By.MEAN) -> By:
+    """What is judged: of numbers that show no spread or are infinite the median, not the mean."""
+    is_mean = np.isfinite(differences).all() and not intervals.constant(differences)
+    return by if is_mean or by is not By.MEAN else By.MEDIAN
 
 
 def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
@@ -119,20 +192,16 @@ def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
     return np.stack(means, axis=1)
 
 
-def bounds(
-    differences: Array, alpha: float, by_median: bool, for_any_looks: bool = False
-) -> Bounds:
+def bounds(differences: Array, alpha: float, by: By, for_any_looks: bool = False) -> Bounds:
     """The two intervals that a verdict reads; one and the same where it is for any looks."""
-    of = anytime if for_any_looks else intervals
-    interval = of.median_interval if by_median else of.t_interval
+    interval = _INTERVALS[for_any_looks][by]
     both = interval(differences, 1 - alpha)
     return Bounds(both, both if for_any_looks else interval(differences, 1 - 2 * alpha))
 
 
-def direction_p(differences: Array, by_median: bool, for_any_looks: bool = False) -> float:
-    """That there is no difference: by the sign test for the median, by the t test for the mean."""
-    of = anytime if for_any_looks else p_values
-    return float(of.sign_p(differences) if by_median else of.t_p(differences))
+def direction_p(differences: Array, by: By, for_any_looks: bool = False) -> float:
+    """That there is no difference: by the test that belongs to what is judged."""
+    return _TESTS[for_any_looks][by](differences)
 
 
 def fewest_seeds(alpha: float, for_any_looks: bool = False) -> int:

@@ -47,13 +47,11 @@ def judged(
     bounds = seen.bounds.with_direction() if is_established else seen.bounds
     verdict = verdicts.verdict(bounds, claim.direction, claim.margin, is_established)
     of = contrast, numbers
-    is_uneven, any_looks = seen.is_uneven, seen.for_any_looks
-    at_settings = settings.settings_of(claim, *of, levels.interval, is_uneven, any_looks)
+    by, any_looks = seen.by, seen.for_any_looks
+    at_settings = settings.settings_of(claim, *of, levels.interval, by, any_looks)
     depends_on: list[str] = []
     if at_settings and settings.heterogeneity_p(*of, any_looks) <= levels.same:
-        verdict = settings.at_all(
-            claim, *of, levels.interval, levels.direction, is_uneven, any_looks
-        )
+        verdict = settings.at_all(claim, *of, levels.interval, levels.direction, by, any_looks)
         if verdict == verdicts.DEPENDS:
             depends_on = settings.depends_on(*of, levels.interval, any_looks)
     return Judged(verdict, bounds, at_settings, depends_on)

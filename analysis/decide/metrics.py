@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.design import confounds, contrasts
 from analysis.design.contrasts import Contrast, NotTestable
-from runner.record import METRICS, Claim, Reduction, parse_reduction
+from runner.record import DIVERGED, DIVERGES, METRICS, Claim, Reduction, parse_reduction
 from runner.system.language import joined, say
 
 
@@ -53,7 +53,7 @@ def of_claim(claim: Claim, epochs: pd.DataFrame) -> pd.DataFrame:
 def not_recorded(
     claim: Claim, epochs: pd.DataFrame, run_keys: Collection[str]
 ) -> dict[str, list[str]]:
-    """Those of the claim's metrics that some runs lack altogether, with the keys of these runs.
+    """Those of the claim's curves that some runs lack altogether, with the keys of these runs.
 
     A version of this program that does not have a metric yet leaves its column without any number;
     a metric of the user's own has no column where no run recorded it.
@@ -73,6 +73,8 @@ def numbers_of(
 ) -> tuple[pd.DataFrame, int]:
     """The claim's metric as a table of seeds x cells, and how many of its numbers are censored.
 
+    With `missing: worst` a run that diverged has `Reduction.worst`, which is infinite.
+
     Raises
     ------
     NotTestable
@@ -82,12 +84,21 @@ def numbers_of(
     members = runs[
         runs["cell_key"].isin({cell for contrast in compared for cell in contrast.cells})
     ]
-    curves = epochs[epochs["run_key"].isin(members.index)]
     try:
-        absent = not_recorded(claim, curves, members.index)
+        metric, *_ = [parse_reduction(text) for text in (claim.metric, claim.minus) if text]
     except ValueError as error:
         unknown = "this version does not know the claim's metric ({error})"
         raise NotTestable(say(unknown, error=error)) from error
+    has_diverged = members["state"] == DIVERGED
+    if metric.kind == DIVERGES:
+        return contrasts.table(members, has_diverged.astype(float)), 0
+    planned = members
+    if claim.missing == "worst":
+        members = members[~has_diverged]
+        if not len(members):
+            raise NotTestable(say("every run diverged, so that none is better than another"))
+    curves = epochs[epochs["run_key"].isin(members.index)]
+    absent = not_recorded(claim, curves, members.index)
     for curve, keys in absent.items():
         names = confounds.named(runs.loc[keys, "name"])
         why = say("they were trained without it")
@@ -114,7 +125,7 @@ def numbers_of(
         not_finite = "{metric} is not a finite number in {names}"
         raise NotTestable(say(not_finite, metric=claim.metric, names=names))
     if numbers["censored"].all():
-        metric, n_epochs = parse_reduction(claim.metric), int(curves["epoch"].max())
+        n_epochs = int(curves["epoch"].max())
         raise NotTestable(
             say(
                 "no run reached {curve} {threshold} in {n} epochs: train longer, or ask for a"
@@ -125,7 +136,8 @@ def numbers_of(
             )
         )
     _check_epochs(claim, curves, members, compared)
-    return contrasts.table(members, values), int(numbers["censored"].sum())
+    values = values.reindex(planned.index).mask(~planned.index.isin(members.index), metric.worst)
+    return contrasts.table(planned, values), int(numbers["censored"].sum())
 
 
 def _check_epochs(
@@ -137,7 +149,7 @@ def _check_epochs(
         return
     n_epochs = curves.groupby("run_key")["epoch"].max().groupby(members["cell_key"]).max()
     for cells in (cells for contrast in compared for cells in contrast.compared):
-        lengths = sorted({int(n_epochs[cell]) for cell in cells})
+        lengths = sorted({int(n_epochs[cell]) for cell in cells if cell in n_epochs})
         if len(lengths) > 1:
             raise NotTestable(
                 say(

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide import verdicts
-from analysis.decide.evidence import bounds, direction_p
+from analysis.decide.evidence import By, bounds, direction_p, of_column
 from analysis.design import contrasts
 from analysis.design.cells import level_as_text
 from analysis.design.contrasts import Contrast
-from analysis.statistics import intervals, p_values
+from analysis.statistics import p_values
 from analysis.statistics.intervals import Interval
 from runner.record import Claim, short
 
@@ -37,24 +37,24 @@ def settings_of(
     contrast: Contrast,
     numbers: pd.DataFrame,
     alpha: float,
-    is_uneven: bool,
+    by: By,
     for_any_looks: bool = False,
 ) -> list[Setting]:
     """The contrast at each setting, with a verdict of its own; empty where no other knob moves.
 
     Parameters
     ----------
-    is_uneven
-        Whether luck is uneven, so that the median is judged at each setting, too.
+    by
+        What is judged of the average; at a setting without spread it is the median.
     """
     if len(contrast.simples) < 2:
         return []
     values = _by_setting(contrast, numbers).T
-    by_median = [_by_median(d, is_uneven) for d in values]
-    p = p_values.holm([direction_p(*d, for_any_looks) for d in zip(values, by_median, strict=True)])
+    judged = [of_column(d, by) for d in values]
+    p = p_values.holm([direction_p(*d, for_any_looks) for d in zip(values, judged, strict=True)])
     found = []
-    for simple, d, of_median, p_holm in zip(contrast.simples, values, by_median, p, strict=True):
-        both = bounds(d, alpha / len(p), of_median, for_any_looks)
+    for simple, d, of, p_holm in zip(contrast.simples, values, judged, p, strict=True):
+        both = bounds(d, alpha / len(p), of, for_any_looks)
         verdict = verdicts.verdict(both, claim.direction, claim.margin, p_holm <= alpha)
         found.append(Setting(simple.at, both.interval, verdict))
     return found
@@ -66,7 +66,7 @@ def at_all(
     numbers: pd.DataFrame,
     interval: float,
     direction: float,
-    is_uneven: bool,
+    by: By,
     for_any_looks: bool = False,
 ) -> str:
     """The verdict that all settings have, or DEPENDS where they have not the same.
@@ -81,16 +81,12 @@ def at_all(
     """
     each, estimates = [], []
     for d in _by_setting(contrast, numbers).T:
-        of_median = _by_median(d, is_uneven)
-        both = bounds(d, interval, of_median, for_any_looks)
-        is_established = direction_p(d, of_median, for_any_looks) <= direction
+        of = of_column(d, by)
+        both = bounds(d, interval, of, for_any_looks)
+        is_established = direction_p(d, of, for_any_looks) <= direction
         each.append(verdicts.verdict(both, claim.direction, claim.margin, is_established))
         estimates.append(both.interval.estimate)
     return verdicts.over_settings(each, estimates)
-
-
-def _by_median(differences: contrasts.Array, is_uneven: bool) -> bool:
-    return is_uneven or bool(intervals.constant(differences))
 
 
 def heterogeneity_p(
@@ -99,7 +95,7 @@ def heterogeneity_p(
     """P of the test that the contrast is the same at all settings; 1 where there is one alone."""
     if len(contrast.simples) < 2:
         return 1.0
-    return p_values.heterogeneity_p(_by_setting(contrast, numbers), for_any_looks)
+    return p_values.heterogeneity_p(_comparable(_by_setting(contrast, numbers)), for_any_looks)
 
 
 def depends_on(
@@ -116,7 +112,7 @@ def depends_on(
         if len(contrast.levels_of(knob)) > 1
     }
     p = p_values.holm(
-        [p_values.heterogeneity_p(values, for_any_looks) for values in by_knob.values()]
+        [p_values.heterogeneity_p(_comparable(of), for_any_looks) for of in by_knob.values()]
     )
     alone = [knob for knob, p_of_knob in zip(by_knob, p, strict=True) if p_of_knob <= alpha]
     return alone or list(by_knob)
@@ -127,6 +123,11 @@ def _by_setting(contrast: Contrast, numbers: pd.DataFrame) -> contrasts.Array:
     return np.stack(
         [contrasts.per_seed(numbers, simple.weights) for simple in contrast.simples], axis=1
     )
+
+
+def _comparable(values: contrasts.Array) -> contrasts.Array:
+    """Columns whose means can be compared: the signs alone, where a number is infinite."""
+    return values if np.isfinite(values).all() else np.sign(values)
 
 
 def _by_level(contrast: Contrast, numbers: pd.DataFrame, knob: str) -> contrasts.Array:

@@ -10,6 +10,7 @@ from analysis.decide.beside.more_seeds import MoreSeeds, more_seeds
 from analysis.decide.beside.multiverse import Multiverse, multiverse
 from analysis.decide.beside.pairing import Pairing, pairing
 from analysis.decide.claims import Decision
+from analysis.decide.evidence import By
 from analysis.decide.exploratory import exploratory_contrasts
 from analysis.decide.looks import decide_sweep, seen_at
 from analysis.design.cells import Cells, cells_of_sweep
@@ -73,7 +74,7 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
             for decision in decisions
         ]
     ahead = {d.name: more_seeds(d, runs[d.name], sweep.epochs) for d in decisions}
-    pairings = {d.name: pairing(d, runs[d.name], epochs) for d in decisions}
+    pairings = {d.name: pairing(d) for d in decisions}
     return Study(
         sweep,
         cells,
@@ -103,7 +104,7 @@ def _about_images(decision: Decision) -> bool:
     """Whether a claim was tested on the last epoch's test accuracy, a mean over the test images."""
     tested = decision.contrast is not None and decision.bounds is not None
     # An interval over new images is one for a mean.
-    is_mean = tested and not decision.by_median
+    is_mean = tested and decision.by is By.MEAN
     return is_mean and not decision.claim.minus and decision.claim.metric == "final(test/accuracy)"
 
 
@@ -114,7 +115,7 @@ def _on_new_images(
     if not _about_images(decision):
         return None
     assert decision.contrast and decision.bounds
-    members = runs[runs["cell_key"].isin(decision.contrast.cells)]
+    members = decision.compared(runs)
     if members["data.sha256"].nunique() > 1:
         return None  # each side has test images of its own
     differences: dict[int, Array] = {}

@@ -26,11 +26,13 @@ MEANINGS = {
 }
 #: The verdicts that name the direction of a difference.
 DIRECTIONAL = (SUPPORTED, DIRECTION, NEGLIGIBLE, REFUTED)
+#: Those of a claim that holds.
+HOLDS = (SUPPORTED, DIRECTION)
 #: Fewer seeds decide nothing.
 MIN_SEEDS = 3
 
 #: Answers that differ in size alone.
-_ALIKE = ((SUPPORTED, DIRECTION), (NEGLIGIBLE, EQUIVALENT))
+_ALIKE = (HOLDS, (NEGLIGIBLE, EQUIVALENT))
 #: The weaker of two verdicts stands first.
 _WEAKEST_FIRST = [REFUTED, DEPENDS, INCONCLUSIVE, EQUIVALENT, NEGLIGIBLE, DIRECTION, SUPPORTED]
 
@@ -43,6 +45,17 @@ class Bounds:
     interval: Interval
     #: At level 1 - 2 alpha / m.
     equivalence: Interval
+
+    def hull(self, other: "Bounds") -> "Bounds":
+        """The bounds with the farther ends of both."""
+        interval, equivalence = (
+            replace(one, low=min(one.low, two.low), high=max(one.high, two.high))
+            for one, two in (
+                (self.interval, other.interval),
+                (self.equivalence, other.equivalence),
+            )
+        )
+        return Bounds(interval, equivalence)
 
     def with_direction(self) -> "Bounds":
         """The bounds where the direction is established: the interval ends at 0.

@@ -1,6 +1,6 @@
 """The gate before every claim: why runs cannot be compared, and what a design cannot tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -71,7 +71,12 @@ _N_LETTERS = 18
 _N_NAMED = 5
 
 
-def refusal(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str]) -> Said | None:
+def refusal(
+    runs: pd.DataFrame,
+    compared: list[list[str]],
+    moved: Sequence[str],
+    accepted: Collection[str] = (DONE,),
+) -> Said | None:
     """Why these cells cannot be compared within seeds, naming the runs; None when they can.
 
     Parameters
@@ -83,11 +88,13 @@ def refusal(runs: pd.DataFrame, compared: list[list[str]], moved: Sequence[str])
     moved
         The claimed knob or group and all that moves with it, which may change what nothing else
         may.
+    accepted
+        The states in which a run may be.
     """
     members = runs[runs["cell_key"].isin({cell for cells in compared for cell in cells})]
     return (
         _seeds(members)
-        or _unfinished(members)
+        or _unfinished(members, accepted)
         or _mixed(members, compared, moved)
         or _unchanged(members, moved[0])
     )
@@ -109,9 +116,9 @@ def _seeds(runs: pd.DataFrame) -> Said | None:
     return None
 
 
-def _unfinished(runs: pd.DataFrame) -> Said | None:
+def _unfinished(runs: pd.DataFrame, accepted: Collection[str]) -> Said | None:
     parts = []
-    for state, group in runs[runs["state"] != DONE].groupby("state", sort=True):
+    for state, group in runs[~runs["state"].isin(accepted)].groupby("state", sort=True):
         verb = f"are {state}" if state in ("missing", "running") else str(state)
         names = named(group["name"])
         unfinished = "{n} of {all} runs {verb} ({names})"
@@ -120,7 +127,10 @@ def _unfinished(runs: pd.DataFrame) -> Said | None:
         return None
     hidden = "{parts}: a mean over the others would hide this; the same command trains the rest"
     if set(runs["state"]) <= set(TRAINED):
-        hidden = "{parts}: a mean over the others would hide this"
+        hidden = (
+            "{parts}: a mean over the others would hide this; a claim with `missing: worst` ranks"
+            " them last, one about `diverges` counts them"
+        )
     return say(hidden, parts=joined("; ", parts))
 
 

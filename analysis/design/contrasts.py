@@ -19,6 +19,9 @@ from runner.system.language import joined, say
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: A sum of weights below this is 0.
+_ROUNDING = 1e-9
+
 
 class NotTestable(Exception):
     """These runs cannot decide the claim; its argument, a text, says why."""
@@ -98,8 +101,18 @@ def table(runs: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
 
 
 def per_seed(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
-    """The contrast within each seed, shape (n_seeds,), from a `table` of seeds x cells."""
-    return np.asarray(numbers[list(weights)].to_numpy(float) @ np.array(list(weights.values())))
+    """The contrast within each seed, shape (n_seeds,), from a `table` of seeds x cells.
+
+    It is infinite where a number is, and 0 where infinite ones cancel: what is worst on both sides
+    of a seed is a tie.
+    """
+    values, by = numbers[list(weights)].to_numpy(float), np.array(list(weights.values()))
+    is_worst = np.isinf(values)
+    if not is_worst.any():
+        return np.asarray(values @ by)
+    worst = np.where(is_worst, np.sign(values), 0.0) @ by
+    finite = np.where(is_worst.any(axis=1), 0.0, np.where(is_worst, 0.0, values) @ by)
+    return np.asarray(np.where(np.abs(worst) > _ROUNDING, np.copysign(np.inf, worst), finite))
 
 
 def contrasts_of(claim: Claim, cells: Cells) -> list[Contrast]:

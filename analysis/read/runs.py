@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Sweep:
     unused_seeds: tuple[int, ...] = ()
     #: Which cells of the grid it has; None for all.
     design: Design | None = None
+    #: How many runs of the store were evaluated on the sweep's test images, by the data's name.
+    test_reads: dict[str, int] = field(default_factory=dict)
     #: The store that it was read from, and the experiment there.
     uri: str = ""
     experiment: str = ""
@@ -100,6 +102,7 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         looks=looks,
         planned=plan["planned"],
         unused_seeds=sweeps.unused_seeds(runs, plan),
+        test_reads=sweeps.test_reads(runs, plan),
         uri=uri,
         experiment=experiment,
     )

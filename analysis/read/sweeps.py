@@ -13,6 +13,7 @@ from runner.record import (
     TAG_CELL_KEY,
     TAG_CLAIMS_SHA256,
     TAG_LAST_USED,
+    TAG_RUN_KEY,
     TAG_STATUS,
     TAG_SWEEP_KEY,
     TRAINED,
@@ -247,6 +248,17 @@ def unused_seeds(stored: list[StoredRun], plan: dict[str, Any]) -> tuple[int, ..
     if found.keys() != used.keys():
         return ()
     return tuple(sorted(set.intersection(*(found[cell] - used[cell] for cell in used))))
+
+
+def test_reads(stored: list[StoredRun], plan: dict[str, Any]) -> dict[str, int]:
+    """How many runs of the store were evaluated on a sweep's test images, by the data's name.
+
+    Whatever is found by looking at a test set many times holds less surely for other images.
+    """
+    names = {run["run_key"]: str(run["config"]["data"]["name"]) for run in plan["runs"]}
+    data = {run.tags[TAG_RUN_KEY]: run.tags.get("data.sha256") for run in stored}
+    of_sweep = {data[key]: name for key, name in names.items() if data.get(key)}
+    return {name: list(data.values()).count(sha256) for sha256, name in of_sweep.items()}
 
 
 def _seeds_by_cell(plan: dict[str, Any]) -> dict[str, set[int]]:

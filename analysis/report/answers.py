@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isinf
 
 from analysis.decide import verdicts
 from analysis.decide.beside.more_seeds import MOST
 from analysis.decide.claims import Decision
+from analysis.decide.evidence import By
 from analysis.decide.looks import alpha_of
 from analysis.decide.settings import Setting
 from analysis.decide.study import Study
-from analysis.report import sentences
+from analysis.report import sentences, sides
 from analysis.report.numbers import amount, unit_of
 from analysis.report.words.columns import padded, width_of, wrapped
 from analysis.statistics.intervals import Interval, constant
-from runner.record import Reduction, as_text, parse_reduction, short
+from runner.record import DIVERGES, Reduction, as_text, parse_reduction, short
 from runner.system.language import Said, say
 
 #: The answer that each verdict is.
@@ -53,7 +55,10 @@ def answer(study: Study, decision: Decision) -> Answer:
     if decision.depends_on:
         knobs = say(" and ".join(decision.depends_on))
         says = say("{claim}: on {knobs}", claim=says, knobs=knobs)
-    return Answer(decision.verdict, says, _found(study, decision))
+    found = _found(study, decision)
+    found += sides.best_levels(decision)
+    found += sides.at_fixed_levels(decision, study.multiverses[decision.name])
+    return Answer(decision.verdict, says, found)
 
 
 def lines(
@@ -111,23 +116,28 @@ def _found(study: Study, decision: Decision) -> list[str]:
     if decision.verdict == verdicts.DEPENDS:
         return _at_settings(decision.settings, metric)
     if decision.verdict == verdicts.INCONCLUSIVE:
-        return [say("{span}.", span=_span(interval, metric, than)), *_more(study, decision)]
+        span = say("{span}.", span=_span(interval, metric, than))
+        return [span, *sides.diverged(decision), *_more(study, decision)]
     margin = amount(decision.claim.margin, metric)
     if decision.verdict in (verdicts.EQUIVALENT, verdicts.NEGLIGIBLE):
         small = "{span}: less than the {margin} that matter."
-        return [say(small, span=_span(interval, metric, than), margin=margin)]
-    found = say("{way}{than}", way=way(interval.estimate, metric), than=than)
+        span = say(small, span=_span(interval, metric, than), margin=margin)
+        return [span, *sides.diverged(decision)]
+    found = _estimate(decision, metric, than)
     found = say("{found}{surely}", found=found, surely=_surely(interval, metric))
     if decision.claim.minus:
         found = say("{measured}: {found}", measured=sentences.measured(decision.claim), found=found)
     if decision.verdict == verdicts.DIRECTION:
         open_ = "{found}, which may be more or less than the {margin} that matter"
-        if min(abs(interval.low), abs(interval.high)) > decision.claim.margin:
+        if isinf(interval.estimate):
+            open_ = "{found}; whether it is surely by the {margin} that matter is open"
+        elif min(abs(interval.low), abs(interval.high)) > decision.claim.margin:
             open_ = (
                 "{found}, which at some settings may be more or less than the {margin} that matter"
             )
         found = say(open_, found=found, margin=margin)
     said: list[str] = [say("{found}. {seeds}.", found=found, seeds=_seeds(decision))]
+    said += sides.diverged(decision)
     if decision.p_same <= alpha_of(decision.look):
         said += _at_settings(decision.settings, metric)
     return said
@@ -150,11 +160,22 @@ def _than(decision: Decision) -> Said:
     return say("")
 
 
+def _estimate(decision: Decision, metric: Reduction, than: Said) -> Said:
+    """`2.90 points lower`; where the median seed has no number, which of its sides diverged."""
+    assert decision.bounds and decision.contrast
+    value, of = decision.bounds.interval.estimate, decision.contrast.sides
+    if isinf(value) and of:
+        return say("{side} diverges in the median seed", side=of[0 if value == metric.worst else 1])
+    return say("{way}{than}", way=way(value, metric), than=than)
+
+
 def way(value: float, metric: Reduction) -> Said:
     """`2.90 points lower`; of epochs, `1.00 epochs more`; of nothing, `no difference`."""
     size = amount(abs(value), metric)
     if not value:
         return say("no difference")
+    if metric.kind == DIVERGES:
+        return say("{size} less often" if value < 0 else "{size} more often", size=size)
     if unit_of(metric).name == "epochs":
         return say("{size} fewer" if value < 0 else "{size} more", size=size)
     return say("{size} lower" if value < 0 else "{size} higher", size=size)
@@ -178,7 +199,7 @@ def _span(interval: Interval, metric: Reduction, than: Said) -> Said:
     middle = say("No difference")
     if interval.estimate:
         middle = say("{way}{than}", way=way(interval.estimate, metric), than=than)
-    if interval.low == float("-inf"):
+    if isinf(interval.low) and isinf(interval.high):
         return say("{found} in the median seed; so few seeds give no sure range", found=middle)
     if interval.low == interval.high:
         return say("{found}, in each seed", found=middle)
@@ -213,7 +234,7 @@ def _more(study: Study, decision: Decision) -> list[str]:
     more = study.more_seeds.get(decision.name)
     if more is None:
         return []
-    if decision.n_censored or decision.by_median:
+    if decision.n_censored or decision.by is not By.MEAN:
         return sentences.seeds_needed(decision, more)
     chances = say(
         "with a chance of {seen} % if the difference is as seen, {none} % if there is none",

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from analysis.statistics.intervals import Interval
-from runner.record import Reduction, metric_of
+from runner.record import DIVERGES, Reduction, metric_of
 from runner.system.language import Said, say
 
 
@@ -26,6 +26,8 @@ def unit_of(metric: Reduction) -> Unit:
     """The unit in which a claim's numbers are shown."""
     if metric.kind == "epochs_to":
         return Unit("epochs", digits=".2f")
+    if metric.kind == DIVERGES:
+        return Unit("points", 100.0, ".0f")
     recorded = metric_of(metric.curve).unit
     return _UNITS.get(recorded, Unit(recorded))
 
@@ -34,7 +36,9 @@ def amount(value: float, metric: Reduction, sign: bool = False, unit: bool = Tru
     """A number in the unit that people use: points of accuracy, epochs, nats."""
     shown = unit_of(metric)
     if math.isinf(value):
-        return say("any number")
+        if not sign:
+            return say("any number")
+        return say("above any number" if value > 0 else "below any number")
     text = f"{shown.scale * value:{'+' if sign else ''}{shown.digits}}"
     # A minus sign in place of the hyphen, and no sign before a rounded zero.
     text = text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
@@ -47,8 +51,12 @@ def between(interval: Interval, metric: Reduction) -> str:
     """The two ends of an interval: `+0.10 to +0.32 points`."""
     if math.isinf(interval.low) and math.isinf(interval.high):
         return "without ends"
-    low = amount(interval.low, metric, sign=True, unit=False)
-    return f"{low} to {amount(interval.high, metric, sign=True)}"
+    high = amount(interval.high, metric, sign=True)
+    if math.isinf(interval.low):
+        return f"at most {high}"
+    if math.isinf(interval.high):
+        return f"at least {amount(interval.low, metric, sign=True)}"
+    return f"{amount(interval.low, metric, sign=True, unit=False)} to {high}"
 
 
 def p_text(p: float) -> str:

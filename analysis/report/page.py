@@ -90,6 +90,7 @@ def _content(study: Study, drawings: list[Drawing], language: str) -> dict[str, 
         "head": say("{counted}. {declared}", counted=counted, declared=declared),
         "under": say("Under: {conditions}.", conditions=conditions),
         "no_claim": say(_NO_CLAIM),
+        "test_reads": of_sweep.test_reads(study),
         "runs": _run_rows(runs, epochs, seconds),
         "not_done": runs[runs["state"] != DONE][["name", "state", "cause", "n_epochs"]].to_dict(
             "records"

@@ -3,11 +3,14 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from analysis.decide import verdicts
 from analysis.decide.beside.more_seeds import MOST, MoreSeeds
 from analysis.decide.beside.multiverse import Multiverse
 from analysis.decide.beside.pairing import Pairing
 from analysis.decide.claims import Decision
+from analysis.decide.evidence import By
 from analysis.decide.looks import alpha_of, place
 from analysis.decide.study import Study
 from analysis.report import sides
@@ -19,6 +22,8 @@ from runner.system.language import Said, say
 
 #: Fewer seeds than this are listed one by one, and no more settings of other knobs than this.
 _N_LISTED, _N_SETTINGS = 4, 8
+#: The test of the direction by what is judged.
+_TESTS = {By.MEAN: "t test", By.MEDIAN: "sign test", By.SHARE: "McNemar's exact test"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ def claim_text(study: Study, decision: Decision) -> ClaimText:
     lines = [
         *sides.moved_along(study.cells, decision),
         *sides.other_data(study.sweep.runs, decision),
+        *sides.best_levels(decision),
+        *sides.at_fixed_levels(decision, study.multiverses[decision.name]),
     ]
     lines += looks(study, decision)
     lines += details(decision, study.multiverses[decision.name], pair)
@@ -131,9 +138,11 @@ def _p_values(decision: Decision) -> str:
     patterns = f"its smallest value for {n} seeds is {2.0 ** (1 - n):.3g}"
     if n > MAX_EXACT_SEEDS:
         patterns = f"{N_DRAWN_PATTERNS:,} random patterns"
-    test = "sign test" if decision.by_median else "t test"
+    test = _TESTS[decision.by]
+    ranks = "" if np.isfinite(decision.per_seed).all() else " on ranks"
+    flip = f"sign-flip test{ranks}; {patterns}"
     return (
-        f"{p_text(decision.p)} ({test}), {p_text(decision.p_sign_flip)} (sign-flip test; {patterns}"
+        f"{p_text(decision.p)} ({test}), {p_text(decision.p_sign_flip)} ({flip}"
         f"), {p_text(decision.p_holm)} ({test}, adjusted by Holm over the claims)."
     )
 
@@ -182,7 +191,8 @@ def _seeds(decision: Decision, metric: Reduction) -> list[str]:
     if len(d) < _N_LISTED:
         listed = ", ".join(amount(value, metric, sign=True) for value in d)
         lines = [f"The {len(d)} seeds one by one: {listed}."]
-    if not decision.by_median:
+    lines += sides.diverged(decision)
+    if not decision.by_median or decision.n_diverged:
         return lines
     n_same = max(int((d > 0).sum()), int((d < 0).sum()))
     if constant(d):
@@ -209,8 +219,10 @@ def seeds_needed(decision: Decision, more: MoreSeeds) -> list[str]:
             )
         ]
     n, metric = len(decision.per_seed), parse_reduction(decision.claim.metric)
-    if decision.by_median:
+    if decision.by is not By.MEAN:
         if more.n_new is None:
+            if decision.by is By.SHARE:
+                return [say("More seeds that differ decide it if nearly all go the same way.")]
             return [say("More seeds decide it if nearly all of them go the same way.")]
         enough = (
             "{n} seeds cannot decide it where luck is so uneven: {more} more ({minutes} min) can,"

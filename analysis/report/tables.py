@@ -6,6 +6,7 @@ import pandas as pd
 
 from analysis.decide.claims import Decision
 from analysis.decide.study import Study
+from analysis.report import sides
 from runner.record import as_text
 
 _CLAIM_COLUMNS = [
@@ -13,6 +14,7 @@ _CLAIM_COLUMNS = [
     "estimate", "low", "high", "level", "fixed_low", "fixed_high", "look", "n_seeds", "by",
     "p", "p_sign_flip", "p_holm", "p_same", "n_censored",
     "n_choices_agree", "n_choices",
+    "missing", "n_diverged", "best_over", "chosen_on", "chosen", "n_hold", "n_fixed",
 ]  # fmt: skip
 
 
@@ -54,12 +56,19 @@ def _claim_row(study: Study, decision: Decision) -> dict[str, Any]:
         "n_censored": decision.n_censored,
         "n_choices_agree": choices.n_agree,
         "n_choices": len(choices.verdicts),
+        "missing": claim.missing,
+        "n_diverged": decision.n_diverged,
+        "best_over": " ".join(claim.best_over),
+        "chosen_on": claim.chosen_on or "",
+        "chosen": " ".join(sides.best_levels(decision)),
+        "n_hold": choices.n_hold,
+        "n_fixed": len(choices.at_fixed),
     }
     if decision.bounds:
         interval = decision.bounds.interval
         row |= {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
         row |= {"level": interval.level, "n_seeds": interval.n}
-        row |= {"by": "median" if decision.by_median else "mean", "p": decision.p}
+        row |= {"by": str(decision.by), "p": decision.p}
         row |= {"p_sign_flip": decision.p_sign_flip, "p_holm": decision.p_holm}
         row |= {"p_same": decision.p_same}
     if decision.fixed:

@@ -6,11 +6,13 @@ of 0 is *ever* excluded, after however many seeds, is at most 1 - level.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from analysis.statistics import intervals, p_values
 from analysis.statistics.intervals import Interval, checked, spread, standard_error
 
 #: The standard deviation, in units of that of the seeds, of the normal distribution over which the
@@ -64,7 +66,7 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     It reaches from the k-th smallest value to the k-th largest, with the largest k at which
     `sign_p` excludes whatever lies beyond; it has no ends below 7 seeds at a level of 0.95.
     """
-    numbers = np.sort(checked(values))
+    numbers = np.sort(checked(values, may_be_infinite=True))
     n = len(numbers)
     k = sum(_sign_p(n - below, below) <= 1 - level + 1e-12 for below in range((n + 1) // 2))
     low, high = (numbers[k - 1], numbers[n - k]) if k > 0 else (-math.inf, math.inf)
@@ -78,8 +80,24 @@ def sign_p(values: ArrayLike) -> float:
     The chance of a sign is mixed over Beta(1/2, 1/2), each half of it against one direction. A
     value of 0 counts against either sign.
     """
-    numbers = checked(values)
+    numbers = checked(values, may_be_infinite=True)
     return _sign_p(int((numbers > 0).sum()), int((numbers < 0).sum()), len(numbers))
+
+
+def share_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """As `intervals.share_interval`, for any number of looks."""
+    n = len(checked(values))
+    return replace(intervals.share_interval(values, 1 - (1 - level) * _part(n)), level=level)
+
+
+def mcnemar_p(values: ArrayLike) -> float:
+    """As `p_values.mcnemar_p`, for any number of looks."""
+    return min(1.0, p_values.mcnemar_p(values) / _part(len(checked(values))))
+
+
+def _part(n: int) -> float:
+    """What a look at n seeds may spend of alpha; the sum over all n is 1 (a union bound)."""
+    return 6 / (math.pi * n) ** 2
 
 
 def _sign_p(n_above: int, n_below: int, n: int | None = None) -> float:

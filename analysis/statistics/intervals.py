@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import optimize, special, stats
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,61 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     Parameters
     ----------
     values
-        Shape (n_seeds,), at least 2 seeds.
+        Shape (n_seeds,), at least 2 seeds. They may be infinite: only their order counts.
     """
-    numbers = np.sort(checked(values))
+    numbers = np.sort(checked(values, may_be_infinite=True))
     n = len(numbers)
     # The interval from k to k misses the median with the chance of fewer than k on either side.
     k = int(stats.binom.ppf((1 - level) / 2, n, 0.5))
     while k > 0 and 2 * float(stats.binom.cdf(k - 1, n, 0.5)) > 1 - level + 1e-12:
         k -= 1
     low, high = (numbers[k - 1], numbers[n - k]) if k > 0 else (-math.inf, math.inf)
+    middle = numbers[[(n - 1) // 2, n // 2]]
+    # Between one that is infinitely small and one that is infinitely large lies anything.
+    median = 0.0 if middle[0] == -middle[1] else float(middle.mean())
+    se = standard_error(numbers) if np.isfinite(numbers).all() else math.nan
+    return Interval(median, float(low), float(high), level, n, math.nan, se)
+
+
+def share_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Interval for the mean of values from -1 to 1, whatever their distribution.
+
+    A difference of two shares is such a mean: 1 is a seed of which the first side alone has an
+    outcome, and -1 one of which the second side alone has it. The mean of the positive parts and
+    that of the negative parts lie between the limits that theorem 1 of Hoeffding 1963 gives for
+    means of numbers from 0 to 1, each at half the error; for 0 of n and n of n these are the limits
+    of Clopper and Pearson. Their difference is the interval, of at least its level.
+
+    Parameters
+    ----------
+    values
+        Shape (n_seeds,), at least 2 seeds.
+    """
+    numbers = checked(values)
+    n = len(numbers)
+    if np.abs(numbers).max() > 1:
+        raise ValueError(f"values are {numbers.tolist()}: numbers from -1 to 1 are needed")
+    log_error = math.log((1 - level) / 4)
+    more, fewer = (
+        _share_limits(float(part.clip(0, None).mean()), n, log_error)
+        for part in (numbers, -numbers)
+    )
+    low, high = more[0] - fewer[1], more[1] - fewer[0]
     se = standard_error(numbers)
-    return Interval(float(np.median(numbers)), float(low), float(high), level, n, math.nan, se)
+    return Interval(float(numbers.mean()), low, high, level, n, math.nan, se)
+
+
+def _share_limits(share: float, n: int, log_error: float) -> tuple[float, float]:
+    """The least and the largest mean m of numbers from 0 to 1 with n KL(share, m) = -log(error)."""
+
+    def excess(m: float) -> float:
+        return (
+            -n * float(special.rel_entr(share, m) + special.rel_entr(1 - share, 1 - m)) - log_error
+        )
+
+    low = optimize.brentq(excess, 1e-300, share) if share > 0 else 0.0
+    high = optimize.brentq(excess, share, 1 - 1e-16) if share < 1 else 1.0
+    return float(low), float(high)
 
 
 def pooled_interval(table: ArrayLike, weights: ArrayLike, level: float = 0.95) -> Interval:
@@ -146,14 +190,16 @@ def new_images_interval(differences: ArrayLike, level: float = 0.95) -> Interval
     return _interval(float(values.mean()), math.sqrt(square / values.size), df, n_seeds, level)
 
 
-def checked(values: ArrayLike, n_axes: int = 1) -> NDArray[np.float64]:
+def checked(
+    values: ArrayLike, n_axes: int = 1, may_be_infinite: bool = False
+) -> NDArray[np.float64]:
     """The values as floats; ValueError unless finite, with `n_axes` axes of at least 2 each."""
     numbers = np.asarray(values, dtype=float)
     if numbers.ndim != n_axes or min(numbers.shape, default=0) < 2:
         raise ValueError(
             f"values have shape {numbers.shape}: {n_axes} axes of at least 2 each are needed"
         )
-    if not np.isfinite(numbers).all():
+    if np.isnan(numbers).any() or not (may_be_infinite or np.isfinite(numbers).all()):
         raise ValueError(
             "a value is nan or infinite: leave the run out, by name, before it is averaged"
         )
@@ -176,6 +222,8 @@ def constant(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
     0.9 - 0.8 and 0.8 - 0.7 are not the same double; with their spread as an error every p value
     would vanish.
     """
+    if not np.isfinite(numbers).all():
+        return np.asarray((numbers == numbers[:1]).all(axis=0))
     # 1e-12 is the rounding of a difference of 0 between values of up to some thousands; no metric
     # has steps as fine as that.
     tolerance = np.maximum(1e-12, 1e-9 * np.abs(numbers).max(axis=0))

@@ -104,11 +104,40 @@ def sign_p(values: ArrayLike) -> float:
     Parameters
     ----------
     values
-        One number per seed, shape (n_seeds,).
+        One number per seed, shape (n_seeds,). They may be infinite.
     """
-    numbers = checked(values)
+    numbers = checked(values, may_be_infinite=True)
     n_same = max(int((numbers > 0).sum()), int((numbers < 0).sum()))
     return min(1.0, 2 * float(stats.binom.sf(n_same - 1, len(numbers), 0.5)))
+
+
+def mcnemar_p(values: ArrayLike) -> float:
+    """Two-sided p of McNemar's exact test that an outcome is as frequent on both sides.
+
+    It is the sign test on the seeds whose sides differ; 1 where there is none.
+
+    Parameters
+    ----------
+    values
+        The difference within each seed, shape (n_seeds,): -1, 0 and 1 for two cells, a mean of such
+        differences for more.
+    """
+    numbers = checked(values)
+    n_differing = int((numbers != 0).sum())
+    n_same = max(int((numbers > 0).sum()), int((numbers < 0).sum()))
+    return min(1.0, 2 * float(stats.binom.sf(n_same - 1, n_differing, 0.5)))
+
+
+def signed_ranks(values: ArrayLike) -> NDArray[np.float64]:
+    """The ranks of the values' distances from 0, with their signs; equal ones share a rank.
+
+    Parameters
+    ----------
+    values
+        One number per seed, shape (n_seeds,). They may be infinite.
+    """
+    numbers = checked(values, may_be_infinite=True)
+    return np.asarray(np.sign(numbers) * stats.rankdata(np.abs(numbers)))
 
 
 def heterogeneity_p(values: ArrayLike, for_any_looks: bool = False) -> float:

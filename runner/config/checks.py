@@ -21,7 +21,9 @@ from runner.config.schema import GROUPS, KNOBS, Config, knob_of, knobs_of, leave
 from runner.errors import ConfigError, short_text
 from runner.record import (
     CLAIM_KINDS,
+    DIVERGES,
     EVALUATIONS,
+    MISSING,
     SHIPPED_METRICS,
     Claim,
     is_metric,
@@ -217,11 +219,12 @@ def _check_claim(name: str, claim: Claim, own_metrics: dict[str, str]) -> None:
             f"{where}.levels={short_text(claim.levels)}: allowed is a pair [a, b] of different"
             " levels"
         )
-    for knob in (claim.knob, *claim.at):
+    for knob in (claim.knob, *claim.at, *claim.best_over):
         is_of_part = knob.partition(".")[0] in parts.SECTIONS  # the plan looks at these
         if knob not in KNOBS and knob not in GROUPS and not is_of_part:
             raise ConfigError(f"{where}: {unknown_key(knob)}")
-    for field, metric in (("metric", claim.metric), ("minus", claim.minus)):
+    reductions = {"metric": claim.metric, "minus": claim.minus, "chosen_on": claim.chosen_on}
+    for field, metric in reductions.items():
         try:
             if metric is not None:
                 parse_reduction(metric, own_metrics)
@@ -236,3 +239,53 @@ def _check_claim(name: str, claim: Claim, own_metrics: dict[str, str]) -> None:
         )
     if not (math.isfinite(claim.margin) and claim.margin >= 0):
         raise ConfigError(f"{where}.margin={claim.margin}: allowed is a finite number from 0 on")
+    _check_best_over(where, claim)
+    _check_divergence(where, claim)
+
+
+def _check_best_over(where: str, claim: Claim) -> None:
+    """Refuse a choice of levels that is no choice, or that the test images would make."""
+    if not claim.best_over and claim.chosen_on is None:
+        return
+    if not claim.best_over or claim.chosen_on is None:
+        raise ConfigError(
+            f"{where}: best_over (knobs) and chosen_on (what is best, such as final(val/accuracy))"
+            " are given together"
+        )
+    for knob in claim.best_over:
+        if knob == claim.knob or knob in claim.at or claim.best_over.count(knob) > 1:
+            raise ConfigError(
+                f"{where}.best_over={short_text(claim.best_over)}: allowed are other knobs than"
+                f" those of knob and at, each once; {knob} is not"
+            )
+    chosen_on = parse_reduction(claim.chosen_on)
+    if not chosen_on.curve.startswith("val/"):
+        raise ConfigError(
+            f"{where}.chosen_on={claim.chosen_on}: allowed is a metric of the validation images,"
+            " such as final(val/accuracy); what is chosen on the images of the comparison is"
+            " chosen by their luck, and on those of the training by how well they are learned by"
+            " heart"
+        )
+
+
+def _check_divergence(where: str, claim: Claim) -> None:
+    """Refuse what a run that diverged cannot say."""
+    if claim.missing not in MISSING:
+        raise ConfigError(
+            f"{where}.missing={short_text(claim.missing)}: allowed is {' or '.join(MISSING)}"
+        )
+    is_outcome = parse_reduction(claim.metric).kind == DIVERGES
+    given = {"slope": claim.slope, "minus": claim.minus, "missing=worst": claim.missing != "refuse"}
+    asked = [name for name, is_given in given.items() if is_given]
+    if claim.minus and parse_reduction(claim.minus).kind == DIVERGES:
+        raise ConfigError(f"{where}.minus={claim.minus}: allowed is a metric of a curve")
+    if is_outcome and asked:
+        raise ConfigError(
+            f"{where}: {asked[0]} has no meaning with metric=diverges, which is 1 for a run that"
+            " diverged and else 0; leave it out"
+        )
+    if claim.missing != "refuse" and asked[:-1]:
+        raise ConfigError(
+            f"{where}.missing=worst: allowed with levels or winner and one metric; a run that"
+            f" diverged has no number for {asked[0]}"
+        )

@@ -138,6 +138,7 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
     knobs = planned_knobs([run.config for run in runs.values()], grid.swept)
     claims, origin = _claims(grid)
     _check_knobs(claims, {knob.name for knob in knobs})
+    _check_choices(claims, grid)
     asked = grid.cells[0].config.sweep
     first = [] if grid.single else looks.first(grid.seeds, len(claims), asked)
     plan = Plan(
@@ -162,11 +163,29 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
 def _check_knobs(claims: dict[str, Claim], known: set[str]) -> None:
     """Refuse claims about knobs that no run of the plan has, and the analysis could not see."""
     for name, claim in claims.items():
-        for knob in (claim.knob, *claim.at):
+        for knob in (claim.knob, *claim.at, *claim.best_over):
             if knob not in known:
                 near = difflib.get_close_matches(knob, sorted(known), n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise ConfigError(f"claims.{name}: no run of this sweep has the knob {knob}{hint}")
+
+
+def _check_choices(claims: dict[str, Claim], grid: Grid) -> None:
+    """Refuse claims whose sides could not each have their best level, for want of levels or images
+    that choose among them."""
+    for name, claim in claims.items():
+        for knob in claim.best_over:
+            if len(grid.swept.get(knob, [])) < 2:
+                raise ConfigError(
+                    f"claims.{name}.best_over: {knob} is not swept, so there is no best level;"
+                    f" sweep it ({knob}=...,...), or leave it out"
+                )
+        if claim.best_over and any(not cell.config.data["validation"] for cell in grid.cells):
+            raise ConfigError(
+                f"claims.{name}.chosen_on={claim.chosen_on}: these runs hold no validation images"
+                " out; add data.validation=5000 (of mnist; elsewhere a tenth of the training"
+                " images)"
+            )
 
 
 def _section(primary: DictConfig) -> SweepConfig:
@@ -240,7 +259,8 @@ def _claims(grid: Grid) -> tuple[dict[str, Claim], dict[str, str]]:
 
 
 def _is_swept(claim: Claim, swept: dict[str, list[Any]]) -> bool:
-    """Whether the claim's knob is swept, with all levels that the claim is about."""
+    """Whether the claim's knob is swept, with all levels that it is about, and what it chooses."""
     levels = swept.get(claim.knob, [])
     wanted = claim.levels or ([claim.winner] if claim.winner is not None else [])
-    return len(levels) >= 2 and all(level in levels for level in wanted)
+    are_swept = all(len(swept.get(knob, [])) >= 2 for knob in claim.best_over)
+    return len(levels) >= 2 and all(level in levels for level in wanted) and are_swept

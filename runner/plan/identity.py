@@ -84,7 +84,7 @@ def cell_key(of: dict[str, Any]) -> str:
 
 def claims_sha256(claims: dict[str, Claim]) -> str:
     """The hash of a sweep's claims; it proves later what had been declared."""
-    return sha256({name: asdict(claim) for name, claim in claims.items()})
+    return sha256({name: claim.declared() for name, claim in claims.items()})
 
 
 def sweep_key(

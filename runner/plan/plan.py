@@ -229,7 +229,9 @@ def write(plan: Plan, root: Root, to_train: Sequence[PlannedRun] = ()) -> str | 
         except StateError as error:
             damage = f"{error}; it was written anew"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(sealed(asdict(plan)), indent=1).encode("ascii"))
+    claims = {name: claim.declared() for name, claim in plan.claims.items()}
+    whole = sealed(asdict(plan) | {"claims": claims})
+    write_whole(path, json.dumps(whole, indent=1).encode("ascii"))
     if first_ns:
         # Sweeps are told to a store in the order in which they were first planned.
         os.utime(path, ns=(first_ns, first_ns))

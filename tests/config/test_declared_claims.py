@@ -20,6 +20,9 @@ CLAIM = {
 }
 
 
+BEST = {"best_over": ["optimizer.lr"], "chosen_on": "final(val/accuracy)"}
+
+
 def with_claim(plain, name="c", **changes):
     return with_value(
         plain, "claims", {name: {k: v for k, v in (CLAIM | changes).items() if v != "left out"}}
@@ -39,6 +42,10 @@ def with_claim(plain, name="c", **changes):
         {"at": {"model.channels": 30}},
         {"knob": "preset"},
         {"direction": "either", "margin": 0},
+        {"best_over": ["optimizer.lr"], "chosen_on": "final(val/accuracy)"},
+        {"best_over": ["optimizer.lr", "train.epochs"], "chosen_on": "last(3, val/loss)"},
+        {"metric": "diverges"},
+        {"missing": "worst"},
     ],
     ids=repr,
 )
@@ -80,6 +87,26 @@ def test_a_good_claim_passes(changes, plain):
         ({"says": "two\nlines"}, "printable"),
         ({"wins": 30}, "wins"),
         ({"name": "two\nlines"}, "printable"),
+        ({"best_over": ["optimizer.lr"]}, "best_over .* and chosen_on .* are given together"),
+        ({"chosen_on": "final(val/loss)"}, "best_over .* and chosen_on .* are given together"),
+        (BEST | {"best_over": ["engine.nam"]}, "did you mean engine.name"),
+        (BEST | {"best_over": ["model.dropout"]}, "each once; model.dropout is not"),
+        (BEST | {"at": {"optimizer.lr": 1}}, "each once; optimizer.lr is not"),
+        (BEST | {"best_over": ["optimizer.lr"] * 2}, "each once; optimizer.lr is not"),
+        (
+            BEST | {"chosen_on": "final(test/accuracy)"},
+            "chosen_on=final.test/accuracy.: allowed is",
+        ),
+        (BEST | {"chosen_on": "auc(train/accuracy)"}, "a metric of the validation images"),
+        (BEST | {"chosen_on": "diverges"}, "a metric of the validation images"),
+        (BEST | {"chosen_on": "last(val/accuracy)"}, r"allowed is final\(M\), last\(K, M\)"),
+        ({"missing": "best"}, "missing=best: allowed is refuse or worst"),
+        ({"missing": "worst", "levels": None, "slope": True}, "has no number for slope"),
+        ({"missing": "worst", "minus": "final(test/loss)"}, "has no number for minus"),
+        ({"metric": "diverges", "missing": "worst"}, "missing=worst has no meaning"),
+        ({"metric": "diverges", "levels": None, "slope": True}, "slope has no meaning"),
+        ({"metric": "diverges", "minus": "final(test/loss)"}, "minus has no meaning"),
+        ({"minus": "diverges"}, "minus=diverges: allowed is a metric of a curve"),
     ],
     ids=lambda value: repr(value)[:50],
 )

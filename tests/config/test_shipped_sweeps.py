@@ -29,6 +29,11 @@ SHIPPED = {
     ),
     "default": (1, 5, {}),
     "dropout_x_channels": (4, 8, {"model.channels": [1, 30], "model.dropout": [True, False]}),
+    "fair_channels": (
+        8,
+        8,
+        {"model.channels": [1, 30], "optimizer.lr": [0.0003, 0.001, 0.003, 0.01]},
+    ),
     "hidden_size": (6, 5, {"model.hidden_size": [100, 300, 1000], "model.fc_depth": [1, 2]}),
     "normalization": (
         8,

@@ -226,6 +226,28 @@ def test_a_claim_about_a_knob_that_no_run_has_is_refused_with_the_nearest(change
         grid.plan(found, lambda of: (of.data["name"], "ab" * 32), "cpu", [])
 
 
+FAIR = ["sweeps=fair_channels", "seed=0,1"]
+
+
+def test_a_claim_that_chooses_levels_is_planned_where_they_are_swept_and_images_choose():
+    made, _ = planned(*FAIR)
+    assert made.claims["thirty_channels_win_each_at_its_best"].best_over == ["optimizer.lr"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("data.validation=0", "chosen_on=final.val/accuracy.: .* add data.validation=5000 "),
+        ("data.validation=0,5000", "chosen_on=final.val/accuracy.: .* add data.validation=5000 "),
+        ("optimizer.lr=0.001", "best_over: optimizer.lr is not swept, .* sweep it .optimizer.lr="),
+    ],
+)
+def test_a_choice_without_levels_or_without_images_that_choose_is_refused(typed, expected):
+    with pytest.raises(ConfigError, match=expected) as error:
+        planned(*FAIR, typed)
+    assert str(error.value).startswith("claims.thirty_channels_win_each_at_its_best.")
+
+
 def test_the_sweep_key_depends_on_the_runs_and_the_claims_and_not_on_their_order():
     key = planned("model.channels=1,30", "model.dropout=true,false", "seed=0,1")[0].sweep_key
     assert (

@@ -32,6 +32,9 @@ def test_the_sweep_key_does_not_depend_on_the_order_of_its_runs(keys, data):
         {"levels": [False, True]},
         {"minus": "final(train/accuracy)"},
         {"at": {"model.channels": 1}},
+        {"best_over": ["optimizer.lr"]},
+        {"chosen_on": "final(val/accuracy)"},
+        {"missing": "worst"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -40,3 +43,10 @@ def test_a_claim_that_says_anything_else_is_another_sweep(change):
     assert identity.sweep_key(["a"], {"c": CLAIM}) != identity.sweep_key(["a"], {"c": other})
     assert identity.claims_sha256({"c": CLAIM}) != identity.claims_sha256({"c": other})
     assert identity.claims_sha256({"c": CLAIM}) != identity.claims_sha256({"d": CLAIM})
+
+
+def test_a_claim_that_asks_for_nothing_new_keeps_the_hash_that_it_had():
+    """As the program wrote it before claims could choose levels or rank runs that diverged."""
+    assert identity.claims_sha256({"c": CLAIM}) == (
+        "3efbca586e991b9526fc2db97705b936297aecb40838134558cebb71255670bc"
+    )

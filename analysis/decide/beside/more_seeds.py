@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide.claims import Decision
-from analysis.decide.evidence import fewest_seeds
+from analysis.decide.evidence import By, fewest_seeds
 from analysis.decide.verdicts import INCONCLUSIVE
 from analysis.statistics import anytime, power
 from runner.record import DONE, seconds_spent
@@ -45,16 +45,17 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
     if decision.verdict != INCONCLUSIVE or decision.bounds is None or decision.contrast is None:
         return None
     assert decision.levels
-    members = runs[runs["cell_key"].isin(decision.contrast.cells)]
+    members = runs[runs["cell_key"].isin(decision.trained)]
     seconds = epochs.assign(s=seconds_spent(epochs)).groupby("run_key")["s"].sum()
     by_cell = seconds.reindex(members.index).groupby(members["cell_key"])
     minutes_a_seed = float(by_cell.median().sum()) / n_workers(runs, seconds) / 60
     d, any_looks = decision.per_seed.to_numpy(float), decision.fixed is not None
     of = [decision.levels.direction, decision.levels.interval]
     direction, interval = [level / 2 for level in of] if decision.look else of
-    n, sd = len(d), float(d.std(ddof=1))
+    n = len(d)
+    sd = float(d.std(ddof=1)) if np.isfinite(d).all() else math.nan
     smallest = sd * power.smallest_detectable(n, decision.levels.interval, ENOUGH)
-    if decision.by_median:
+    if decision.by is not By.MEAN:
         n_new = fewest_seeds(max(direction, interval), any_looks) - n
         if decision.look and n_new > 0:
             n_new = n * 2 ** math.ceil(math.log2((n + n_new) / n)) - n  # looks double

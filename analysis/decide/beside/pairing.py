@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from analysis.decide import metrics
 from analysis.decide.claims import Decision
-from analysis.decide.evidence import sides
-from analysis.design.contrasts import Array, table
+from analysis.decide.evidence import By
+from analysis.design.contrasts import Array
 
 #: A variance below this is rounding.
 _ROUNDING = 1e-24
@@ -24,15 +22,19 @@ class Pairing:
     worth: float
 
 
-def pairing(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Pairing | None:
+def pairing(decision: Decision) -> Pairing | None:
     """The pairing of a claim that was tested; None for any other, or where differences do not vary.
+
+    None, too, for an outcome that a run has or has not, and where a run that diverged has no
+    number.
 
     It describes the runs. That they are compared within seeds is part of the plan, and not a choice
     made after seeing this.
     """
-    if decision.bounds is None or decision.contrast is None:
+    both = decision.both_sides
+    if decision.bounds is None or decision.by is By.SHARE or not np.isfinite(both).all():
         return None
-    return worth(arms(decision, runs, epochs))
+    return worth(both)
 
 
 def worth(both: Array) -> Pairing | None:
@@ -49,11 +51,3 @@ def worth(both: Array) -> Pairing | None:
     varies = min(variances) > _ROUNDING
     rho = float(np.corrcoef(first, second)[0, 1]) if varies else float("nan")
     return Pairing(rho, float(sum(variances)) / paired)
-
-
-def arms(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> Array:
-    """The two sides of a decided contrast, as `sides` gives them."""
-    assert decision.contrast
-    numbers = metrics.of_claim(decision.claim, epochs)["value"]
-    members = runs[runs["cell_key"].isin(decision.contrast.cells)]
-    return sides(table(members, numbers), decision.contrast.weights)

@@ -79,7 +79,7 @@ def _of_the_claims(study: Study) -> list[tuple[str, str, Figure | None]]:
     for place, decision in enumerate(study.decisions, 1):
         claim = decision.name[:_N_LETTERS]
         seeds = f"{claim}: every seed, and the differences with their interval; the margin in grey."
-        planned.append((f"claim-{place}-seeds", seeds, figures.estimation_plot(study, decision)))
+        planned.append((f"claim-{place}-seeds", seeds, figures.estimation_plot(decision)))
         epochs = f"{claim}: the contrast at every epoch; thin lines are seeds."
         planned.append((f"claim-{place}-epochs", epochs, figures.contrast_curve(study, decision)))
         levels = f"{claim}: the effect at each level of the other knobs."

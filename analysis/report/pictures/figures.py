@@ -6,11 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.decide import verdicts
-from analysis.decide.beside import pairing
 from analysis.decide.claims import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
-from analysis.design.contrasts import Contrast
 from analysis.report import numbers
 from analysis.report.pictures import plots
 from analysis.statistics.bands import pointwise_band, simultaneous_band
@@ -56,10 +54,11 @@ def contrast_curve(study: Study, decision: Decision) -> Figure | None:
         return None
     claim = decision.claim
     curve = parse_reduction(claim.metric).curve
-    values = _contrast_by_epoch(study, decision.contrast, curve)
+    if not curve or decision.n_diverged:
+        return None
+    values = _contrast_by_epoch(study, decision, curve)
     if claim.minus:
-        subtracted = parse_reduction(claim.minus).curve
-        values = values - _contrast_by_epoch(study, decision.contrast, subtracted)
+        values = values - _contrast_by_epoch(study, decision, parse_reduction(claim.minus).curve)
     if values.shape[1] < 2 or not np.isfinite(values.to_numpy()).all():
         return None
     figure, axes = plots.figure_of(xlabel="epoch", ylabel=_axis(curve, "difference in "))
@@ -74,7 +73,7 @@ def contrast_curve(study: Study, decision: Decision) -> Figure | None:
 
 
 @matplotlib.rc_context(plots.STYLE)
-def estimation_plot(study: Study, decision: Decision) -> Figure | None:
+def estimation_plot(decision: Decision) -> Figure | None:
     """Every seed a dot on both sides of the contrast, and the differences with their interval."""
     if decision.contrast is None or decision.bounds is None:
         return None
@@ -82,7 +81,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     figure = Figure(figsize=plots.SIZE, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     dots = {"color": plots.SEED_COLOUR, "markersize": 4, "alpha": 0.75}
-    for pair in pairing.arms(decision, study.sweep.runs, _done(study)):
+    for pair in decision.both_sides:
         left.plot((0, 1), scale * pair, "o-", linewidth=0.8, **dots)
     first, _, second = decision.contrast.label.partition(" minus ")
     names = (
@@ -95,6 +94,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     left.set_ylabel(_measured(decision))
     left.set_title("each seed", fontsize=9)
     differences = scale * decision.per_seed.to_numpy()
+    differences = differences[np.isfinite(differences)]
     right.axhline(0, color=plots.GREY, linewidth=0.8)
     right.plot(np.linspace(-0.12, 0.12, len(differences)), np.sort(differences), "o", **dots)
     low, middle, high = (scale * end for end in _drawn(interval))
@@ -102,7 +102,7 @@ def estimation_plot(study: Study, decision: Decision) -> Figure | None:
     right.plot(0.4, middle, "o", markersize=6, color=plots.INTERVAL_COLOUR)
     plots.shade_margin(right.axhspan, scale * decision.claim.margin)
     right.set_xlim(-0.4, 0.7)
-    right.set_xticks((0, 0.4), ("seeds", "median" if decision.by_median else "mean"))
+    right.set_xticks((0, 0.4), ("seeds", str(decision.by)))
     right.set_title(f"difference, {numbers.level_text(interval)}, n = {interval.n}", fontsize=9)
     return figure
 
@@ -196,7 +196,10 @@ def _drawn(interval: Interval) -> tuple[float, float, float]:
 
 def _done(study: Study) -> pd.DataFrame:
     """The epochs of the runs that are done, with their seed and cell."""
-    runs = study.sweep.runs[study.sweep.runs["state"] == record.DONE]
+    return _with_cells(study, study.sweep.runs[study.sweep.runs["state"] == record.DONE])
+
+
+def _with_cells(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     return study.sweep.epochs.merge(runs[["seed", "cell_key"]], left_on="run_key", right_index=True)
 
 
@@ -205,11 +208,13 @@ def _by_seed(epochs: pd.DataFrame, curve: str) -> pd.DataFrame:
     return epochs.pivot(index="seed", columns="epoch", values=curve)
 
 
-def _contrast_by_epoch(study: Study, contrast: Contrast, curve: str) -> pd.DataFrame:
+def _contrast_by_epoch(study: Study, decision: Decision, curve: str) -> pd.DataFrame:
     """The contrast at each epoch that all of its runs have, a table of seeds x epochs."""
-    epochs = _done(study)
+    assert decision.contrast
+    runs = decision.compared(study.sweep.runs)
+    epochs = _with_cells(study, runs)
     total: pd.DataFrame | float = 0.0
-    for cell, weight in contrast.weights.items():
+    for cell, weight in decision.contrast.weights.items():
         total = total + weight * _by_seed(epochs[epochs["cell_key"] == cell], curve)
     assert isinstance(total, pd.DataFrame)
     return total.dropna(axis=1, how="any")

@@ -78,6 +78,14 @@ def declared(study: Study) -> Said:
     return joined(" ", said)
 
 
+def test_reads(study: Study) -> str:
+    """How many runs of the store were evaluated on the sweep's test images."""
+    return " ".join(
+        f"The test images of {name} have been read by {n:,} run{'s' * (n != 1)} of this store."
+        for name, n in study.sweep.test_reads.items()
+    )
+
+
 def designed(study: Study) -> Said | None:
     """What is not known because not all cells of the grid were trained; None for the grid."""
     design = study.cells.design

@@ -7,7 +7,7 @@ from studies import cells, claim, curves, frame, grid, with_effect
 from analysis.decide import verdicts
 from analysis.decide.beside.more_seeds import ENOUGH, MOST, Ahead, more_seeds
 from analysis.decide.claims import decide
-from analysis.decide.evidence import bounds
+from analysis.decide.evidence import By, bounds
 from analysis.report.sentences import seeds_needed
 from analysis.statistics.p_values import t_p
 from analysis.statistics.power import power
@@ -68,12 +68,12 @@ def test_a_chance_is_about_what_happens_under_the_truth_that_it_names(truth, sd,
     random, said, was = np.random.default_rng(1), [], []
     for _ in range(250):
         seeds = truth + sd * random.normal(size=5)
-        both = bounds(seeds, 0.05, by_median=False)
+        both = bounds(seeds, 0.05, By.MEAN)
         if verdicts.verdict(both, "either", 1.0, t_p(seeds) <= 0.05) != verdicts.INCONCLUSIVE:
             continue
         said.append(Ahead(seeds, 0.05, 0.05, 1.0).chance(truth, n_new))
         all_seeds = np.concatenate([seeds, truth + sd * random.normal(size=n_new)])
-        both = bounds(all_seeds, 0.05, by_median=False)
+        both = bounds(all_seeds, 0.05, By.MEAN)
         given = verdicts.verdict(both, "either", 1.0, t_p(all_seeds) <= 0.05)
         was.append(given != verdicts.INCONCLUSIVE)
     # Ten points, and three standard errors of counting.

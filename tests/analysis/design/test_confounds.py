@@ -21,7 +21,8 @@ AB = ["dropout=true", "dropout=false"]
         (
             {"state": "diverged"},
             r"1 of 6 runs diverged \(dropout=false seed=2\): a mean over the others would hide"
-            r" this$",
+            r" this; a claim with `missing: worst` ranks them last, one about"
+            r" `diverges` counts them$",
         ),
         ({"state": "missing"}, r"1 of 6 runs are missing \(dropout=false seed=2\)"),
         ({"state": "running"}, "1 of 6 runs are running"),

@@ -7,6 +7,7 @@ import pytest
 from studies import MadeUpStore, claim, grid, proved
 
 from analysis.decide.study import study
+from analysis.read.store import StoredRun
 from analysis.read.sweeps import chosen
 from analysis.report.words import of_sweep
 from runner.errors import StoreError
@@ -122,3 +123,15 @@ def test_seeds_that_the_store_holds_of_all_cells_and_the_sweep_leaves_out_are_fo
     said = "The store holds seeds 1, 4 of these cells, too, and they are not used"
     assert said in of_sweep.declared(decided)
     assert of_sweep.marks(decided, decided.decisions[0]) == ["seeds left out"]
+
+
+def test_the_runs_that_have_read_the_test_images_are_counted_over_all_sweeps_of_the_store():
+    made = MadeUpStore(grid(range(2), model__dropout=[True, False]), lambda run, epoch: 0.9)
+    assert made.read().test_reads == {"mnist": 4}
+    of_others = {"run_key": "of another sweep", "data.sha256": "d" * 64}
+    made.stored.append(StoredRun("x", "x", "", 0, 1, of_others))
+    other_data = {"run_key": "of other data", "data.sha256": "e" * 64}
+    made.stored.append(StoredRun("y", "y", "", 0, 1, other_data))
+    # A run that was stored twice is one run.
+    made.stored.append(StoredRun("z", "z", "", 0, 1, dict(of_others)))
+    assert made.read().test_reads == {"mnist": 5}
