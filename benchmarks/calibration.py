@@ -20,7 +20,7 @@ from analysis.decide.evidence import Evidence, evidence
 from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values, power
 from analysis.statistics.intervals import t_interval
-from benchmarks import comparisons
+from benchmarks import comparisons, looks
 from benchmarks.comparisons import luck
 
 Numbers = NDArray[np.float64]
@@ -214,11 +214,16 @@ def main() -> None:
     ties = [(n, seeds, luck, arguments.sweeps // 5)
             for n, seeds, luck in product((2, 6), (5, 8), DISTRIBUTIONS)]  # fmt: skip
     crossings = [(c, n, arguments.sweeps // 5) for c, n in product((0.0, 0.5, 1.0, 2.0), (5, 8))]
+    planted = [(e, sd, arguments.sweeps // 3) for sd, e in product((1.0, 2.0), (0, 0.5, 1, 2, 4))]
+    null = [(d, n, r, arguments.sweeps // 3)
+            for d, n, r in product(DISTRIBUTIONS, (1, 6), (1.0, 2.0))]  # fmt: skip
     with multiprocessing.get_context("spawn").Pool() as pool:
         rows = pool.starmap(without_effect, cases, chunksize=1)
         powers = pool.starmap(with_effect, effects, chunksize=1)
         winners = pool.starmap(comparisons.winner, ties, chunksize=1)
         settings = pool.starmap(comparisons.over_settings, crossings, chunksize=1)
+        saved = pool.starmap(looks.saved, planted, chunksize=1)
+        at_looks = pool.starmap(looks.without_effect, null, chunksize=1)
     print(table(rows))
     print("\n| true difference / sd | seeds | found | noncentral t |\n| --- | --- | --- | --- |")
     for case in powers:
@@ -233,12 +238,22 @@ def main() -> None:
     )
     for case in settings:
         print(_line(case, ("crossing", "n_seeds"), ("depends", "averaged")))
+    shares = tuple(f"{of}: {what}" for of in ("looks", "fixed 8", "fixed 20")
+                   for what in ("decided", "wrong"))  # fmt: skip
+    print(f"\n| effect / margin | sd / margin | seeds of the looks | {' | '.join(shares)} |")
+    print("| --- " * 9 + "|")
+    for case in saved:
+        print(_line(case | {"seeds": round(case["seeds"], 1)}, ("effect", "sd", "seeds"), shares))
+    print("\n| luck | claims | luck of the others | any direction |\n" + "| --- " * 4 + "|")
+    for case in at_looks:
+        print(_line(case, ("luck", "n_claims", "ratio"), ("wrong",)))
     content = {
         "n_sweeps": arguments.sweeps,
         "without_effect": [asdict(row) for row in rows],
         "with_effect": powers,
         "winners": winners,
         "settings": settings,
+        "looks": {"saved": saved, "without_effect": at_looks},
     }
     arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
