@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +13,10 @@ from commands import (
     journal_files,
     lines,
     plan_of,
-    query,
     results,
     start,
-    sync,
     until,
 )
-
-from runner.state.root import Root
 
 pytest_plugins = "roots"
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
@@ -101,7 +96,8 @@ def test_a_sweep_that_is_killed_in_its_second_look_goes_on_in_it_and_ends_alike(
     assert "look 2 of 2: 10 seeds; 1 of 2 claims open" in again
     first, second = plan_of(whole), plan_of(killed)
     assert first["sweep_key"] == second["sweep_key"] == before["sweep_key"]
-    assert (first["looks"], first["runs"]) == (second["looks"], second["runs"])
+    keys = [[planned["run_key"] for planned in plan["runs"]] for plan in (first, second)]
+    assert (first["looks"], keys[0]) == (second["looks"], keys[1])
     assert results(whole) == results(killed)
     (frame, said), (frame_again, _) = claims_of(whole), claims_of(killed)
     assert frame == frame_again
@@ -109,7 +105,8 @@ def test_a_sweep_that_is_killed_in_its_second_look_goes_on_in_it_and_ends_alike(
     assert "[open after look 2 of 2, 10 seeds]" in " ".join(said.split())
 
     # A larger limit goes on in the same sweep; what was decided stays as it was.
-    more = typed(killed, *WORDS, "sweep.max_seeds=20").out
+    larger = [word.replace("max_seeds=10", "max_seeds=20") for word in WORDS]
+    more = typed(killed, *larger).out
     assert "look 2 of 3: 10 seeds; 1 of 2 claims open" in more
     assert "2 cells go on to 20 seeds: 20 runs more" in more
     assert plan_of(killed)["sweep_key"] == first["sweep_key"]
@@ -121,17 +118,12 @@ def test_a_new_store_is_told_the_looks_and_gives_the_same_verdicts(two_claims):
     root = two_claims()
     typed(root, *WORDS)
     frame, _ = claims_of(root)
-    Root(root).database.unlink()
-    shutil.rmtree(root / "mlartifacts")
-    sync(root)
-    assert claims_of(root)[0] == frame
-    (uri,) = query(Root(root).database, "select artifact_uri from runs where name = 'two_claims'")[
-        0
-    ]
-    told = json.loads(
-        (root / "mlartifacts" / uri.partition("mlartifacts/")[2] / "sweep.json").read_text()
-    )
-    assert told == plan_of(root)
+    other = two_claims("other", state=root)
+    line = [sys.executable, "-m", "runner.sync", "--root", str(other)]
+    subprocess.run(line, check=True, env=environment(), cwd=root.parent, timeout=LONGEST_S)
+    assert claims_of(other)[0] == frame
+    (told,) = (other / "mlartifacts").glob("**/sweep.json")
+    assert json.loads(told.read_text()) == plan_of(root)
 
 
 def test_a_look_that_cannot_be_decided_says_why_and_the_same_command_goes_on(two_claims):
@@ -153,8 +145,8 @@ def test_the_looks_and_their_cost_are_told_before_anything_is_trained(two_claims
     out = typed(root, *words, "plan=true").out
     assert "looks at 5, 10, 20, 40 seeds, until its claims are decided: at most 160 runs" in out
     assert "with all looks" in out and not (root / "state").exists()
-    refused = typed(root, *WORDS[1:], code=2).err
-    assert "needs -m; type:" in refused
+    refused = typed(root, "data=digits", "sweep.seeds=until_decided", code=2).err
+    assert "sweep.seeds=until_decided is of a sweep and needs -m; type:" in refused
     stopped = typed(root, *words, "sweep.max_minutes=0.0001").out
     assert "no further look: it takes about" in stopped and "sweep.max_minutes=0.0001" in stopped
     assert len(plan_of(root)["looks"]) == 1 and len(plan_of(root)["runs"]) == 20
