@@ -115,8 +115,7 @@ def announce(prepared: Prepared) -> None:
         print(f"  {count(prepared.n_duplicates, 'duplicate')} removed")
     if prepared.own_files:
         print(f"  own: {', '.join(prepared.own_files)}")
-    for line in looks.announced(plan):
-        print(f"  {line}")
+    print("".join(f"  {line}\n" for line in looks.announced(plan)), end="")
     print(f"  {n_trained} of {len(plan.runs)} already trained")
     _tell_kept(prepared)
     _tell_fallbacks(prepared)
