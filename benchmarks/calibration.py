@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.decide import verdicts
-from analysis.decide.evidence import Evidence, evidence_on, unevenness
+from analysis.decide.evidence import Evidence
 from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values, power
 from analysis.statistics.intervals import t_interval
-from benchmarks import comparisons
+from benchmarks import comparisons, looks
 from benchmarks.comparisons import luck
 
 Numbers = NDArray[np.float64]
@@ -101,12 +100,7 @@ def decided(
         known; by default the claims are about all settings.
     """
     alpha = ALPHA / len(weights)
-    numbers = pd.DataFrame(values, columns=list(map(str, range(values.shape[1]))))
-    seen = []
-    for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
-        uneven = unevenness(numbers, dict(zip(numbers, of_knob, strict=True)))
-        of_cells = dict(zip(numbers, of_claim, strict=True))
-        seen.append(evidence_on(numbers, of_cells, alpha, uneven=uneven))
+    seen = comparisons.seen_of(values, weights, alpha, knobs)
     levels = p_values.holm_levels([one.p for one in seen], ALPHA)
     return [
         (verdict(one.bounds, direction, margin, bool(one.p <= level)), one)
@@ -229,12 +223,17 @@ def main() -> None:
     sizes = (0.0, 0.5, 1.0, 2.0)
     crossings = [(c, n, luck, arguments.sweeps // 5)
                  for c, n, luck in product(sizes, (5, 8), DISTRIBUTIONS)]  # fmt: skip
+    planted = [(e, sd, arguments.sweeps // 3) for sd, e in product((1.0, 2.0), (0, 0.5, 1, 2, 4))]
+    null = [(d, n, r, arguments.sweeps // 3)
+            for d, n, r in product(DISTRIBUTIONS, (1, 6), (1.0, 2.0))]  # fmt: skip
     with multiprocessing.get_context("spawn").Pool() as pool:
         rows = pool.starmap(without_effect, cases, chunksize=1)
         powers = pool.starmap(with_effect, effects, chunksize=1)
         winners = pool.starmap(comparisons.winner, ties, chunksize=1)
         lines = pool.starmap(comparisons.slope, slopes, chunksize=1)
         settings = pool.starmap(comparisons.over_settings, crossings, chunksize=1)
+        saved = pool.starmap(looks.saved, planted, chunksize=1)
+        at_looks = pool.starmap(looks.without_effect, null, chunksize=1)
     print(table(rows))
     print("\n| true difference / sd | seeds | found | noncentral t |\n| --- | --- | --- | --- |")
     for case in powers:
@@ -254,6 +253,15 @@ def main() -> None:
     )
     for case in settings:
         print(_line(case, ("crossing", "luck", "n_seeds"), ("depends", "averaged")))
+    shares = tuple(f"{of}: {what}" for of in ("looks", "fixed 8", "fixed 20")
+                   for what in ("decided", "wrong"))  # fmt: skip
+    print(f"\n| effect / margin | sd / margin | seeds of the looks | {' | '.join(shares)} |")
+    print("| --- " * 9 + "|")
+    for case in saved:
+        print(_line(case | {"seeds": round(case["seeds"], 1)}, ("effect", "sd", "seeds"), shares))
+    print("\n| luck | claims | luck of the others | any direction |\n" + "| --- " * 4 + "|")
+    for case in at_looks:
+        print(_line(case, ("luck", "n_claims", "ratio"), ("wrong",)))
     content = {
         "n_sweeps": arguments.sweeps,
         "without_effect": [asdict(row) for row in rows],
@@ -261,6 +269,7 @@ def main() -> None:
         "winners": winners,
         "slopes": lines,
         "settings": settings,
+        "looks": {"saved": saved, "without_effect": at_looks},
     }
     arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.decide import claims, verdicts
 from analysis.decide.claims import ALPHA, Compared, Tested
-from analysis.decide.evidence import evidence_on
+from analysis.decide.evidence import Evidence, evidence_on, unevenness
 from analysis.decide.judging import Levels, judged
 from analysis.design.cells import cells_of
 from analysis.design.contrasts import Contrast, Simple, contrasts_of
@@ -22,6 +22,30 @@ def luck(random: np.random.Generator, shape: tuple[int, ...], distribution: str)
     """Luck of mean 0: normal of standard deviation 1, or lognormal, of 0.75 in the logarithm."""
     luck = random.normal(size=shape)
     return luck if distribution == "normal" else np.exp(0.75 * luck) - np.exp(0.75**2 / 2)
+
+
+def seen_of(
+    values: Numbers, weights: Numbers, alpha: float, knobs: Numbers | None = None
+) -> list[Evidence]:
+    """The evidence on each claim of a sweep.
+
+    Parameters
+    ----------
+    values
+        Shape (n_seeds, n_cells).
+    weights
+        Of the claims' contrasts, shape (n_claims, n_cells).
+    knobs
+        Of their knobs at all settings, of the same shape, from which the luck of either side is
+        known; by default the claims are about all settings.
+    """
+    numbers = pd.DataFrame(values, columns=list(map(str, range(values.shape[1]))))
+    found = []
+    for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
+        uneven = unevenness(numbers, dict(zip(numbers, of_knob, strict=True)))
+        of_cells = dict(zip(numbers, of_claim, strict=True))
+        found.append(evidence_on(numbers, of_cells, alpha, uneven=uneven))
+    return found
 
 
 def winner(n_levels: int, n_seeds: int, distribution: str, n_sweeps: int) -> dict[str, Any]:

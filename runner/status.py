@@ -10,6 +10,7 @@ from runner.archive.contents import Contents
 from runner.display.progress import Progress, Tally, count, duration
 from runner.display.table import print_table
 from runner.errors import RunnerError, printable
+from runner.plan.looks import label
 from runner.plan.plan import Plan
 from runner.record import DIVERGED, DONE, FAILED
 from runner.state.journals import Journals
@@ -49,7 +50,8 @@ def lines(plan: Plan, journals: Journals) -> list[str]:
     for run in plan.runs:
         tally.count(run, journals[run.run_key])
     n_trained = tally.ended.get(DONE, 0) + tally.ended.get(DIVERGED, 0)
-    parts = [f"{n_trained} of {count(len(plan.runs), 'run')} trained"]
+    parts = [label(plan.looks, plan.max_seeds)] * bool(plan.looks)
+    parts += [f"{n_trained} of {count(len(plan.runs), 'run')} trained"]
     parts += [f"{len(under_way)} running"] if under_way else []
     parts += [f"{tally.ended[FAILED]} failed"] if tally.ended.get(FAILED) else []
     left = tally.seconds_left(len(under_way))

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.archive.contents import Contents
-from runner.errors import ConfigError
-from runner.plan.plan import PlannedRun
+from runner.errors import ConfigError, StateError
+from runner.plan import looks
+from runner.plan import plan as plans
+from runner.plan.plan import Plan, PlannedRun
 from runner.state.root import BEFORE_ATTEMPTS, Root, RunFolder
 from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files, read_run
 from runner.system.files import no_room, sync_folder, write_whole
@@ -45,7 +47,7 @@ def take_over(root: Root, other: Root) -> Taken:
             _take_run(run, root, other, taken)
         for plan in there.plans:
             here = root.sweep(plan.sweep_key).plan
-            if not here.exists():
+            if not here.exists() or _has_grown(plan, here):
                 here.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(here, other.sweep(plan.sweep_key).plan.read_bytes())
                 taken.n_sweeps += not plan.single
@@ -53,6 +55,14 @@ def take_over(root: Root, other: Root) -> Taken:
         raise no_room(error, root.state) from error
     shutil.rmtree(root.incoming, ignore_errors=True)
     return taken
+
+
+def _has_grown(plan: Plan, here: Path) -> bool:
+    """Whether a plan of there has looks that the one here has not come to."""
+    try:
+        return looks.progress(plan.looks) > looks.progress(plans.read(here).looks)
+    except StateError:
+        return False
 
 
 def _take_run(run: PlannedRun, root: Root, other: Root, taken: Taken) -> None:

@@ -31,7 +31,8 @@ def look(plan: Plan, root: Root, uri: str | None, experiment: str) -> Seen:
     RunnerError
         When the analysis ends with an error, in its words.
     """
-    words = [plan.sweep_key, "--root", str(root), "--experiment", experiment]
+    number = len(plan.looks)
+    words = [plan.sweep_key, str(number), "--root", str(root), "--experiment", experiment]
     # Not as a word of the command, which every user of the machine may read. MLflow takes an empty
     # variable for one that is unset.
     environment = os.environ | {URI_VARIABLE: uri or ""}
@@ -50,6 +51,6 @@ def look(plan: Plan, root: Root, uri: str | None, experiment: str) -> Seen:
     except (ValueError, TypeError):
         why = (asked.stderr.strip().splitlines() or [f"it ended with {asked.returncode}"])[-1]
         raise RunnerError(
-            f"look {len(plan.looks)} could not be decided: {why}; all that is trained is kept, the"
+            f"look {number} could not be decided: {why}; all that is trained is kept, the"
             " same command goes on"
         ) from None
