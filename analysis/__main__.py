@@ -18,6 +18,7 @@ import pandas as pd  # noqa: E402
 
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
+from analysis.read.runs import Sweep  # noqa: E402
 from analysis.report import answers, sentences, words, write  # noqa: E402
 from analysis.report.words import colours, of_sweep  # noqa: E402
 from analysis.report.words.columns import wrapped  # noqa: E402
@@ -60,6 +61,11 @@ def main() -> None:
         help="the verdicts with intervals, p values and other ways to compute them",
     )
     parser.add_argument(
+        "--as-planned",
+        action="store_true",
+        help="leave out seeds that other sweeps trained of the same cells",
+    )
+    parser.add_argument(
         "--language",
         choices=language.LANGUAGES,
         default="auto",
@@ -73,9 +79,10 @@ def main() -> None:
     streams.outlast_readers()
     try:
         root = Root.of(given.root)
-        code = analyse(
-            root, given.uri, given.experiment, given.sweep, given.out, given.details, given.language
+        read = runs.read(
+            given.uri or runs.local_uri(root.path), given.experiment, given.sweep, given.as_planned
         )
+        code = analyse(read, root, given.out, given.details, given.language)
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -88,10 +95,8 @@ def main() -> None:
 
 
 def analyse(
+    sweep: Sweep,
     root: Root,
-    uri: str | None,
-    experiment: str,
-    sweep: str | None,
     out: Path | None = None,
     with_details: bool = False,
     asked: str = "auto",
@@ -100,6 +105,8 @@ def analyse(
 
     Parameters
     ----------
+    root
+        Below it the report is written, unless `out` is given.
     asked
         The language of the answers, of `language.LANGUAGES`.
 
@@ -108,7 +115,7 @@ def analyse(
     int
         The exit code: 1 when a run of the sweep failed, else 0.
     """
-    decided = study(runs.read(uri or runs.local_uri(root.path), experiment, sweep), runs.correct)
+    decided = study(sweep, runs.correct)
     name, key = decided.sweep.name, decided.sweep.key
     spoken = language.spoken(asked)
     address = write.write(decided, out or root.reports / key[:16], _published(name), spoken)

@@ -51,11 +51,13 @@ class Sweep:
     epochs: pd.DataFrame
     #: When a sweep with exactly these claims was first recorded, in ms since 1970; None for never.
     declared_ms: int | None = None
-    #: With how many seeds earlier sweeps asked the same claims of the same cells (`sweeps.looks`).
+    #: With how many seeds sweeps asked the same before the others began (`sweeps.looks`).
     looks: tuple[int, ...] = ()
     #: The looks that were planned.
     planned: Planned = Planned()
-    #: Seeds of which the store holds a run of each cell, and which are not of the sweep.
+    #: Seeds that are not of its plan, of which the store holds a run of each cell: those that are
+    #: used, and those that are left out.
+    further_seeds: tuple[int, ...] = ()
     unused_seeds: tuple[int, ...] = ()
     #: Which cells of the grid it has; None for all.
     design: Design | None = None
@@ -66,8 +68,10 @@ class Sweep:
     experiment: str = ""
 
 
-def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> Sweep:
-    """A sweep of a tracking store.
+def read(
+    uri: str, experiment: str = "ablations", sweep: str | None = None, as_planned: bool = False
+) -> Sweep:
+    """A sweep of a tracking store, with all seeds that the store holds of its cells.
 
     Parameters
     ----------
@@ -75,6 +79,8 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         `sqlite:///FILE` or another database's URL, or an MLflow server's `http://...`.
     sweep
         A sweep's name (the latest of it), the start of its key, or its run id; None for the latest.
+    as_planned
+        Whether to leave out seeds that are not of its plan.
 
     Raises
     ------
@@ -85,8 +91,12 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         parents = sorted(store.tagged(TAG_SWEEP_KEY), key=sweeps.last_used)
         parent = sweeps.chosen(parents, sweep)
         plan = sweeps.plan_of(store, parent)
-        looks = sweeps.looks(store, parents, parent, plan)
         runs = store.tagged(TAG_RUN_KEY)
+        further = sweeps.further_seeds(runs, plan)
+        # Where seeds come until it is decided, the plan says at which of them one looks.
+        is_left_out = as_planned or bool(plan["planned"].looks)
+        plan = plan if is_left_out else sweeps.with_seeds(plan, further)
+        looks = sweeps.looks(store, parents, plan, runs)
         stored = _by_key(runs)
         keys = [run["run_key"] for run in plan["runs"]]
         epochs = frames.epochs_frame(store, stored, keys)
@@ -101,7 +111,8 @@ def read(uri: str, experiment: str = "ablations", sweep: str | None = None) -> S
         declared_ms=min((run.start_ms or 0 for run in same_claims), default=None),
         looks=looks,
         planned=plan["planned"],
-        unused_seeds=sweeps.unused_seeds(runs, plan),
+        further_seeds=() if is_left_out else tuple(further),
+        unused_seeds=tuple(further) if is_left_out else (),
         test_reads=sweeps.test_reads(runs, plan),
         uri=uri,
         experiment=experiment,

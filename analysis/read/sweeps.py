@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -211,43 +212,61 @@ def _is_group(name: str, config: dict[str, Any]) -> bool:
 
 
 def looks(
-    store: Store, parents: list[StoredRun], parent: StoredRun, plan: dict[str, Any]
+    store: Store, parents: list[StoredRun], plan: dict[str, Any], stored: list[StoredRun]
 ) -> tuple[int, ...]:
-    """With how many seeds earlier sweeps asked the same claims of the same cells.
+    """With how many seeds sweeps asked the same claims of the same cells before the others began.
 
     Whoever adds seeds to a sweep has seen its verdicts. A sweep counts when its claims have the
-    same hash and each of its cells has some of the seeds of this one. Looks that were planned are
-    none of these: they share alpha, whatever was seen before.
+    same hash, each of its cells has some of the seeds of this one, and a run of the others began
+    after it was recorded. Looks that were planned are none of these: they share alpha, whatever was
+    seen before.
     """
     if plan["planned"].looks:
         return ()
     seeds, found = _seeds_by_cell(plan), []
+    began = {run.tags[TAG_RUN_KEY]: run.start_ms or 0 for run in stored}
     for other in parents:
-        is_earlier = (other.start_ms or 0) < (parent.start_ms or 0)
-        same_claims = other.tags.get(TAG_CLAIMS_SHA256) == plan["claims_sha256"]
-        if plan["claims"] and is_earlier and same_claims:
-            with contextlib.suppress(StoreError):
-                fewer = _seeds_by_cell(plan_of(store, other))
-                if fewer.keys() == seeds.keys() and all(
-                    fewer[cell] < seeds[cell] for cell in fewer
-                ):
-                    found.append(max(map(len, fewer.values())))
+        if not plan["claims"] or other.tags.get(TAG_CLAIMS_SHA256) != plan["claims_sha256"]:
+            continue
+        with contextlib.suppress(StoreError):
+            fewer = _seeds_by_cell(plan_of(store, other))
+            if fewer.keys() != seeds.keys() or any(not fewer[cell] < seeds[cell] for cell in fewer):
+                continue
+            added = [
+                began.get(run["run_key"], math.inf)
+                for run in plan["runs"]
+                if run["config"]["seed"] not in fewer[run["cell_key"]]
+            ]
+            if (other.start_ms or 0) < max(added):
+                found.append(max(map(len, fewer.values())))
     return tuple(found)
 
 
-def unused_seeds(stored: list[StoredRun], plan: dict[str, Any]) -> tuple[int, ...]:
-    """The seeds of which the store holds a run of each cell of a sweep that does not use them.
+def further_seeds(stored: list[StoredRun], plan: dict[str, Any]) -> dict[int, dict[str, str]]:
+    """The run keys by cell of each seed that the store holds of all cells, and the sweep has not.
 
     Whoever leaves out seeds that are there may have seen which of them suit a claim.
     """
-    used, found = _seeds_by_cell(plan), dict[str, set[int]]()
+    used, found = _seeds_by_cell(plan), dict[int, dict[str, str]]()
     for run in stored:
         cell, seed = run.tags.get(TAG_CELL_KEY, ""), run.tags.get("seed", "")
-        if cell in used and seed.isdigit() and run.tags.get(TAG_STATUS) in TRAINED:
-            found.setdefault(cell, set()).add(int(seed))
-    if found.keys() != used.keys():
-        return ()
-    return tuple(sorted(set.intersection(*(found[cell] - used[cell] for cell in used))))
+        is_new = cell in used and seed.isdigit() and int(seed) not in used[cell]
+        if is_new and run.tags.get(TAG_STATUS) in TRAINED:
+            found.setdefault(int(seed), {})[cell] = run.tags[TAG_RUN_KEY]
+    return {
+        seed: of_cells for seed, of_cells in sorted(found.items()) if len(of_cells) == len(used)
+    }
+
+
+def with_seeds(plan: dict[str, Any], further: dict[int, dict[str, str]]) -> dict[str, Any]:
+    """A plan with runs of `further_seeds` beside its own."""
+    first = {run["cell_key"]: run for run in reversed(plan["runs"])}
+    added = [
+        run | {"run_key": of_cells[cell], "config": run["config"] | {"seed": seed}}
+        for seed, of_cells in further.items()
+        for cell, run in reversed(first.items())
+    ]
+    return plan | {"runs": plan["runs"] + added}
 
 
 def test_reads(stored: list[StoredRun], plan: dict[str, Any]) -> dict[str, int]:

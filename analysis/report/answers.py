@@ -186,9 +186,10 @@ def _surely(interval: Interval, metric: Reduction) -> Said:
     near, far = sorted((abs(interval.low), abs(interval.high)))
     if near == far:
         return say("")
+    if isinf(far):
+        end = interval.low if interval.low > 0 else interval.high
+        return say(", surely at least {way}", way=way(end, metric)) if near else say("")
     least, most = (amount(end, metric, unit=False) for end in (near, far))
-    if far == float("inf"):
-        return say(", surely {least} or more", least=least)
     if near == 0:
         return say(", surely more than 0 and at most {most}", most=most)
     return say(", surely {least} to {most}", least=least, most=most)
@@ -215,6 +216,8 @@ def _seeds(decision: Decision) -> Said:
     seeds = say("In {n} of {all} seeds", n=int((sign * d > 0).sum()), all=interval.n)
     if not decision.by_median:
         return seeds
+    if decision.n_diverged:
+        return say("{seeds}, and the median seed is judged", seeds=seeds)
     if constant(d.to_numpy(float)):
         return say("{seeds}, the same in each", seeds=seeds)
     return say("{seeds}; their luck is uneven, and the median seed is judged", seeds=seeds)

@@ -1,7 +1,5 @@
 """What differs between the two sides of a claim besides the levels that it names, in words."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from analysis.decide import verdicts
@@ -11,6 +9,7 @@ from analysis.decide.evidence import By
 from analysis.design import confounds
 from analysis.design.cells import Cells, as_key, level_as_text, same
 from runner.record import as_text, short
+from runner.system.language import joined, say
 
 #: Sides whose levels are listed.
 _N_SIDES = 4
@@ -55,16 +54,18 @@ def diverged(decision: Decision) -> list[str]:
     """Where runs that diverged are data: how many did, on which side."""
     if decision.by is By.SHARE and decision.contrast:
         n_runs = len(decision.contrast.simples) * len(decision.both_sides)
-        of_sides = [round(n_runs * float(share)) for share in decision.both_sides.mean(axis=0)]
-        first, _, second = decision.contrast.label.partition(" minus ")
-        return [
-            f"Diverged: {of_sides[1]} of {n_runs} runs with {first}, {of_sides[0]} of {n_runs} with"
-            f" {second}."
-        ]
+        second, first = (round(n_runs * float(of)) for of in decision.both_sides.mean(axis=0))
+        this, that = decision.contrast.sides
+        counts = "Diverged: {n} of {all} runs with {this}, {others} of {all} with {that}."
+        return [say(counts, n=first, all=n_runs, this=this, others=second, that=that)]
     if not decision.n_diverged:
         return []
-    runs = f"{decision.n_diverged} run{'s' * (decision.n_diverged != 1)}"
-    return [f"{runs} diverged, which is worse than any number: what is said is of the median seed."]
+    worse = "{n} runs diverged, which is worse than any number: what is said is of the median seed."
+    if decision.n_diverged == 1:
+        worse = (
+            "1 run diverged, which is worse than any number: what is said is of the median seed."
+        )
+    return [say(worse, n=decision.n_diverged)]
 
 
 def best_levels(decision: Decision) -> list[str]:
@@ -76,38 +77,41 @@ def best_levels(decision: Decision) -> list[str]:
     arms = [arm for arm in choice.worth if len(choice.arms.ranges[arm]) > 1]
     said = []
     for arm in arms[:_N_SIDES]:
-        counts = [f"{level} in {n}" for level, n in choice.counts(arm)]
-        counts[0] += f" of {len(choice.worth[arm])} seeds"
-        said.append(f"{names[arm]} at {_listed(counts)}")
-    n_more = len(arms) - _N_SIDES
-    more = f"; and {n_more} more sides" if n_more > 0 else ""
-    lines = [f"Best on the validation images: {'; '.join(said)}{more}."]
+        (level, n), *others = choice.counts(arm)
+        usual = "{cell} at {level} in {n} of {all} seeds"
+        text = say(usual, cell=names[arm], level=level, n=n, all=len(choice.worth[arm]))
+        if others:
+            listed = joined(", ", [say("{level} in {n}", level=of, n=m) for of, m in others])
+            text = say("{usual} (and {others})", usual=text, others=listed)
+        said.append(text)
+    if len(arms) > _N_SIDES:
+        said.append(say("{n} more sides", n=len(arms) - _N_SIDES))
+    lines: list[str] = [say("Best on the validation images: {sides}.", sides=joined("; ", said))]
     edges: dict[tuple[str, str], list[str]] = {}
     for arm in arms:
         for knob, level in choice.at_edge(arm):
             edges.setdefault((knob, as_text(level)), []).append(names[arm])
     if edges:
-        at = [f"{short(k)}={level} for {_listed(of)}" for (k, level), of in edges.items()]
-        lines.append(f"At the edge of what was tried: {_listed(at)}; widen the range.")
+        at = [
+            say("{level} for {cells}", level=f"{short(k)}={level}", cells=joined(" and ", of))
+            for (k, level), of in edges.items()
+        ]
+        edge = "At the edge of what was tried: {levels}; widen the range."
+        lines.append(say(edge, levels=joined(", ", at)))
     return lines
 
 
 def at_fixed_levels(decision: Decision, choices: Multiverse) -> list[str]:
-    """At how many levels that are the same for all sides the claim holds, and what it is there."""
+    """At how many levels that are the same for all sides the claim holds, and at which not."""
     if decision.choice is None or not choices.at_fixed:
         return []
-    knobs = _listed(map(short, decision.claim.best_over))
-    count = f"{choices.n_hold} of {len(choices.at_fixed)}"
-    others = [
-        f"{level}: {given}"
-        for level, given in choices.at_fixed.items()
-        if given not in verdicts.HOLDS
-    ]
-    no = f" (not at {'; '.join(others[:_N_SIDES])})" if others else ""
-    return [f"With the same {knobs} on all sides it holds at {count} levels{no}."]
-
-
-def _listed(words: Iterable[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    holds = say(
+        "With the same {knobs} on all sides it holds at {n} of {all} levels",
+        knobs=joined(" and ", [short(knob) for knob in decision.claim.best_over]),
+        n=choices.n_hold,
+        all=len(choices.at_fixed),
+    )
+    others = [level for level, given in choices.at_fixed.items() if given not in verdicts.HOLDS]
+    if not others:
+        return [say("{holds}.", holds=holds)]
+    return [say("{holds} (not at {levels}).", holds=holds, levels="; ".join(others[:_N_SIDES]))]

@@ -45,6 +45,8 @@ _JAPANESE = {
     ),
     "its time shows as it trains": "所要時間は学習しながら表示します",
     "{epochs}, {told}": "{epochs}、{told}",
+    "{cells}, up to {seeds} = {runs}": "{cells}、{seeds}まで ＝ {runs}",
+    "{told}, at most {most} with all looks": "{told}、すべて見ても最大 {most}",
     "{s} s": "{s} 秒",
     "{min} min {s} s": "{min} 分 {s} 秒",
     "{h} h {min} min": "{h} 時間 {min} 分",

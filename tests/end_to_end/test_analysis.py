@@ -215,9 +215,12 @@ def test_a_sweep_that_was_decided_before_with_fewer_seeds_says_so(new_root, main
     run(root, "-m", *MAIN, "seed=0,1,2")
     latest = analyse(root)
     assert "12 of 12 runs done" in latest and "An earlier sweep decided them with 2 seeds" in latest
-    assert "An earlier sweep" not in analyse(root, plan_of(main_job.root)["sweep_key"][:8]), (
-        "the first is none"
-    )
+    # The first sweep is read with the seed that came later, unless it is to be left out.
+    first = plan_of(main_job.root)["sweep_key"][:8]
+    assert "12 of 12 runs done" in analyse(root, first) and "they are used" in analyse(root, first)
+    as_planned = analyse(root, first, "--as-planned")
+    assert "8 of 8 runs done" in as_planned and "An earlier sweep" not in as_planned
+    assert "[seeds left out]" in as_planned
     # A plan of more seeds knows their luck, and a plan of another question what it lacks.
     ahead = run(root, "-m", *MAIN, "seed=0,1,2,3", "plan=true").out
     assert "12 of 16 already trained" in ahead and "of channels x dropout (3 seeds" in said(ahead)

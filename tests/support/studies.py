@@ -249,7 +249,7 @@ class MadeUpStore:
             raise FileNotFoundError(name)
         return json.dumps(proved(self.plan)).encode("ascii")
 
-    def read(self):
+    def read(self, **how):
         """The sweep, as from a real store."""
         plan = proved(self.plan)
         for run in self.stored:
@@ -258,7 +258,7 @@ class MadeUpStore:
         with mock.patch.object(
             runs, "_opened", lambda uri, experiment: contextlib.nullcontext(self)
         ):
-            return runs.read("made up")
+            return runs.read("made up", **how)
 
 
 def nested(knobs):

@@ -33,7 +33,7 @@ TEMPLATES = {
     "{measured}: {found}": "{measured}：{found}",
     "{metric} less {minus}": "{metric} と {minus} の差",
     ", surely {least} to {most}": "（確かなのは {least} 〜 {most}）",
-    ", surely {least} or more": "（確かなのは {least} 以上）",
+    ", surely at least {way}": "（少なくとも {way}のは確か）",
     ", surely more than 0 and at most {most}": "（確かなのは 0 より大きく {most} 以下）",
     "{found}, which may be more or less than the {margin} that matter": (
         "{found}。意味のある差とした {margin}を超えるかは未定"
@@ -42,6 +42,7 @@ TEMPLATES = {
         "{found}。条件によっては、意味のある差とした {margin}を超えるか未定"
     ),
     "{found}. {seeds}.": "{found}。{seeds}。",
+    "{seeds}, and the median seed is judged": "{seeds}（中央のシードで判定）",
     "In {n} of {all} seeds": "{all} シードのうち {n} シードでこの向き",
     "{seeds}, the same in each": "{seeds}、どのシードでも同じ大きさ",
     "{seeds}; their luck is uneven, and the median seed is judged": (
@@ -55,6 +56,43 @@ TEMPLATES = {
     ),
     "{setting}: {way}.": "{setting}：{way}。",
     "And {n} more settings.": "ほか {n} 通り。",
+    # Best levels, and runs that diverged.
+    "Best on the validation images: {sides}.": "検証画像での最良：{sides}。",
+    "{cell} at {level} in {n} of {all} seeds": "{cell} は {all} シード中 {n} シードで {level}",
+    "{usual} (and {others})": "{usual}（ほかに {others}）",
+    "{level} in {n}": "{level} が {n}",
+    "{n} more sides": "ほか {n} 通り",
+    "At the edge of what was tried: {levels}; widen the range.": (
+        "試した範囲の端：{levels}。範囲を広げてください。"
+    ),
+    "{level} for {cells}": "{cells} の {level}",
+    "With the same {knobs} on all sides it holds at {n} of {all} levels": (
+        "{knobs} をそろえると、{all} 通りのうち {n} 通りで成り立ちます"
+    ),
+    "{holds}.": "{holds}。",
+    "{holds} (not at {levels}).": "{holds}（{levels} では成り立ちません）。",
+    "Diverged: {n} of {all} runs with {this}, {others} of {all} with {that}.": (
+        "発散：{this} では {all} 回中 {n} 回、{that} では {all} 回中 {others} 回。"
+    ),
+    "1 run diverged, which is worse than any number: what is said is of the median seed.": (
+        "1 回の学習が発散し、どの値よりも悪いものとして扱いました。"
+        "述べるのは中央のシードについてです。"
+    ),
+    "{n} runs diverged, which is worse than any number: what is said is of the median seed.": (
+        "{n} 回の学習が発散し、どの値よりも悪いものとして扱いました。"
+        "述べるのは中央のシードについてです。"
+    ),
+    "{side} diverges in the median seed": "{side} は中央のシードで発散",
+    "{found}; whether it is surely by the {margin} that matter is open": (
+        "{found}。意味のある差とした {margin}を確かに超えるかは未定"
+    ),
+    "{size} less often": "{size}少ない頻度",
+    "{size} more often": "{size}多い頻度",
+    "above any number": "どの値よりも上",
+    "below any number": "どの値よりも下",
+    "More seeds that differ decide it if nearly all go the same way.": (
+        "差の出るシードが増え、そのほぼすべてが同じ向きなら決まります。"
+    ),
     # What more seeds would do.
     "with a chance of {seen} % if the difference is as seen, {none} % if there is none": (
         "見えたとおりの差なら {seen} %、差がなければ {none} % の見込みで"
@@ -105,10 +143,35 @@ TEMPLATES = {
         "結果を見てから書いた主張は、答えではなく、新しいシードで確かめるべき問いです。"
     ),
     "An earlier sweep decided them with {seeds} seeds: adding seeds until a claim holds leads to"
-    " wrong verdicts in more than 5 % of sweeps.": (
+    " wrong verdicts in more than 5 % of sweeps, so what is read here are wider intervals, which"
+    " hold for any number of looks.": (
         "同じ主張を以前の sweep が {seeds} シードで判定しています。"
-        "主張が通るまでシードを足していくと、5 % を超える sweep で判定を誤ります。"
+        "主張が通るまでシードを足していくと、5 % を超える sweep で判定を誤るので、"
+        "ここでは何度見ても成り立つ、より広い範囲で判定します。"
     ),
+    "The store holds seeds {listed} of these cells, too, and they are used (--as-planned leaves"
+    " them out).": (
+        "同じセルのシード {listed} も記録にあり、あわせて使っています（--as-planned で除けます）。"
+    ),
+    "The test images of {name} have been read by {n} run of this store.": (
+        "{name} のテスト画像は、この記録の学習 {n} 回で使われました。"
+    ),
+    "The test images of {name} have been read by {n} runs of this store.": (
+        "{name} のテスト画像は、この記録の学習 {n} 回で使われました。"
+    ),
+    "Each knob was moved alone around {base}: elsewhere the answers may be others.": (
+        "{base} を中心に、ノブを一つずつ動かしました。ほかのところでは答えが違うかもしれません。"
+    ),
+    "Its {n} cells are a fraction of the grid: each answer is an average over the other knobs, and"
+    " on which of them it depends is not known.": (
+        "{n} セルは全組み合わせの一部です。答えはほかのノブについての平均で、"
+        "どのノブによるかは分かりません。"
+    ),
+    "Its cells are those that its file lists: what differs in one knob is compared.": (
+        "セルはファイルに挙げられたものです。ノブ一つだけが異なるものを比べます。"
+    ),
+    "after an unplanned extension": "計画になかったシードの追加後",
+    "recorded: {verdict}": "記録された判定：{verdict}",
     "The store holds seeds {listed} of these cells, too, and they are not used: what is chosen"
     " among seeds that were seen is wrong far more often than 5 %.": (
         "同じセルのシード {listed} も記録にありますが、使っていません。"

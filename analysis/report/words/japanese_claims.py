@@ -42,4 +42,47 @@ TEMPLATES = {
     ),
     # sweeps/smoke.yaml
     "Dropout slows learning": "ドロップアウトは学習を遅らせる",
+    # sweeps/ablation_table.yaml
+    "Dropout contributes to the final test accuracy": (
+        "ドロップアウトは最後のテスト精度に貢献する"
+    ),
+    "The convolution contributes to the final test accuracy": (
+        "畳み込みは最後のテスト精度に貢献する"
+    ),
+    "The second hidden layer contributes to the final test accuracy": (
+        "二つ目の隠れ層は最後のテスト精度に貢献する"
+    ),
+    "Dividing pixels by 255 contributes to the final test accuracy": (
+        "画素を 255 で割ることは最後のテスト精度に貢献する"
+    ),
+    "Weight decay contributes to the final test accuracy": "重み減衰は最後のテスト精度に貢献する",
+    # sweeps/fair_channels.yaml
+    "30 channels reach a higher final test accuracy than 1, each at its own best learning rate": (
+        "それぞれに最良の学習率で、30 チャネルは 1 チャネルより最後のテスト精度が高い"
+    ),
+    "30 channels reach a higher final test accuracy than 1, both at the learning rate 0.001": (
+        "どちらも学習率 0.001 で、30 チャネルは 1 チャネルより最後のテスト精度が高い"
+    ),
+    # sweeps/screening.yaml
+    "30 channels reach a higher final test accuracy than 8, on average": (
+        "平均して、30 チャネルは 8 チャネルより最後のテスト精度が高い"
+    ),
+    "200 hidden units reach a higher final test accuracy than 100, on average": (
+        "平均して、隠れ層 200 ユニットは 100 ユニットより最後のテスト精度が高い"
+    ),
+    "A second hidden layer raises the final test accuracy, on average": (
+        "平均して、二つ目の隠れ層は最後のテスト精度を上げる"
+    ),
+    "Dropout raises the final test accuracy, on average": (
+        "平均して、ドロップアウトは最後のテスト精度を上げる"
+    ),
+    "Dividing pixels by 255 raises the final test accuracy, on average": (
+        "平均して、画素を 255 で割ると最後のテスト精度が上がる"
+    ),
+    "A learning rate of 0.002 changes the final test accuracy against 0.001, on average": (
+        "平均して、学習率 0.002 の最後のテスト精度は 0.001 と異なる"
+    ),
+    "Weight decay raises the final test accuracy, on average": (
+        "平均して、重み減衰は最後のテスト精度を上げる"
+    ),
 }

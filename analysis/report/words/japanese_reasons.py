@@ -19,6 +19,13 @@ TEMPLATES = {
         "{knob} というノブによる学習はありません。変えられたのは {varied} です"
     ),
     "no cell has {wanted}": "{wanted} のセルがありません",
+    "{none}; each knob was moved alone around the base": (
+        "{none}。基準のまわりでノブを一つずつ動かしています"
+    ),
+    "no setting of the other knobs was run with every {knob}": (
+        "ほかのノブのどの設定でも、{knob} のすべての値がそろっていません"
+    ),
+    "the functions without kernels": "専用カーネルのない関数",
     "cells are missing: no cell differs from {cells} in {knob} alone; add those cells, or hold the"
     " other knobs with the claim's `at`": (
         "セルが足りません。{cells} と {knob} だけが異なるセルがないので、それを足すか、"
@@ -50,7 +57,14 @@ TEMPLATES = {
     "{n} of {all} runs {verb} ({names})": "{all} 回の学習のうち {n} 回が{verb}（{names}）",
     "are missing": "記録なし",
     "are running": "学習中",
-    "{parts}: a mean over the others would hide this": "{parts}。残りの平均ではこれが隠れます",
+    "{parts}: a mean over the others would hide this; a claim with `missing: worst` ranks them"
+    " last, one about `diverges` counts them": (
+        "{parts}。残りの平均ではこれが隠れます。`missing: worst` の主張は最下位に置き、"
+        "`diverges` についての主張は数えます"
+    ),
+    "every run diverged, so that none is better than another": (
+        "すべての学習が発散し、どれがよいとも言えません"
+    ),
     "{parts}: a mean over the others would hide this; the same command trains the rest": (
         "{parts}。残りの平均ではこれが隠れます。同じコマンドで残りを学習します"
     ),

@@ -7,7 +7,7 @@ from analysis.read.sweeps import FRACTION, ONE_AT_A_TIME
 from runner.record import DONE, as_text, short
 from runner.system.language import Said, joined, say
 
-#: As many seeds that are not used are named.
+#: As many seeds that are not of the plan are named.
 _N_SEEDS = 10
 #: Said with all numbers alone: such a claim was recorded as any other.
 DEFAULT = say("default claim")
@@ -65,25 +65,34 @@ def declared(study: Study) -> Said:
                 seeds=seeds,
             )
         )
+    if study.sweep.further_seeds:
+        said.append(
+            say(
+                "The store holds seeds {listed} of these cells, too, and they are used"
+                " (--as-planned leaves them out).",
+                listed=_listed(study.sweep.further_seeds),
+            )
+        )
     if study.sweep.unused_seeds:
-        listed = ", ".join(map(str, study.sweep.unused_seeds[:_N_SEEDS]))
-        listed += ", ..." if len(study.sweep.unused_seeds) > _N_SEEDS else ""
         said.append(
             say(
                 "The store holds seeds {listed} of these cells, too, and they are not used: what is"
                 " chosen among seeds that were seen is wrong far more often than 5 %.",
-                listed=listed,
+                listed=_listed(study.sweep.unused_seeds),
             )
         )
     return joined(" ", said)
 
 
-def test_reads(study: Study) -> str:
+def test_reads(study: Study) -> Said:
     """How many runs of the store were evaluated on the sweep's test images."""
-    return " ".join(
-        f"The test images of {name} have been read by {n:,} run{'s' * (n != 1)} of this store."
-        for name, n in study.sweep.test_reads.items()
-    )
+    said = []
+    for name, n in study.sweep.test_reads.items():
+        read = "The test images of {name} have been read by {n} runs of this store."
+        if n == 1:
+            read = "The test images of {name} have been read by {n} run of this store."
+        said.append(say(read, name=name, n=f"{n:,}"))
+    return joined(" ", said)
 
 
 def designed(study: Study) -> Said | None:
@@ -115,3 +124,8 @@ def marks(study: Study, decision: Decision) -> list[str]:
             made.append(say("recorded: {verdict}", verdict=recorded))
     made += [say("after an unplanned extension")] * (decision.fixed is not None)
     return made + [say("seeds left out")] * bool(study.sweep.unused_seeds)
+
+
+def _listed(seeds: tuple[int, ...]) -> str:
+    listed = ", ".join(map(str, seeds[:_N_SEEDS]))
+    return f"{listed}, ..." if len(seeds) > _N_SEEDS else listed

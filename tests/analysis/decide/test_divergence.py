@@ -168,7 +168,7 @@ def test_the_answer_says_at_least_and_the_page_and_its_figures_take_infinite_end
     assert found.word == "YES"
     assert found.found == [
         "lr=10.0 diverges in the median seed, surely at least 1.00 points lower. In 8 of 8"
-        " seeds, judged by the median.",
+        " seeds, and the median seed is judged.",
         "6 runs diverged, which is worse than any number: what is said is of the median seed.",
     ]
     assert "sign-flip test on ranks" in " ".join(

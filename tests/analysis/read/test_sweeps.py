@@ -79,46 +79,78 @@ def test_a_plan_that_was_changed_or_put_in_anothers_place_is_refused(part, why):
         made.read()
 
 
-def test_a_sweep_that_asked_the_same_of_fewer_seeds_is_a_look_and_others_are_none():
-    made = made_up()
-    plan, parent = made.plan, made.stored[0]
-    fewer = plan | {"runs": plan["runs"][:2]}
-    plans = {
-        "parent": plan,
-        "fewer": fewer,
-        "later": fewer,
-        "others": fewer | {"runs": plan["runs"][:1]},
-    }
-    made.stored[0] = replace(parent, start_ms=10)
-    for name, start_ms in (("fewer", 1), ("later", 11), ("others", 2)):
-        keys = {tag: proved(plans[name])[tag] for tag in ("sweep_key", "claims_sha256")}
+def with_parents(made, plans):
+    """A store with more sweeps: their plans, and when they were recorded, by run id."""
+    parent, artifact = made.stored[0], made.artifact
+    known = {"parent": made.plan}
+    for name, (runs, start_ms) in plans.items():
+        known[name] = made.plan | {"runs": runs}
+        keys = {tag: proved(known[name])[tag] for tag in ("sweep_key", "claims_sha256")}
         tags = parent.tags | keys | {"last_used": "1"}
         made.stored.append(replace(parent, run_id=name, start_ms=start_ms, tags=tags))
-    artifact = made.artifact
 
     def of(run, name):
-        made.plan = plans[run.run_id]
+        made.plan = known[run.run_id]
         return artifact(run, name)
 
     made.artifact = of
-    assert made.read().looks == (1,)
 
 
-def test_seeds_that_the_store_holds_of_all_cells_and_the_sweep_leaves_out_are_found():
-    made = MadeUpStore(
+def test_a_sweep_that_asked_the_same_of_fewer_seeds_before_the_others_began_is_a_look():
+    made = made_up()
+    runs = made.plan["runs"]
+    # The runs of the second seed began at 2,000 ms and 3,000 ms.
+    assert {run["config"]["seed"] for run in runs[:2]} == {0}
+    with_parents(made, {
+        "before": (runs[:2], 1), "between": (runs[:2], 2500), "after": (runs[:2], 3001),
+        "one cell": (runs[:1], 1), "all": (runs, 1),
+    })  # fmt: skip
+    assert made.read().looks == (1, 1)
+
+
+def eight_seeds():
+    return MadeUpStore(
         grid(range(8), model__dropout=[True, False]),
         lambda row, epoch: 0.9 + 0.001 * row["seed"] + 0.01 * row["model.dropout"],
         {"helps": claim()},
     )
-    assert made.read().unused_seeds == ()
-    # The sweep asks for five of the eight; of seed 7 one cell alone was trained.
+
+
+def of_five_seeds(made):
+    """The sweep asks for five of the eight; of seed 7 one cell alone was trained."""
     chosen = [run for run in made.plan["runs"] if run["config"]["seed"] in (0, 2, 3, 5, 6)]
     made.plan["runs"] = chosen
     made.stored = [
         run for run in made.stored if (run.tags.get("seed"), run.run_id) != ("7", "run 15")
     ]
+    return made
+
+
+def test_seeds_that_the_store_holds_of_all_cells_are_used_and_told():
+    made = eight_seeds()
+    assert made.read().further_seeds == made.read().unused_seeds == ()
+    # The claims were recorded after all runs had ended: nobody looked at five seeds.
+    made.stored[0] = replace(made.stored[0], start_ms=10**6)
+    read = of_five_seeds(made).read()
+    assert read.further_seeds == (1, 4) and read.unused_seeds == () and read.looks == ()
+    decided = study(read, lambda sweep: {})
+    assert list(decided.decisions[0].per_seed.index) == [0, 1, 2, 3, 4, 5, 6]
+    said = "The store holds seeds 1, 4 of these cells, too, and they are used"
+    assert said in of_sweep.declared(decided)
+    assert of_sweep.marks(decided, decided.decisions[0]) == []
+    assert of_sweep.counted(decided) == "14 of 14 runs done"
+
+
+def test_who_looked_at_fewer_seeds_before_has_looked_whichever_sweep_is_read():
+    made = of_five_seeds(eight_seeds())
     read = made.read()
-    assert read.unused_seeds == (1, 4)
+    # This sweep itself was recorded with five seeds before the others were trained.
+    assert read.looks == (5,) and read.further_seeds == (1, 4)
+
+
+def test_seeds_that_are_to_be_left_out_are_told_on_the_badge():
+    read = of_five_seeds(eight_seeds()).read(as_planned=True)
+    assert read.unused_seeds == (1, 4) and read.further_seeds == () and read.looks == ()
     decided = study(read, lambda sweep: {})
     said = "The store holds seeds 1, 4 of these cells, too, and they are not used"
     assert said in of_sweep.declared(decided)
