@@ -3,7 +3,7 @@
 Each configuration of a grid is trained by a process of its own, by the parts that a worker trains
 with: three steps, the evaluations, a checkpoint. Its peak is VmHWM of /proc (Linux): resident
 memory, with the mapped files that workers share. The exit code is 1 when an estimate
-(runner/plan/memory.py) is off by more than 30 %.
+(runner/plan/size/memory.py) is off by more than 30 %.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from runner.config import parts
 from runner.config.schema import Config
 from runner.data import catalogue, loading
 from runner.data.asked import Asked
-from runner.plan import memory
 from runner.plan.plan import planned_run
+from runner.plan.size import memory
 from runner.system import sources
 from runner.train.check import own_code
 from runner.train.sample import Sample

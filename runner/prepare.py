@@ -15,11 +15,12 @@ from runner.data.catalogue import Entry
 from runner.data.loading import Dataset
 from runner.errors import ConfigError, without_password
 from runner.metrics import own as own_metrics
-from runner.plan import final_states, growth, memory, workers
+from runner.plan import final_states, growth
 from runner.plan import grid as grids
 from runner.plan import plan as plans
-from runner.plan.memory import Measured, Need
 from runner.plan.plan import Plan, PlannedRun
+from runner.plan.size import memory, workers
+from runner.plan.size.memory import Measured, Need
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import read_run

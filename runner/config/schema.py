@@ -19,7 +19,7 @@ from runner.system.language import LANGUAGES
 #: What `engine.name` may be: the table of runner/engine/__init__.py, which a command need not wait
 #: for.
 ENGINES = ("fast", "stock")
-#: What `sweep.design` may be: runner/plan/designs.py chooses the cells of each.
+#: What `sweep.design` may be: runner/plan/cells/designs.py chooses the cells of each.
 DESIGNS = ("grid", "one_at_a_time", "fraction")
 
 

@@ -4,7 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from runner.plan.designs import CELLS, ONE_AT_A_TIME, Design
+from runner.plan.cells.designs import CELLS, ONE_AT_A_TIME, Design
 from runner.plan.plan import Plan
 from runner.record import as_text, short
 

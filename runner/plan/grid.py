@@ -15,8 +15,9 @@ from runner.config import overrides, own
 from runner.config.checks import check_value, checked
 from runner.config.schema import Config, SweepConfig, leaves
 from runner.errors import ConfigError
-from runner.plan import designs, identity, looks
-from runner.plan.designs import Design, Levels
+from runner.plan import identity, looks
+from runner.plan.cells import designs
+from runner.plan.cells.designs import Design, Levels
 from runner.plan.plan import VERSION, Plan, PlannedRun, planned_knobs, planned_run
 from runner.record import Claim, as_text, short
 

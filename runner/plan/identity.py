@@ -7,7 +7,7 @@ from runner.config import parts
 from runner.config.knob import Knob
 from runner.config.schema import KNOBS, Config, knobs_of, leaves
 from runner.plan import fingerprint
-from runner.plan.designs import Design
+from runner.plan.cells.designs import Design
 from runner.record import CODE_OF_VERSION_1, Claim
 from runner.system.files import sha256
 

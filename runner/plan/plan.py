@@ -11,7 +11,7 @@ from runner.config import parts
 from runner.config.schema import KNOBS, Config, knobs_of, leaves, without_effect
 from runner.errors import StateError
 from runner.plan import fingerprint, identity, kept, looks
-from runner.plan.designs import Design
+from runner.plan.cells.designs import Design
 from runner.plan.looks import Look
 from runner.record import CODE_OF_VERSION_1, Claim, cell_name, run_name
 from runner.state.root import Root

@@ -8,8 +8,9 @@ from commands import end, environment, run, start, stored
 from journaling import append, records_of
 
 from runner.data.catalogue import find
-from runner.plan import final_states, memory
+from runner.plan import final_states
 from runner.plan import plan as plans
+from runner.plan.size import memory
 from runner.record import TIMES
 from runner.state.root import Root
 from runner.state.run_record import read_run

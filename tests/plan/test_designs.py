@@ -13,9 +13,10 @@ from omegaconf import OmegaConf
 from runner.config import overrides
 from runner.display import designs as display
 from runner.errors import ConfigError, StateError
-from runner.plan import designs, grid, kept
+from runner.plan import grid, kept
 from runner.plan import plan as plans
-from runner.plan.designs import Design, spelled
+from runner.plan.cells import designs
+from runner.plan.cells.designs import Design, spelled
 from runner.state.root import Root
 from runner.system.files import sealed
 

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from runner.plan.fractions import MOST_KNOBS, Fraction, best, smallest
+from runner.plan.cells.fractions import MOST_KNOBS, Fraction, best, smallest
 
 
 def columns(fraction):

@@ -8,7 +8,7 @@ from configs import configured
 from runner.data import catalogue
 from runner.data.catalogue import Entry
 from runner.errors import ConfigError
-from runner.plan import memory
+from runner.plan.size import memory
 
 DIGITS = catalogue.find("digits")  # 8x8 pixels
 

@@ -7,9 +7,9 @@ import pytest
 from configs import configured
 
 from runner.errors import ConfigError
-from runner.plan import workers
-from runner.plan.memory import Need
 from runner.plan.plan import planned_run
+from runner.plan.size import workers
+from runner.plan.size.memory import Need
 from runner.system import limits
 
 GIB = 2**30

@@ -6,8 +6,8 @@ It runs the user's code, which may do anything: hang, print, or end its process.
 from dataclasses import dataclass, field
 
 from runner.errors import ModelError
-from runner.plan.memory import Measured
 from runner.plan.plan import PlannedRun
+from runner.plan.size.memory import Measured
 from runner.system import apart
 from runner.train.sample import Sample
 

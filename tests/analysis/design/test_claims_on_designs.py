@@ -12,7 +12,7 @@ from analysis.design import confounds
 from analysis.design.cells import cells_of
 from analysis.design.contrasts import NotTestable, contrasts_of, per_seed, table
 from analysis.read.sweeps import CELLS, FRACTION, ONE_AT_A_TIME, Design
-from runner.plan.fractions import smallest
+from runner.plan.cells.fractions import smallest
 
 KNOBS = {
     "model.dropout": [True, False],

@@ -7,7 +7,7 @@ from analysis.decide import verdicts
 from analysis.decide.study import study as decide
 from analysis.report import page, sentences
 from analysis.report.words import of_sweep
-from runner.plan.fractions import smallest
+from runner.plan.cells.fractions import smallest
 
 KNOBS = {
     "model.dropout": [True, False],

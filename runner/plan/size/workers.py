@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from runner.errors import ConfigError
-from runner.plan.memory import Need
 from runner.plan.plan import PlannedRun
+from runner.plan.size.memory import Need
 from runner.system import limits
 
 #: Bytes that a sweep's own process takes beside its workers, most of them MLflow's; measured.

@@ -14,7 +14,7 @@ from runner.data.asked import Asked
 from runner.data.catalogue import Entry
 from runner.data.subset import n_left
 from runner.errors import ConfigError
-from runner.plan.layers import ENGINES, Conv, Engine, layers_of
+from runner.plan.size.layers import ENGINES, Conv, Engine, layers_of
 
 _FLOAT32_BYTES = 4
 #: Images a batch in an evaluation (runner/engine/loop.py).

@@ -12,8 +12,8 @@ from typing import Any
 from runner.config import overrides
 from runner.config.schema import SweepConfig
 from runner.errors import ConfigError, short_text
-from runner.plan import fractions
-from runner.plan.fractions import Fraction
+from runner.plan.cells import fractions
+from runner.plan.cells.fractions import Fraction
 from runner.record import as_text, short
 
 ONE_AT_A_TIME, FRACTION, CELLS = "one_at_a_time", "fraction", "cells"

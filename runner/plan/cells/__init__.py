@@ -1,0 +1,1 @@
+"""Which cells a sweep has: all of the grid, each knob alone, a fraction."""

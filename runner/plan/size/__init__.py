@@ -1,0 +1,1 @@
+"""What the runs of a plan need: memory, from the layers of their networks, and workers."""
