@@ -21,7 +21,7 @@ from runner.config import parts
 from runner.config.schema import Config
 from runner.data import catalogue, loading
 from runner.data.asked import Asked
-from runner.plan.plan import planned_run
+from runner.plan.planned import planned_run
 from runner.plan.size import memory
 from runner.system import sources
 from runner.train.check import own_code

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.decide import verdicts
-from analysis.decide.claims import ALPHA, Decision, decide_all
+from analysis.decide.claims import ALPHA, decide_all
+from analysis.decide.decision import Decision
 from analysis.design import contrasts
 from analysis.design.cells import Cells
 from analysis.read.runs import Sweep

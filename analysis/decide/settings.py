@@ -11,7 +11,7 @@ from analysis.decide.evidence import By, bounds, direction_p, of_column
 from analysis.design import contrasts
 from analysis.design.cells import level_as_text
 from analysis.design.contrasts import Contrast
-from analysis.statistics import p_values
+from analysis.statistics import heterogeneity, p_values
 from analysis.statistics.intervals import Interval
 from runner.record import Claim, short
 
@@ -95,7 +95,7 @@ def heterogeneity_p(
     """P of the test that the contrast is the same at all settings; 1 where there is one alone."""
     if len(contrast.simples) < 2:
         return 1.0
-    return p_values.heterogeneity_p(_comparable(_by_setting(contrast, numbers)), for_any_looks)
+    return heterogeneity.heterogeneity_p(_comparable(_by_setting(contrast, numbers)), for_any_looks)
 
 
 def depends_on(
@@ -112,7 +112,7 @@ def depends_on(
         if len(contrast.levels_of(knob)) > 1
     }
     p = p_values.holm(
-        [p_values.heterogeneity_p(_comparable(of), for_any_looks) for of in by_knob.values()]
+        [heterogeneity.heterogeneity_p(_comparable(of), for_any_looks) for of in by_knob.values()]
     )
     alone = [knob for knob, p_of_knob in zip(by_knob, p, strict=True) if p_of_knob <= alpha]
     return alone or list(by_knob)

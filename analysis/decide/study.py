@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.decide.beside.more_seeds import MoreSeeds, more_seeds
 from analysis.decide.beside.multiverse import Multiverse, multiverse
 from analysis.decide.beside.pairing import Pairing, pairing
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.evidence import By
 from analysis.decide.exploratory import exploratory_contrasts
 from analysis.decide.looks import decide_sweep, seen_at

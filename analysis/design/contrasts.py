@@ -132,36 +132,12 @@ def contrasts_of(claim: Claim, cells: Cells) -> list[Contrast]:
             f"a claim gives {' and '.join(kinds) or 'no kind'}: allowed is one of"
             f" {', '.join(KINDS)}"
         )
-    _check_knob(claim, cells)
+    not_moved = words.not_moved(claim, cells)
+    if not_moved:
+        raise NotTestable(not_moved)
     if not cells.is_fraction:
         cells = cells.told_apart(claim.knob)
     return KINDS[kinds[0]](claim, cells)
-
-
-def _check_knob(claim: Claim, cells: Cells) -> None:
-    """Refuse a claim about a knob that did not move."""
-    knob, varied = claim.knob, ", ".join(cells.moving) or "nothing"
-    for level in cells.repeated.get(knob, ()):
-        if level in (claim.levels or [claim.winner]):
-            others = cells.levels(knob) if knob in cells.values else [cells.fixed[knob]]
-            raise NotTestable(
-                say(
-                    "{one} is the same configuration as {others}: nothing moves between the two",
-                    one=f"{knob}={as_text(level)}",
-                    others=joined(" or ", [f"{knob}={as_text(other)}" for other in others]),
-                )
-            )
-    if knob in cells.fixed:
-        fixed = "{knob} was not varied: it is {value} in every run"
-        if cells.n_without_effect[knob]:
-            fixed = "{knob} was not varied: it is {value} wherever it has an effect"
-        raise NotTestable(say(fixed, knob=knob, value=as_text(cells.fixed[knob])))
-    idle = "{knob} has no effect in any cell; what was varied is {varied}"
-    if knob in cells.n_without_effect:
-        raise NotTestable(say(idle, knob=knob, varied=varied))
-    unknown = "no run depends on a knob {knob}; what was varied is {varied}"
-    if knob not in cells.values:
-        raise NotTestable(say(unknown, knob=knob, varied=varied))
 
 
 def _levels(claim: Claim, cells: Cells) -> list[Contrast]:

@@ -1,10 +1,35 @@
-"""Which cells a claim asked for, and why two of them cannot be compared, in words for a message."""
+"""Why a claim has no cells to compare, in words for a message."""
 
 from typing import Any
 
 from analysis.design.cells import NO_EFFECT, Cells, same
 from runner.record import Claim, as_text, short
 from runner.system.language import Said, joined, say
+
+
+def not_moved(claim: Claim, cells: Cells) -> Said | None:
+    """Why there is nothing to compare, where the claim's knob did not move; None where it did."""
+    knob, varied = claim.knob, ", ".join(cells.moving) or "nothing"
+    for level in cells.repeated.get(knob, ()):
+        if level in (claim.levels or [claim.winner]):
+            others = cells.levels(knob) if knob in cells.values else [cells.fixed[knob]]
+            return say(
+                "{one} is the same configuration as {others}: nothing moves between the two",
+                one=f"{knob}={as_text(level)}",
+                others=joined(" or ", [f"{knob}={as_text(other)}" for other in others]),
+            )
+    if knob in cells.fixed:
+        fixed = "{knob} was not varied: it is {value} in every run"
+        if cells.n_without_effect[knob]:
+            fixed = "{knob} was not varied: it is {value} wherever it has an effect"
+        return say(fixed, knob=knob, value=as_text(cells.fixed[knob]))
+    if knob in cells.n_without_effect:
+        idle = "{knob} has no effect in any cell; what was varied is {varied}"
+        return say(idle, knob=knob, varied=varied)
+    if knob not in cells.values:
+        unknown = "no run depends on a knob {knob}; what was varied is {varied}"
+        return say(unknown, knob=knob, varied=varied)
+    return None
 
 
 def no_cell(claim: Claim, level: Any, is_around: bool) -> Said:

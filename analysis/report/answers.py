@@ -6,7 +6,7 @@ from math import isinf
 
 from analysis.decide import verdicts
 from analysis.decide.beside.more_seeds import MOST
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.evidence import By
 from analysis.decide.looks import alpha_of
 from analysis.decide.settings import Setting

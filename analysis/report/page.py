@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.decide import verdicts
 from analysis.decide.beside.more_seeds import n_workers
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.study import Study
 from analysis.design import confounds, fractions
 from analysis.design.cells import distinct, level_as_text

@@ -9,7 +9,7 @@ from analysis.decide import verdicts
 from analysis.decide.beside.more_seeds import MOST, MoreSeeds
 from analysis.decide.beside.multiverse import Multiverse
 from analysis.decide.beside.pairing import Pairing
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.evidence import By
 from analysis.decide.looks import alpha_of, place
 from analysis.decide.study import Study

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.decide import verdicts
 from analysis.decide.beside.multiverse import Multiverse
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.evidence import By
 from analysis.design import confounds
 from analysis.design.cells import Cells, as_key, level_as_text, same

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.study import Study
 from analysis.report import sides
 from runner.record import as_text

@@ -13,12 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides, own
 from runner.config.checks import check_value, checked
-from runner.config.schema import Config, SweepConfig, leaves
+from runner.config.schema import Config, leaves
+from runner.config.sweep_knobs import SweepConfig
 from runner.errors import ConfigError
 from runner.plan import identity, looks
 from runner.plan.cells import designs
 from runner.plan.cells.designs import Design, Levels
-from runner.plan.plan import VERSION, Plan, PlannedRun, planned_knobs, planned_run
+from runner.plan.plan import VERSION, Plan, PlannedRun
+from runner.plan.planned import planned_knobs, planned_run
 from runner.record import Claim, as_text, short
 
 #: The margin of a generated claim, as a share of the test images.

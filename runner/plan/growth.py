@@ -7,7 +7,8 @@ from runner.errors import StateError
 from runner.plan import looks
 from runner.plan import plan as plans
 from runner.plan.looks import Look
-from runner.plan.plan import Plan, PlannedRun, planned_run
+from runner.plan.plan import Plan, PlannedRun
+from runner.plan.planned import planned_run
 from runner.state.root import Root
 
 

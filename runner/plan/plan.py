@@ -2,13 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner.config import parts
-from runner.config.schema import KNOBS, Config, knobs_of, leaves, without_effect
+from runner.config.schema import Config
 from runner.errors import StateError
 from runner.plan import fingerprint, identity, kept, looks
 from runner.plan.cells.designs import Design
@@ -104,70 +104,6 @@ class Plan:
     def seeds(self) -> list[int]:
         """The seeds in the order of the plan."""
         return list(dict.fromkeys(run.config.seed for run in self.runs))
-
-
-def planned_run(
-    config: Config, knobs: dict[str, Any], data_name: str, data_sha256: str, device: str
-) -> PlannedRun:
-    """The run that a checked configuration asks for.
-
-    Parameters
-    ----------
-    knobs
-        Value of each swept or typed knob, for the run's name.
-    data_name, data_sha256
-        Of the data really used, after any fallback.
-    device
-        "cpu" or "gpu", after `auto`.
-    """
-    # What is kept is what really happens. The store's address may hold a password, and workers do
-    # not need it; which cells there are is the plan's.
-    data, tracking = config.data | {"name": data_name}, replace(config.tracking, uri=None)
-    ours = replace(
-        config, device=device, data=data, tracking=tracking, sweep=kept.whole_grid(), claims={}
-    )
-    own_code = fingerprint.own_code(ours)
-    of = identity.identity(ours, data_name, data_sha256, device, own_code=own_code)
-    return PlannedRun(
-        run_key=identity.run_key(of),
-        cell_key=identity.cell_key(of),
-        knobs=knobs,
-        config=ours,
-        data_name=data_name,
-        data_sha256=data_sha256,
-        device=device,
-        without_effect=without_effect(ours),
-        code=fingerprint.code_name(device),
-        own_code=own_code,
-    )
-
-
-def planned_knobs(configs: Iterable[Config], swept: Iterable[str]) -> list[PlannedKnob]:
-    """The recorded knobs that any of the configurations has, as a plan keeps them.
-
-    A group that is swept, such as `model=cnn,mlp`, is a knob too, whose levels are its files. An
-    option that came later is shown where a run has it at another value than that of before.
-    """
-    configs = list(configs)
-    known = {name: knob for config in configs for name, knob in knobs_of(config).items()}
-    used = {
-        name
-        for config in configs
-        for name, value in leaves(config)
-        if not (known[name].came_later and value == known[name].before)
-    }
-    sections = list(dict.fromkeys(name.partition(".")[0] for name in KNOBS))
-    places = {name: n for n, name in enumerate(KNOBS)}
-    # Of a part of the user's own, knobs stay in their order, after those of the schema.
-    ordered = sorted(
-        known, key=lambda n: (sections.index(n.partition(".")[0]), places.get(n, len(places)))
-    )
-    groups = [PlannedKnob(key, True, True) for key in swept if key not in known]
-    return groups + [
-        PlannedKnob(name, known[name].bears_on_numbers, known[name].shown and name in used)
-        for name in ordered
-        if known[name].recorded
-    ]
 
 
 def check_code(run: PlannedRun) -> None:

@@ -8,7 +8,7 @@ from runner.config.schema import recorded
 from runner.errors import ConfigError
 from runner.plan import identity
 from runner.plan.kept import config_from
-from runner.plan.plan import planned_run
+from runner.plan.planned import planned_run
 
 pytest_plugins = "composing"
 

@@ -12,7 +12,8 @@ from places import REPO
 
 from runner.errors import ConfigError, StateError
 from runner.plan import fingerprint, grid
-from runner.plan.plan import check_code, planned_run
+from runner.plan.plan import check_code
+from runner.plan.planned import planned_run
 from runner.record import CODE_OF_VERSION_1
 from runner.system import user_code
 from runner.system.files import PACKAGE

@@ -10,7 +10,7 @@ from hydra import compose
 from runner.config.checks import checked
 from runner.errors import ConfigError
 from runner.plan import grid, identity
-from runner.plan.plan import planned_run
+from runner.plan.planned import planned_run
 from runner.record import as_text
 
 pytest_plugins = "composing"

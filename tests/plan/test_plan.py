@@ -13,6 +13,7 @@ from runner.config.checks import checked
 from runner.config.schema import KNOBS
 from runner.errors import StateError
 from runner.plan import fingerprint, grid, kept, plan
+from runner.plan.planned import planned_run
 from runner.record import CODE_OF_VERSION_1
 from runner.state.root import Root
 from runner.system.files import sealed
@@ -48,7 +49,7 @@ def test_a_plan_holds_what_really_happens_and_not_what_was_asked():
 def test_a_planned_run_holds_no_password_no_claims_and_its_configuration_is_left_alone():
     config = checked(compose("config", ["tracking.uri='http://me:secret@host'", "device=gpu"]))
     before = dataclasses.asdict(config)
-    run = plan.planned_run(config, {"model.channels": 30}, "digits", "cd" * 32, "cpu")
+    run = planned_run(config, {"model.channels": 30}, "digits", "cd" * 32, "cpu")
     assert (run.config.tracking.uri, run.config.claims, run.config.device) == (None, {}, "cpu")
     assert (run.config.data["name"], run.data_name, run.data_sha256) == (
         "digits",
@@ -87,14 +88,14 @@ STEPS = ["optimizer.schedule.at", "optimizer.schedule.factor"]
     ],
 )
 def test_a_planned_run_names_its_knobs_without_effect(typed, device, nothing):
-    run = plan.planned_run(checked(compose("config", typed)), {}, "digits", "cd" * 32, device)
+    run = planned_run(checked(compose("config", typed)), {}, "digits", "cd" * 32, device)
     assert run.without_effect == nothing
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 def test_a_planned_run_names_the_code_that_trains_it(device, monkeypatch):
     monkeypatch.setattr(fingerprint, "code_name", lambda of: f"the code for {of}")
-    run = plan.planned_run(checked(compose("config")), {}, "digits", "cd" * 32, device)
+    run = planned_run(checked(compose("config")), {}, "digits", "cd" * 32, device)
     assert run.code == f"the code for {device}"
 
 

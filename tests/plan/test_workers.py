@@ -7,7 +7,7 @@ import pytest
 from configs import configured
 
 from runner.errors import ConfigError
-from runner.plan.plan import planned_run
+from runner.plan.planned import planned_run
 from runner.plan.size import workers
 from runner.plan.size.memory import Need
 from runner.system import limits

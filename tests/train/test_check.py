@@ -10,7 +10,7 @@ import pytest
 from configs import configured
 
 from runner.errors import ModelError
-from runner.plan.plan import planned_run
+from runner.plan.planned import planned_run
 from runner.train.check import own_code
 from runner.train.check.own_code import Checked
 from runner.train.check.process import answer, measurements

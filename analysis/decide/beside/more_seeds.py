@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.evidence import By, fewest_seeds
 from analysis.decide.verdicts import INCONCLUSIVE
 from analysis.statistics import anytime, power

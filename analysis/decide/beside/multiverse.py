@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide import metrics, verdicts
-from analysis.decide.claims import Decision, decide
+from analysis.decide.claims import decide
+from analysis.decide.decision import Decision
 from analysis.decide.evidence import By, fewest_seeds
 from analysis.decide.fair import gate
 from analysis.decide.fair.choice import Choice

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.decide import verdicts
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
 from analysis.report import numbers

@@ -1,6 +1,6 @@
 """What is said of a sweep: how many runs it has, when its claims were written, what was fixed."""
 
-from analysis.decide.claims import Decision
+from analysis.decide.decision import Decision
 from analysis.decide.looks import place
 from analysis.decide.study import Study
 from analysis.read.sweeps import FRACTION, ONE_AT_A_TIME

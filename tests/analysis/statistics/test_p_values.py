@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from analysis.statistics.heterogeneity import heterogeneity_p
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.p_values import (
     benjamini_hochberg,
-    heterogeneity_p,
     holm,
     holm_levels,
     sign_flip_p,

@@ -17,7 +17,7 @@ from places import TESTS
 
 from runner.config.checks import checked
 from runner.data import loading
-from runner.plan.plan import planned_run
+from runner.plan.planned import planned_run
 from runner.record import TIMES
 
 RECORDED = json.loads((TESTS / "plan" / "equal_code.json").read_text(encoding="utf-8"))
