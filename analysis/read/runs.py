@@ -113,7 +113,7 @@ def read(
         planned=plan["planned"],
         further_seeds=() if is_left_out else tuple(further),
         unused_seeds=tuple(further) if is_left_out else (),
-        test_reads=sweeps.test_reads(runs, plan),
+        test_reads=sweeps.test_reads(stored, plan),
         uri=uri,
         experiment=experiment,
     )

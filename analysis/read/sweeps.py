@@ -269,13 +269,18 @@ def with_seeds(plan: dict[str, Any], further: dict[int, dict[str, str]]) -> dict
     return plan | {"runs": plan["runs"] + added}
 
 
-def test_reads(stored: list[StoredRun], plan: dict[str, Any]) -> dict[str, int]:
+def test_reads(stored: dict[str, StoredRun], plan: dict[str, Any]) -> dict[str, int]:
     """How many runs of the store were evaluated on a sweep's test images, by the data's name.
 
     Whatever is found by looking at a test set many times holds less surely for other images.
+
+    Parameters
+    ----------
+    stored
+        All runs of the store, by run key.
     """
     names = {run["run_key"]: str(run["config"]["data"]["name"]) for run in plan["runs"]}
-    data = {run.tags[TAG_RUN_KEY]: run.tags.get("data.sha256") for run in stored}
+    data = {key: run.tags.get("data.sha256") for key, run in stored.items()}
     of_sweep = {data[key]: name for key, name in names.items() if data.get(key)}
     return {name: list(data.values()).count(sha256) for sha256, name in of_sweep.items()}
 
