@@ -20,6 +20,7 @@ from analysis.decide.evidence import Evidence
 from analysis.design.contrasts import table
 from analysis.read import runs as reader
 from analysis.statistics.intervals import t_interval
+from benchmarks import looks
 from benchmarks.calibration import Numbers, decided
 from benchmarks.machine import machine, versions
 from runner.record import Claim
@@ -133,6 +134,26 @@ def drawn(values: Numbers, sides: str, n_seeds: int, n_claims: int, shift: float
                covered / n_decided)  # fmt: skip
 
 
+def at_looks(values: Numbers, sides: str, n_claims: int, n: int) -> float:
+    """The share of sweeps of planned looks that name a direction where there is no difference.
+
+    Where the median is judged, and is not 0 as the mean is, its direction counts as wrong, too.
+    """
+    random = np.random.default_rng([len(sides), n_claims])
+    n_most, one = looks.SIZES[-1], np.eye(n_claims)
+    weights = np.concatenate([one, -one], axis=1)
+    n_wrong = 0
+    for _ in range(n):
+        seeds = random.permutation(len(values))
+        first, second = values[seeds[:n_most], 0], values[seeds[:n_most], 1]
+        if sides == SAME:
+            second = values[seeds[n_most : 2 * n_most], 0]
+        both = np.concatenate([first[:, :n_claims], second[:, :n_claims]], axis=1)
+        given = [verdict for verdict, _ in looks.until_decided(both, weights, 0.0)]
+        n_wrong += any(verdict in verdicts.DIRECTIONAL for verdict in given)
+    return n_wrong / n
+
+
 def _is_right(seen: Evidence, mean: float, median: float) -> bool:
     """Whether a direction is that of the truth: of the median where that is judged."""
     return seen.bounds.interval.estimate * (median if seen.by_median else mean) > 0
@@ -160,6 +181,15 @@ def main() -> None:
         shares = (row.wrong, row.found, row.by_median, row.coverage)
         percents = " | ".join(f"{100 * share:.1f} %" for share in shares)
         print(f"| {row.sides} | {row.shift:g} | {row.n_claims} | {row.n_seeds} | {percents} |")
+    planned = [
+        (sides, n_claims, at_looks(values, sides, n_claims, given.sweeps // 4))
+        for sides, n_claims in product((SAME, PAIRED), (1, 6))
+    ]
+    print(
+        "\n| sides | claims | looks at 5, 10, 20, 40 seeds: any direction |\n" + "| --- " * 3 + "|"
+    )
+    for sides, n_claims, wrong in planned:
+        print(f"| {sides} | {n_claims} | {100 * wrong:.1f} % |")
     content = {
         "n_sweeps": given.sweeps,
         "command": SWEEP,
@@ -167,6 +197,7 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(),
         "rows": [asdict(row) for row in rows],
+        "looks": planned,
     }
     given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

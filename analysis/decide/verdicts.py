@@ -20,7 +20,7 @@ MEANINGS = {
     NEGLIGIBLE: "the difference goes the way the claim says, and is smaller than the margin",
     EQUIVALENT: "any difference is smaller than the margin",
     REFUTED: "the difference goes the other way",
-    DEPENDS: "the answer is another one at other settings of the other knobs",
+    DEPENDS: "the difference is another one at other settings, and not all of them have one answer",
     INCONCLUSIVE: "these seeds do not decide it",
     NOT_TESTABLE: "these runs cannot decide it, with any number of seeds",
 }
