@@ -110,7 +110,6 @@ def read(
         epochs,
         declared_ms=min((run.start_ms or 0 for run in same_claims), default=None),
         looks=looks,
-        planned=plan["planned"],
         further_seeds=() if is_left_out else tuple(further),
         unused_seeds=tuple(further) if is_left_out else (),
         test_reads=sweeps.test_reads(stored, plan),
@@ -161,6 +160,7 @@ def _sweep(
         command=" ".join(plan["command"]),
         runs=runs,
         epochs=epochs,
+        planned=plan["planned"],
         design=plan["design"],
         **found,
     )

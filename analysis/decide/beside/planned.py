@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.decide import evidence, metrics
 from analysis.decide.beside.more_seeds import ENOUGH
-from analysis.decide.claims import ALPHA
+from analysis.decide.looks import alpha_of
 from analysis.decide.verdicts import MIN_SEEDS
 from analysis.design import contrasts
 from analysis.design.cells import as_key, bearing_knobs, cells_of_sweep
@@ -68,7 +68,9 @@ def foresee(planned: Sweep, others: list[Sweep], read: Read) -> list[Foreseen]:
     read
         Reads the runs and epochs of one of them.
     """
-    alpha = ALPHA / max(1, len(planned.claims))
+    # Of seeds that come in looks, those of the first are planned.
+    first = 1 if planned.planned.looks else None
+    alpha = alpha_of(first) / max(1, len(planned.claims))
     return [_foreseen(claim, planned, others, read, alpha) for claim in planned.claims.values()]
 
 

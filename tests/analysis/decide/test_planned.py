@@ -7,6 +7,7 @@ from studies import claim, curves, frame, grid, sweep
 from analysis.ahead import _sentences
 from analysis.decide.beside.planned import foresee
 from analysis.decide.evidence import fewest_seeds
+from analysis.read.sweeps import Look, Planned
 from analysis.statistics.power import detectable, likely_spreads, seeds_to_find
 
 EVEN = np.array([0.004, -0.002, 0.001, -0.003, 0.002, -0.002])
@@ -25,10 +26,11 @@ def trained(name="before", noise=EVEN, sides=(0.5, -0.5), **knobs):
     return sweep(runs, curves(runs, value), claims=CLAIMS, name=name, run_id=name)
 
 
-def ahead(*others, claims=None, seeds=range(5), **knobs):
+def ahead(*others, claims=None, seeds=range(5), planned=None, **knobs):
     runs = frame(grid(seeds, **(dict(model__dropout=[True, False]) | knobs)))
     runs["state"] = "missing"
-    planned = sweep(runs, curves(runs.iloc[:0], lambda run, epoch: 0), claims=claims or CLAIMS)
+    none = curves(runs.iloc[:0], lambda run, epoch: 0)
+    planned = sweep(runs, none, claims=claims or CLAIMS, planned=planned or Planned())
     by_id = {other.run_id: other for other in others}
     return foresee(planned, list(others), by_id.__getitem__)
 
@@ -51,6 +53,14 @@ def test_the_luck_of_the_same_cells_says_what_five_seeds_find():
 def test_two_claims_share_alpha_and_find_less():
     one, (first, second) = ahead(trained()), ahead(trained(), claims=CLAIMS | {"again": claim()})
     assert first.detectable == second.detectable > one[0].detectable
+
+
+def test_a_first_look_spends_half_of_alpha():
+    looks = Planned((Look((0, 1, 2, 3, 4), None),), 40)
+    (at_first,), (fixed,) = ahead(trained(), planned=looks), ahead(trained())
+    spreads = likely_spreads(EVEN.std(ddof=1), len(EVEN))
+    assert at_first.detectable == pytest.approx(detectable(spreads, 5, 0.025), rel=1e-5)
+    assert at_first.detectable > fixed.detectable
 
 
 def test_the_nearest_sweep_is_asked_and_what_differs_is_named():
