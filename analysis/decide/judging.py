@@ -41,17 +41,22 @@ def judged(
     """The verdict on a contrast.
 
     Where it is established to be another one at other settings, no average is an answer: the
-    verdict is that of all settings, or that it depends.
+    verdict is that of all settings, or that it depends. That it is too small to matter has to hold
+    at each of them in any case, since an average hides what turns round.
     """
+    by, any_looks = seen.by, seen.for_any_looks
+    of = contrast, numbers
+    at_settings = settings.settings_of(claim, *of, levels.interval, by, any_looks)
+    at_all = None
+    if at_settings:
+        at_all = settings.at_all(claim, *of, levels.interval, levels.direction, by, any_looks)
     is_established = seen.p <= levels.direction
     bounds = seen.bounds.with_direction() if is_established else seen.bounds
-    verdict = verdicts.verdict(bounds, claim.direction, claim.margin, is_established)
-    of = contrast, numbers
-    by, any_looks = seen.by, seen.for_any_looks
-    at_settings = settings.settings_of(claim, *of, levels.interval, by, any_looks)
+    may_be_small = at_all is None or at_all in verdicts.SMALL
+    verdict = verdicts.verdict(bounds, claim.direction, claim.margin, is_established, may_be_small)
     depends_on: list[str] = []
-    if at_settings and settings.heterogeneity_p(*of, any_looks) <= levels.same:
-        verdict = settings.at_all(claim, *of, levels.interval, levels.direction, by, any_looks)
+    if at_all and settings.heterogeneity_p(*of, any_looks) <= levels.same:
+        verdict = at_all
         if verdict == verdicts.DEPENDS:
             depends_on = settings.depends_on(*of, levels.interval, any_looks)
     return Judged(verdict, bounds, at_settings, depends_on)

@@ -18,7 +18,7 @@ MEANINGS = {
     SUPPORTED: "the difference goes the way the claim says, by more than the margin",
     DIRECTION: "the difference goes the way the claim says; whether it exceeds the margin is open",
     NEGLIGIBLE: "the difference goes the way the claim says, and is smaller than the margin",
-    EQUIVALENT: "any difference is smaller than the margin",
+    EQUIVALENT: "any difference is smaller than the margin, at every setting of the other knobs",
     REFUTED: "the difference goes the other way",
     DEPENDS: "the difference is another one at other settings, and not all of them have one answer",
     INCONCLUSIVE: "these seeds do not decide it",
@@ -28,11 +28,13 @@ MEANINGS = {
 DIRECTIONAL = (SUPPORTED, DIRECTION, NEGLIGIBLE, REFUTED)
 #: Those of a claim that holds.
 HOLDS = (SUPPORTED, DIRECTION)
+#: The verdicts that a difference does not matter.
+SMALL = (NEGLIGIBLE, EQUIVALENT)
 #: Fewer seeds decide nothing.
 MIN_SEEDS = 3
 
 #: Answers that differ in size alone.
-_ALIKE = (HOLDS, (NEGLIGIBLE, EQUIVALENT))
+_ALIKE = (HOLDS, SMALL)
 #: The weaker of two verdicts stands first.
 _WEAKEST_FIRST = [REFUTED, DEPENDS, INCONCLUSIVE, EQUIVALENT, NEGLIGIBLE, DIRECTION, SUPPORTED]
 
@@ -69,7 +71,9 @@ class Bounds:
         return replace(self, interval=replace(interval, high=min(0.0, interval.high)))
 
 
-def verdict(bounds: Bounds, direction: str, margin: float, is_established: bool) -> str:
+def verdict(
+    bounds: Bounds, direction: str, margin: float, is_established: bool, may_be_small: bool = True
+) -> str:
     """The verdict on "the difference has this direction and is larger than the margin".
 
     Parameters
@@ -81,6 +85,9 @@ def verdict(bounds: Bounds, direction: str, margin: float, is_established: bool)
     is_established
         Whether a difference is established at all: the p value, adjusted for whatever else was
         asked, is at most alpha.
+    may_be_small
+        Whether a difference within the margin is an answer: not of an average where it is larger at
+        a setting of the other knobs, or may be.
     """
     interval = bounds.interval
     if interval.n < MIN_SEEDS:
@@ -91,8 +98,8 @@ def verdict(bounds: Bounds, direction: str, margin: float, is_established: bool)
     if is_established and estimate > 0:
         if low > margin or margin == 0:
             return SUPPORTED
-        return DIRECTION if high > margin else NEGLIGIBLE
-    if -margin < bounds.equivalence.low and bounds.equivalence.high < margin:
+        return DIRECTION if high > margin or not may_be_small else NEGLIGIBLE
+    if may_be_small and -margin < bounds.equivalence.low and bounds.equivalence.high < margin:
         return EQUIVALENT
     return REFUTED if is_established else INCONCLUSIVE
 

@@ -1,6 +1,7 @@
 """What more seeds would do for an inconclusive claim: how likely they decide it, and their cost."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,9 @@ import pandas as pd
 from analysis.decide.decision import Decision
 from analysis.decide.evidence import By, fewest_seeds
 from analysis.decide.verdicts import INCONCLUSIVE
+from analysis.design.contrasts import Array
 from analysis.statistics import anytime, power
+from analysis.statistics.intervals import Interval
 from runner.record import DONE, seconds_spent
 
 #: The chance at which a number of seeds is offered, and the most that are.
@@ -63,7 +66,8 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
         unknown = float("nan")
         minutes = (offered or 0) * minutes_a_seed
         return MoreSeeds(offered, minutes, unknown, unknown, unknown, float(smallest))
-    ahead = Ahead(d, direction, interval, decision.claim.margin, any_looks)
+    at_settings = [setting.interval for setting in decision.settings]
+    ahead = Ahead(d, direction, interval, decision.claim.margin, any_looks, at_settings)
     seen, margin = float(d.mean()), decision.claim.margin
     truth = seen if abs(seen) > margin else 0.0
     offered = n if decision.look else ahead.fewest(truth)
@@ -72,6 +76,14 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
     )
     minutes = (offered or 0) * minutes_a_seed
     return MoreSeeds(offered, minutes, if_as_seen, if_margin, if_none, float(smallest))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The means of some columns of seeds, and their sums of squared distances from them."""
+
+    means: Array
+    squares: Array
 
 
 class Ahead:
@@ -92,6 +104,9 @@ class Ahead:
         In the units of the seeds.
     for_any_looks
         Whether the verdict will read the intervals of anytime.py.
+    at_settings
+        The contrast at each setting of the other knobs, at each of which it has to be too small to
+        matter; the truth is the same at all of them.
     """
 
     _N_DRAWS = 4000
@@ -99,31 +114,50 @@ class Ahead:
     def __init__(
         self, seeds: np.ndarray[tuple[int], np.dtype[np.float64]], direction: float,
         interval: float, margin: float, for_any_looks: bool = False,
+        at_settings: Sequence[Interval] = (),
     ) -> None:  # fmt: skip
-        self._n, self._mean = len(seeds), float(seeds.mean())
-        self._squares = float(((seeds - self._mean) ** 2).sum())
+        self._n = len(seeds)
+        mean = float(seeds.mean())
+        self._average = _Seen(np.array([mean]), np.array([((seeds - mean) ** 2).sum()]))
+        self._settings = self._average
+        if at_settings:
+            squares = [(of.se**2) * self._n * (self._n - 1) for of in at_settings]
+            means = [of.estimate for of in at_settings]
+            self._settings = _Seen(np.array(means), np.array(squares))
         self._direction, self._interval, self._margin = direction, interval, margin
         self._for_any_looks = for_any_looks
 
     def chance(self, truth: float, n_new: int) -> float:
         """The chance that `n_new` more seeds decide the claim, whichever way, at a true mean."""
         draws = np.random.default_rng(0)
-        sd = np.sqrt(self._squares / draws.chisquare(self._n - 1, self._N_DRAWS))
-        mean_new = truth + sd / np.sqrt(n_new) * draws.standard_normal(self._N_DRAWS)
-        squares_new = sd**2 * (draws.chisquare(n_new - 1, self._N_DRAWS) if n_new > 1 else 0.0)
         n = self._n + n_new
-        mean = (self._n * self._mean + n_new * mean_new) / n
-        between = self._n * n_new / n * (mean_new - self._mean) ** 2
-        se = np.sqrt((self._squares + squares_new + between) / (n - 1) / n)
         if self._for_any_looks:
             beyond, within = (anytime.multiple(n, a) for a in (self._direction, self._interval))
         else:
             beyond = power.t_quantile(1 - self._direction / 2, n - 1)
             within = power.t_quantile(1 - self._interval, n - 1)
-        has_direction = np.abs(mean) > beyond * se
-        half = within * se
-        is_small = np.abs(mean) + half < self._margin
+        mean, se = self._with_new(self._average, truth, n_new, draws)
+        has_direction = (np.abs(mean) > beyond * se).all(axis=1)
+        if self._settings is not self._average:
+            mean, se = self._with_new(self._settings, truth, n_new, draws)
+        is_small = (np.abs(mean) + within * se < self._margin).all(axis=1)
         return float((has_direction | is_small).mean())
+
+    def _with_new(
+        self, seen: "_Seen", truth: float, n_new: int, draws: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """The mean and its standard error with new seeds, both of shape (n_draws, n_columns)."""
+        shape = (self._N_DRAWS, len(seen.means))
+        # The columns' spreads are known from all of them together, but for their ratios.
+        n_columns = shape[1]
+        chi2 = draws.chisquare(n_columns * (self._n - 1), (self._N_DRAWS, 1)) / n_columns
+        sd = np.sqrt(seen.squares / chi2)
+        mean_new = truth + sd / np.sqrt(n_new) * draws.standard_normal(shape)
+        squares_new = sd**2 * (draws.chisquare(n_new - 1, shape) if n_new > 1 else 0.0)
+        n = self._n + n_new
+        mean = (self._n * seen.means + n_new * mean_new) / n
+        between = self._n * n_new / n * (mean_new - seen.means) ** 2
+        return mean, np.sqrt((seen.squares + squares_new + between) / (n - 1) / n)
 
     def fewest(self, truth: float) -> int | None:
         """The fewest new seeds that decide with the chance `ENOUGH`; None above `MOST`."""

@@ -148,9 +148,9 @@ def _by_pooled_error(decision: Decision, contrast: Contrast, numbers: pd.DataFra
     )
     is_established = both.interval.p <= decision.levels.direction
     claim = decision.claim
-    return _censored(
-        decision, verdicts.verdict(both, claim.direction, claim.margin, is_established)
-    )
+    may_be_small = not decision.settings or decision.verdict in verdicts.SMALL
+    given = verdicts.verdict(both, claim.direction, claim.margin, is_established, may_be_small)
+    return _censored(decision, given)
 
 
 def _censored(decision: Decision, given: str) -> str:
