@@ -25,11 +25,11 @@ from runner.system.user_code import is_users
 #: Fingerprints of code that computes the same numbers, each with the name of the code that was the
 #: first to compute them, and the test that showed it.
 EQUAL: dict[str, tuple[str, str]] = {
-    "52c40f67e25d26a0b2496e9383cb8762a8966a329a83f7456a0d78e81c8f2a41": (
+    "a4df40d14c849864f0ec22c3eb5d810939982ab6fc2aee26250a762cd32c741f": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "ea936ec0a908ff2b0bd56c1f22b3dd3e5135aae55f84e839685a266158797bde": (
+    "e6d2287a927458a795cb17cc41b417b37ce4667e029e533ad7866dac2f05f6ce": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

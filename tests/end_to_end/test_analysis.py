@@ -263,6 +263,7 @@ def test_a_report_changes_nothing_but_its_own_folder(copy, tmp_path, monkeypatch
 
 def test_a_terminal_that_cannot_spell_a_minus_is_told_its_name(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("analysis.__main__.runs.read", lambda *_: None)
     monkeypatch.setattr(
         "analysis.__main__.analyse", lambda *_: print("\N{MINUS SIGN}2.15 points") or 0
     )
