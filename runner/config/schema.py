@@ -12,8 +12,8 @@ from hydra.core.config_store import ConfigStore
 
 from runner.config import effects, parts, rules
 from runner.config.knob import Knob, knob, own_knob
-from runner.config.part_knobs import PART_KNOBS
-from runner.config.sweep_knobs import SweepConfig
+from runner.config.knobs.part_knobs import PART_KNOBS
+from runner.config.knobs.sweep_knobs import SweepConfig
 from runner.record import Claim
 from runner.system.language import LANGUAGES
 

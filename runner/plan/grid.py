@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides, own
 from runner.config.checks import check_value, checked
+from runner.config.knobs.sweep_knobs import SweepConfig
 from runner.config.schema import Config, leaves
-from runner.config.sweep_knobs import SweepConfig
 from runner.errors import ConfigError
 from runner.plan import identity, looks
 from runner.plan.cells import designs

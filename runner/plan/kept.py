@@ -5,8 +5,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from runner.config import parts
+from runner.config.knobs.sweep_knobs import SweepConfig
 from runner.config.schema import KNOBS, Config, options
-from runner.config.sweep_knobs import SweepConfig
 from runner.record import Claim
 
 

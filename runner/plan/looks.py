@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.config.sweep_knobs import SweepConfig
+from runner.config.knobs.sweep_knobs import SweepConfig
 from runner.errors import ConfigError
 
 #: A later seed would not be one (`seed` in runner/config/schema.py).

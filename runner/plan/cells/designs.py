@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.config import overrides
-from runner.config.sweep_knobs import SweepConfig
+from runner.config.knobs.sweep_knobs import SweepConfig
 from runner.errors import ConfigError, short_text
 from runner.plan.cells import fractions
 from runner.plan.cells.fractions import Fraction

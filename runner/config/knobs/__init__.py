@@ -1,0 +1,1 @@
+"""The knobs of sections that have many: of the parts of a network, and of a sweep."""
