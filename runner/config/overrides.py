@@ -247,5 +247,3 @@ def _check_single(typed: str, override: Override, command: str) -> None:
         raise ConfigError(f"{typed} is about a sweep and needs -m; type: {command}")
     if override.is_sweep_override():
         raise ConfigError(f"{typed} is a list of values and needs -m; type: {command}")
-    if override.key_or_group == "sweep.seeds" and override.value() == "until_decided":
-        raise ConfigError(f"{typed} is of a sweep and needs -m; type: {command}")

@@ -146,7 +146,7 @@ def test_the_looks_and_their_cost_are_told_before_anything_is_trained(two_claims
     assert "looks at 5, 10, 20, 40 seeds, until its claims are decided: at most 160 runs" in out
     assert "with all looks" in out and not (root / "state").exists()
     refused = typed(root, "data=digits", "sweep.seeds=until_decided", code=2).err
-    assert "sweep.seeds=until_decided is of a sweep and needs -m; type:" in refused
+    assert "sweep.seeds=until_decided is about a sweep and needs -m; type:" in refused
     stopped = typed(root, *words, "sweep.max_minutes=0.0001").out
     assert "no further look: it takes about" in stopped and "sweep.max_minutes=0.0001" in stopped
     assert len(plan_of(root)["looks"]) == 1 and len(plan_of(root)["runs"]) == 20
