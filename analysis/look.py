@@ -1,47 +1,40 @@
-"""`python -m analysis.look SWEEP_KEY NUMBER`: what a look of a sweep decides, as JSON.
+"""What a look of a sweep decides: the process that `runner.work.looking` asks."""
 
-For the process that trains a sweep of `sweep.seeds=until_decided`: `decided` is the verdict, and
-`words` the answer, of each claim that this look decides; `cells` are those of the claims that stay
-open. A look that was decided before is said as it is recorded.
-"""
-
-import argparse
-import json
-import sys
+from pathlib import Path
 
 from analysis.decide import looks, verdicts
 from analysis.decide.study import prepared
 from analysis.read import runs
 from analysis.report import answers
 from runner.errors import RunnerError, StoreError, printable
-from runner.state.root import Root
-from runner.tracking.store import arguments
+from runner.system import apart
 
 
 def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.look", description=__doc__)
-    parser.add_argument("sweep", help="a sweep's key")
-    parser.add_argument("number", type=int, help="which look it is, from 1")
-    arguments.add(parser)
-    given = parser.parse_args()
-    try:
-        uri = given.uri or runs.local_uri(Root.of(given.root).path)
-        print(json.dumps(look(uri, given.experiment, given.sweep, given.number)))
-    except RunnerError as error:
-        print(f"analysis: {printable(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    """Write what the look decides, or why it cannot be decided, as `refused`."""
+    with apart.answering() as (question, write):
+        try:
+            write(look(**question))
+        except RunnerError as error:
+            write({"refused": printable(str(error))})
 
 
-def look(uri: str, experiment: str, key: str, number: int) -> dict[str, object]:
-    """What a look of a sweep decides, or has decided.
+def look(root: Path, uri: str | None, experiment: str, key: str, number: int) -> dict[str, object]:
+    """What a look of a sweep decides, or has decided; looks are numbered from 1.
+
+    Returns
+    -------
+    dict
+        `decided` is the verdict, and `words` the answer, of each claim that the look decides;
+        `cells` are those of the claims that stay open. A look that was decided before is said as it
+        is recorded.
 
     Raises
     ------
     StoreError
         When no such look was planned, or the store holds no such sweep.
     """
-    sweep = runs.read(uri, experiment, key)
+    sweep = runs.read(uri or runs.local_uri(root), experiment, key)
     if not 1 <= number <= len(sweep.planned.looks):
         n = len(sweep.planned.looks)
         raise StoreError(f"look {number} of {key}: the sweep has {n} that were planned")

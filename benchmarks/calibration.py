@@ -91,13 +91,8 @@ def decided(
 
     Parameters
     ----------
-    values
-        Shape (n_seeds, n_cells).
-    weights
-        Of the claims' contrasts, shape (n_claims, n_cells).
-    knobs
-        Of their knobs at all settings, of the same shape, from which the luck of either side is
-        known; by default the claims are about all settings.
+    values, weights, knobs
+        As of `comparisons.seen_of`.
     """
     alpha = ALPHA / len(weights)
     seen = comparisons.seen_of(values, weights, alpha, knobs)

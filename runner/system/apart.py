@@ -43,7 +43,8 @@ def ask(module: str, question: object, limit_s: float) -> tuple[list[Line], str 
         lines.touch()
         # In a session of its own it can be ended with all that it started.
         process = subprocess.Popen(
-            [sys.executable, "-m", module, str(lines)],
+            # `-P`: a file of the working directory does not stand in for a package of this program.
+            [sys.executable, "-P", "-m", module, str(lines)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -1,15 +1,14 @@
 """Asking the analysis what a look decides, in a process of its own: the runner never imports it."""
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 
 from runner.errors import RunnerError
 from runner.plan.plan import Plan
 from runner.state.root import Root
-from runner.tracking.store.arguments import URI_VARIABLE
+from runner.system import apart
+
+#: The analysis reads the store, and one sweep; a server may be slow.
+_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -32,25 +31,15 @@ def look(plan: Plan, root: Root, uri: str | None, experiment: str) -> Seen:
         When the analysis ends with an error, in its words.
     """
     number = len(plan.looks)
-    words = [plan.sweep_key, str(number), "--root", str(root), "--experiment", experiment]
-    # Not as a word of the command, which every user of the machine may read. MLflow takes an empty
-    # variable for one that is unset.
-    environment = os.environ | {URI_VARIABLE: uri or ""}
-    # `-P`: a file of the working directory does not stand in for a package of this program.
-    asked = subprocess.run(
-        [sys.executable, "-P", "-m", "analysis.look", *words],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    try:
-        if asked.returncode:
-            raise ValueError
-        return Seen(**json.loads(asked.stdout))
-    except (ValueError, TypeError):
-        why = (asked.stderr.strip().splitlines() or [f"it ended with {asked.returncode}"])[-1]
+    question = {
+        "root": root.path, "uri": uri, "experiment": experiment, "key": plan.sweep_key,
+        "number": number,
+    }  # fmt: skip
+    lines, ended = apart.ask("analysis.look", question, _LIMIT_S)
+    found = lines[-1] if lines else {"refused": ended}
+    if "refused" in found:
         raise RunnerError(
-            f"look {number} could not be decided: {why}; all that is trained is kept, the"
-            " same command goes on"
-        ) from None
+            f"look {number} could not be decided: {found['refused']}; all that is trained is kept,"
+            " the same command goes on"
+        )
+    return Seen(**found)

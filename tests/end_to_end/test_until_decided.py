@@ -134,7 +134,8 @@ def test_a_look_that_cannot_be_decided_says_why_and_the_same_command_goes_on(two
     process = start(root, *WORDS, env=environment(PYTHONPATH=str(broken.parent)))
     out, err = process.communicate(timeout=LONGEST_S)
     assert process.returncode == 1 and "Traceback" not in err
-    assert "look 1 could not be decided: ImportError: no scipy here; all that is trained" in err
+    why = "ended (exit code 1: ImportError: no scipy here)"
+    assert f"look 1 could not be decided: {why}; all that is trained" in err
     assert "[20/20]" in out and plan_of(root)["looks"][0]["decided"] is None
     assert "20 of 20 already trained" in typed(root, *WORDS).out
 
