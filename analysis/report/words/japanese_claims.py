@@ -76,13 +76,13 @@ TEMPLATES = {
     "Dropout raises the final test accuracy, on average": (
         "平均して、ドロップアウトは最後のテスト精度を上げる"
     ),
-    "Dividing pixels by 255 raises the final test accuracy, on average": (
-        "平均して、画素を 255 で割ると最後のテスト精度が上がる"
-    ),
     "A learning rate of 0.002 changes the final test accuracy against 0.001, on average": (
         "平均して、学習率 0.002 の最後のテスト精度は 0.001 と異なる"
     ),
     "Weight decay raises the final test accuracy, on average": (
         "平均して、重み減衰は最後のテスト精度を上げる"
+    ),
+    "Batches of 50 images change the final test accuracy against batches of 100, on average": (
+        "平均して、50 枚のバッチの最後のテスト精度は 100 枚のバッチと異なる"
     ),
 }
