@@ -7,6 +7,7 @@ results/calibration.json.
 import argparse
 import json
 import multiprocessing
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -20,7 +21,7 @@ from analysis.decide.evidence import Evidence
 from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values, power
 from analysis.statistics.intervals import t_interval
-from benchmarks import comparisons, looks
+from benchmarks import chances, comparisons, looks
 from benchmarks.comparisons import luck
 
 Numbers = NDArray[np.float64]
@@ -46,6 +47,7 @@ SPREADS = {
     "one arm ten times": [1.0, 1.0, 10.0, 10.0],
 }
 DISTRIBUTIONS = ("normal", "lognormal")
+N_CLAIMS = (1, 3, 6)
 #: Seeds from which a true median is taken, and below which absolute value it is 0 by their number.
 _MANY, _NO_MEDIAN = 200_000, 0.02
 
@@ -177,10 +179,14 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _line(case: dict[str, Any], plain: tuple[str, ...], shares: tuple[str, ...]) -> str:
-    """A row of a table: some values as they are, and shares in percent."""
-    texts = [str(case[name]) for name in plain] + [f"{100 * case[name]:.1f} %" for name in shares]
-    return f"| {' | '.join(texts)} |"
+def _print(heading: str, cases: list[dict[str, Any]], plain: list[str], shares: list[str]) -> None:
+    """A Markdown table: some values of each case as they are, and shares in percent."""
+    print(f"\n| {heading} |\n" + "| --- " * (len(plain) + len(shares)) + "|")
+    for case in cases:
+        texts = [str(case[name]) for name in plain] + [
+            f"{100 * case[name]:.1f} %" for name in shares
+        ]
+        print(f"| {' | '.join(texts)} |")
 
 
 def main() -> None:
@@ -193,78 +199,61 @@ def main() -> None:
         "--out", type=Path, default=RESULTS, help="JSON file (default: %(default)s)"
     )
     arguments = parser.parse_args()
-    cases = [
-        (distribution, spread, n_seeds, n_claims, arguments.sweeps)
-        for distribution, spread, n_seeds, n_claims in product(
-            DISTRIBUTIONS, SPREADS, (3, 5, 8), range(1, 7)
-        )
-    ]
-    effects = [
-        (d_z, n, arguments.sweeps)
-        for d_z, seeds in {
-            0.5: (34,),
-            0.8: (15,),
-            1: (8, 10),
-            1.5: (5, 6),
-            2: (5, 8),
-            3: (4,),
-        }.items()
-        for n in seeds
-    ]
-    ties = [(n, seeds, luck, arguments.sweeps // 5)
-            for n, seeds, luck in product((2, 6), (5, 8), DISTRIBUTIONS)]  # fmt: skip
-    slopes = [(n, seeds, luck, arguments.sweeps)
-              for n, seeds, luck in product((3, 6), (5, 8), DISTRIBUTIONS)]  # fmt: skip
-    sizes = (0.0, 0.5, 1.0, 2.0)
-    crossings = [(c, n, luck, arguments.sweeps // 5)
-                 for c, n, luck in product(sizes, (5, 8), DISTRIBUTIONS)]  # fmt: skip
-    planted = [(e, sd, arguments.sweeps // 3) for sd, e in product((1.0, 2.0), (0, 0.5, 1, 2, 4))]
-    null = [(d, n, r, arguments.sweeps // 3)
-            for d, n, r in product(DISTRIBUTIONS, (1, 6), (1.0, 2.0))]  # fmt: skip
+    n = arguments.sweeps
+    # Those that take longer are fewer; they are at least as many as tell 5 % from 8 %.
+    fewer, fewest = max(n // 3, min(n, 1000)), max(n // 10, min(n, 300))
+    seeds = (3, 5, 8)
+    powers = {0.5: (34,), 0.8: (15,), 1: (8, 10), 1.5: (5, 6), 2: (5, 8), 3: (4,)}
+    cases: dict[Callable[..., Any], Iterable[Any]] = {
+        without_effect: product(DISTRIBUTIONS, SPREADS, seeds, N_CLAIMS, [n]),
+        with_effect: [(d_z, n_seeds, n) for d_z, of in powers.items() for n_seeds in of],
+        comparisons.winner: product((2, 6), (5, 8), DISTRIBUTIONS, [fewer]),
+        comparisons.slope: product((3, 6), (5, 8), DISTRIBUTIONS, [n]),
+        comparisons.over_settings: product((0.0, 0.5, 1.0, 2.0), (5, 8), DISTRIBUTIONS, [fewer]),
+        looks.saved: [(e, sd, fewer) for sd, e in product((1.0, 2.0), (0, 0.5, 1, 2, 4))],
+        looks.without_effect: product(DISTRIBUTIONS, (1, 6), (1.0, 2.0), [fewer]),
+        chances.stated: [
+            (sd, e, k, fewest)
+            for k, sd, e in product((1, 2), (1.0, 1.5, 2.0, 3.0), (0.0, 1.0, 2.0))
+        ],
+    }
     with multiprocessing.get_context("spawn").Pool() as pool:
-        rows = pool.starmap(without_effect, cases, chunksize=1)
-        powers = pool.starmap(with_effect, effects, chunksize=1)
-        winners = pool.starmap(comparisons.winner, ties, chunksize=1)
-        lines = pool.starmap(comparisons.slope, slopes, chunksize=1)
-        settings = pool.starmap(comparisons.over_settings, crossings, chunksize=1)
-        saved = pool.starmap(looks.saved, planted, chunksize=1)
-        at_looks = pool.starmap(looks.without_effect, null, chunksize=1)
-    print(table(rows))
-    print("\n| true difference / sd | seeds | found | noncentral t |\n| --- | --- | --- | --- |")
-    for case in powers:
-        print(_line(case, ("d_z", "n_seeds"), ("found", "expected")))
-    print(
-        "\n| a winner among | luck | seeds | said to win | any direction |\n" + "| --- " * 5 + "|"
-    )
-    for case in winners:
-        print(_line(case, ("what", "luck", "n_seeds"), ("wins", "wrong")))
-    print("\n| what | luck | seeds | a direction by the mean |\n" + "| --- " * 4 + "|")
-    for case in lines:
-        print(_line(case, ("what", "luck", "n_seeds"), ("wrong",)))
-    print(
-        "\n| effect / margin | luck | seeds | depends | an average is an answer |\n"
-        + "| --- " * 5
-        + "|"
-    )
-    for case in settings:
-        print(_line(case, ("crossing", "luck", "n_seeds"), ("depends", "averaged")))
-    shares = tuple(f"{of}: {what}" for of in ("looks", "fixed 8", "fixed 20")
-                   for what in ("decided", "wrong"))  # fmt: skip
-    print(f"\n| effect / margin | sd / margin | seeds of the looks | {' | '.join(shares)} |")
-    print("| --- " * 9 + "|")
-    for case in saved:
-        print(_line(case | {"seeds": round(case["seeds"], 1)}, ("effect", "sd", "seeds"), shares))
-    print("\n| luck | claims | luck of the others | any direction |\n" + "| --- " * 4 + "|")
-    for case in at_looks:
-        print(_line(case, ("luck", "n_claims", "ratio"), ("wrong",)))
+        found: dict[Callable[..., Any], list[Any]] = {
+            of: pool.starmap(of, list(each), chunksize=1) for of, each in cases.items()
+        }
+    print(table(found[without_effect]))
+    _print("true difference / sd | seeds | found | noncentral t", found[with_effect],
+           ["d_z", "n_seeds"], ["found", "expected"])  # fmt: skip
+    _print("a winner among | luck | seeds | said to win | any direction",
+           found[comparisons.winner], ["what", "luck", "n_seeds"], ["wins", "wrong"])  # fmt: skip
+    _print("what | luck | seeds | a direction by the mean",
+           found[comparisons.slope], ["what", "luck", "n_seeds"], ["wrong"])  # fmt: skip
+    _print("effect / margin | luck | seeds | depends | an average is an answer",
+           found[comparisons.over_settings], ["crossing", "luck", "n_seeds"],
+           ["depends", "averaged"])  # fmt: skip
+    of_looks = [f"{of}: {what}" for of in ("looks", "fixed 8", "fixed 20")
+                for what in ("decided", "wrong")]  # fmt: skip
+    _print(f"effect / margin | sd / margin | seeds of the looks | {' | '.join(of_looks)}",
+           [case | {"seeds": round(case["seeds"], 1)} for case in found[looks.saved]],
+           ["effect", "sd", "seeds"], of_looks)  # fmt: skip
+    _print("luck | claims | luck of the others | any direction",
+           found[looks.without_effect], ["luck", "n_claims", "ratio"], ["wrong"])  # fmt: skip
+    of_chances = [f"{of}: {name}" for name in chances.NAMED for of in ("said", "was")]
+    _print(f"sd / margin | effect / margin | settings | undecided | {' | '.join(of_chances)}",
+           found[chances.stated], ["sd", "effect", "n_settings", "n_undecided"],
+           of_chances)  # fmt: skip
     content = {
-        "n_sweeps": arguments.sweeps,
-        "without_effect": [asdict(row) for row in rows],
-        "with_effect": powers,
-        "winners": winners,
-        "slopes": lines,
-        "settings": settings,
-        "looks": {"saved": saved, "without_effect": at_looks},
+        "n_sweeps": {"all": n, "winners, settings and looks": fewer, "chances": fewest},
+        "without_effect": [asdict(row) for row in found[without_effect]],
+        "with_effect": found[with_effect],
+        "winners": found[comparisons.winner],
+        "slopes": found[comparisons.slope],
+        "settings": found[comparisons.over_settings],
+        "looks": {
+            "saved": found[looks.saved],
+            "without_effect": found[looks.without_effect],
+        },
+        "chances": found[chances.stated],
     }
     arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from analysis.decide import claims, verdicts
 from analysis.decide.claims import ALPHA, Compared, Tested
-from analysis.decide.evidence import Evidence, evidence_on, unevenness
+from analysis.decide.evidence import Evidence, evidence, evidence_on, sides, unevenness
 from analysis.decide.judging import Levels, judged
 from analysis.design.cells import cells_of
-from analysis.design.contrasts import Contrast, Simple, contrasts_of
+from analysis.design.contrasts import Contrast, Simple, contrasts_of, weighted
 from runner.record import Claim
 
 Numbers = NDArray[np.float64]
@@ -39,12 +39,11 @@ def seen_of(
         Of their knobs at all settings, of the same shape, from which the luck of either side is
         known; by default the claims are about all settings.
     """
-    numbers = pd.DataFrame(values, columns=list(map(str, range(values.shape[1]))))
     found = []
     for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
-        uneven = unevenness(numbers, dict(zip(numbers, of_knob, strict=True)))
-        of_cells = dict(zip(numbers, of_claim, strict=True))
-        found.append(evidence_on(numbers, of_cells, alpha, uneven=uneven))
+        uneven = unevenness(values, of_knob)
+        differences, both_sides = weighted(values, of_claim), sides(values, of_claim)
+        found.append(evidence(differences, both_sides, uneven, alpha))
     return found
 
 

@@ -169,7 +169,7 @@ def _tested(
     numbers, n_censored = metrics.numbers_of(claim, runs, epochs, compared)
     luck = _unevenness_of_all(claim, runs, epochs, cells) if claim.at and not choice else None
     if luck is None:
-        luck = [evidence.unevenness(numbers, contrast.weights) for contrast in compared]
+        luck = _unevenness(numbers, compared)
     by = evidence.asked(claim)
     found = [
         Compared(
@@ -198,7 +198,14 @@ def _unevenness_of_all(
         numbers, _ = metrics.numbers_of(claim, runs, epochs, compared)
     except NotTestable:
         return None
-    return [evidence.unevenness(numbers, contrast.weights) for contrast in compared]
+    return _unevenness(numbers, compared)
+
+
+def _unevenness(numbers: pd.DataFrame, compared: list[Contrast]) -> list[float]:
+    return [
+        evidence.unevenness(*contrasts.cells_and_weights(numbers, contrast.weights))
+        for contrast in compared
+    ]
 
 
 def decided(test: Tested, alpha: float, direction: float, same: float) -> Decision:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide.verdicts import Bounds
-from analysis.design.contrasts import Array, per_seed
+from analysis.design.contrasts import Array, cells_and_weights, weighted
 from analysis.statistics import anytime, intervals, p_values
 from runner.record import DIVERGES, Claim, parse_reduction
 
@@ -138,29 +138,34 @@ def evidence_on(
     uneven
         The unevenness, where it is known from more cells than these.
     """
-    uneven = unevenness(numbers, weights) if uneven is None else uneven
-    both_sides = sides(numbers, weights)
-    return evidence(per_seed(numbers, weights), both_sides, uneven, alpha, by, for_any_looks)
+    of = cells_and_weights(numbers, weights)
+    uneven = unevenness(*of) if uneven is None else uneven
+    return evidence(weighted(*of), sides(*of), uneven, alpha, by, for_any_looks)
 
 
-def unevenness(numbers: pd.DataFrame, weights: dict[str, float]) -> float:
+def unevenness(values: Array, weights: Array) -> float:
     """How many times as much the runs of one side of a contrast vary over the seeds.
 
-    The variances of each side's cells are averaged: many cells of a few seeds tell more of luck
-    than their means do.
+    Of each side it is the mean of its cells' variances, each by its weight squared, as it enters
+    the variance of the contrast. Many cells of a few seeds tell more of luck than their means do.
+
+    Parameters
+    ----------
+    values, weights
+        As of `contrasts.weighted`.
 
     Returns
     -------
     float
         At least 1; nan where neither side varies, or a run diverged.
     """
-    if not np.isfinite(numbers[list(weights)].to_numpy(float)).all():
+    if not np.isfinite(values[:, weights != 0]).all():
         return math.nan
-    variances: dict[bool, list[float]] = {True: [], False: []}
-    for cell, weight in weights.items():
-        if weight:
-            variances[weight > 0].append(intervals.spread(numbers[cell].to_numpy(float)) ** 2)
-    smaller, larger = sorted(math.sqrt(np.mean(side)) for side in variances.values())
+    variances = np.array([intervals.spread(cell) ** 2 for cell in values.T])
+    smaller, larger = sorted(
+        math.sqrt(np.average(variances[side], weights=weights[side] ** 2))
+        for side in (weights > 0, weights < 0)
+    )
     # A side that never varies beside one that does is as uneven as can be.
     return larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
 
@@ -176,20 +181,21 @@ def of_column(differences: Array, by: By = By.MEAN) -> By:
     return by if is_mean or by is not By.MEAN else By.MEDIAN
 
 
-def sides(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
+def sides(values: Array, weights: Array) -> Array:
     """The two sides of a contrast within each seed: the cells of negative weight, then the others.
+
+    Parameters
+    ----------
+    values, weights
+        As of `contrasts.weighted`.
 
     Returns
     -------
     ndarray of shape (n_seeds, 2)
         In the metric's units.
     """
-    by_sign = [
-        {cell: abs(weight) for cell, weight in weights.items() if weight * sign > 0}
-        for sign in (-1, 1)
-    ]
-    means = [per_seed(numbers, side) / sum(side.values()) for side in by_sign]
-    return np.stack(means, axis=1)
+    of_sides = [np.clip(sign * weights, 0, None) for sign in (-1, 1)]
+    return np.stack([weighted(values, side) / side.sum() for side in of_sides], axis=1)
 
 
 def bounds(differences: Array, alpha: float, by: By, for_any_looks: bool = False) -> Bounds:

@@ -101,17 +101,33 @@ def table(runs: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
 
 
 def per_seed(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
-    """The contrast within each seed, shape (n_seeds,), from a `table` of seeds x cells.
+    """The contrast within each seed, shape (n_seeds,), from a `table` of seeds x cells."""
+    return weighted(*cells_and_weights(numbers, weights))
 
-    It is infinite where a number is, and 0 where infinite ones cancel: what is worst on both sides
+
+def cells_and_weights(numbers: pd.DataFrame, weights: dict[str, float]) -> tuple[Array, Array]:
+    """The cells of a contrast, shape (n_seeds, n_cells), and their weights, (n_cells,)."""
+    return numbers[list(weights)].to_numpy(float), np.array(list(weights.values()))
+
+
+def weighted(values: Array, weights: Array) -> Array:
+    """The sums of values by their weights, shape (n_seeds,).
+
+    It is infinite where a value is, and 0 where infinite ones cancel: what is worst on both sides
     of a seed is a tie.
+
+    Parameters
+    ----------
+    values
+        Shape (n_seeds, n_cells).
+    weights
+        Shape (n_cells,).
     """
-    values, by = numbers[list(weights)].to_numpy(float), np.array(list(weights.values()))
     is_worst = np.isinf(values)
     if not is_worst.any():
-        return np.asarray(values @ by)
-    worst = np.where(is_worst, np.sign(values), 0.0) @ by
-    finite = np.where(is_worst.any(axis=1), 0.0, np.where(is_worst, 0.0, values) @ by)
+        return np.asarray(values @ weights)
+    worst = np.where(is_worst, np.sign(values), 0.0) @ weights
+    finite = np.where(is_worst.any(axis=1), 0.0, np.where(is_worst, 0.0, values) @ weights)
     return np.asarray(np.where(np.abs(worst) > _ROUNDING, np.copysign(np.inf, worst), finite))
 
 

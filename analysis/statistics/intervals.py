@@ -28,7 +28,7 @@ class Interval:
     @property
     def p(self) -> float:
         """Two-sided p of the t test that belongs to a t interval; nan without a standard error."""
-        return float(2 * stats.t.sf(abs(self.estimate) / self.se, self.df)) if self.se else math.nan
+        return t_tails(self.estimate / self.se, self.df) if self.se else math.nan
 
     @property
     def ends(self) -> tuple[float, float, float]:
@@ -206,6 +206,11 @@ def checked(
     return numbers
 
 
+def t_tails(t: float, df: float) -> float:
+    """The chance that Student's t lies as far from 0 as `t`, on either side."""
+    return float(2 * special.stdtr(df, -abs(t)))
+
+
 def spread(numbers: NDArray[np.float64]) -> float:
     """Standard deviation, exactly 0 where the numbers differ by rounding alone."""
     return 0.0 if _constant(numbers) else float(numbers.std(ddof=1))
@@ -244,7 +249,7 @@ def _interaction(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _interval(estimate: float, se: float, df: float, n: int, level: float) -> Interval:
     if not 0 < level < 1:
         raise ValueError(f"level is {level}: it must lie between 0 and 1, as 0.95")
-    half: Any = stats.t.ppf((1 + level) / 2, df) * se
+    half: Any = special.stdtrit(df, (1 + level) / 2) * se
     return Interval(
         estimate, float(estimate - half), float(estimate + half), level, n, float(df), se
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.statistics.intervals import checked, standard_error
+from analysis.statistics.intervals import checked, standard_error, t_tails
 
 #: Up to this many seeds, every pattern of signs is tried.
 MAX_EXACT_SEEDS = 16
@@ -27,7 +27,7 @@ def t_p(values: ArrayLike) -> float:
     """
     numbers = checked(values)
     se = standard_error(numbers)
-    return float(2 * stats.t.sf(abs(numbers.mean()) / se, len(numbers) - 1)) if se > 0 else math.nan
+    return t_tails(float(numbers.mean()) / se, len(numbers) - 1) if se > 0 else math.nan
 
 
 def tost_p(values: ArrayLike, margin: float) -> float:

@@ -69,6 +69,21 @@ def likely_spreads(sd: float, n: int) -> Array:
     return np.asarray(sd * np.sqrt((n - 1) / stats.chi2.ppf(shares, n - 1)))
 
 
+def likely_spread(squares: Array, df: int) -> Array:
+    """The true standard deviations that are as likely larger as smaller.
+
+    They are the medians of the posterior of `likely_spreads`.
+
+    Parameters
+    ----------
+    squares
+        Sums of squared distances from the mean, of any shape.
+    df
+        The degrees of freedom from which the size of the spreads is known.
+    """
+    return np.asarray(np.sqrt(squares / stats.chi2.median(df)))
+
+
 def detectable(spreads: Array, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
     """The difference that `n` seeds find with this power, on average over the spreads.
 

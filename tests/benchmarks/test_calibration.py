@@ -11,7 +11,7 @@ from analysis.decide.evidence import evidence_on
 from analysis.decide.verdicts import verdict
 from analysis.statistics.p_values import holm_levels
 from analysis.statistics.power import power
-from benchmarks import calibration, comparisons
+from benchmarks import calibration, chances, comparisons
 
 N_SWEEPS = 800
 #: The share of 800 sweeps that is still 5 % by chance, three standard errors up.
@@ -148,3 +148,12 @@ def test_an_effect_that_crosses_is_never_an_average_and_one_that_does_not_seldom
 def test_a_slope_among_levels_that_are_the_same_has_seldom_a_direction():
     row = comparisons.slope(3, 8, "normal", N_SWEEPS)
     assert 0 < row["wrong"] <= AT_MOST
+
+
+@pytest.mark.parametrize("n_settings", [1, 2])
+def test_a_stated_chance_is_within_ten_points_of_what_happens_under_the_truth_it_names(n_settings):
+    row = chances.stated(2.0, 1.0, n_settings, 100)
+    error = 3 * np.sqrt(0.25 / row["n_undecided"])
+    for name in chances.NAMED:
+        assert row[f"said: {name}"] == pytest.approx(row[f"was: {name}"], abs=0.1 + error)
+    assert row["said: as seen"] > row["said: none"] + 0.1

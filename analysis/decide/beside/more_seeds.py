@@ -68,12 +68,8 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
         return MoreSeeds(offered, minutes, unknown, unknown, unknown, float(smallest))
     at_settings = [setting.interval for setting in decision.settings]
     ahead = Ahead(d, direction, interval, decision.claim.margin, any_looks, at_settings)
-    seen, margin = float(d.mean()), decision.claim.margin
-    truth = seen if abs(seen) > margin else 0.0
-    offered = n if decision.look else ahead.fewest(truth)
-    if_as_seen, if_margin, if_none = (
-        ahead.chance(of, offered or MOST) for of in (seen, math.copysign(margin, seen), 0.0)
-    )
+    offered = n if decision.look else ahead.fewest()
+    if_as_seen, if_margin, if_none = (ahead.chance(of, offered or MOST) for of in ahead.truths)
     minutes = (offered or 0) * minutes_a_seed
     return MoreSeeds(offered, minutes, if_as_seen, if_margin, if_none, float(smallest))
 
@@ -90,9 +86,11 @@ class Ahead:
     """The chances that new seeds decide a claim, given the seeds that there are.
 
     The new seeds' mean is that of a truth which is named. Their spread is not known but for the
-    seeds there are: sd^2 is drawn from (n - 1) s^2 / chi^2, its posterior under the usual flat
-    prior of log(sd). A single chance that averages over what the truth may be would rest on how
-    large effects are elsewhere.
+    seeds there are: it is the median of (n - 1) s^2 / chi^2, the posterior under the usual flat
+    prior of log(sd). A chance averaged over that posterior is too small where nearly all sweeps are
+    decided and too large where hardly any are (benchmarks/README.md, "What more seeds would do"). A
+    single chance that averages over what the truth may be would rest on how large effects are
+    elsewhere.
 
     Parameters
     ----------
@@ -118,6 +116,8 @@ class Ahead:
     ) -> None:  # fmt: skip
         self._n = len(seeds)
         mean = float(seeds.mean())
+        #: The true differences that are named: what was seen, the margin, and none.
+        self.truths = (mean, math.copysign(margin, mean), 0.0)
         self._average = _Seen(np.array([mean]), np.array([((seeds - mean) ** 2).sum()]))
         self._settings = self._average
         if at_settings:
@@ -150,8 +150,7 @@ class Ahead:
         shape = (self._N_DRAWS, len(seen.means))
         # The columns' spreads are known from all of them together, but for their ratios.
         n_columns = shape[1]
-        chi2 = draws.chisquare(n_columns * (self._n - 1), (self._N_DRAWS, 1)) / n_columns
-        sd = np.sqrt(seen.squares / chi2)
+        sd = power.likely_spread(n_columns * seen.squares, n_columns * (self._n - 1))
         mean_new = truth + sd / np.sqrt(n_new) * draws.standard_normal(shape)
         squares_new = sd**2 * (draws.chisquare(n_new - 1, shape) if n_new > 1 else 0.0)
         n = self._n + n_new
@@ -159,8 +158,13 @@ class Ahead:
         between = self._n * n_new / n * (mean_new - seen.means) ** 2
         return mean, np.sqrt((seen.squares + squares_new + between) / (n - 1) / n)
 
-    def fewest(self, truth: float) -> int | None:
-        """The fewest new seeds that decide with the chance `ENOUGH`; None above `MOST`."""
+    def fewest(self) -> int | None:
+        """The fewest new seeds that decide with the chance `ENOUGH`; None above `MOST`.
+
+        The true mean is what was seen or, where that is within the margin, nothing.
+        """
+        seen, margin, none = self.truths
+        truth = seen if abs(seen) > abs(margin) else none
         if self.chance(truth, MOST) < ENOUGH:
             return None
         low, high = 0, MOST

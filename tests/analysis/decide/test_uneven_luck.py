@@ -9,6 +9,7 @@ from analysis.decide import verdicts
 from analysis.decide.beside.multiverse import multiverse
 from analysis.decide.claims import decide
 from analysis.decide.evidence import evidence_on, fewest_seeds, unevenness
+from analysis.design.contrasts import cells_and_weights
 
 SEEDS = range(8)
 #: Values with mean 0 and a standard deviation of 1 in two cells, of which the second is not alike.
@@ -16,13 +17,27 @@ ONE = np.array([-1.2, 1.1, -0.5, 0.4, -0.9, 1.1, 0.3, -0.3])
 OTHER = np.roll(ONE[::-1], 3)
 
 
+def uneven(table, weights):
+    return unevenness(*cells_and_weights(table, weights))
+
+
 def test_the_variances_of_a_sides_cells_are_averaged():
     table = pd.DataFrame({"a": 3 * ONE, "b": 5 * OTHER, "c": ONE, "d": OTHER})
     weights = {"a": 0.5, "b": 0.5, "c": -0.5, "d": -0.5}
-    assert unevenness(table, weights) == pytest.approx(np.sqrt((9 + 25) / 2))
-    assert unevenness(table, {"a": -1.0, "c": 1.0}) == pytest.approx(3)
-    assert unevenness(table * 0, weights) != unevenness(table * 0, weights), "none varies"
-    assert unevenness(table.assign(c=1.0), {"a": 1.0, "c": -1.0}) == np.inf
+    assert uneven(table, weights) == pytest.approx(np.sqrt((9 + 25) / 2))
+    assert uneven(table, {"a": -1.0, "c": 1.0}) == pytest.approx(3)
+    assert np.isnan(uneven(table * 0, weights)), "none varies"
+    assert uneven(table.assign(c=1.0), {"a": 1.0, "c": -1.0}) == np.inf
+
+
+def test_a_cell_counts_by_its_weight_squared_as_in_the_variance_of_a_slope():
+    """The last level's luck, three times that of the others, is most of the slope's."""
+    table = pd.DataFrame({"1": ONE, "2": OTHER, "4": ONE, "8": 3 * OTHER})
+    weights = {"1": -0.3, "2": -0.1, "4": 0.1, "8": 0.3}
+    assert uneven(table, weights) == pytest.approx(np.sqrt((0.01 + 0.09 * 9) / 0.1))
+    # A cell without weight is no part of it.
+    middle = {"1": -0.5, "2": 0.0, "4": 0.5}
+    assert uneven(table.assign(**{"2": 100 * ONE}), middle) == pytest.approx(1)
 
 
 def test_cells_that_are_uneven_beside_each_other_are_no_uneven_sides():
