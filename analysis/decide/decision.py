@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.decide import verdicts
 from analysis.decide.evidence import By
 from analysis.decide.fair.choice import Choice
 from analysis.decide.judging import Levels
@@ -69,6 +70,13 @@ class Decision:
     @property
     def by_median(self) -> bool:
         return self.by is By.MEDIAN
+
+    @property
+    def interval(self) -> Interval:
+        """The interval from which the verdict was read: of equivalence the narrower one."""
+        assert self.bounds
+        is_small = self.verdict == verdicts.EQUIVALENT
+        return self.bounds.equivalence if is_small else self.bounds.interval
 
     def compared(self, runs: pd.DataFrame) -> pd.DataFrame:
         """Those of a sweep's runs that the contrast compares, by its cells."""

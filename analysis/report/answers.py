@@ -112,7 +112,7 @@ def _found(study: Study, decision: Decision) -> list[str]:
     if decision.bounds is None or decision.contrast is None:
         return [say("{reason}.", reason=_begun(decision.reason))]
     metric = parse_reduction(decision.claim.metric)
-    interval, than = decision.bounds.interval, _than(decision)
+    interval, than = decision.interval, _than(decision)
     if decision.verdict == verdicts.DEPENDS:
         return _at_settings(decision.settings, metric)
     if decision.verdict == verdicts.INCONCLUSIVE:
@@ -163,7 +163,7 @@ def _than(decision: Decision) -> Said:
 def _estimate(decision: Decision, metric: Reduction, than: Said) -> Said:
     """`2.90 points lower`; where the median seed has no number, which of its sides diverged."""
     assert decision.bounds and decision.contrast
-    value, of = decision.bounds.interval.estimate, decision.contrast.sides
+    value, of = decision.interval.estimate, decision.contrast.sides
     if isinf(value) and of:
         return say("{side} diverges in the median seed", side=of[0 if value == metric.worst else 1])
     return say("{way}{than}", way=way(value, metric), than=than)
@@ -211,7 +211,7 @@ def _span(interval: Interval, metric: Reduction, than: Said) -> Said:
 def _seeds(decision: Decision) -> Said:
     """`In 8 of 8 seeds`: in how many the difference has the sign of the answer."""
     assert decision.bounds
-    interval, d = decision.bounds.interval, decision.per_seed
+    interval, d = decision.interval, decision.per_seed
     sign = 1 if interval.estimate > 0 else -1
     seeds = say("In {n} of {all} seeds", n=int((sign * d > 0).sum()), all=interval.n)
     if not decision.by_median:

@@ -63,7 +63,7 @@ def finding(decision: Decision) -> str:
     reason where nothing could be tested."""
     if decision.bounds is None or decision.contrast is None:
         return decision.reason + "."
-    claim, interval = decision.claim, decision.bounds.interval
+    claim, interval = decision.claim, decision.interval
     metric = parse_reduction(claim.metric)
     censored = ""
     if decision.n_censored:

@@ -65,7 +65,7 @@ def _claim_row(study: Study, decision: Decision) -> dict[str, Any]:
         "n_fixed": len(choices.at_fixed),
     }
     if decision.bounds:
-        interval = decision.bounds.interval
+        interval = decision.interval
         row |= {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
         row |= {"level": interval.level, "n_seeds": interval.n}
         row |= {"by": str(decision.by), "p": decision.p}

@@ -77,7 +77,7 @@ def estimation_plot(decision: Decision) -> Figure | None:
     """Every seed a dot on both sides of the contrast, and the differences with their interval."""
     if decision.contrast is None or decision.bounds is None:
         return None
-    interval, scale = decision.bounds.interval, _scale(decision)
+    interval, scale = decision.interval, _scale(decision)
     figure = Figure(figsize=plots.SIZE, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     dots = {"color": plots.SEED_COLOUR, "markersize": 4, "alpha": 0.75}
@@ -126,9 +126,7 @@ def forest(study: Study) -> Figure | None:
         # Of what depends on other knobs no average is an answer.
         has_one = decision.bounds is not None and decision.verdict != verdicts.DEPENDS
         if has_one and decision.bounds and decision.claim.margin > 0:
-            low, middle, high = (
-                end / decision.claim.margin for end in _drawn(decision.bounds.interval)
-            )
+            low, middle, high = (end / decision.claim.margin for end in _drawn(decision.interval))
             rows.append((f"{plots.cut(decision.name, 30)}\n{decision.verdict}", low, middle, high))
     return plots.interval_rows(rows, "difference / the claim's margin", 1.0, 1.0) if rows else None
 

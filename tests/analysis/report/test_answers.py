@@ -70,6 +70,16 @@ def test_a_small_effect_does_not_matter(effect):
     assert found.found[0].endswith(": less than the 0.20 points that matter.")
 
 
+def test_what_is_too_small_lies_between_ends_that_are_less_than_what_matters():
+    """By the interval of equivalence, 90 % for one claim: that of a difference reaches farther."""
+    half = 0.2 * np.array([2.570582, 2.015048]) / np.sqrt(6)
+    assert 0.02 + half[0] > 0.2 > 0.02 + half[1]
+    found = exactly(0.0002, 0.002)
+    assert found.word == "TOO SMALL TO MATTER"
+    low, high = half[1] - 0.02, half[1] + 0.02
+    assert found.found[0].startswith(f"Between {low:.2f} points lower and {high:.2f} points higher")
+
+
 def test_an_open_claim_says_between_what_and_what_more_seeds_would_do():
     found = exactly(0.001, 0.004)
     assert found.word == "NOT YET"
