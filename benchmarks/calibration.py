@@ -201,7 +201,7 @@ def main() -> None:
     arguments = parser.parse_args()
     n = arguments.sweeps
     # Those that take longer are fewer; they are at least as many as tell 5 % from 8 %.
-    fewer, fewest = max(n // 3, min(n, 1000)), max(n // 10, min(n, 300))
+    fewer, fewest = max(n // 3, min(n, 1000)), max(n // 20, min(n, 300))
     seeds = (3, 5, 8)
     powers = {0.5: (34,), 0.8: (15,), 1: (8, 10), 1.5: (5, 6), 2: (5, 8), 3: (4,)}
     cases: dict[Callable[..., Any], Iterable[Any]] = {
