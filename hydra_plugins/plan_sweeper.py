@@ -1,4 +1,4 @@
-"""Hydra's door to runner.sweep: plan once, then have any launcher start the workers."""
+"""Hydra's door to runner.orchestrator: plan once, then have any launcher start the workers."""
 
 import copy
 import re
@@ -50,8 +50,8 @@ class PlanSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         # Imported here: Hydra loads every plugin at every start, `--cfg job` included.
         from runner.config import overrides
+        from runner.orchestrator import sweep
         from runner.plan import grid
-        from runner.sweep import sweep
 
         cells = grid.compose(
             self.hydra_context.config_loader, self.config, dict(self.params), arguments
