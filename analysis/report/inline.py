@@ -115,7 +115,21 @@ def html(study: Study, to: Callable[[str], str] = str) -> str:
         [
             f"<p>{head} {said(declared)}</p>",
             *([f"<table>{''.join(rows)}</table>"] if rows else []),
-            tables.cells_frame(study).to_html(float_format="{:.4f}".format),
+            _accuracies(study).to_html(),
             f"<p><small>{said(under)}</small></p>",
         ]
     )
+
+
+def _accuracies(study: Study) -> pd.DataFrame:
+    """One row a cell: its runs done, and each accuracy as mean and sd over the seeds."""
+    cells = tables.cells_frame(study)
+    shown = cells[["n"]]
+    for curve in [name for name in cells if str(name).endswith("/accuracy")]:
+        means, sds = cells[curve], cells[f"{curve} sd"]
+        texts = [
+            f"{mean:.4f}" + (f" \N{PLUS-MINUS SIGN} {sd:.4f}" if pd.notna(sd) else "")
+            for mean, sd in zip(means, sds, strict=True)
+        ]
+        shown = shown.assign(**{str(curve): texts})
+    return shown
