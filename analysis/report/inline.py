@@ -109,11 +109,15 @@ def html(study: Study, to: Callable[[str], str] = str) -> str:
         says = f'<td style="text-align: left">{said(answer.says)}{marks}{found}</td>'
         rows.append(f"<tr>{word}{says}</tr>")
     under = to(say("Under: {conditions}.", conditions=of_sweep.conditions(study)))
-    counted, declared = of_sweep.counted(study), of_sweep.declared(study)
-    head = f"<b>{escape(printable(sweep.name))}</b> ({sweep.key[:8]}): {said(counted)}."
+    held = say(
+        "{counted}. {declared}",
+        counted=of_sweep.counted(study),
+        declared=of_sweep.declared(study),
+    )
+    name = f"<b>{escape(printable(sweep.name))}</b> ({sweep.key[:8]})"
     return "\n".join(
         [
-            f"<p>{head} {said(declared)}</p>",
+            f"<p>{name}: {said(held)}</p>",
             *([f"<table>{''.join(rows)}</table>"] if rows else []),
             _accuracies(study).to_html(),
             f"<p><small>{said(under)}</small></p>",
