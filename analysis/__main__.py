@@ -14,8 +14,6 @@ import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-import pandas as pd  # noqa: E402
-
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
 from analysis.read.runs import Sweep  # noqa: E402
@@ -25,7 +23,7 @@ from analysis.report.words.columns import wrapped  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
 from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
-from runner.system import files, language, streams  # noqa: E402
+from runner.system import language, streams  # noqa: E402
 from runner.system.language import say  # noqa: E402
 from runner.tracking.store import arguments  # noqa: E402
 
@@ -116,9 +114,8 @@ def analyse(
         The exit code: 1 when a run of the sweep failed, else 0.
     """
     decided = study(sweep, runs.correct)
-    name, key = decided.sweep.name, decided.sweep.key
     spoken = language.spoken(asked)
-    address = write.write(decided, out or root.reports / key[:16], _published(name), spoken)
+    address = write.report(decided, root, out, spoken)
     shown = language.shown(spoken, sys.stdout)
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     said = lines(decided, with_details, width, words.speaking(shown), colours.painter(sys.stdout))
@@ -178,12 +175,6 @@ def _more(address: str, with_details: bool, shown: str) -> list[str]:
         command = "python -m analysis --details"
         more.append(say("All numbers: {command}", command=command))
     return [to(line) for line in more]
-
-
-def _published(name: str) -> pd.DataFrame | None:
-    """The published curves, for the sweep that repeats them."""
-    path = files.values_folder() / "sweeps" / "published_curves.csv"
-    return pd.read_csv(path) if name == "published" and path.is_file() else None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""Hydra's door to runner.sweep: plan once, then have any launcher start the workers."""
+"""Hydra's door to runner.orchestrator: plan once, then have any launcher start the workers."""
 
 import copy
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -50,8 +49,8 @@ class PlanSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         # Imported here: Hydra loads every plugin at every start, `--cfg job` included.
         from runner.config import overrides
+        from runner.orchestrator import sweep
         from runner.plan import grid
-        from runner.sweep import sweep
 
         cells = grid.compose(
             self.hydra_context.config_loader, self.config, dict(self.params), arguments
@@ -61,6 +60,7 @@ class PlanSweeper(Sweeper):
         sys.exit(sweep(cells, command, self._start_workers, is_here))
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
+        from runner.config.quoting import quoted
         from runner.state.root import SweepFolder
         from runner.work.launch import start_process
         from runner.work.processes import (
@@ -85,7 +85,7 @@ class PlanSweeper(Sweeper):
             task_function=self.task_function,
             config=self._for_workers(folder),
         )
-        job = [f"worker.plan={_quoted(str(plan))}", f"worker.launch={launch}"]
+        job = [f"worker.plan={quoted(str(plan))}", f"worker.launch={launch}"]
         returns: Sequence[Any] = launcher.launch([job] * n_workers, initial_job_idx=0)
         errors = [
             " ".join(str(r._return_value).split()) for r in returns if r.status == JobStatus.FAILED
@@ -96,6 +96,8 @@ class PlanSweeper(Sweeper):
 
     def _for_workers(self, folder: Path) -> DictConfig:
         """The configuration as a launcher may write it to a file: without the store's address."""
+        from runner.config.quoting import literal
+
         config = copy.deepcopy(self.config)
         with read_write(config), read_write(config.hydra):
             config.tracking.uri = None
@@ -107,21 +109,5 @@ class PlanSweeper(Sweeper):
                 # Jobs run the pickles that lie there, so that nobody else may write to it.
                 folder.mkdir(mode=0o700, exist_ok=True)
                 # Hydra resolves it twice.
-                config.hydra.launcher.submitit_folder = _literal(_literal(f"{folder}/%j"))
+                config.hydra.launcher.submitit_folder = literal(literal(f"{folder}/%j"))
         return config
-
-
-def _literal(text: str) -> str:
-    """A text as OmegaConf's interpolation leaves it: itself."""
-    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-
-
-def _quoted(text: str) -> str:
-    """A text as Hydra's override grammar and then OmegaConf's interpolation leave it: itself."""
-    # Both take backslashes as they are, but for those before `${` (OmegaConf) and before a quote
-    # (Hydra).
-    return (
-        "'"
-        + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), _literal(text))
-        + "'"
-    )

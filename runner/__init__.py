@@ -1,7 +1,8 @@
 """A Hydra-configured ablation sweep runner for DeZero.
 
 `from runner import Model, F, L` gives DeZero's base class for models, its functions and its layers,
-repaired; `runner.load` gives a trained model.
+repaired; `runner.load` gives a trained model. In a notebook or a script `runner.sweep` trains a
+sweep, and `runner.open` opens one that is trained.
 """
 
 from typing import Any
@@ -23,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from runner.export.trained import load
 
         return load
+    if name in ("open", "sweep"):
+        from runner import notebook
+
+        return getattr(notebook, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

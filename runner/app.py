@@ -55,8 +55,8 @@ def main(composed: DictConfig) -> None:
 
         work(Path(composed.worker.plan), composed.worker.launch)
         return
+    from runner.orchestrator import sweep
     from runner.plan import grid
-    from runner.sweep import sweep
     from runner.work.launch import start_process
 
     try:

@@ -82,7 +82,7 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
         multiverses={d.name: multiverse(d, runs[d.name], epochs) for d in decisions},
         more_seeds={name: more for name, more in ahead.items() if more is not None},
         pairings={name: pair for name, pair in pairings.items() if pair is not None},
-        exploratory=exploratory_contrasts(_of_all_cells(sweep.runs), epochs, cells),
+        exploratory=exploratory_contrasts(of_all_cells(sweep.runs), epochs, cells),
     )
 
 
@@ -94,7 +94,7 @@ def prepared(sweep: Sweep) -> tuple[Cells, pd.DataFrame]:
     return cells, sweep.epochs[sweep.epochs["run_key"].isin(done)]
 
 
-def _of_all_cells(runs: pd.DataFrame) -> pd.DataFrame:
+def of_all_cells(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of the seeds that all cells have: looks give more of them to some cells alone."""
     n_cells = runs.groupby("seed")["cell_key"].transform("nunique")
     return runs[n_cells == runs["cell_key"].nunique()]

@@ -9,12 +9,25 @@ from analysis.decide.study import Study
 from analysis.report import page, tables
 from analysis.report.pictures.drawings import Drawing, drawings
 from runner.errors import StoreError
+from runner.state.root import Root
 from runner.system.faults import crash_point
-from runner.system.files import no_room, replace_folder
+from runner.system.files import no_room, replace_folder, values_folder
 from runner.system.language import ENGLISH
 
 #: Control characters but for tab and line break: a terminal that shows a file would obey them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def report(study: Study, root: Root, out: Path | None = None, language: str = ENGLISH) -> Path:
+    """Write the report of a study below the root, unless `out` is given; the HTML file's path.
+
+    Raises
+    ------
+    StoreError, OSError
+        As `write`.
+    """
+    folder = out or root.reports / study.sweep.key[:16]
+    return write(study, folder, _published(study.sweep.name), language)
 
 
 def write(
@@ -62,6 +75,12 @@ def texts(
     files = page.pages(study, drawn, language)
     files |= {f"{name}.csv": tables.csv_text(frame) for name, frame in frames.items()}
     return {name: _CONTROLS.sub("?", text) for name, text in files.items()}
+
+
+def _published(name: str) -> pd.DataFrame | None:
+    """The published curves, for the sweep that repeats them."""
+    path = values_folder() / "sweeps" / "published_curves.csv"
+    return pd.read_csv(path) if name == "published" and path.is_file() else None
 
 
 def _is_report_or_empty(folder: Path) -> bool:

@@ -45,7 +45,10 @@ def announce(prepared: Prepared) -> None:
     shape = (
         "{cells}, up to {seeds} = {runs}" if len(plan.looks) > 1 else "{cells} x {seeds} = {runs}"
     )
-    print(f"{plan.name}: {to(say(shape, cells=cells, seeds=seeds, runs=runs))}")
+    # The key names this sweep alone, where its name may be that of several.
+    print(
+        f"{plan.name} ({plan.sweep_key[:8]}): {to(say(shape, cells=cells, seeds=seeds, runs=runs))}"
+    )
     for line in designs.lines(plan, prepared.config.plan):
         print(f"  {line}")
     for knob, values in plan.swept.items():

@@ -58,7 +58,7 @@ def test_the_tree_as_it_is_keeps_every_contract(tree):
         ("runner/state/root.py", "import hydra", "runner.state.root -> hydra"),
         ("analysis/decide/study.py", "import matplotlib", "analysis.decide.study -> matplotlib"),
         ("analysis/statistics/power.py", "import runner.plan.plan", "-> runner.plan.plan"),
-        ("runner/state/root.py", "from runner import sweep", "runner.state.root -> runner.sweep"),
+        ("runner/state/root.py", "from runner import orchestrator", "-> runner.orchestrator"),
         ("runner/models/cnn.py", "from dezero import Model", "runner.models.cnn -> dezero"),
         ("runner/engine/fast.py", "import numba", "runner.engine.fast -> numba"),
         ("hydra_plugins/quick.py", "import mlflow.entities", "hydra_plugins.quick -> mlflow"),

@@ -1,4 +1,4 @@
-"""docs/own.md, docs/predict.md and examples/: typed to the letter, with the wheel alone."""
+"""docs/own.md, predict.md, python.md and examples/: typed to the letter, with the wheel alone."""
 
 import json
 import re
@@ -49,6 +49,14 @@ def test_the_page_of_predictions_is_typed_in_an_empty_folder(bare, tmp_path):
     )
     word, share = bare(tmp_path, "-c", code).stdout.split()
     assert word == "equal" and float(share) > 0.5
+
+
+def test_the_page_of_python_is_typed_in_an_empty_folder(bare, tmp_path):
+    (asked,) = follow_in("docs/python.md", tmp_path, bare)
+    assert "20 of 20 runs trained and stored" in asked.stdout
+    assert "Exploratory: asked after the runs" in asked.stdout
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+    assert list(tmp_path.glob("reports/*/report.html"))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

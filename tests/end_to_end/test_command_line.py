@@ -175,7 +175,7 @@ def test_a_locale_that_knows_no_umlauts_gives_the_same_key_or_a_refusal(tmp_path
         (
             ["-m", "sweeps=smoke"],
             [
-                "smoke: 2 cells x 2 seeds = 4 runs",
+                "): 2 cells x 2 seeds = 4 runs",
                 "model.dropout: true, false",
                 "  what the claims can come to:\n    Dropout slows learning\n      2 cells, 2",
             ],

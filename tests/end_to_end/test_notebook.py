@@ -1,5 +1,6 @@
 """The notebook: run on a small real sweep, and as it is committed."""
 
+import html
 import shutil
 import sqlite3
 
@@ -27,15 +28,13 @@ def executed(root, monkeypatch):
 
 
 def shown(notebook):
-    outputs = [
-        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
-    ]
-    texts = [
-        output.get("text", "") or output["data"].get("text/markdown", "") for output in outputs
-    ]
-    return "\n".join(
-        texts + [output["data"]["text/plain"] for output in outputs if "data" in output]
-    )
+    texts = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            kinds = ("text/markdown", "text/html", "text/plain")
+            texts += [output.get("text", ""), *(data.get(kind, "") for kind in kinds)]
+    return html.unescape("\n".join(texts))
 
 
 def test_it_runs_on_a_small_real_sweep_and_says_what_the_analysis_says(main_job, monkeypatch):
@@ -45,6 +44,7 @@ def test_it_runs_on_a_small_real_sweep_and_says_what_the_analysis_says(main_job,
     for decision in found.decisions:
         assert f"**{decision.verdict}" in said and decision.claim.says in said
     assert "channels=3 minus channels=1" in said, "the question that it asks unless told otherwise"
+    assert "Exploratory: asked after the runs, so it earns no verdict." in said
 
 
 def test_a_sweep_with_a_run_missing_is_shown_as_one(main_job, tmp_path, monkeypatch):

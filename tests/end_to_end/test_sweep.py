@@ -235,7 +235,8 @@ def test_the_table_shows_the_means_of_the_last_epoch(main_job):
 
 
 def test_what_is_printed_around_a_sweep_says_what_where_and_what_next(main_job):
-    assert main_job.out.startswith("channels x dropout: 4 cells x 2 seeds = 8 runs\n")
+    head = r"channels x dropout \([0-9a-f]{8}\): 4 cells x 2 seeds = 8 runs\n"
+    assert re.match(head, main_job.out)
     for text in (
         "0 of 8 already trained",
         "data digits (",

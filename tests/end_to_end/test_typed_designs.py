@@ -66,7 +66,7 @@ def test_cells_of_a_file_are_trained_and_compared(folder):
     root = f"runner.root={quoted(folder)}"
     code, out, _ = run_in(folder, "-m", "sweeps=pairs", "progress=false", "device=cpu", root)
     assert code == 0
-    assert "pairs: 3 cells x 3 seeds = 9 runs\n  3 cells that the sweep's file lists" in out
+    assert "): 3 cells x 3 seeds = 9 runs\n  3 cells that the sweep's file lists" in out
     said = answers(folder)
     assert "Its cells are those that its file lists" in said
     assert "CANNOT SAY" not in said

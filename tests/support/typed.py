@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from hydra_plugins import plan_sweeper
+from runner.config import quoting
 
 SMOKE = [
     "-m",
@@ -18,7 +18,7 @@ SMOKE = [
 
 
 def quoted(path):
-    return plan_sweeper._quoted(str(path))
+    return quoting.quoted(str(path))
 
 
 def run_in(folder, *arguments, **environment):

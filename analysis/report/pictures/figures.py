@@ -23,7 +23,7 @@ _MAX_ROWS = 24
 
 
 @matplotlib.rc_context(plots.STYLE)
-def learning_curves(study: Study, curve: str) -> Figure:
+def learning_curves(study: Study, curve: str) -> plots.ShownFigure:
     """The mean of a curve over the seeds, a line a cell, with each epoch's 95 % t interval.
 
     Cells are drawn up to `MAX_CURVES`; a cell with runs that are not done is marked in the legend.

@@ -58,9 +58,18 @@ def drawn(figure: Figure) -> tuple[bytes, bytes]:
     return svg.getvalue(), png.getvalue()
 
 
-def figure_of(height: float = SIZE[1], **labels: str) -> tuple[Figure, Axes]:
+class ShownFigure(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        png = io.BytesIO()
+        self.savefig(png, format="png", dpi=_DPI)
+        return png.getvalue()
+
+
+def figure_of(height: float = SIZE[1], **labels: str) -> tuple[ShownFigure, Axes]:
     """A figure with one pair of axes."""
-    figure = Figure(figsize=(SIZE[0], height), layout="constrained")
+    figure = ShownFigure(figsize=(SIZE[0], height), layout="constrained")
     axes = figure.subplots()
     axes.set(**labels)
     if labels.get("xlabel") == "epoch":

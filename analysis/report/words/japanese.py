@@ -139,6 +139,11 @@ TEMPLATES = {
     "Its claims were recorded before {n} of {all} runs began.": (
         "主張は {all} 回の学習のうち {n} 回の開始より前に記録されました。"
     ),
+    "Exploratory: asked after the runs, so it earns no verdict. Declare it as a claim before the"
+    " next seeds.": (
+        "探索的：学習の後に立てた問いなので、判定は出しません。"
+        "次のシードより前に、主張として宣言してください。"
+    ),
     "What was written after runs were seen is a question for new seeds, not an answer.": (
         "結果を見てから書いた主張は、答えではなく、新しいシードで確かめるべき問いです。"
     ),

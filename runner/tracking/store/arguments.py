@@ -9,9 +9,19 @@ from runner.errors import without_password
 URI_VARIABLE, EXPERIMENT_VARIABLE = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"
 
 
+def default_uri() -> str | None:
+    """The tracking store that the environment names; None for the local one under the root."""
+    return os.environ.get(URI_VARIABLE) or None
+
+
+def default_experiment() -> str:
+    """The experiment that the environment names, or the runner's own."""
+    return os.environ.get(EXPERIMENT_VARIABLE) or "ablations"
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     """Add `--root`, `--uri` and `--experiment`."""
-    uri = os.environ.get(URI_VARIABLE) or None
+    uri = default_uri()
     shown = without_password(uri).replace("%", "%%") if uri else "the local one under the root"
     parser.add_argument(
         "--root", help="folder of state/ and the local store (default: the checkout, else here)"
@@ -21,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--experiment",
-        default=os.environ.get(EXPERIMENT_VARIABLE) or "ablations",
+        default=default_experiment(),
         help=f"MLflow experiment (default: ${EXPERIMENT_VARIABLE}, now %(default)s)",
     )
 

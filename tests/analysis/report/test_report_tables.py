@@ -2,16 +2,17 @@
 
 import pandas as pd
 import pytest
-from studies import known
+from studies import curves, frame, grid, known, study
 
+from analysis.report import tables
 from analysis.report.write import write
 
 
 def test_the_numbers_of_the_page_are_those_of_the_claims_frame(tmp_path):
-    study = known()
-    folder = write(study, tmp_path / "out").parent
+    decided = known()
+    folder = write(decided, tmp_path / "out").parent
     page, frame = (folder / "report.html").read_text(), pd.read_parquet(folder / "claims.parquet")
-    interval = study.decisions[0].bounds.interval
+    interval = decided.decisions[0].bounds.interval
     assert frame.loc[0, ["estimate", "low", "high"]].tolist() == [
         interval.estimate,
         interval.low,
@@ -24,5 +25,18 @@ def test_the_numbers_of_the_page_are_those_of_the_claims_frame(tmp_path):
     )
     epochs = pd.read_csv(folder / "epochs.csv")
     assert epochs["test/accuracy"].to_numpy() == pytest.approx(
-        study.sweep.epochs["test/accuracy"].to_numpy()
+        decided.sweep.epochs["test/accuracy"].to_numpy()
     )
+
+
+def test_the_cells_have_the_last_epochs_means_of_the_runs_that_are_done():
+    runs = frame(grid(range(2), model__channels=[1, 30]))
+    epochs = curves(runs, lambda run, epoch: epoch + run["seed"])
+    failed = runs["model.channels"] == 30
+    runs.loc[failed, "state"] = "failed"
+    cells = tables.cells_frame(study(runs, epochs))
+    assert list(cells.index) == ["channels=1", "channels=30"] and list(cells["n"]) == [2, 0]
+    assert cells.loc["channels=1", "test/accuracy"] == 3.5
+    assert cells.loc["channels=1", "test/accuracy sd"] == pytest.approx(0.5**0.5)
+    assert cells.loc["channels=30"].isna().sum() == cells.shape[1] - 2
+    assert not [name for name in cells if name.startswith(("time/", "throughput/"))]
