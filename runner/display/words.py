@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from runner.config.schema import Config
+from runner.record import cells_japanese
 from runner.system import language
 from runner.system.language import JAPANESE, translated
 
@@ -50,18 +51,6 @@ _JAPANESE = {
     "{s} s": "{s} 秒",
     "{min} min {s} s": "{min} 分 {s} 秒",
     "{h} h {min} min": "{h} 時間 {min} 分",
-    # The table.
-    "mean over seeds, last epoch": "最後のエポック、シードの平均",
-    "train loss": "訓練損失",
-    "train acc": "訓練精度",
-    "test loss": "テスト損失",
-    "test acc": "テスト精度",
-    "masked test acc": "マスクありテスト精度",
-    "val acc": "検証精度",
-    "s/run": "秒/回",
-    "n": "n",
-    "failed": "失敗",
-    "diverged": "発散",
     # The end.
     "{n} of {all} runs trained and stored. Browse the curves: make ui": (
         "{all} 回のうち {n} 回の学習が終わり、記録されました。学習曲線を見る：make ui"
@@ -69,7 +58,7 @@ _JAPANESE = {
     "or {command}; change a value and run again: only what is new is trained.": (
         "または {command}。値を変えてもう一度打つと、新しいものだけを学習します。"
     ),
-}
+} | cells_japanese.TEMPLATES
 
 
 def speaking(config: Config) -> Callable[[str], str]:
