@@ -1,7 +1,7 @@
 """The cells' table as a file for a paper: LaTeX, Markdown, HTML, or CSV with every number."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from analysis.report.cells_table import TEST, base_of, cell_runs, cells_frame, l
 from analysis.report.words import of_sweep
 from runner.errors import StoreError, printable
 from runner.record.cell_runs import BESIDE, CellRuns, cell_label, shown_metrics, written
+from runner.record.cells_table import heading_lines
 from runner.system.files import write_whole
 
 #: Headings of a paper; a metric of the user's own has its name.
@@ -24,6 +25,8 @@ _HEADINGS = {
     "test_masked/accuracy": "Test acc., dropout on (%)",
     "val/accuracy": "Val. acc. (%)",
 }
+#: No line of a heading in LaTeX is made narrower, in letters.
+_HEADING_WIDTH = 8
 _MINUS, _PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
 #: What LaTeX would obey, and how it is written.
 _LATEX = {
@@ -107,13 +110,14 @@ def latex(study: Study) -> str:
     """A `table` for the package booktabs, by pandas' own `to_latex`."""
     table = paper_table(study)
     entries = _entries(table, _latex, lambda text: rf"\textbf{{{text}}}")
-    columns = "l" * table.n_labels + "r" * (len(entries.columns) - table.n_labels)
+    sides = "l" * table.n_labels + "r" * (len(entries.columns) - table.n_labels)
+    entries.columns = pd.Index(map(_latex_heading, table.texts.items(), sides))
     lines = [
         r"% \usepackage{booktabs}",
         r"\begin{table}",
-        r"\centering",
+        r"\centering\small",
         rf"\caption{{{_latex(table.caption)}}}",
-        entries.to_latex(index=False, escape=False, column_format=columns).rstrip(),
+        entries.to_latex(index=False, escape=False, column_format=f"@{{}}{sides}@{{}}").rstrip(),
         "",
         r"\smallskip",
         r"\begin{minipage}{\linewidth}\footnotesize",
@@ -216,11 +220,20 @@ def _entries(
     entries = table.texts.map(lambda text: escaped(printable(text)))
     for row, column in table.bold:
         entries.iloc[row, column] = bold(entries.iloc[row, column])
-    return entries.rename(columns=lambda heading: escaped(printable(str(heading))))
+    return entries.rename(columns=lambda name: escaped(printable(str(name))))
 
 
 def _latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def _latex_heading(column: tuple[Hashable, pd.Series], side: str) -> str:
+    """A heading in lines that are about as wide as what stands below it."""
+    name, texts = column
+    width = max(_HEADING_WIDTH, *map(len, texts))
+    lines = list(map(_latex, heading_lines(printable(str(name)), width)))
+    stacked = r" \\ ".join(lines)
+    return rf"\shortstack[{side}]{{{stacked}}}" if len(lines) > 1 else stacked
 
 
 def _markdown(text: str) -> str:

@@ -85,6 +85,11 @@ def lines(
     return text + table
 
 
+def heading_lines(heading: str, width: int) -> list[str]:
+    """A heading as lines of at most `width` columns, broken between words and parts of names."""
+    return _joined(_parts(heading), width)
+
+
 def is_ascii(stream: TextIO) -> bool:
     """Whether a stream has no letters for the signs of the table."""
     return not language.has_letters(stream, "±─")
@@ -118,7 +123,7 @@ class _Rows:
         """The headings, each over the foot of its column."""
         widths = [column.width(self.are_broken) for column in self.columns]
         broken = [
-            _joined(_parts(column.heading), width)
+            heading_lines(column.heading, width)
             for column, width in zip(self.columns, widths, strict=True)
         ]
         height = max(map(len, broken))
