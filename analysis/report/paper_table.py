@@ -149,7 +149,9 @@ def html_page(study: Study) -> str:
     caption = html.escape(table.caption)
     body = body.replace("<thead>", f"<caption>{caption}</caption>\n  <thead>", 1)
     notes = "\n".join(f"<p>{html.escape(note)}</p>" for note in table.notes)
-    return f"{_HTML_HEAD}<title>{caption}</title>\n{body}\n{notes}\n</html>\n"
+    labels = f":nth-child(-n+{table.n_labels})"
+    left = f"<style>th{labels}, td{labels} {{ text-align: left; }}</style>"
+    return f"{_HTML_HEAD}{left}\n<title>{caption}</title>\n{body}\n{notes}\n</html>\n"
 
 
 def csv(study: Study) -> str:
@@ -173,7 +175,8 @@ _HTML_HEAD = """<!DOCTYPE html>
 body { font: 16px/1.5 system-ui, sans-serif; margin: 1rem; overflow-x: auto; }
 table { border-collapse: collapse; border-block: 2px solid; font-variant-numeric: tabular-nums; }
 caption { text-align: left; } thead { border-bottom: 1px solid; }
-th, td { padding: .2rem .8rem; text-align: left; } p { font-size: .85rem; margin: .3rem 0; }
+th, td { padding: .2rem .8rem; text-align: right; }
+td { white-space: nowrap; } p { font-size: .85rem; margin: .3rem 0; }
 </style>
 """
 

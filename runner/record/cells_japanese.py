@@ -7,7 +7,9 @@ TEMPLATES = {
     ),
     "in all cells: {knobs}": "全セル共通：{knobs}",
     "base: {knobs}": "基準：{knobs}",
-    "no room here for: {columns}": "幅が足りず省いた列：{columns}",
+    "no room here for: {columns} (python -m analysis --table FILE)": (
+        "幅が足りず省いた列：{columns}（python -m analysis --table FILE）"
+    ),
     "cell": "セル",
     "base": "基準",
     "all": "すべて",

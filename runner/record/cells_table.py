@@ -80,7 +80,10 @@ def lines(
         table = [*rows.head, rule * rows.width, *rows.body]
     left_out = [column.heading for column in metrics if column.matters and column not in shown]
     if left_out:
-        no_room = say("no room here for: {columns}", columns=", ".join(left_out))
+        no_room = say(
+            "no room here for: {columns} (python -m analysis --table FILE)",
+            columns=", ".join(left_out),
+        )
         table += _wrapped(to(no_room), width)
     return text + table
 
