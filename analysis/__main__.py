@@ -16,8 +16,8 @@ from pathlib import Path  # noqa: E402
 
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
-from analysis.read.runs import Sweep  # noqa: E402
-from analysis.report import answers, sentences, words, write  # noqa: E402
+from analysis.report import answers, cells_table, paper_table, sentences, words, write  # noqa: E402
+from analysis.report.paper_table import FORMS  # noqa: E402
 from analysis.report.words import colours, of_sweep  # noqa: E402
 from analysis.report.words.columns import wrapped  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
@@ -54,6 +54,12 @@ def main() -> None:
         help="folder of the report (default: reports/<sweep key> under the root)",
     )
     parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help=f"the table of the cells for a paper, too: a file's name in {', '.join(FORMS)}",
+    )
+    parser.add_argument(
         "--details",
         action="store_true",
         help="the verdicts with intervals, p values and other ways to compute them",
@@ -76,11 +82,16 @@ def main() -> None:
         sys.stdout.reconfigure(errors="namereplace")
     streams.outlast_readers()
     try:
+        if given.table:
+            paper_table.check(given.table)
         root = Root.of(given.root)
         read = runs.read(
             given.uri or runs.local_uri(root.path), given.experiment, given.sweep, given.as_planned
         )
-        code = analyse(read, root, given.out, given.details, given.language)
+        decided = study(read, runs.correct)
+        if given.table:
+            paper_table.write(decided, given.table)
+        code = report(decided, root, given.out, given.details, given.language)
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -92,14 +103,14 @@ def main() -> None:
     sys.exit(code)
 
 
-def analyse(
-    sweep: Sweep,
+def report(
+    decided: Study,
     root: Root,
     out: Path | None = None,
     with_details: bool = False,
     asked: str = "auto",
 ) -> int:
-    """Decide the claims of a sweep, write the report and print the verdicts.
+    """Write the report of a sweep whose claims are decided, and print the verdicts.
 
     Parameters
     ----------
@@ -113,13 +124,15 @@ def analyse(
     int
         The exit code: 1 when a run of the sweep failed, else 0.
     """
-    decided = study(sweep, runs.correct)
     spoken = language.spoken(asked)
     address = write.report(decided, root, out, spoken)
     shown = language.shown(spoken, sys.stdout)
     width = min(shutil.get_terminal_size().columns, _WIDEST)
-    said = lines(decided, with_details, width, words.speaking(shown), colours.painter(sys.stdout))
-    print("\n".join([*said, "", *_more(printable(str(address)), with_details, shown)]), flush=True)
+    to = words.speaking(shown)
+    said = lines(decided, with_details, width, to, colours.painter(sys.stdout))
+    table = cells_table.lines(decided, shutil.get_terminal_size().columns, to, sys.stdout)
+    more = _more(printable(str(address)), with_details, shown)
+    print("\n".join([*said, "", *map(printable, table), "", *more]), flush=True)
     return 1 if decided.states.get(FAILED) else 0
 
 

@@ -9,7 +9,7 @@ from analysis.decide.question import asked, check_recorded
 from analysis.decide.study import study
 from analysis.read import runs
 from analysis.read.runs import Sweep
-from analysis.report import answers, inline, tables, words, write
+from analysis.report import answers, cells_table, inline, tables, words, write
 from analysis.report.inline import Question
 from analysis.report.pictures import figures
 from analysis.report.pictures.plots import ShownFigure
@@ -78,7 +78,7 @@ class Opened:
 
     def table(self) -> pd.DataFrame:
         """One row a cell: its levels, its runs done, and the means and sds of the last epoch."""
-        return tables.cells_frame(self.study)
+        return cells_table.cells_frame(self.study)
 
     def contrast(
         self,

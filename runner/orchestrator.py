@@ -1,12 +1,14 @@
 """A command from its plan to its exit code: prepare, announce, train, conclude."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
-from runner.display import ahead, summary
+from runner.display import ahead, summary, words
 from runner.display import looks as shown
 from runner.display.progress import Progress
 from runner.display.summary import Outcome
+from runner.display.tally import Tally
 from runner.errors import StoreBehindError, StoreError
 from runner.plan import growth
 from runner.plan import plan as plans
@@ -49,12 +51,15 @@ def sweep(grid: Grid, command: list[str], start_workers: StartWorkers, is_here: 
     if config.plan:
         ahead.tell(prepared, foreseen.by_cell if foreseen else {})
         return 0
+    epoch_s = foreseen.epoch_s if foreseen else {}
     if prepared.plan.looks:
-        return until_decided(prepared, start_workers)
-    return summary.conclude(prepared, train(prepared, start_workers))
+        return until_decided(prepared, start_workers, epoch_s)
+    return summary.conclude(prepared, train(prepared, start_workers, epoch_s))
 
 
-def until_decided(prepared: Prepared, start_workers: StartWorkers) -> int:
+def until_decided(
+    prepared: Prepared, start_workers: StartWorkers, epoch_s: Mapping[str, float]
+) -> int:
     """Train look after look, each with twice the seeds, until no claim is open; the exit code.
 
     After each look the analysis decides claims from what the store holds, and only the cells of
@@ -66,7 +71,7 @@ def until_decided(prepared: Prepared, start_workers: StartWorkers) -> int:
         When a look cannot be decided, or the store is lost between two of them (StoreBehindError).
     """
     began, tracking = time.monotonic(), prepared.config.tracking
-    outcome = train(prepared, start_workers)
+    outcome = train(prepared, start_workers, epoch_s)
     while _is_whole(prepared, outcome) and not _is_decided(prepared.plan):
         plan, root = prepared.plan, prepared.root
         seen = looking.look(plan, root, tracking.uri, tracking.experiment)
@@ -79,7 +84,7 @@ def until_decided(prepared: Prepared, start_workers: StartWorkers) -> int:
             if grown is None:
                 open_tracker(prepared)  # the store has the plan, with what this look decided
                 break
-            outcome = train(grown, start_workers)
+            outcome = train(grown, start_workers, epoch_s)
         except StoreError as error:
             kept = "what is trained is kept, the same command goes on"
             raise StoreBehindError(f"{error}; {kept}") from error
@@ -114,23 +119,30 @@ def _next_look(prepared: Prepared, cells: list[str], spent_s: float) -> Prepared
     return grown
 
 
-def train(prepared: Prepared, start_workers: StartWorkers) -> Outcome:
-    """Have workers train the runs of a plan, while MLflow and the display follow their journals."""
+def train(prepared: Prepared, start_workers: StartWorkers, epoch_s: Mapping[str, float]) -> Outcome:
+    """Have workers train the runs of a plan, while MLflow and the display follow their journals.
+
+    Parameters
+    ----------
+    epoch_s
+        That an epoch of a run is expected to take, by cell key.
+    """
     plan, journals = prepared.plan, prepared.journals
     writer = WriterThread(Writer(open_tracker(prepared), journals, plan.runs))
     name = new_launch()
     stop_file = prepared.root.sweep(plan.sweep_key).stop_file(name)
     with Stop(stop_file) as stop:
-        progress = Progress(plan, journals, name, prepared.n_workers, lambda: writer.trouble)
+        tally, to = Tally(plan, epoch_s), words.speaking(prepared.config)
+        n_workers = prepared.n_workers
+        progress = Progress(tally, journals, name, n_workers, lambda: writer.trouble, to)
         if prepared.config.progress and (prepared.to_train or plan.single):
             progress.start()
         try:
             if prepared.to_train:
                 writer.start()
                 with guarded():
-                    Launch(plan, journals, stop, start_workers, name).until_settled(
-                        prepared.n_workers
-                    )
+                    launch = Launch(plan, journals, stop, start_workers, name)
+                    launch.until_settled(n_workers)
         finally:
             if progress.is_alive():
                 progress.stop()

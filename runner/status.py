@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass
 
 from runner.archive.contents import Contents
-from runner.display.progress import Progress, Tally, count, duration
+from runner.display.progress import Progress, count, duration
 from runner.display.table import print_table
+from runner.display.tally import Tally
 from runner.errors import RunnerError, printable
 from runner.plan.looks import label
 from runner.plan.plan import Plan
@@ -70,7 +71,7 @@ def follow(plan: Plan, journals: Journals) -> None:
     """Show the display of a sweep that is running until it runs no more, then its table."""
     while under_way := running(plan, journals.look(max_age_s=0)):
         launch = under_way[0].launch
-        progress = Progress(plan, journals, launch, len(under_way), lambda: None)
+        progress = Progress(Tally(plan), journals, launch, len(under_way), lambda: None)
         progress.start()
         try:
             while any(one.launch == launch for one in under_way):

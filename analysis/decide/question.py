@@ -4,8 +4,8 @@ from typing import Any
 
 from analysis.decide.claims import ALPHA, decide_all
 from analysis.decide.decision import Decision
-from analysis.decide.study import Study, of_all_cells, prepared
-from analysis.design.cells import Cells
+from analysis.decide.study import Study, prepared
+from analysis.design.cells import Cells, of_common_seeds
 from analysis.design.contrasts import NotTestable, contrasts_of
 from runner.record import Claim, as_text, is_metric, parse_reduction
 
@@ -55,7 +55,7 @@ def asked(
     _, epochs = prepared(study.sweep)
     # An interval for a fixed number of seeds is too narrow where looks said how many there are.
     any_looks = bool(study.sweep.looks or study.sweep.planned.looks)
-    runs = of_all_cells(study.sweep.runs)
+    runs = of_common_seeds(study.sweep.runs)
     (decision,) = decide_all({"": claim}, runs, epochs, study.cells, ALPHA, for_any_looks=any_looks)
     return decision
 

@@ -13,7 +13,7 @@ from analysis.decide.decision import Decision
 from analysis.decide.evidence import By
 from analysis.decide.exploratory import exploratory_contrasts
 from analysis.decide.looks import decide_sweep, seen_at
-from analysis.design.cells import Cells, cells_of_sweep
+from analysis.design.cells import Cells, cells_of_sweep, of_common_seeds
 from analysis.design.contrasts import Array
 from analysis.read.runs import Sweep
 from analysis.statistics.intervals import Interval, new_images_interval
@@ -82,7 +82,7 @@ def study(sweep: Sweep, correct: Callable[[Sweep], Mapping[str, Array]]) -> Stud
         multiverses={d.name: multiverse(d, runs[d.name], epochs) for d in decisions},
         more_seeds={name: more for name, more in ahead.items() if more is not None},
         pairings={name: pair for name, pair in pairings.items() if pair is not None},
-        exploratory=exploratory_contrasts(of_all_cells(sweep.runs), epochs, cells),
+        exploratory=exploratory_contrasts(of_common_seeds(sweep.runs), epochs, cells),
     )
 
 
@@ -92,12 +92,6 @@ def prepared(sweep: Sweep) -> tuple[Cells, pd.DataFrame]:
     cells = cells_of_sweep(sweep)
     done = runs.index[runs["state"] == DONE]
     return cells, sweep.epochs[sweep.epochs["run_key"].isin(done)]
-
-
-def of_all_cells(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs of the seeds that all cells have: looks give more of them to some cells alone."""
-    n_cells = runs.groupby("seed")["cell_key"].transform("nunique")
-    return runs[n_cells == runs["cell_key"].nunique()]
 
 
 def _about_images(decision: Decision) -> bool:

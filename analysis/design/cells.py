@@ -161,6 +161,12 @@ def bearing_knobs(sweep: Sweep) -> list[str]:
     return [str(name) for name in sweep.runs if name in bearing]
 
 
+def of_common_seeds(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the seeds that all cells have: looks give more of them to some cells alone."""
+    n_cells = runs.groupby("seed")["cell_key"].transform("nunique")
+    return runs[n_cells == runs["cell_key"].nunique()]
+
+
 def _parts(levels: list[Any], columns: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
     """The knobs that have one value at each level of a group, and not the same at all of them.
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.decide.decision import Decision
 from analysis.decide.study import Study
-from analysis.report import answers, sentences, tables, words
+from analysis.report import answers, cells_table, sentences, words
 from analysis.report.numbers import amount, between, level_text
 from analysis.report.words import of_sweep
 from analysis.statistics.intervals import Interval
@@ -127,7 +127,7 @@ def html(study: Study, to: Callable[[str], str] = str) -> str:
 
 def _accuracies(study: Study) -> pd.DataFrame:
     """One row a cell: its runs done, and each accuracy as mean and sd over the seeds."""
-    cells = tables.cells_frame(study)
+    cells = cells_table.cells_frame(study)
     shown = cells[["n"]]
     for curve in [name for name in cells if str(name).endswith("/accuracy")]:
         means, sds = cells[curve], cells[f"{curve} sd"]

@@ -6,9 +6,8 @@ import pandas as pd
 
 from analysis.decide.decision import Decision
 from analysis.decide.study import Study
-from analysis.design.cells import NO_EFFECT
 from analysis.report import sides
-from runner.record import DONE, TIMES, as_text, is_metric
+from runner.record import as_text
 
 _CLAIM_COLUMNS = [
     "claim", "says", "origin", "verdict", "depends_on", "reason", "contrast", "metric", "margin",
@@ -34,27 +33,6 @@ def claims_frame(study: Study) -> pd.DataFrame:
     """One row a claim: its verdict and every number that it rests on, in the metric's own units."""
     rows = [_claim_row(study, decision) for decision in study.decisions]
     return pd.DataFrame(rows, columns=_CLAIM_COLUMNS)
-
-
-def cells_frame(study: Study) -> pd.DataFrame:
-    """One row a cell: its levels, its runs done, and each metric's mean and sd over their seeds.
-
-    The metrics are those of the last epoch but times, in their own units. `n` counts the runs
-    done; a metric that no run of a cell recorded is nan there.
-    """
-    runs, epochs = study.sweep.runs, study.sweep.epochs
-    done = runs[runs["state"] == DONE]
-    last = epochs.sort_values("epoch").groupby("run_key").last().reindex(done.index)
-    measured = [name for name in last if is_metric(str(name)) and name not in TIMES]
-    curves = [name for name in measured if last[name].notna().any()]
-    by_cell = last[curves].groupby(done["cell_key"]).agg(["mean", "std"])
-    by_cell.columns = [f"{curve}{end}" for curve in curves for end in ("", " sd")]
-    levels = study.cells.values[study.cells.moving].map(
-        lambda level: None if level is NO_EFFECT else level
-    )
-    n = done.groupby("cell_key").size().reindex(levels.index, fill_value=0)
-    frame = levels.assign(n=n).join(by_cell)
-    return frame.set_axis(pd.Index(study.cells.names.values(), name="cell"))
 
 
 def csv_text(frame: pd.DataFrame) -> str:

@@ -2,89 +2,53 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from runner.display.tally import Tally
 from runner.engine import COMPILING
 from runner.plan.looks import label
-from runner.plan.plan import Plan, PlannedRun
+from runner.plan.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, seconds_spent
 from runner.state.journals import Journals
 from runner.state.run_record import RunRecord
 from runner.system.language import Said, say
 
 _POLL_S = 0.5
-
-
-@dataclass
-class Tally:
-    """How far a plan is, kept up to date by the runs that have changed."""
-
-    plan: Plan
-    #: How many runs ended in each way.
-    ended: dict[str, int] = field(default_factory=dict)
-    n_epochs: int = 0
-    #: By cell: seconds and number of the epochs trained, and number of the epochs to come.
-    cells: dict[str, list[float]] = field(default_factory=dict)
-    _counted: dict[str, tuple[str | None, int, float, int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.n_epochs_planned = sum(run.config.train.epochs for run in self.plan.runs)
-        for run in self.plan.runs:
-            self.cells.setdefault(run.cell_key, [0.0, 0, 0])[2] += run.config.train.epochs
-
-    def count(self, run: PlannedRun, record: RunRecord) -> None:
-        """Take a run as it is now, in place of as it was."""
-        n_planned, n_epochs = run.config.train.epochs, len(record.epochs)
-        # A run that has ended has no epochs to come, however many it has.
-        to_come = 0 if record.end else n_planned - n_epochs
-        before = self._counted.get(run.run_key, (None, 0, 0.0, n_planned))
-        self._counted[run.run_key] = record.status, n_epochs, record.seconds, to_come
-        for status, step in ((before[0], -1), (record.status, 1)):
-            if status is not None:
-                self.ended[status] = self.ended.get(status, 0) + step
-        self.n_epochs += n_epochs - before[1]
-        cell = self.cells[run.cell_key]
-        cell[0] += record.seconds - before[2]
-        cell[1] += n_epochs - before[1]
-        cell[2] += to_come - before[3]
-
-    @property
-    def n_ended(self) -> int:
-        return sum(self.ended.values())
-
-    def seconds_left(self, n_workers: int) -> float | None:
-        """Wall clock: the epochs to come at the measured pace of their cell, else of all."""
-        spent, n_trained = (sum(cell[i] for cell in self.cells.values()) for i in (0, 1))
-        if not n_trained:
-            return None
-        mean = spent / n_trained
-        left = sum(
-            (seconds / n if n else mean) * n_left for seconds, n, n_left in self.cells.values()
-        )
-        return left / max(1, min(n_workers, len(self.plan.runs)))
+#: Columns of a bar.
+_BAR = 12
+#: What it is, how much of how much, what it is at, and the seconds left.
+_Row = tuple[str, int, int, str, float | None]
 
 
 class Progress(threading.Thread):
     """Follows the runs of a plan; a live table on a terminal, else one line a finished run.
 
     A plan of one run has a line an epoch, like the book's example.
+
+    Parameters
+    ----------
+    to
+        Says a text of the live table in the reader's language.
     """
 
     def __init__(
         self,
-        plan: Plan,
+        tally: Tally,
         journals: Journals,
         launch: str,
         n_workers: int,
         trouble: Callable[[], str | None],
+        to: Callable[[str], str] = str,
     ) -> None:
         super().__init__(name="progress", daemon=True)
-        self.plan, self.journals, self.launch = plan, journals, launch
+        self.tally, self.plan = tally, tally.plan
+        self.journals, self.launch = journals, launch
         self.n_workers, self.trouble = n_workers, trouble
-        self.tally = Tally(plan)
-        self._runs = {run.run_key: run for run in plan.runs}
+        self.to = to
+        self._runs = {run.run_key: run for run in self.plan.runs}
         self._position = 0
         self._done = threading.Event()
         self._told: set[tuple[str, str | None]] = set()
@@ -115,10 +79,10 @@ class Progress(threading.Thread):
         from rich.console import Console
         from rich.live import Live
 
-        with Live(self._table(), console=Console(), refresh_per_second=2, transient=True) as live:
+        with Live(self._view(), console=Console(), refresh_per_second=2, transient=True) as live:
             while not self._done.wait(_POLL_S):
                 self.journals.look()
-                live.update(self._table())
+                live.update(self._view())
 
     def _changed(self) -> Iterator[tuple[PlannedRun, RunRecord]]:
         """The runs that have changed since the last call, each counted as it is given."""
@@ -157,45 +121,106 @@ class Progress(threading.Thread):
             print(_behind(trouble), flush=True)
         self._told_trouble = bool(trouble)
 
-    def _table(self) -> Any:
-        from rich.table import Table
+    def _view(self) -> Any:
+        """The sweep in a line with a bar, what its runs came to, and a line with a bar a run."""
+        from rich.console import Group
         from rich.text import Text
 
         for _ in self._changed():
             pass
-        tally, ended = self.tally, self.tally.ended
-        running = [
-            (self._runs[key], self.journals[key]) for key in self.journals.under_way(self.launch)
-        ]
-        rate = sum(record.last.get("throughput/images_per_s", 0.0) for _, record in running)
-        left = tally.seconds_left(self.n_workers)
-        diverged = ended.get(DIVERGED, 0)
+        tally, paces, now_ms = self.tally, self.tally.paces(), time.time_ns() // 1_000_000
+        under_way = []
+        for key in self.journals.under_way(self.launch):
+            run = self._runs[key]
+            pace = paces.get(run.cell_key)
+            under_way.append(_UnderWay(run, self.journals[key], pace, now_ms))
+        runs = say("runs {n} of {all}", n=tally.n_ended, all=len(self._runs))
+        epochs = say("epochs {n} of {all}", n=tally.n_epochs, all=tally.n_epochs_planned)
+        left = self._seconds_left(under_way)
+        sweep = (runs, tally.n_epochs, tally.n_epochs_planned, epochs, left)
+        rate = sum(of.record.last.get("throughput/images_per_s", 0.0) for of in under_way)
+        states = [say("{n} running", n=len(under_way))]
+        states += [say("{n} failed", n=n)] if (n := tally.ended.get(FAILED, 0)) else []
+        states += [say("{n} diverged", n=n)] if (n := tally.ended.get(DIVERGED, 0)) else []
+        states += [say("{n} images/s", n=f"{rate:,.0f}")] if rate else []
         look = label(self.plan.looks, self.plan.max_seeds)
-        head = look + "   " if look else ""
-        head += (
-            f"runs {ended.get(DONE, 0)} of {len(self._runs)} done, {len(running)} running,"
-            f" {ended.get(FAILED, 0)} failed"
-            + (f", {diverged} diverged" if diverged else "")
-            + f"   epochs {tally.n_epochs} of {tally.n_epochs_planned}   {rate:,.0f} images/s"
-            f"   left {'unknown yet' if left is None else duration(left)}"
-        )
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_row(Text(head, style="bold"))
-        for run, record in running:
-            last, of = record.last, run.config.train.epochs
-            accuracy = (
-                f"  test accuracy {last['test/accuracy']:.4f}" if "test/accuracy" in last else ""
-            )
-            doing = (
-                "compiling"
-                if record.compiling
-                else f"epoch {min(len(record.epochs) + 1, of)} of {of}"
-            )
-            table.add_row(Text(f"  {run.name}  {doing}{accuracy}"))
-        trouble = self.trouble()
-        if trouble:
-            table.add_row(Text(f"  {_behind(trouble)}", style="yellow"))
-        return table
+        told = ", ".join(map(self.to, filter(None, (look, *states))))
+        lines = [_bars([sweep], self.to, "bold"), Text(f"  {told}")]
+        lines.append(_bars([of.row for of in under_way], self.to, ""))
+        if trouble := self.trouble():
+            lines.append(Text(f"  {_behind(trouble)}", style="yellow"))
+        return Group(*lines)
+
+    def _seconds_left(self, under_way: list["_UnderWay"]) -> float | None:
+        """Of the sweep; no less than the longest of the runs under way."""
+        left = self.tally.seconds_left(self.n_workers)
+        if left is None:
+            return None
+        # What the runs under way have spent on their epochs is not to come.
+        left -= sum(of.spent_s for of in under_way) / self.n_workers
+        return max([left, *(of.left_s for of in under_way if of.left_s is not None)])
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """A run under way, with the seconds that an epoch takes, where that is known."""
+
+    run: PlannedRun
+    record: RunRecord
+    pace: float | None
+    now_ms: int
+
+    @property
+    def row(self) -> _Row:
+        n_all = self.run.config.train.epochs
+        return self.run.name, len(self.record.epochs), n_all, self._doing, self.left_s
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since the last epoch, or since the start; no more than an epoch takes."""
+        record = self.record
+        if self.pace is None or record.start is None or record.compiling:
+            return 0.0
+        since_ms = max([record.start.time_ms, *(of.time_ms for of in record.epochs.values())])
+        return min(self.pace, max(0.0, (self.now_ms - since_ms) / 1000))
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that its epochs to come take; None where no pace is known."""
+        if self.pace is None:
+            return None
+        return self.pace * (self.run.config.train.epochs - len(self.record.epochs)) - self.spent_s
+
+    @property
+    def _doing(self) -> Said:
+        """What it is at, and its last accuracy."""
+        record, n_all = self.record, self.run.config.train.epochs
+        if record.compiling and record.start:
+            seconds = max(0.0, (self.now_ms - record.start.time_ms) / 1000)
+            return say("compiling, {time}", time=duration(seconds))
+        epoch = say("epoch {n} of {all}", n=min(len(record.epochs) + 1, n_all), all=n_all)
+        if "test/accuracy" not in record.last:
+            return epoch
+        percent = f"{100 * record.last['test/accuracy']:.2f}"
+        return say("{epoch}, test {percent} %", epoch=epoch, percent=percent)
+
+
+def _bars(rows: list[_Row], to: Callable[[str], str], style: str) -> Any:
+    """Rows of what it is, a bar, how far, and the time left; names are broken between words."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    table.columns[0].no_wrap = False
+    for name, n, of, doing, seconds in rows:
+        left = "" if seconds is None else to(say("left {time}", time=duration(seconds)))
+        texts = [Text(to(name), style), Text(to(doing)), Text(left, style)]
+        bar = ProgressBar(total=of, completed=n, width=_BAR, finished_style="bar.complete")
+        table.add_row(texts[0], bar, *texts[1:])
+    return table
 
 
 def _behind(trouble: str) -> str:

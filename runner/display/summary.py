@@ -136,16 +136,16 @@ def _tell_damage(prepared: Prepared) -> None:
 
 
 def announce_time(prepared: Prepared, foreseen: Estimate) -> None:
-    """The estimate, that with all looks, and what it leaves out."""
-    seconds, n_unknown = foreseen.seconds, foreseen.n_unknown
+    """The estimate with its range, and that with all looks."""
+    seconds = foreseen.seconds
     told = say("about {time} of training", time=duration(seconds))
+    low, high = duration(foreseen.low_s), duration(foreseen.high_s)
+    if low != high:
+        told = say("{told} ({low} to {high})", told=told, low=low, high=high)
     if foreseen.later_s:
         most = duration(seconds + foreseen.later_s)
         told = say("{told}, at most {most} with all looks", told=told, most=most)
-    if n_unknown:
-        less = "{told} (without {cells} that could not be measured in time)"
-        told = say(less, told=told, cells=count(n_unknown, "cell"))
-    if n_unknown and not seconds:
+    if not foreseen.by_cell:
         told = say("its time shows as it trains")
     if prepared.plan.single:
         epochs = count(prepared.config.train.epochs, "epoch")

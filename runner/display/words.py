@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from runner.config.schema import Config
+from runner.record import cells_japanese
 from runner.system import language
 from runner.system.language import JAPANESE, translated
 
@@ -40,9 +41,8 @@ _JAPANESE = {
         "最後の状態は残しません{space}。runner.keep=always で残ります"
     ),
     "about {time} of training": "学習はおよそ {time}",
-    "{told} (without {cells} that could not be measured in time)": (
-        "{told}（時間内に測れなかった {cells}を除く）"
-    ),
+    "{told} ({low} to {high})": "{told}（{low} 〜 {high}）",
+    "compiled in {s} s": "コンパイルに {s} 秒",
     "its time shows as it trains": "所要時間は学習しながら表示します",
     "{epochs}, {told}": "{epochs}、{told}",
     "{cells}, up to {seeds} = {runs}": "{cells}、{seeds}まで ＝ {runs}",
@@ -50,18 +50,17 @@ _JAPANESE = {
     "{s} s": "{s} 秒",
     "{min} min {s} s": "{min} 分 {s} 秒",
     "{h} h {min} min": "{h} 時間 {min} 分",
-    # The table.
-    "mean over seeds, last epoch": "最後のエポック、シードの平均",
-    "train loss": "訓練損失",
-    "train acc": "訓練精度",
-    "test loss": "テスト損失",
-    "test acc": "テスト精度",
-    "masked test acc": "マスクありテスト精度",
-    "val acc": "検証精度",
-    "s/run": "秒/回",
-    "n": "n",
-    "failed": "失敗",
-    "diverged": "発散",
+    # The live display.
+    "runs {n} of {all}": "学習 {n}/{all} 回",
+    "epochs {n} of {all}": "エポック {n}/{all}",
+    "epoch {n} of {all}": "エポック {n}/{all}",
+    "{epoch}, test {percent} %": "{epoch}、テスト {percent} %",
+    "compiling, {time}": "コンパイル中、{time}",
+    "{n} running": "{n} 回が実行中",
+    "{n} failed": "{n} 回が失敗",
+    "{n} diverged": "{n} 回が発散",
+    "{n} images/s": "{n} 枚/秒",
+    "left {time}": "残り {time}",
     # The end.
     "{n} of {all} runs trained and stored. Browse the curves: make ui": (
         "{all} 回のうち {n} 回の学習が終わり、記録されました。学習曲線を見る：make ui"
@@ -69,7 +68,7 @@ _JAPANESE = {
     "or {command}; change a value and run again: only what is new is trained.": (
         "または {command}。値を変えてもう一度打つと、新しいものだけを学習します。"
     ),
-}
+} | cells_japanese.TEMPLATES
 
 
 def speaking(config: Config) -> Callable[[str], str]:

@@ -73,11 +73,17 @@ def spoken(asked: str) -> str:
 
 def shown(language: str, stream: TextIO) -> str:
     """The language in which a stream can show a text: English where it has no such letters."""
+    letters = "\N{HIRAGANA LETTER A}\N{IDEOGRAPHIC FULL STOP}"
+    return language if has_letters(stream, letters) else ENGLISH
+
+
+def has_letters(stream: TextIO, letters: str) -> bool:
+    """Whether the encoding of a stream has these letters."""
     try:
-        "\N{HIRAGANA LETTER A}\N{IDEOGRAPHIC FULL STOP}".encode(stream.encoding or "ascii")
+        letters.encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
-        return ENGLISH
-    return language
+        return False
+    return True
 
 
 def _said(text: str, template: str, values: Mapping[str, object]) -> Said:

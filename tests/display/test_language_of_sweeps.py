@@ -7,17 +7,17 @@ from commands import run
 from places import REPO
 from said import fields, templates_of
 
-from runner.display import table
 from runner.display.progress import count, duration
 from runner.display.words import _JAPANESE, speaking
 from runner.system.language import say, translated
 
-SAID_IN = [REPO / "runner/display" / name for name in ("summary.py", "table.py", "progress.py")]
+SAID_IN = [REPO / "runner/display" / name for name in ("summary.py", "progress.py")]
+SAID_IN += [REPO / "runner/record" / name for name in ("cell_runs.py", "cells_table.py")]
 NOUNS = ("cell", "seed", "run", "epoch", "worker", "duplicate")
 
 
 def test_whatever_is_said_has_its_japanese_with_the_same_fields():
-    said = set().union(*map(templates_of, SAID_IN)) | {heading for heading, _ in table._COLUMNS}
+    said = set().union(*map(templates_of, SAID_IN))
     said |= {count(n, noun).template for noun in NOUNS for n in (1, 2)}
     assert sorted(said - set(_JAPANESE)) == []
     for english, japanese in _JAPANESE.items():
@@ -42,5 +42,5 @@ def test_a_plan_and_a_table_are_printed_in_japanese(tmp_path):
     words = ("-m", "model.channels=1,2", "train.epochs=1", "seed=0", "runner.language=ja")
     out = run(tmp_path, *words).out
     assert "channels: 2 セル × 1 シード ＝ 2 回の学習" in out and "学習はおよそ" in out
-    assert "最後のエポック、シードの平均" in out and "テスト精度" in out
+    assert "最後のエポック、シードの平均 ± 標準偏差" in out and "テスト精度 %" in out
     assert "2 回のうち 2 回の学習が終わり、記録されました。" in out

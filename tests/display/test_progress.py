@@ -1,6 +1,7 @@
 """The tally of a plan: kept up to date by what has changed, it says what a count of everything
 says."""
 
+import io
 import statistics
 from collections import Counter
 from dataclasses import replace
@@ -10,11 +11,13 @@ import pytest
 from configs import configured
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
-from runner.display.progress import Tally, count, duration, ending
+from runner.display.progress import Progress, count, duration, ending
+from runner.display.tally import Tally
 from runner.record import DONE
 from runner.state.journal import Attempt
-from runner.state.records import End, Epoch, Setup, Start
+from runner.state.records import Compiling, End, Epoch, Setup, Start
 from runner.state.run_record import RunRecord
 
 N_EPOCHS = 3
@@ -85,7 +88,8 @@ def test_a_tally_says_what_a_count_of_all_journals_says(events):
     every = [pace for cell in paces.values() for pace in cell]
     left = tally.seconds_left(2)
     if not every:
-        assert left is None
+        is_over = all(journals[run.run_key].end for run in RUNS)
+        assert left == (0.0 if is_over else None)
         return
     expected = 0.0
     for run in RUNS:
@@ -119,3 +123,69 @@ def test_one_is_singular():
         "0 seeds",
         "5 seeds",
     )
+
+
+class MadeUpJournals(dict):
+    """The records of runs, all of them under way."""
+
+    def changed_since(self, position):
+        return list(self), 0
+
+    def under_way(self, launch):
+        return dict.fromkeys(self, 1)
+
+
+def shown(records, width=80, expected=None, name=""):
+    """The live display of two cells of two runs, each with the records of its journal."""
+    runs = [planned(key, cell) for key, cell in (("a", "x"), ("b", "y"))]
+    for run in runs:
+        run.name = f"cell={run.cell_key} {name}seed=0"
+    journals = MadeUpJournals()
+    for run, of_run in zip(runs, records, strict=True):
+        attempt = Attempt("a")
+        for record in (start(run.run_key), *of_run):
+            attempt.add(record)
+        journals[run.run_key] = RunRecord({"a": attempt})
+    plan = SimpleNamespace(runs=runs, looks=(), max_seeds=0)
+    progress = Progress(Tally(plan, expected or {}), journals, "", 2, lambda: None)
+    console = Console(width=width, file=io.StringIO())
+    console.print(progress._view())
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_a_display_has_a_bar_and_the_time_left_of_the_sweep_and_of_each_run():
+    sweep, states, first, second = shown([[Setup(), epoch(1, 3.5)], [Setup(), epoch(1, 7.5)]])
+    # Of three epochs of 4 s and of 8 s two are to come, less what was spent of one since.
+    assert sweep.split() == [
+        "runs",
+        "0",
+        "of",
+        "2",
+        bar(sweep),
+        *"epochs 2 of 6 left 8.0 s".split(),
+    ]
+    assert states == "  2 running"
+    assert first.startswith("cell=x seed=0") and "epoch 2 of 3, test 50.00 %" in first
+    assert first.endswith("left 4.0 s") and second.endswith("left 8.0 s")
+
+
+def bar(line):
+    return next(word for word in line.split() if set(word) <= set("━╸╺"))
+
+
+def test_before_an_epoch_is_trained_the_time_left_is_that_of_the_estimate():
+    sweep, _, first, _ = shown([[Setup()], [Setup()]], expected={"x": 2.0, "y": 4.0})
+    assert first.endswith("left 4.0 s") and sweep.endswith("left 8.0 s")
+    # Of what was expected to take 2 s each, an epoch took twice as long.
+    *_, second = shown([[Setup(), epoch(1, 3.5)], [Setup()]], expected={"x": 2.0, "y": 4.0})
+    assert second.endswith("left 16 s")
+    assert not any("left" in line or "unknown" in line for line in shown([[Setup()], [Setup()]]))
+
+
+def test_compiling_is_told_with_its_seconds_and_names_are_broken_between_words():
+    knobs = "hidden_size=200 fc_depth=2 weight_decay=0.0001 batch_size=100 "
+    told = shown([[Compiling()], [Setup(), epoch(1, 3.5)]], name=knobs)
+    assert any("compiling, " in line and " h " in line for line in told)
+    assert max(map(len, told)) <= 80
+    words = set(" ".join(told).split())
+    assert set(knobs.split()) <= words

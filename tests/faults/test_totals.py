@@ -138,7 +138,7 @@ def swept(cells, ends, refused, interrupted):
             prepared = Prepared(
                 cells.cells[0].config, root, plan, 0, journals, None, 2, plan.runs, {}, None
             )
-            code = summary.conclude(prepared, sweep.train(prepared, workers))
+            code = summary.conclude(prepared, sweep.train(prepared, workers, {}))
     parent, *runs = sorted(client.runs.values(), key=lambda run: run.data.tags["kind"] != "sweep")
     return SimpleNamespace(
         code=code, out=out.getvalue(), err=err.getvalue(), parent=parent, runs=runs

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from studies import curves, frame, grid, known, study
 
-from analysis.report import tables
+from analysis.report import cells_table
 from analysis.report.write import write
 
 
@@ -34,9 +34,10 @@ def test_the_cells_have_the_last_epochs_means_of_the_runs_that_are_done():
     epochs = curves(runs, lambda run, epoch: epoch + run["seed"])
     failed = runs["model.channels"] == 30
     runs.loc[failed, "state"] = "failed"
-    cells = tables.cells_frame(study(runs, epochs))
+    cells = cells_table.cells_frame(study(runs, epochs))
     assert list(cells.index) == ["channels=1", "channels=30"] and list(cells["n"]) == [2, 0]
     assert cells.loc["channels=1", "test/accuracy"] == 3.5
     assert cells.loc["channels=1", "test/accuracy sd"] == pytest.approx(0.5**0.5)
-    assert cells.loc["channels=30"].isna().sum() == cells.shape[1] - 2
+    assert cells.loc["channels=30"].isna().sum() == cells.shape[1] - 4
+    assert list(cells["failed"]) == [0, 2] and list(cells["diverged"]) == [0, 0]
     assert not [name for name in cells if name.startswith(("time/", "throughput/"))]
