@@ -82,7 +82,8 @@ class MlflowSweep:
 
     def close(self, run_id: str, status: str, records: Mapping[str, RunRecord]) -> None:
         """Record what the sweep came to, the report as far as there is one, and how it ended."""
-        tags = self.client.get_run(run_id).data.tags
+        parent = self.client.get_run(run_id)
+        tags, began_ms = parent.data.tags, parent.info.start_time
         news: dict[str, str] = {}
         if TAG_NOTE not in tags or _hash(tags[TAG_NOTE].encode()) == tags.get(_TAG_NOTE_HASH):
             news = self._described(records)
@@ -95,7 +96,11 @@ class MlflowSweep:
         ended_ms = max((r.end.time_ms for r in records.values() if r.end), default=0)
         news = {name: value for name, value in news.items() if tags.get(name) != value}
         self._send(run_id, news, totals(records) if ended_ms else {}, ended_ms)
-        self.client.set_terminated(run_id, status, end_time=ended_ms or None)
+        if ended_ms:
+            self._fit_view(began_ms, records)
+        # All of its runs may be older than the sweep.
+        end_ms = max(ended_ms, began_ms) if ended_ms else None
+        self.client.set_terminated(run_id, status, end_time=end_ms)
 
     def _described(self, records: Mapping[str, RunRecord]) -> dict[str, str]:
         answers = self._report("answers.md")
@@ -118,6 +123,14 @@ class MlflowSweep:
             metrics=[Metric(name, value, time_ms, 0) for name, value in metrics.items()],
             tags=[RunTag(name, value) for name, value in tags.items()],
         )
+
+    def _fit_view(self, made_ms: int, records: Mapping[str, RunRecord]) -> None:
+        """Let the charts of the view that `open` saved reach as far as the sweep's values."""
+        tag = view_tag(view_id(self.plan.sweep_key))
+        there = self.client.get_experiment(self.experiment_id).tags.get(tag)
+        if there == sweep_view(self.plan, made_ms):
+            view = sweep_view(self.plan, made_ms, records.values())
+            self.client.set_experiment_tag(self.experiment_id, tag, view)
 
     def _save_views(self, made_ms: int) -> None:
         """Save the views that are not there; one that a person has changed stays."""

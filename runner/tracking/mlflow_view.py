@@ -8,10 +8,12 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable
+from math import isfinite, nan
 from typing import Any
 
 from runner.plan.plan import Plan
 from runner.record import sweep_tag
+from runner.state.run_record import RunRecord
 
 #: The id of the view of all sweeps.
 ALL_SWEEPS = "sweeps"
@@ -21,7 +23,7 @@ _LONGEST = 5000
 #: Drawn first, in this order; MLflow draws the other metrics below.
 _CURVES = ("test/accuracy", "train_eval/accuracy", "test/loss", "train/loss")
 #: Of the parent runs.
-_SWEEP_METRICS = ("runs_planned", "runs_trained", "runs_failed", "runs_diverged", "train_min")
+_SWEEP_METRICS = ("runs_planned", "runs_trained", "train_min")
 
 
 def view_id(sweep_key: str) -> str:
@@ -41,10 +43,15 @@ def page(experiment_id: str, id: str, charts: bool = False) -> str:
     return f"{where}?viewStateShareKey={id}&workflowType=machine_learning{mode}"
 
 
-def sweep_view(plan: Plan, made_ms: int) -> str:
+def sweep_view(plan: Plan, made_ms: int, records: Iterable[RunRecord] = ()) -> str:
     """The view of a sweep's runs, whichever sweep trained them first: a group for each cell.
 
     A group shows the mean over its seeds, and in charts the range beside it.
+
+    Parameters
+    ----------
+    records
+        Of its runs: charts reach as far as their values. Else MLflow lets them begin at 0.
     """
     tag = sweep_tag(plan.sweep_key)
     own = dict.fromkeys(name for run in plan.runs for name in run.config.metrics)
@@ -61,7 +68,7 @@ def sweep_view(plan: Plan, made_ms: int) -> str:
         },
         # A line a cell at first.
         "groupsExpanded": {f"tag.{tag}.{cell}": False for cell in cells},
-        "compareRunCharts": [_chart(metric) for metric in [*_CURVES, *own]],
+        "compareRunCharts": [_chart(of, _reach(of, records)) for of in [*_CURVES, *own]],
         "compareRunSections": [
             {"uuid": "curves", "name": "Curves", "display": True, "isReordered": True, "columns": 2}
         ],
@@ -98,8 +105,20 @@ def _state(listed: str, *columns: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _chart(metric: str) -> dict[str, Any]:
+def _reach(metric: str, records: Iterable[RunRecord]) -> dict[str, float]:
+    """The axis of a metric's chart; empty where there is no value."""
+    epochs = [epoch.metrics for record in records for epoch in record.epochs.values()]
+    values = [of[metric] for of in epochs if isfinite(of.get(metric, nan))]
+    if not values:
+        return {}
+    low, high = min(values), max(values)
+    edge = (high - low) / 20 or 0.01
+    return {"yMin": round(low - edge, 6), "yMax": round(high + edge, 6)}
+
+
+def _chart(metric: str, reach: dict[str, float]) -> dict[str, Any]:
     return {
+        "range": reach,
         "uuid": metric,
         "type": "LINE",
         "metricKey": metric,

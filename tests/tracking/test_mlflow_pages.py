@@ -21,7 +21,8 @@ from runner import sync as syncing
 from runner.archive.describe import describe
 from runner.record import DONE
 from runner.state.root import Root
-from runner.tracking import mlflow_note, removal
+from runner.state.run_record import read_run
+from runner.tracking import comparison, mlflow_note, removal
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.mlflow_view import sweep_view, view_tag
 from runner.tracking.store import mlflow_store as store
@@ -79,6 +80,13 @@ def test_the_view_of_a_sweep_lists_its_runs_in_a_group_for_each_cell(root):
     groups = {run.data.tags[group["groupByData"]] for run in listed}
     assert groups == {run.cell for run in plan.runs}
     assert set(state["groupsExpanded"]) == {f"tag.{group['groupByData']}.{of}" for of in groups}
+    lowest = min(
+        row.value
+        for run in listed
+        for row in client.get_metric_history(run.info.run_id, "test/loss")
+    )
+    (chart,) = [of for of in state["compareRunCharts"] if of["metricKey"] == "test/loss"]
+    assert 0 < chart["range"]["yMin"] < lowest, "its axis begins near the values"
     sweeps = client.search_runs(["1"], state_of(tags[view_tag("sweeps")])["searchFilter"])
     assert [run.info.run_name for run in sweeps] == [plan.name]
 
@@ -110,6 +118,10 @@ def test_a_run_that_two_sweeps_share_is_named_as_each_names_it(root):
     tags = [run.data.tags for run in listed]
     assert {of["sweep.ffffffff"] for of in tags} == {"seed only=1"}
     assert {of[f"sweep.{plan.sweep_key[:8]}"] for of in tags} == {run.cell for run in plan.runs}
+    assert {of["cell"] for of in tags} == {run.cell for run in plan.runs}, "as the first one did"
+    for run in renamed.runs:
+        record = read_run(Root(root).run(run.run_key))
+        assert not comparison.differences(tracker, run, record)
 
 
 def test_the_description_has_the_claims_then_the_answers_and_the_cells(root):
