@@ -76,17 +76,19 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
     if uri is None and not root.database.exists():
         return len(trained), problems
     client, experiment_id = _opened(root, uri, experiment, to_read=True)
-    tracker = MlflowTracker(client, experiment_id, root)
+    tracker, where = MlflowTracker(client, experiment_id, root), address.shown(uri, root)
+    wrong = f"not what is in state/; delete that run there, and type {COMMAND}.sync"
     for run in trained:
-        record, where = kept.journals[run.run_key], address.shown(uri, root)
+        record = kept.journals[run.run_key]
         if not comparison.holds(tracker, run):
             again = f"{COMMAND}.sync puts it there"
             problems.append(f"{run.name}: in {where} it is not there whole: {again}")
         elif differ := comparison.differences(tracker, run, record):
-            problems.append(
-                f"{run.name}: in {where}: {', '.join(differ)}: not what is in state/; delete that"
-                f" run there, and type {COMMAND}.sync"
-            )
+            problems.append(f"{run.name}: in {where}: {', '.join(differ)}: {wrong}")
+    for plan in kept.sweeps:
+        records = {run.run_key: kept.journals[run.run_key] for run in plan.runs}
+        if differ := comparison.differences_of_sweep(tracker, plan, records):
+            problems.append(f"{plan.name}: in {where}: {', '.join(differ)}: {wrong}")
     return len(trained), problems
 
 

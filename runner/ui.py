@@ -6,17 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
+from runner.archive.describe import describe
 from runner.errors import ConfigError, RunnerError, StoreError, without_password
 from runner.state.root import Root
 from runner.system import streams
-from runner.tracking.store import address, arguments
+from runner.tracking import mlflow_view as view
+from runner.tracking.store import address, arguments, calls
 from runner.tracking.store import mlflow_store as store
 from runner.work.processes import guarded
-
-# MLflow's pages draw only runs that are listed, and fold those of a sweep away unless they are
-# sorted by a metric.
-_BEST_FIRST = "orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false"
 
 
 def command(uri: str, artifacts: str, port: int) -> list[str]:
@@ -49,12 +48,29 @@ def main() -> None:
     except RunnerError as error:
         print(f"runner.ui: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    page = f"http://127.0.0.1:{given.port}/#/experiments/{experiment}/runs"
-    print("MLflow, on this machine only; Ctrl-C ends it")
-    print(f"  sweeps and their runs: {page}")
-    print(f"  curves, best first:    {page}?{_BEST_FIRST}&compareRunsMode=CHART", flush=True)
+    print("MLflow, on this machine only; Ctrl-C ends it", flush=True)
     uri = address.sqlite_uri(root.database)
-    sys.exit(_serve(command(uri, str(root.artifacts), given.port)))
+    words = command(uri, str(root.artifacts), given.port)
+    sys.exit(_serve(words, lambda: _tell_links(root, given.experiment, experiment, given.port)))
+
+
+def _tell_links(root: Root, name: str, experiment: int, port: int) -> None:
+    """Bring what the store says of sweeps in step, and print the addresses of its pages."""
+    key = None
+    try:
+        key = describe(root, name)
+    except RunnerError as error:
+        print(f"runner.ui: {error}", file=sys.stderr)
+    except Exception as error:  # MLflow's; the pages are shown all the same
+        print(f"runner.ui: {calls.failure(error, root)}", file=sys.stderr)
+    links = {"all sweeps": view.page(str(experiment), view.ALL_SWEEPS)}
+    if key:
+        id = view.view_id(key)
+        runs, curves = (view.page(str(experiment), id, charts) for charts in (False, True))
+        links = {"the latest sweep's runs": runs, "their curves by cell": curves} | links
+    for text, link in links.items():
+        print(f"  {text + ':':<24} http://127.0.0.1:{port}/{link}")
+    print("  other sweeps: the menu above the list of runs", flush=True)
 
 
 def _elsewhere(uri: str) -> int:
@@ -90,10 +106,10 @@ def _check_port(port: int) -> None:
             raise ConfigError(f"--port={port}: {why}; give another one") from error
 
 
-def _serve(words: list[str]) -> int:
+def _serve(words: list[str], meanwhile: Callable[[], None]) -> int:
     """Run the server until it is asked to end; its exit code, 0 when it was.
 
-    It ends with this process, however that ends.
+    It ends with this process, however that ends. It takes seconds to start.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
@@ -108,6 +124,7 @@ def _serve(words: list[str]) -> int:
         # server's processes in order.
         server = subprocess.Popen(words, env=environment, start_new_session=True)
         try:
+            meanwhile()
             return server.wait()
         except KeyboardInterrupt:
             os.killpg(server.pid, signal.SIGTERM)

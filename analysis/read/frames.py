@@ -21,6 +21,7 @@ from runner.record import (
     cell_name,
     in_order,
     is_metric,
+    recorded_tags,
     run_name,
     sha256_tag,
 )
@@ -110,7 +111,7 @@ def epochs_frame(store: Store, stored: dict[str, StoredRun], keys: list[str]) ->
 def _row(
     run: dict[str, Any], knobs: list[Knob], stored: StoredRun | None, n_epochs: int
 ) -> dict[str, Any]:
-    tags, seed = stored.tags if stored else {}, run["config"]["seed"]
+    tags, seed = recorded_tags(stored.tags if stored else {}), run["config"]["seed"]
     row: dict[str, Any] = {
         "run_key": run["run_key"],
         "name": run_name(run["knobs"], seed),
@@ -133,7 +134,8 @@ def _row(
     row["without_effect"] = (*run["without_effect"], *lacking)
     planned = {"device": run.get("device"), TAG_CODE: CODE_OF_VERSION_1 if stored else None}
     planned[TAG_FALLBACKS] = "[]"  # as of runs of before it was recorded
-    row |= {name: tags.get(name, planned.get(name)) for name in _TAGS}
+    # A tag without a value is not written now, and was written empty before.
+    row |= {name: tags.get(name) or planned.get(name) for name in _TAGS}
     # A store gives tags in any order.
     row |= {name: tags[name] for name in sorted(tags) if name.startswith("version.")}
     return row | groups

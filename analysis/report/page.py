@@ -19,6 +19,8 @@ from runner.record import DONE, parse_reduction, seconds_spent
 from runner.system.language import ENGLISH, say
 
 HTML, MARKDOWN = "report.html", "report.md"
+#: The answers alone, which the sweep's description in MLflow shows.
+ANSWERS = "answers.md"
 #: What a run's provenance is made of, besides the versions of packages.
 _PROVENANCE = (
     "code",
@@ -44,11 +46,10 @@ _N_LETTERS, _N_LETTERS_MARKDOWN = 200, 1000
 
 
 def pages(study: Study, drawings: list[Drawing], language: str = ENGLISH) -> dict[str, str]:
-    """The HTML page and its Markdown by their files' names; the page's answers in a language."""
-    content = _content(study, drawings, language)
-    return {
-        name: _environment().get_template(f"{name}.j2").render(content) for name in (HTML, MARKDOWN)
-    }
+    """The page, its Markdown and its answers by their files' names; answers in a language."""
+    content, environment = _content(study, drawings, language), _environment()
+    names = (HTML, MARKDOWN, ANSWERS)
+    return {name: environment.get_template(f"{name}.j2").render(content) for name in names}
 
 
 @cache

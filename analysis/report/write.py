@@ -35,9 +35,9 @@ def write(
 ) -> Path:
     """Write a report into a folder and return the HTML file's path.
 
-    `report.html`, `report.md`, `figures/*.svg` and `*.png`, `runs.csv`, `epochs.csv`, `claims.csv`,
-    `contrasts.csv` and the same as Parquet. A report that was there is replaced once the new one is
-    whole.
+    `report.html`, `report.md`, `answers.md`, `figures/*.svg` and `*.png`, `runs.csv`,
+    `epochs.csv`, `claims.csv`, `contrasts.csv` and the same as Parquet. A report that was there is
+    replaced once the new one is whole.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def write(
 def texts(
     study: Study, frames: dict[str, pd.DataFrame], drawn: list[Drawing], language: str = ENGLISH
 ) -> dict[str, str]:
-    """The page, the Markdown and the CSV files by their names; any text is only text in them."""
+    """The pages and the CSV files by their names; any text is only text in them."""
     files = page.pages(study, drawn, language)
     files |= {f"{name}.csv": tables.csv_text(frame) for name, frame in frames.items()}
     return {name: _CONTROLS.sub("?", text) for name, text in files.items()}

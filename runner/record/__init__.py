@@ -68,6 +68,11 @@ TAG_CODE = "code"
 TAG_FALLBACKS = "engine.fallbacks"
 #: Of a run whose attempts differ in an epoch: they were on processors of two families.
 TAG_MIXED = "mixed"
+#: The versions that a run was trained with, and the hashes of the files that it logged, as
+#: `as_words` writes them.
+TAG_VERSIONS, TAG_HASHES = "versions", "sha256"
+#: MLflow's own, by which its pages show a run's commit.
+TAG_COMMIT = "mlflow.source.git.commit"
 
 
 #: The file of a run's weights at its end.
@@ -75,8 +80,30 @@ WEIGHTS = "weights.npz"
 
 
 def sha256_tag(file: str) -> str:
-    """The tag that holds the hash of a file that a run logged, such as `test_correct.npy`."""
+    """The name of the hash of a file that a run logged, such as `test_correct.npy`."""
     return f"{file}.sha256"
+
+
+def as_words(values: Mapping[str, str]) -> str:
+    """`numpy=2.4.6 pandas=3.1.1`, of names and values without blanks."""
+    return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+def recorded_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """A run's tags, with a name for each version, for each file's hash and for the commit.
+
+    Earlier versions wrote tags of these names.
+    """
+
+    def words(tag: str) -> dict[str, str]:
+        return dict(word.partition("=")[::2] for word in tags.get(tag, "").split())
+
+    commit = {"git.commit": tags[TAG_COMMIT]} if TAG_COMMIT in tags else {}
+    versions = {f"version.{package}": of for package, of in words(TAG_VERSIONS).items()}
+    hashes = {sha256_tag(file): of for file, of in words(TAG_HASHES).items()}
+    together = (TAG_COMMIT, TAG_VERSIONS, TAG_HASHES)
+    others = {name: value for name, value in tags.items() if name not in together}
+    return {**others, **commit, **versions, **hashes}
 
 
 #: MLflow's own, by which its pages nest a run.
@@ -84,7 +111,7 @@ TAG_PARENT = "mlflow.parentRunId"
 
 
 def sweep_tag(sweep_key: str) -> str:
-    """The tag that a run carries for every sweep that it serves."""
+    """The tag that a run carries for every sweep that it serves; its value names the cell there."""
     return f"sweep.{sweep_key[:8]}"
 
 

@@ -1,7 +1,6 @@
 """The tracker that ships: a sweep's parent run in MLflow, and a nested run for each of its runs."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,24 +13,30 @@ from runner.plan.plan import Plan, PlannedRun
 from runner.record import (
     DONE,
     KILLED,
-    TAG_CLAIMS_SHA256,
     TAG_COMPLETE,
-    TAG_LAST_USED,
     TAG_PARENT,
     TAG_RUN_KEY,
-    TAG_SWEEP_KEY,
     sweep_tag,
 )
 from runner.state.records import Epoch
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files, read_run
 from runner.system.faults import crash_point
-from runner.tracking.mlflow_values import first_time_ms, parameters_of, rows_of, tags_of
+from runner.tracking.mlflow_sweep import LONGEST_NAME, MlflowSweep
+from runner.tracking.mlflow_values import (
+    data_of,
+    first_time_ms,
+    origin,
+    parameters_of,
+    rows_of,
+    tags_of,
+)
+from runner.tracking.mlflow_view import cell_of
 from runner.tracking.tracker import Replaced, TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 #: MLflow takes at most 1000 rows a call.
 _ROWS_A_CALL = 900
@@ -40,8 +45,6 @@ _ROWS_A_CALL = 900
 _ALONE_S = 30.0
 #: What MLflow says of a call about a run that was deleted.
 _GONE = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")
-#: What the column of MLflow's databases takes.
-_LONGEST_NAME = 250
 
 
 @dataclass
@@ -51,6 +54,8 @@ class MlflowRun(TrackedRun):
     run: PlannedRun = field(kw_only=True)
     #: Parameters that MLflow has not been sent yet, as JSON text by Hydra name.
     parameters: dict[str, str] = field(kw_only=True)
+    #: The data set, as far as MLflow has not been told of it.
+    data: "DatasetInput | None" = field(kw_only=True)
 
 
 class MlflowTracker:
@@ -70,21 +75,19 @@ class MlflowTracker:
         probe: Callable[[], None] = lambda: None,
     ) -> None:
         self.client, self.experiment_id, self.root, self.probe = client, experiment_id, root, probe
+        self._sweep: MlflowSweep | None = None
         self.parent_id: str | None = None
-        #: Tags that tie a run to the sweep.
-        self._link: dict[str, str] = {}
         #: Held from looking for a run in MLflow to creating it: two sweeps at once would each
         #: create it.
         self._alone = FileLock(str(root.tracking_lock), timeout=_ALONE_S)
 
     def open_sweep(self, plan: Plan, used: bool = True) -> None:
         """As `Tracker.open_sweep`: a parent run, with sweep.json as its artifact."""
+        self._sweep = MlflowSweep(self.client, self.experiment_id, self.root, plan)
         with self._alone:
-            self.parent_id = self._find_or_create_parent(plan)
-        self.client.log_artifact(self.parent_id, str(self.root.sweep(plan.sweep_key).plan))
-        if used or TAG_LAST_USED not in self.client.get_run(self.parent_id).data.tags:
-            self.client.set_tag(self.parent_id, TAG_LAST_USED, str(time.time_ns() // 1_000_000))
-        self._link = {sweep_tag(plan.sweep_key): "1", TAG_PARENT: self.parent_id}
+            parent = self._sweep.find_or_create()
+        self.parent_id = str(parent.info.run_id)
+        self._sweep.open(parent, used)
 
     def begin_run(self, run: PlannedRun, record: RunRecord) -> MlflowRun:
         """As `Tracker.begin_run`: found by its key, or created with its tags."""
@@ -97,8 +100,8 @@ class MlflowTracker:
         tags, params, run_id = found.data.tags, found.data.params, str(found.info.run_id)
         # A run that another sweep trained becomes one of this sweep's too; its parent stays the
         # first.
-        for name, value in self._link.items():
-            if name not in tags:
+        for name, value in self._link(run).items():
+            if name not in tags or (name != TAG_PARENT and tags[name] != value):
                 self.client.set_tag(run_id, name, value)
         # A process may have died between creating the run and sending its parameters.
         missing = {name: value for name, value in parameters_of(run).items() if name not in params}
@@ -111,7 +114,9 @@ class MlflowTracker:
             ]
             self.client.log_batch(run_id, tags=now)
             self.client.update_run(run_id, status="RUNNING")
-        return MlflowRun(run_id, is_complete, run=run, parameters=missing)
+        has_data = bool(found.inputs and found.inputs.dataset_inputs)
+        data = None if has_data else data_of(run, record)
+        return MlflowRun(run_id, is_complete, run=run, parameters=missing, data=data)
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
         """As `Tracker.log_rows`: with the journal's times, a row that is sent twice is one row."""
@@ -133,7 +138,7 @@ class MlflowTracker:
             is_doubtful = record.is_contested or record.is_mixed
             if record.trained and is_doubtful and self._has_other_rows(tracked.id, record):
                 anew = self._replace(tracked.id, tracked.run, record)
-                tracked.id, tracked.parameters = anew.id, anew.parameters
+                tracked.id, tracked.parameters, tracked.data = anew.id, anew.parameters, anew.data
                 epochs = [record.epochs[number] for number in sorted(record.epochs)]
             self._tell_end(tracked, epochs, record, files)
         # The other process may have ended, and told so, since the record was read.
@@ -177,10 +182,10 @@ class MlflowTracker:
                 self.client.delete_run(other.info.run_id)
         raise Replaced(f"{run.name}: another process told the store of it too")
 
-    def close_sweep(self, status: str) -> None:
-        """As `Tracker.close_sweep`: MLflow's own status of the parent run."""
-        if self.parent_id is not None:
-            self.client.set_terminated(self.parent_id, status)
+    def close_sweep(self, status: str, records: Mapping[str, RunRecord]) -> None:
+        """As `Tracker.close_sweep`: the parent's description, its metrics, MLflow's own status."""
+        if self._sweep is not None and self.parent_id is not None:
+            self._sweep.close(self.parent_id, status, records)
 
     def _files(self, run: PlannedRun, record: RunRecord) -> list[Path]:
         """The files of results, each proved to be what the run wrote."""
@@ -229,24 +234,6 @@ class MlflowTracker:
         self.client.delete_run(run_id)
         return created
 
-    def _find_or_create_parent(self, plan: Plan) -> str:
-        found = self.client.search_runs(
-            [self.experiment_id], f"tags.{TAG_SWEEP_KEY} = '{plan.sweep_key}'"
-        )
-        if found:
-            return str(found[-1].info.run_id)
-        tags = {
-            TAG_SWEEP_KEY: plan.sweep_key,
-            TAG_CLAIMS_SHA256: plan.claims_sha256,
-            "kind": "sweep",
-            "command": " ".join(plan.command)[:5000],
-        }
-        return str(
-            self.client.create_run(
-                self.experiment_id, tags=tags, run_name=plan.name[:_LONGEST_NAME]
-            ).info.run_id
-        )
-
     def _find(self, run: PlannedRun) -> "Run | None":
         found = self.search(run)
         for spare in found[1:]:
@@ -275,17 +262,28 @@ class MlflowTracker:
         created = self.client.create_run(
             self.experiment_id,
             start_time=first_time_ms(record),
-            tags=tags_of(run, record) | self._link,
-            run_name=run.name[:_LONGEST_NAME],
+            tags=tags_of(run, record) | self._link(run) | origin(),
+            run_name=run.name[:LONGEST_NAME],
         )
         crash_point("after_create_run")
-        return MlflowRun(str(created.info.run_id), run=run, parameters=parameters_of(run))
+        run_id, parameters = str(created.info.run_id), parameters_of(run)
+        return MlflowRun(run_id, run=run, parameters=parameters, data=data_of(run, record))
+
+    def _link(self, run: PlannedRun) -> dict[str, str]:
+        """Tags that tie a run to the sweep."""
+        if self._sweep is None or self.parent_id is None:
+            return {}
+        cell = cell_of(run.cell)
+        return {sweep_tag(self._sweep.plan.sweep_key): cell, TAG_PARENT: self.parent_id}
 
     def _log(self, tracked: TrackedRun, epochs: Sequence[Epoch], tags: dict[str, str]) -> None:
         """Send rows, tags and missing parameters in as few calls as possible: each takes 5 ms."""
         from mlflow.entities import Metric, Param, RunTag
 
         assert isinstance(tracked, MlflowRun)
+        if tracked.data is not None:
+            self.client.log_inputs(tracked.id, [tracked.data])
+            tracked.data = None
         rows = [Metric(*row) for row in rows_of(epochs)]
         crash_point("before_log_batch")
         self.client.log_batch(

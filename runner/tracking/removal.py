@@ -8,6 +8,7 @@ import sys
 from runner.errors import StoreError
 from runner.record import TAG_PARENT, TAG_RUN_KEY, TAG_SWEEP_KEY, sweep_tag
 from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.mlflow_view import view_id, view_tag
 from runner.tracking.store import address
 
 #: Of a command line.
@@ -30,7 +31,7 @@ def remove(tracker: MlflowTracker, run_keys: list[str], uri: str | None) -> None
 def remove_sweep(
     tracker: MlflowTracker, sweep_key: str, staying: list[str], uri: str | None
 ) -> None:
-    """Remove the parent of a sweep, and what ties runs to it that stay.
+    """Remove the parent of a sweep, the view of its runs, and what ties runs to it that stay.
 
     What tells the store of their other sweeps gives them another parent.
 
@@ -46,6 +47,9 @@ def remove_sweep(
             tracker.client.delete_tag(id, sweep_tag(sweep_key))
         if tags.get(TAG_PARENT) in parents:
             tracker.client.delete_tag(id, TAG_PARENT)
+    view = view_tag(view_id(sweep_key))
+    if view in tracker.client.get_experiment(tracker.experiment_id).tags:
+        tracker.client.delete_experiment_tag(tracker.experiment_id, view)
     _remove(tracker, parents, uri)
 
 

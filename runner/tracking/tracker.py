@@ -6,7 +6,7 @@ call must change nothing. Any call may raise; training never waits for it. Where
 two processes may tell the same run at once: what stays is what the run's record says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,5 +50,8 @@ class Tracker(Protocol):
     def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], record: RunRecord) -> None:
         """Record the last epochs, how the run ended, its files; last, that it is whole."""
 
-    def close_sweep(self, status: str) -> None:
-        """Record how the sweep ended: FINISHED, FAILED or KILLED."""
+    def close_sweep(self, status: str, records: Mapping[str, RunRecord]) -> None:
+        """Record how the sweep ended, FINISHED, FAILED or KILLED, and what it came to.
+
+        `records` are those of its runs by run key.
+        """

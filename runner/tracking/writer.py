@@ -78,6 +78,10 @@ class Writer:
                 self.refused[key] = str(error)
                 return None
 
+    def close(self, status: str) -> None:
+        """Record how the sweep ended, FINISHED, FAILED or KILLED, and what it came to."""
+        self.tracker.close_sweep(status, {key: self.journals[key] for key in self._runs})
+
     def close_as_recorded(self) -> None:
         """Record the sweep's end from the journals, unless a run has not ended."""
         statuses = [self.journals[key].status for key in self._runs]
@@ -85,7 +89,7 @@ class Writer:
             status = (
                 "FAILED" if FAILED in statuses else "KILLED" if KILLED in statuses else "FINISHED"
             )
-            self.tracker.close_sweep(status)
+            self.close(status)
 
     @property
     def n_behind(self) -> int:
@@ -177,7 +181,7 @@ class WriterThread(threading.Thread):
         elif self._pass():
             try:
                 self.writer.settle()
-                self.writer.tracker.close_sweep(status)
+                self.writer.close(status)
             except Exception as error:
                 self.trouble = failure(error, self.writer.journals.root)
         if self.trouble is None:

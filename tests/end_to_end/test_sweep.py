@@ -24,7 +24,7 @@ from commands import (
     stored_by_key,
 )
 
-from runner.record import METRICS, TIMES
+from runner.record import METRICS, TIMES, recorded_tags
 from runner.state.root import Root
 from runner.tracking.store import mlflow_store as store
 
@@ -73,7 +73,7 @@ def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
     for key, stored_run in stored_by_key(Root(main_job.root).database).items():
         (started,), (setup,) = starts[key], setups[key]
         expected = {
-            f"sweep.{sweep_key[:8]}": "1",
+            f"sweep.{sweep_key[:8]}": stored_run.name.partition(" seed=")[0],
             "run_key": key,
             "cell_key": planned[key]["cell_key"],
             "cell": stored_run.name.partition(" seed=")[0],
@@ -86,12 +86,13 @@ def test_a_runs_tags_say_what_it_is_and_what_it_was_trained_with(main_job):
             "device": "cpu",
             "git.commit": started["git"]["commit"] or "",
             "status": "done",
-            "cause": "",
+            "cause": None,
             "complete": "1",
             "version.dezero": "0.0.13",
             "version.numpy": np.__version__,
         }
-        assert {name: stored_run.tags.get(name) for name in expected} == expected
+        tags = recorded_tags(stored_run.tags)
+        assert {name: tags.get(name) for name in expected} == expected
         assert stored_run.tags["processor"] and int(stored_run.tags["n_parameters"]) > 0
     by_seed = {
         (stored_run.tags["seed"], stored_run.tags["first_batch_order.sha256"])

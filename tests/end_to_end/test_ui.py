@@ -70,7 +70,10 @@ def pages(main_job):
     )
     try:
         until(lambda: process.poll() is not None or status_of(f"http://127.0.0.1:{port}/health"))
-        yield SimpleNamespace(address=f"http://127.0.0.1:{port}", port=port, process=process)
+        lines = [process.stdout.readline() for _ in range(4)]
+        links = [line.split()[-1] for line in lines[1:]]
+        address = f"http://127.0.0.1:{port}"
+        yield SimpleNamespace(address=address, port=port, process=process, links=links)
     finally:
         process.terminate()
         process.communicate(timeout=30)
@@ -109,29 +112,32 @@ def browser(tmp_path):
 
 
 @pytest.mark.browser
-def test_a_person_sees_the_sweep_its_runs_and_a_column_for_a_knob(pages, browser):
+def test_a_person_who_opens_the_links_sees_the_sweep_by_cell_its_curves_and_all_sweeps(
+    pages, browser
+):
     def elements(path):
         return browser.find_elements("xpath", path)
 
-    def click(path):
-        until(lambda: elements(path), seconds=30)[0].click()
+    def shown(path, n=1):
+        return until(lambda: len(elements(path)) >= n and elements(path), seconds=60)
 
-    runs = f"{pages.address}/#/experiments/1/runs"
-    browser.get(f"{runs}?orderByKey=metrics.%60test%2Faccuracy%60&orderByAsc=false")
-    until(lambda: elements("//a[contains(., 'channels=3 dropout=true seed=1')]"), seconds=30)
-    names = {element.text for element in elements("//a[contains(@href, '/runs/')]") if element.text}
-    assert {
-        "channels x dropout",
-        "channels=1 dropout=false seed=0",
-        "channels=3 dropout=true seed=1",
-    } <= names
-    click("//button[contains(., 'Columns')]")
-    click("//*[text()='model.channels']")
-    cells = "//*[@role='gridcell'][contains(@col-id, 'model.channels')]"
-    until(
-        lambda: sorted(element.text for element in elements(cells)) == ["-", *"11113333"],
-        seconds=30,
-    )
+    runs, curves, sweeps = pages.links
+    browser.get(runs)
+    cells = "//*[@role='gridcell']//*[starts-with(text(), 'Group: ') or contains(., 'Group: ')]"
+    shown(cells, 4)
+    assert elements("//*[contains(., '8 matching runs')]")
+    for channels in (1, 3):
+        for dropout in ("true", "false"):
+            assert elements(f"//*[@title='channels={channels} dropout={dropout}']")
+    assert elements("//*[@role='columnheader'][contains(., 'test/accuracy')]")
+    browser.get("about:blank")
+    browser.get(curves)
+    shown("//*[contains(., 'Curves (4)')]")
+    shown("//*[contains(@class, 'js-plotly-plot')]")
+    browser.get("about:blank")
+    browser.get(sweeps)
+    shown("//a[text()='channels x dropout']")
+    assert not elements("//a[contains(., 'seed=')]")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")

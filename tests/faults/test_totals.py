@@ -60,8 +60,9 @@ class Client:
     def create_run(self, _, tags, run_name, start_time=None):
         if run_name in self.refused:
             raise ConnectionError("not this one")
-        info = SimpleNamespace(run_id=str(len(self.runs)), status="RUNNING")
-        run = SimpleNamespace(info=info, data=SimpleNamespace(tags=dict(tags), params={}))
+        info = SimpleNamespace(run_id=str(len(self.runs)), status="RUNNING", start_time=1)
+        data = SimpleNamespace(tags=dict(tags), params={})
+        run = SimpleNamespace(info=info, data=data, inputs=None)
         self.runs[info.run_id] = run
         return run
 
@@ -81,6 +82,15 @@ class Client:
         self.runs[run_id].info.status = status
 
     def log_artifact(self, *_):
+        pass
+
+    def log_inputs(self, *_):
+        pass
+
+    def get_experiment(self, _):
+        return SimpleNamespace(tags={})
+
+    def set_experiment_tag(self, *_):
         pass
 
 

@@ -43,8 +43,8 @@ class CsvTracker:
         self.log_rows(tracked, epochs)
         self.ended[tracked.id] = journal.status
 
-    def close_sweep(self, status):
-        self.sweeps.append(status)
+    def close_sweep(self, status, journals):
+        self.sweeps.append((status, [journal.status for journal in journals.values()]))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_every_row_reaches_it_once_with_the_time_of_the_journal(main_job, tracke
     thread = WriterThread(Writer(tracker, journals, plan.runs))
     thread.start()
     assert thread.finish("FINISHED") is None
-    assert tracker.sweeps == [plan.name, "FINISHED"]
+    assert tracker.sweeps == [plan.name, ("FINISHED", ["done"] * len(plan.runs))]
     assert tracker.ended == {run.name: "done" for run in plan.runs}
     names = {run.run_key: run.name for run in plan.runs}
     with open(tracker.path, newline="") as file:

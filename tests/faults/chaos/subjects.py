@@ -15,7 +15,7 @@ from commands import descendants, environment, journals, lines, query, quoted, r
 from places import FAULTY
 from servers import Server
 
-from runner.record import METRICS, TIMES
+from runner.record import METRICS, TIMES, recorded_tags
 from runner.state.root import Root
 from runner.state.run_record import read_run
 from runner.system.faults import POINTS
@@ -161,7 +161,8 @@ class Runner:
                 "n_parameters": str(record.setup.n_parameters),
                 "engine.fallbacks": json.dumps(record.setup.fallbacks),
             } | {f"version.{package}": of for package, of in record.start.versions.items()}
-            told[run.name] = {name: run.tags.get(name) for name in own}, own
+            tags = recorded_tags(run.tags)
+            told[run.name] = {name: tags.get(name) for name in own}, own
         return told
 
     def journals(self, root):
