@@ -11,7 +11,7 @@ import io  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Callable  # noqa: E402
+from collections.abc import Callable, Collection  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pandas as pd  # noqa: E402
@@ -20,6 +20,7 @@ from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
 from analysis.read.runs import Sweep  # noqa: E402
 from analysis.report import answers, sentences, words, write  # noqa: E402
+from analysis.report.pictures import formats  # noqa: E402
 from analysis.report.words import colours, of_sweep  # noqa: E402
 from analysis.report.words.columns import wrapped  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
@@ -56,6 +57,13 @@ def main() -> None:
         help="folder of the report (default: reports/<sweep key> under the root)",
     )
     parser.add_argument(
+        "--figures",
+        action="append",
+        choices=list(formats.FORMATS),
+        default=[],
+        help="also write the figures in this format, for one column and for two of a paper",
+    )
+    parser.add_argument(
         "--details",
         action="store_true",
         help="the verdicts with intervals, p values and other ways to compute them",
@@ -82,7 +90,7 @@ def main() -> None:
         read = runs.read(
             given.uri or runs.local_uri(root.path), given.experiment, given.sweep, given.as_planned
         )
-        code = analyse(read, root, given.out, given.details, given.language)
+        code = analyse(read, root, given.out, given.details, given.language, given.figures)
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -100,6 +108,7 @@ def analyse(
     out: Path | None = None,
     with_details: bool = False,
     asked: str = "auto",
+    figures: Collection[str] = (),
 ) -> int:
     """Decide the claims of a sweep, write the report and print the verdicts.
 
@@ -109,6 +118,8 @@ def analyse(
         Below it the report is written, unless `out` is given.
     asked
         The language of the answers, of `language.LANGUAGES`.
+    figures
+        As of `write.write`.
 
     Returns
     -------
@@ -118,7 +129,8 @@ def analyse(
     decided = study(sweep, runs.correct)
     name, key = decided.sweep.name, decided.sweep.key
     spoken = language.spoken(asked)
-    address = write.write(decided, out or root.reports / key[:16], _published(name), spoken)
+    folder = out or root.reports / key[:16]
+    address = write.write(decided, folder, _published(name), spoken, figures)
     shown = language.shown(spoken, sys.stdout)
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     said = lines(decided, with_details, width, words.speaking(shown), colours.painter(sys.stdout))

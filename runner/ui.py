@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from runner.errors import ConfigError, RunnerError, StoreError, without_password
+from runner.record import UI_PORT
 from runner.state.root import Root
 from runner.system import streams
 from runner.tracking.store import address, arguments
@@ -36,7 +37,7 @@ def main() -> None:
     """The command line; runs until Ctrl-C, or until its terminal is closed."""
     parser = argparse.ArgumentParser(prog="python -m runner.ui", description=__doc__)
     arguments.add(parser)
-    parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=UI_PORT, help="default: %(default)s")
     given = parser.parse_args()
     root = Root.of(given.root)
     streams.outlast_readers()

@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.decide.decision import Decision
 from analysis.decide.study import Study
 from analysis.report import sides
-from runner.record import as_text
+from runner.record import DONE, as_text, seconds_spent
 
 _CLAIM_COLUMNS = [
     "claim", "says", "origin", "verdict", "depends_on", "reason", "contrast", "metric", "margin",
@@ -16,6 +16,8 @@ _CLAIM_COLUMNS = [
     "n_choices_agree", "n_choices",
     "missing", "n_diverged", "best_over", "chosen_on", "chosen", "n_hold", "n_fixed",
 ]  # fmt: skip
+#: The metrics of a cell.
+_CELL_METRICS = ("test/accuracy", "train_eval/accuracy")
 
 
 def frames(study: Study) -> dict[str, pd.DataFrame]:
@@ -33,6 +35,34 @@ def claims_frame(study: Study) -> pd.DataFrame:
     """One row a claim: its verdict and every number that it rests on, in the metric's own units."""
     rows = [_claim_row(study, decision) for decision in study.decisions]
     return pd.DataFrame(rows, columns=_CLAIM_COLUMNS)
+
+
+def cells_frame(study: Study) -> pd.DataFrame:
+    """One row a cell, in words: the runs done, their metrics at the end, seconds and parameters.
+
+    A metric is in percent, its mean with the standard deviation over the seeds.
+    """
+    runs, epochs = study.sweep.runs, study.sweep.epochs
+    seconds = seconds_spent(epochs).groupby(epochs["run_key"]).sum()
+    last = epochs.groupby("run_key").last()[list(_CELL_METRICS)]
+    numbers = runs.join(last).assign(seconds=seconds)
+    rows = []
+    for cell, of_cell in numbers.groupby("cell_key", sort=False):
+        done = of_cell[of_cell["state"] == DONE]
+        size = of_cell["n_parameters"].iloc[0]
+        row = {"cell": study.cells.names[str(cell)], "runs done": f"{len(done)} of {len(of_cell)}"}
+        row |= {f"{metric} [%]": _mean_and_sd(100 * done[metric]) for metric in _CELL_METRICS}
+        row["median seconds a run"] = f"{of_cell['seconds'].median():.1f}"
+        row["parameters"] = "" if pd.isna(size) else f"{size:,.0f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _mean_and_sd(values: pd.Series) -> str:
+    if not len(values):
+        return ""
+    spread = f" \N{PLUS-MINUS SIGN} {values.std():.2f}" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{spread}"
 
 
 def csv_text(frame: pd.DataFrame) -> str:

@@ -79,6 +79,9 @@ def sha256_tag(file: str) -> str:
     return f"{file}.sha256"
 
 
+#: Where MLflow's pages are shown on this machine, unless another port is given.
+UI_PORT = 5000
+
 #: MLflow's own, by which its pages nest a run.
 TAG_PARENT = "mlflow.parentRunId"
 

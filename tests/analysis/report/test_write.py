@@ -166,7 +166,7 @@ def test_a_browser_shows_the_report_and_asks_nobody(width, name, browser, tmp_pa
     sizes = browser.execute_script(
         "return [...document.images].map(i => [i.naturalWidth, i.clientWidth])"
     )
-    assert len(sizes) == len(list((page.parent / "figures").glob("*.svg"))) == 8
+    assert len(sizes) == len(list((page.parent / "figures").glob("*.svg"))) == 6
     assert all(natural > 0 and 0 < client <= width for natural, client in sizes)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert "gone" != browser.title
