@@ -1,5 +1,6 @@
 """What the report's page shows: the content of the HTML file and of the same as Markdown."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,6 @@ from analysis.design.cells import distinct, level_as_text
 from analysis.report import answers, numbers, sentences, tables, words
 from analysis.report.pictures.drawings import Drawing
 from analysis.report.words import of_sweep
-from runner.errors import without_password
 from runner.record import DONE, UI_PORT, parse_reduction, seconds_spent
 from runner.system.language import ENGLISH, say
 
@@ -147,7 +147,7 @@ def _texts(frame: pd.DataFrame) -> dict[str, Any]:
 def _mlflow_pages(uri: str) -> dict[str, Any] | None:
     """Where MLflow shows the runs of a store: on its server, or on this machine's own pages."""
     if uri.startswith(("http://", "https://")):
-        return {"address": without_password(uri).rstrip("/"), "is_local": False}
+        return {"address": re.sub("//[^/]*@", "//", uri).rstrip("/"), "is_local": False}
     if uri.startswith("sqlite:"):
         return {"address": f"http://127.0.0.1:{UI_PORT}", "is_local": True}
     return None

@@ -3,7 +3,9 @@
 import csv
 import functools
 import io
+import re
 import unicodedata
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -19,6 +21,7 @@ from analysis.decide.study import study
 from analysis.report import tables
 from analysis.report.pictures.drawings import Drawing, drawings
 from analysis.report.write import texts, write
+from runner.record import UI_PORT
 
 #: What means something somewhere.
 MARKS = (
@@ -262,3 +265,38 @@ def test_a_metric_that_no_run_recorded_leaves_a_page_that_says_so():
         lines(decided, True, 100)
     )
     assert [drawing.name for drawing in drawings(decided)][:2] == ["curves", "forest"]
+
+
+def test_the_contents_name_every_part_and_lead_to_it():
+    page = shown_of(studies.known(seeds=range(2))).files["report.html"]
+    ids = re.findall(r'<h2 id="([a-z-]+)">', page)
+    assert len(ids) == 8
+    assert re.findall(r'<a href="#([a-z-]+)">[A-Z]', page.partition("<nav>")[2]) == ids
+
+
+def test_the_cells_stand_on_the_page_in_percent_with_their_spread():
+    files = shown_of(studies.known()).files
+    # The mean of 0.8 + 0.06 + 0.05 with the noise of four seeds.
+    (cell,) = re.findall(
+        r"<td><bdi>channels=30 dropout=false</bdi></td>(.*)</tr>", files["report.html"]
+    )
+    done, test, *_ = re.findall(r"<td>([^<]*)</td>", cell)
+    assert done == "4 of 4" and re.fullmatch(r"9[01]\.\d\d ± 0\.\d\d", test)
+    assert f"| channels=30 dropout=false | 4 of 4 | {test} |" in files["report.md"]
+
+
+@pytest.mark.parametrize(
+    "uri, address",
+    [
+        ("http://me:secret@host:5001/", "http://host:5001/#/runs/run 0"),
+        ("sqlite:////root/mlflow.db", f"http://127.0.0.1:{UI_PORT}/#/runs/run 0"),
+        ("postgresql://host/mlflow", None),
+    ],
+)
+def test_a_run_leads_to_its_page_where_mlflow_shows_the_store(uri, address):
+    decided = made_up("a", "b", "c", "d")
+    page = shown_of(replace(decided, sweep=replace(decided.sweep, uri=uri))).files["report.html"]
+    assert "secret" not in page
+    linked = re.findall(r'<td><a href="([^"]*)"><bdi>name=b seed=0</bdi></a></td>', page)
+    assert linked == ([address] if address else [])
+    assert ("python -m runner.ui" in page) is uri.startswith("sqlite")
