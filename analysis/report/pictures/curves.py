@@ -48,7 +48,7 @@ def by_metric(study: Study, curves: tuple[str, ...], width: float = TWO_COLUMNS)
     for curve, axes in zip(curves, panels, strict=True):
         for place, cell in enumerate(cells):
             _draw_mean(axes, _by_seed(epochs[epochs["cell_key"] == cell], curve), curve, place)
-        plots.whole_epochs(axes)
+        _bound(axes, curve)
     return figure
 
 
@@ -76,13 +76,14 @@ def by_cell(study: Study, curves: tuple[str, ...], width: float = TWO_COLUMNS) -
     scale = numbers.unit_of_curve(curves[0]).scale
     means = [table.mean() for table in tables[curves[0]].values()]
     lines = [np.column_stack([mean.index, scale * mean]) for mean in means]
+    for axes in panels[1:]:
+        axes.sharey(panels[0])
     for axes, cell in zip(panels, cells, strict=True):
         axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.4, alpha=0.6))
         for place, curve in enumerate(curves):
             _draw_mean(axes, tables[curve].get(cell, pd.DataFrame()), curve, place)
-        axes.sharey(panels[0]) if axes is not panels[0] else None
-        plots.whole_epochs(axes)
-    panels[0].autoscale_view()
+    for axes in panels:
+        _bound(axes, curves[0])
     return figure
 
 
@@ -115,9 +116,7 @@ def published(study: Study, curves: pd.DataFrame, width: float = TWO_COLUMNS) ->
         for place, curve in enumerate(modes[:1] if is_same else modes):
             _draw_mean(axes, _by_seed(of_cell, curve), curve, place)
         axes.plot(group["epoch"], 100 * group["test_accuracy"], **line_style(2))
-        # A t interval knows no bound; an accuracy does.
-        axes.set_ylim(top=min(100.0, axes.get_ylim()[1]))
-        plots.whole_epochs(axes)
+        _bound(axes, modes[0])
     return figure
 
 
@@ -157,6 +156,13 @@ def _draw_mean(axes: Axes, values: pd.DataFrame, curve: str, place: int) -> None
         plots.draw_band(axes, epochs, pointwise_band(values.to_numpy()), place, unit.scale)
     elif len(values):
         axes.plot(epochs, unit.scale * values.to_numpy().mean(axis=0), **line_style(place))
+
+
+def _bound(axes: Axes, curve: str) -> None:
+    """Ticks at whole epochs; no accuracy beyond 100 %: a t interval knows no bound."""
+    plots.whole_epochs(axes)
+    if numbers.unit_of_curve(curve).of_level == " [%]":
+        axes.set_ylim(top=min(100.0, axes.get_ylim()[1]))
 
 
 def _sample(place: int) -> Line2D:
