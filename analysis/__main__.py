@@ -134,7 +134,11 @@ def analyse(
     shown = language.shown(spoken, sys.stdout)
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     said = lines(decided, with_details, width, words.speaking(shown), colours.painter(sys.stdout))
-    print("\n".join([*said, "", *_more(printable(str(address)), with_details, shown)]), flush=True)
+    more = _more(printable(str(address)), with_details, shown)
+    if figures:
+        drawn = say("Figures: {address}", address=printable(str(address.parent / "figures")))
+        more.append(words.speaking(shown)(drawn))
+    print("\n".join([*said, "", *more]), flush=True)
     return 1 if decided.states.get(FAILED) else 0
 
 
