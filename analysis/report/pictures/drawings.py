@@ -82,7 +82,10 @@ def _of_the_sweep(study: Study, published: pd.DataFrame | None) -> Iterator[_Pla
             " for a network with dropout, as the published script measured it: with the masks on."
         )
         yield "published", caption, partial(curves.published, study, published)
-    forest = "Every testable claim, turned as it says, in units of its margin (grey)."
+    forest = (
+        "Every testable claim, turned as it says, in units of its margin (grey); an open dot has no"
+        " interval with two ends."
+    )
     yield "forest", forest, partial(effects.forest, study)
     contrasts = (
         "Every main effect on the final test accuracy, declared or not, each with its own 95 %"

@@ -15,7 +15,6 @@ from analysis.report.pictures import plots
 from analysis.report.pictures.style import (
     COLUMN,
     GREY,
-    INTERVAL_COLOUR,
     ONE_COLUMN,
     SEED_COLOUR,
     STYLE,
@@ -50,8 +49,8 @@ def estimation_plot(decision: Decision, width: float = ONE_COLUMN) -> Figure | N
     right.axhline(0, color=GREY, linewidth=0.6)
     right.plot(np.linspace(-0.12, 0.12, len(differences)), np.sort(differences), "o", **dots)
     low, middle, high = (unit.scale * end for end in _drawn(interval))
-    right.plot((0.4, 0.4), (low, high), linewidth=1.6, color=INTERVAL_COLOUR)
-    right.plot(0.4, middle, "s", markersize=4, color=INTERVAL_COLOUR)
+    right.plot((0.4, 0.4), (low, high), **plots.INTERVAL)
+    right.plot(0.4, middle, **plots.dot(low, high))
     plots.shade_margin(right.axhspan, unit.scale * decision.claim.margin)
     right.set_xlim(-0.4, 0.7)
     right.set_xticks((0, 0.4), ("seeds", str(decision.by)))

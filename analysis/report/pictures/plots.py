@@ -1,7 +1,7 @@
 """What figures are made of: panels at fixed places, labels, bands, rows of intervals."""
 
 from collections.abc import Callable, Sequence
-from math import ceil
+from math import ceil, isnan
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,6 +17,8 @@ from runner.errors import printable
 
 #: Room beside a panel for the numbers of its axis, and below it, in inches.
 _LEFT, _RIGHT, _BELOW, _GAP = 0.46, 0.08, 0.2, 0.08
+#: How an interval is drawn.
+INTERVAL: dict[str, Any] = {"linewidth": 1.6, "color": INTERVAL_COLOUR}
 #: What a legend shows of a line, and between two entries, in inches.
 _HANDLE = 0.5
 
@@ -106,10 +108,10 @@ def interval_rows(
     places = [sum(heights[:place]) + height / 2 for place, height in enumerate(heights)]
     for place, name, (_, *ends) in zip(places, names, rows, strict=True):
         low, middle, high = (scale * end for end in ends)
-        axes.plot((low, high), (place, place), linewidth=1.6, color=INTERVAL_COLOUR)
-        axes.plot(middle, place, "o", markersize=4, color=INTERVAL_COLOUR)
-        high = 1 - (above + place) / of_figure
-        figure.text(0.005, high, name, verticalalignment="center")
+        axes.plot((low, high), (place, place), **INTERVAL)
+        axes.plot(middle, place, **dot(low, high))
+        y = 1 - (above + place) / of_figure
+        figure.text(0.005, y, name, verticalalignment="center")
     axes.axvline(0, color=GREY, linewidth=0.6)
     shade_margin(axes.axvspan, margin)
     axes.set_yticks([])
@@ -117,6 +119,12 @@ def interval_rows(
     axes.set_ylim(sum(heights), 0)
     axes.set_xlabel(label, labelpad=1)
     return figure
+
+
+def dot(low: float, high: float) -> dict[str, Any]:
+    """The mark of an estimate; it is open where its interval has no ends that could be drawn."""
+    face = "none" if isnan(low) or isnan(high) else INTERVAL_COLOUR
+    return {"marker": "o", "markersize": 4, "color": INTERVAL_COLOUR, "markerfacecolor": face}
 
 
 def whole_epochs(axes: Axes) -> None:

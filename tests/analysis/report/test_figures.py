@@ -12,7 +12,13 @@ from studies import claim, frame, grid, known, study
 
 from analysis.report.pictures import curves, effects, formats
 from analysis.report.pictures.drawings import drawings
-from analysis.report.pictures.style import INK_ON_DARK, ONE_COLUMN, TWO_COLUMNS, line_style
+from analysis.report.pictures.style import (
+    INK_ON_DARK,
+    INTERVAL_COLOUR,
+    ONE_COLUMN,
+    TWO_COLUMNS,
+    line_style,
+)
 from analysis.report.write import write
 
 WIDTHS = [ONE_COLUMN, TWO_COLUMNS]
@@ -103,6 +109,19 @@ def test_each_claim_of_the_forest_is_turned_as_it_says_and_named_by_its_sentence
         "Dropout brings: REFUTED",
         "Dropout matters: SUPPORTED",
     ]
+
+
+@pytest.mark.parametrize("cost, face", [(0.02, "none"), (0.02001, INTERVAL_COLOUR)])
+def test_an_estimate_without_a_sure_range_is_an_open_dot(cost, face):
+    """Four seeds that all agree are judged by their median, whose interval has no ends."""
+    runs = frame(grid(range(4), model__dropout=[True, False]))
+
+    def value(run, epoch):
+        return 0.9 + 0.001 * run["seed"] - (cost if run["seed"] else 0.02) * run["model.dropout"]
+
+    decided = study(runs, studies.curves(runs, value), claims={"one": claim(says="Dropout helps")})
+    (axes,) = effects.forest(decided).axes
+    assert axes.get_lines()[1].get_markerfacecolor() == face
 
 
 @pytest.mark.parametrize("width", WIDTHS)
