@@ -11,13 +11,14 @@ import io  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Callable  # noqa: E402
+from collections.abc import Callable, Collection  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from analysis.decide.study import Study, study  # noqa: E402
 from analysis.read import runs  # noqa: E402
 from analysis.report import answers, cells_table, paper_table, sentences, words, write  # noqa: E402
 from analysis.report.paper_table import FORMS  # noqa: E402
+from analysis.report.pictures import formats  # noqa: E402
 from analysis.report.words import colours, of_sweep  # noqa: E402
 from analysis.report.words.columns import wrapped  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
@@ -60,6 +61,13 @@ def main() -> None:
         help=f"the table of the cells for a paper, too: a file's name in {', '.join(FORMS)}",
     )
     parser.add_argument(
+        "--figures",
+        action="append",
+        choices=list(formats.FORMATS),
+        default=[],
+        help="also write the figures in this format, for one column and for two of a paper",
+    )
+    parser.add_argument(
         "--details",
         action="store_true",
         help="the verdicts with intervals, p values and other ways to compute them",
@@ -91,7 +99,7 @@ def main() -> None:
         decided = study(read, runs.correct)
         if given.table:
             paper_table.write(decided, given.table)
-        code = report(decided, root, given.out, given.details, given.language)
+        code = report(decided, root, given.out, given.details, given.language, given.figures)
     except RunnerError as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -109,6 +117,7 @@ def report(
     out: Path | None = None,
     with_details: bool = False,
     asked: str = "auto",
+    figures: Collection[str] = (),
 ) -> int:
     """Write the report of a sweep whose claims are decided, and print the verdicts.
 
@@ -118,6 +127,8 @@ def report(
         Below it the report is written, unless `out` is given.
     asked
         The language of the answers, of `language.LANGUAGES`.
+    figures
+        As of `write.write`.
 
     Returns
     -------
@@ -125,13 +136,16 @@ def report(
         The exit code: 1 when a run of the sweep failed, else 0.
     """
     spoken = language.spoken(asked)
-    address = write.report(decided, root, out, spoken)
+    address = write.report(decided, root, out, spoken, figures)
     shown = language.shown(spoken, sys.stdout)
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     to = words.speaking(shown)
     said = lines(decided, with_details, width, to, colours.painter(sys.stdout))
     table = cells_table.lines(decided, shutil.get_terminal_size().columns, to, sys.stdout)
     more = _more(printable(str(address)), with_details, shown)
+    if figures:
+        drawn = say("Figures: {address}", address=printable(str(address.parent / "figures")))
+        more.append(to(drawn))
     print("\n".join([*said, "", *map(printable, table), "", *more]), flush=True)
     return 1 if decided.states.get(FAILED) else 0
 

@@ -11,7 +11,7 @@ from analysis.read import runs
 from analysis.read.runs import Sweep
 from analysis.report import answers, cells_table, inline, tables, words, write
 from analysis.report.inline import Question
-from analysis.report.pictures import figures
+from analysis.report.pictures import curves
 from analysis.report.pictures.plots import ShownFigure
 from analysis.report.words import of_sweep
 from runner.state.root import Root
@@ -119,7 +119,9 @@ class Opened:
             For a metric that no run recorded, with those that were.
         """
         check_recorded(self.study, metric)
-        return figures.learning_curves(self.study, metric)
+        is_few = len(self.study.cells.names) <= curves.MAX_LINES
+        draw = curves.by_metric if is_few else curves.by_cell
+        return draw(self.study, (metric,))
 
     def report(self, out: str | Path | None = None, language: str = "auto") -> Path:
         """Write the report, as `python -m analysis` does, and return its HTML file.

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from runner.archive.describe import describe
 from runner.errors import ConfigError, RunnerError, StoreError, without_password
+from runner.record import UI_PORT
 from runner.state.root import Root
 from runner.system import streams
 from runner.tracking import mlflow_view as view
@@ -35,7 +36,7 @@ def main() -> None:
     """The command line; runs until Ctrl-C, or until its terminal is closed."""
     parser = argparse.ArgumentParser(prog="python -m runner.ui", description=__doc__)
     arguments.add(parser)
-    parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=UI_PORT, help="default: %(default)s")
     given = parser.parse_args()
     root = Root.of(given.root)
     streams.outlast_readers()

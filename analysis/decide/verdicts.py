@@ -92,9 +92,7 @@ def verdict(
     interval = bounds.interval
     if interval.n < MIN_SEEDS:
         return INCONCLUSIVE
-    low, estimate, high = interval.ends
-    if direction == "less" or (direction == "either" and estimate < 0):
-        low, estimate, high = -high, -estimate, -low
+    low, estimate, high = turned(interval.ends, direction)
     if is_established and estimate > 0:
         if low > margin or margin == 0:
             return SUPPORTED
@@ -102,6 +100,14 @@ def verdict(
     if may_be_small and -margin < bounds.equivalence.low and bounds.equivalence.high < margin:
         return EQUIVALENT
     return REFUTED if is_established else INCONCLUSIVE
+
+
+def turned(ends: tuple[float, float, float], direction: str) -> tuple[float, float, float]:
+    """An interval's low end, estimate and high end, turned so that the claim says "greater"."""
+    low, estimate, high = ends
+    if direction == "less" or (direction == "either" and estimate < 0):
+        return -high, -estimate, -low
+    return low, estimate, high
 
 
 def with_censoring(given: str) -> str:

@@ -17,6 +17,16 @@ class Unit:
     scale: float = 1.0
     digits: str = ".3g"
 
+    @property
+    def in_brackets(self) -> str:
+        """Behind the name of a difference, on an axis: ` [points]`."""
+        return f" [{self.name}]" if self.name else ""
+
+    @property
+    def of_level(self) -> str:
+        """Behind the name of what is no difference: of points, ` [%]`."""
+        return " [%]" if self.name == "points" else self.in_brackets
+
 
 #: By the unit in which a metric is recorded; any other is shown as it is recorded.
 _UNITS = {"share": Unit("points", 100.0, ".2f"), "nats": Unit("nats", digits=".4f")}
@@ -28,7 +38,12 @@ def unit_of(metric: Reduction) -> Unit:
         return Unit("epochs", digits=".2f")
     if metric.kind == DIVERGES:
         return Unit("points", 100.0, ".0f")
-    recorded = metric_of(metric.curve).unit
+    return unit_of_curve(metric.curve)
+
+
+def unit_of_curve(curve: str) -> Unit:
+    """The unit in which a recorded metric is shown."""
+    recorded = metric_of(curve).unit
     return _UNITS.get(recorded, Unit(recorded))
 
 

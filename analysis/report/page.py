@@ -1,5 +1,6 @@
 """What the report's page shows: the content of the HTML file and of the same as Markdown."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -13,9 +14,10 @@ from analysis.decide.study import Study
 from analysis.design import confounds, fractions
 from analysis.design.cells import distinct, level_as_text
 from analysis.report import answers, numbers, sentences, words
+from analysis.report.paper_table import PaperTable, paper_table
 from analysis.report.pictures.drawings import Drawing
 from analysis.report.words import of_sweep
-from runner.record import DONE, parse_reduction, seconds_spent
+from runner.record import DONE, UI_PORT, parse_reduction, seconds_spent
 from runner.system.language import ENGLISH, say
 
 HTML, MARKDOWN = "report.html", "report.md"
@@ -39,6 +41,17 @@ _NO_CLAIM = "No claim was declared, so nothing is decided here; the curves are b
 #: What it says of effects that a fraction cannot tell apart.
 ALIASED_MAIN = "a knob's effect cannot be told from that of two others together"
 ALIASED = "two knobs together: which of these pairs acts cannot be told"
+#: The parts of the page below its answers, by their ids.
+_CONTENTS = {
+    "cells": "The cells",
+    "curves": "The curves",
+    "claims": "Each claim",
+    "apart": "What can be told apart",
+    "not-done": "Runs that are not done",
+    "time": "Time",
+    "origin": "Where it comes from",
+    "verdicts": "The verdicts",
+}
 #: How many exploratory contrasts the page lists, and how many levels of a knob.
 _N_CONTRASTS, _N_LEVELS = 200, 12
 #: How much of a level, and of any text in Markdown, is shown.
@@ -76,7 +89,8 @@ def _content(study: Study, drawings: list[Drawing], language: str) -> dict[str, 
         "sweep": study.sweep,
         "language": language,
         "to": to,
-        "figures": [drawing for drawing in drawings if not drawing.name.startswith("claim-")],
+        "contents": _CONTENTS,
+        "figures": {d.name: d for d in drawings if not d.name.startswith("claim-")},
         "legend": {
             f"{to(answers.WORDS[verdict])} ({verdict})": meaning
             for verdict, meaning in verdicts.MEANINGS.items()
@@ -93,15 +107,16 @@ def _content(study: Study, drawings: list[Drawing], language: str) -> dict[str, 
         "no_claim": say(_NO_CLAIM),
         "test_reads": of_sweep.test_reads(study),
         "runs": _run_rows(runs, epochs, seconds),
-        "not_done": runs[runs["state"] != DONE][["name", "state", "cause", "n_epochs"]].to_dict(
-            "records"
-        ),
+        "mlflow": _mlflow_pages(study.sweep.uri),
+        "not_done": runs[runs["state"] != DONE][
+            ["name", "state", "cause", "n_epochs", "run_id"]
+        ].to_dict("records"),
         "design": _knob_rows(study),
         "designed": of_sweep.designed(study),
         "aliases": _alias_rows(study),
         "exploratory": _contrast_rows(study.exploratory.head(_N_CONTRASTS)),
         "n_exploratory": len(study.exploratory),
-        "cells": _cell_rows(study, seconds),
+        "cells": _cells(paper_table(study)),
         "cost": _cost(runs, seconds),
         "provenance": _provenance(study),
     }
@@ -127,26 +142,22 @@ def _run_rows(runs: pd.DataFrame, epochs: pd.DataFrame, seconds: pd.Series) -> l
     return list(shown.to_dict("records"))
 
 
-def _cell_rows(study: Study, seconds: pd.Series) -> list[dict[str, Any]]:
-    """Every cell with the runs done, the median of their seconds, and the parameters learned."""
-    runs = study.sweep.runs
-    medians = seconds.reindex(runs.index).groupby(runs["cell_key"], sort=False).median()
-    states = {cell: group["state"] for cell, group in runs.groupby("cell_key", sort=False)}
-    n_parameters = runs.groupby("cell_key", sort=False)["n_parameters"].first()
-    return [
-        {
-            "name": name,
-            "n": int((states[cell] == DONE).sum()),
-            "planned": len(states[cell]),
-            "seconds": float(medians.get(cell, float("nan"))),
-            "n_parameters": _whole(n_parameters.get(cell)),
-        }
-        for cell, name in study.cells.names.items()
+def _cells(table: PaperTable) -> dict[str, Any]:
+    """The columns and rows of a table, each entry with whether it is in bold, and its notes."""
+    rows = [
+        [(text, (row, column) in table.bold) for column, text in enumerate(texts)]
+        for row, texts in enumerate(table.texts.to_numpy().tolist())
     ]
+    return {"columns": list(table.texts), "rows": rows, "notes": table.notes}
 
 
-def _whole(number: Any) -> str:
-    return "" if pd.isna(number) else f"{number:,.0f}"
+def _mlflow_pages(uri: str) -> dict[str, Any] | None:
+    """Where MLflow shows the runs of a store: on its server, or on this machine's own pages."""
+    if uri.startswith(("http://", "https://")):
+        return {"address": re.sub("//[^/]*@", "//", uri).rstrip("/"), "is_local": False}
+    if uri.startswith("sqlite:"):
+        return {"address": f"http://127.0.0.1:{UI_PORT}", "is_local": True}
+    return None
 
 
 def _knob_rows(study: Study) -> list[dict[str, Any]]:

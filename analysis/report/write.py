@@ -1,6 +1,7 @@
 """The report of a study, an HTML file, Markdown, figures and frames: whole or not at all."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,13 @@ from runner.system.language import ENGLISH
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def report(study: Study, root: Root, out: Path | None = None, language: str = ENGLISH) -> Path:
+def report(
+    study: Study,
+    root: Root,
+    out: Path | None = None,
+    language: str = ENGLISH,
+    figures: Collection[str] = (),
+) -> Path:
     """Write the report of a study below the root, unless `out` is given; the HTML file's path.
 
     Raises
@@ -27,24 +34,30 @@ def report(study: Study, root: Root, out: Path | None = None, language: str = EN
         As `write`.
     """
     folder = out or root.reports / study.sweep.key[:16]
-    return write(study, folder, _published(study.sweep.name), language)
+    return write(study, folder, _published(study.sweep.name), language, figures)
 
 
 def write(
-    study: Study, folder: Path, published: pd.DataFrame | None = None, language: str = ENGLISH
+    study: Study,
+    folder: Path,
+    published: pd.DataFrame | None = None,
+    language: str = ENGLISH,
+    figures: Collection[str] = (),
 ) -> Path:
     """Write a report into a folder and return the HTML file's path.
 
-    `report.html`, `report.md`, `answers.md`, `figures/*.svg` and `*.png`, `runs.csv`,
-    `epochs.csv`, `claims.csv`, `contrasts.csv` and the same as Parquet. A report that was there is
-    replaced once the new one is whole.
+    `report.html`, `report.md`, `answers.md`, `figures/*.svg`, `runs.csv`, `epochs.csv`,
+    `claims.csv`, `contrasts.csv` and the same as Parquet. A report that was there is replaced once
+    the new one is whole.
 
     Parameters
     ----------
     published
-        The published curves (`figures.published`), for a sweep that repeats them.
+        The published curves (`curves.published`), for a sweep that repeats them.
     language
         Of the answers on the page; all else is in English.
+    figures
+        Further formats of the figures, of `formats.FORMATS`, each in two widths for a paper.
 
     Raises
     ------
@@ -59,7 +72,7 @@ def write(
                 f"{folder}: there is something that is no report; give another folder by --out"
             )
         with replace_folder(folder) as beside:
-            _fill(study, beside, published, language)
+            _fill(study, beside, published, language, figures)
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         why = f"cannot be written ({error.strerror}); give another folder by --out"
         raise StoreError(f"{folder}: {why}") from error
@@ -87,12 +100,19 @@ def _is_report_or_empty(folder: Path) -> bool:
     return folder.is_dir() and ((folder / page.HTML).is_file() or not any(folder.iterdir()))
 
 
-def _fill(study: Study, folder: Path, published: pd.DataFrame | None, language: str) -> None:
+def _fill(
+    study: Study,
+    folder: Path,
+    published: pd.DataFrame | None,
+    language: str,
+    endings: Collection[str],
+) -> None:
     drawn = drawings(study, published)
     (folder / "figures").mkdir()
     for drawing in drawn:
         (folder / "figures" / f"{drawing.name}.svg").write_bytes(drawing.svg)
-        (folder / "figures" / f"{drawing.name}.png").write_bytes(drawing.png)
+        for name, content in (file for ending in endings for file in drawing.files(ending)):
+            (folder / "figures" / name).write_bytes(content)
     crash_point("report_half")
     frames = tables.frames(study)
     for name, frame in frames.items():

@@ -106,6 +106,9 @@ def recorded_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {**others, **commit, **versions, **hashes}
 
 
+#: Where MLflow's pages are shown on this machine, unless another port is given.
+UI_PORT = 5000
+
 #: MLflow's own, by which its pages nest a run.
 TAG_PARENT = "mlflow.parentRunId"
 

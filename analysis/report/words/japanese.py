@@ -190,6 +190,7 @@ TEMPLATES = {
     "seeds left out": "使っていないシードあり",
     "Under: {conditions}.": "条件：{conditions}。",
     "Report: {address}": "レポート：{address}",
+    "Figures: {address}": "図：{address}",
     "All numbers: {command}": "すべての数値：{command}",
     "A point is one in a hundred images. What is said surely, and every YES or NO, is wrong in at"
     " most one sweep of twenty. What matters is what the claims declared before. More:"

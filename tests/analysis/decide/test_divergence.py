@@ -10,7 +10,8 @@ from analysis.decide.beside.multiverse import multiverse
 from analysis.decide.claims import decide
 from analysis.report.answers import answer
 from analysis.report.page import pages
-from analysis.report.pictures.figures import contrast_curve, estimation_plot
+from analysis.report.pictures.curves import contrast_curve
+from analysis.report.pictures.effects import estimation_plot
 from analysis.report.sentences import details, finding
 from runner.record import DIVERGES
 

@@ -3,7 +3,9 @@
 import csv
 import functools
 import io
+import re
 import unicodedata
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -19,6 +21,7 @@ from analysis.decide.study import study
 from analysis.report import tables
 from analysis.report.pictures.drawings import Drawing, drawings
 from analysis.report.write import texts, write
+from runner.record import UI_PORT
 
 #: What means something somewhere.
 MARKS = (
@@ -63,7 +66,7 @@ def shown(*given):
 def shown_of(decided):
     """All that is shown of a study but its figures."""
     caption = f"{decided.decisions[0].name}: every seed"
-    drawn = [Drawing("claim-1-seeds", caption, b"", b"")]
+    drawn = [Drawing("claim-1-seeds", caption, b"", None)]
     files = texts(decided, tables.frames(decided), drawn)
     return SimpleNamespace(
         files=files,
@@ -187,8 +190,8 @@ def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(
     assert page.title == inert(name) or len(name) > 80
 
     assert given.markdown.shape == others.markdown.shape
-    cell_name = f"name={on_a_terminal(level)}"
-    whole_blocks = (name, cell_name, f"{others.verdict}: {says}", f"{says}: every seed")
+    cell_level = on_a_terminal(level)
+    whole_blocks = (name, cell_level, f"{others.verdict}: {says}", f"{says}: every seed")
     assert {on_one_line(text) for text in whole_blocks} <= set(given.markdown.texts)
     assert all(on_one_line(text) in "\n".join(given.markdown.texts) for text in causes)
 
@@ -261,6 +264,39 @@ def test_a_metric_that_no_run_recorded_leaves_a_page_that_says_so():
     assert "test_masked/accuracy was not recorded in 4 of 4 runs" in "\n".join(
         lines(decided, True, 100)
     )
-    assert [drawing.name for drawing in drawings(decided)][:3] == [
-        "curves-test-accuracy", "curves-train_eval-accuracy", "curves-train-loss",
-    ]  # fmt: skip
+    assert [drawing.name for drawing in drawings(decided)][:2] == ["curves", "forest"]
+
+
+def test_the_contents_name_every_part_and_lead_to_it():
+    page = shown_of(studies.known(seeds=range(2))).files["report.html"]
+    ids = re.findall(r'<h2 id="([a-z-]+)">', page)
+    assert len(ids) == 8
+    assert re.findall(r'<a href="#([a-z-]+)">[A-Z]', page.partition("<nav>")[2]) == ids
+
+
+def test_the_cells_stand_on_the_page_in_percent_with_their_spread():
+    files = shown_of(studies.known()).files
+    # The mean of 0.8 + 0.06 + 0.05 with the noise of four seeds.
+    (cell,) = re.findall(
+        r"<tr><td><bdi>30</bdi></td><td><bdi>false</bdi></td>(.*)</tr>", files["report.html"]
+    )
+    n, test, *_ = re.findall(r"<td><(?:bdi|b)>([^<]*)</(?:bdi|b)></td>", cell)
+    assert n == "4" and re.fullmatch(r"9[01]\.\d\d ± 0\.\d\d", test)
+    assert re.search(rf"\| 30 \| false \| 4 \| \*{{0,2}}{re.escape(test)}", files["report.md"])
+
+
+@pytest.mark.parametrize(
+    "uri, address",
+    [
+        ("http://me:secret@host:5001/", "http://host:5001/#/runs/run 0"),
+        ("sqlite:////root/mlflow.db", f"http://127.0.0.1:{UI_PORT}/#/runs/run 0"),
+        ("postgresql://host/mlflow", None),
+    ],
+)
+def test_a_run_leads_to_its_page_where_mlflow_shows_the_store(uri, address):
+    decided = made_up("a", "b", "c", "d")
+    page = shown_of(replace(decided, sweep=replace(decided.sweep, uri=uri))).files["report.html"]
+    assert "secret" not in page
+    linked = re.findall(r'<td><a href="([^"]*)"><bdi>name=b seed=0</bdi></a></td>', page)
+    assert linked == ([address] if address else [])
+    assert ("python -m runner.ui" in page) is uri.startswith("sqlite")

@@ -1,12 +1,17 @@
 """The report: whole or not at all, the same bytes, and as a browser shows it."""
 
+import base64
 import csv
+import io
 import multiprocessing
+import re
 import shutil
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 from studies import claim, known
 
 from analysis.report import tables
@@ -163,10 +168,30 @@ def test_a_browser_shows_the_report_and_asks_nobody(width, name, browser, tmp_pa
     assert sent and all(page.as_uri() in line or '"url":"data:' in line for line in sent)
     shown = browser.find_element("tag name", "body").text
     assert study.decisions[0].verdict in shown and "points" in shown and "n = 4 seeds" in shown
+    # What is wider than the screen scrolls in a frame of its own.
     sizes = browser.execute_script(
-        "return [...document.images].map(i => [i.naturalWidth, i.clientWidth])"
+        "document.querySelectorAll('details').forEach(folded => folded.open = true);"
+        "return [...document.images].map("
+        "i => [i.naturalWidth, (i.closest('.scroll') || i).clientWidth])"
     )
-    assert len(sizes) == len(list((page.parent / "figures").glob("*.svg"))) == 8
+    assert len(sizes) == len(list((page.parent / "figures").glob("*.svg"))) == 6
     assert all(natural > 0 and 0 < client <= width for natural, client in sizes)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert "gone" != browser.title
+
+
+@pytest.mark.browser
+def test_figures_follow_dark_mode_and_paper_has_few_pages(browser, tmp_path):
+    browser.get(write(known(), tmp_path / "out").as_uri())
+    shades = []
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        figure = browser.find_element("css selector", "#curves + figure img")
+        shown = imread(io.BytesIO(figure.screenshot_as_png))[..., :3]
+        ink = shown.min() if scheme == "light" else shown.max()
+        shades.append((np.median(shown), ink))
+    (paper, ink), (dark_paper, light_ink) = shades
+    assert paper > 0.9 and ink < 0.2 and dark_paper < 0.2 and light_ink > 0.8
+    printed = base64.b64decode(browser.print_page())
+    assert len(re.findall(rb"/Type /Page\b", printed)) <= 3
