@@ -18,7 +18,7 @@ from runner.system.language import Said, say
 
 _POLL_S = 0.5
 #: Columns of a bar.
-_BAR = 12
+_BAR = 10
 #: What it is, how much of how much, what it is at, and the seconds left.
 _Row = tuple[str, int, int, str, float | None]
 
@@ -198,7 +198,7 @@ class _UnderWay:
         if record.compiling and record.start:
             seconds = max(0.0, (self.now_ms - record.start.time_ms) / 1000)
             return say("compiling, {time}", time=duration(seconds))
-        epoch = say("epoch {n} of {all}", n=min(len(record.epochs) + 1, n_all), all=n_all)
+        epoch = say("epoch {n}/{all}", n=min(len(record.epochs) + 1, n_all), all=n_all)
         if "test/accuracy" not in record.last:
             return epoch
         percent = f"{100 * record.last['test/accuracy']:.2f}"

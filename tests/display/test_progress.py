@@ -165,7 +165,7 @@ def test_a_display_has_a_bar_and_the_time_left_of_the_sweep_and_of_each_run():
         *"epochs 2 of 6 left 8.0 s".split(),
     ]
     assert states == "  2 running"
-    assert first.startswith("cell=x seed=0") and "epoch 2 of 3, test 50.00 %" in first
+    assert first.startswith("cell=x seed=0") and "epoch 2/3, test 50.00 %" in first
     assert first.endswith("left 4.0 s") and second.endswith("left 8.0 s")
 
 
