@@ -281,8 +281,9 @@ def test_a_report_changes_nothing_but_its_own_folder(copy, tmp_path, monkeypatch
 def test_a_terminal_that_cannot_spell_a_minus_is_told_its_name(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("analysis.__main__.runs.read", lambda *_: None)
+    monkeypatch.setattr("analysis.__main__.study", lambda *_: None)
     monkeypatch.setattr(
-        "analysis.__main__.analyse", lambda *_: print("\N{MINUS SIGN}2.15 points") or 0
+        "analysis.__main__.report", lambda *_: print("\N{MINUS SIGN}2.15 points") or 0
     )
     with mock.patch.object(sys, "argv", ["analysis"]), contextlib.redirect_stdout(terminal):
         with pytest.raises(SystemExit):
