@@ -18,7 +18,7 @@ from runner.system.language import Said, say
 
 _POLL_S = 0.5
 #: Columns of a bar.
-_BAR = 12
+_BAR = 10
 #: What it is, how much of how much, what it is at, and the seconds left.
 _Row = tuple[str, int, int, str, float | None]
 
@@ -53,7 +53,7 @@ class Progress(threading.Thread):
         self._done = threading.Event()
         self._told: set[tuple[str, str | None]] = set()
         self._told_epochs: set[int] = set()
-        self._told_trouble = self._told_compiling = False
+        self._told_trouble = self._told_compiling = self._told_compiled = False
 
     def run(self) -> None:
         if self.plan.single:
@@ -98,6 +98,10 @@ class Progress(threading.Thread):
             if record.compiling and not self._told_compiling:
                 self._told_compiling = True
                 print(COMPILING, flush=True)
+            if self._told_compiling and not self._told_compiled and record.setup and record.start:
+                self._told_compiled = True
+                seconds = (record.setup.time_ms - record.start.time_ms) / 1000
+                print(self.to(say("compiled in {s} s", s=f"{seconds:.0f}")), flush=True)
             for number in sorted(set(record.epochs) - self._told_epochs):
                 self._told_epochs.add(number)
                 print(epoch_line(number, record.epochs[number].metrics), flush=True)
@@ -198,7 +202,7 @@ class _UnderWay:
         if record.compiling and record.start:
             seconds = max(0.0, (self.now_ms - record.start.time_ms) / 1000)
             return say("compiling, {time}", time=duration(seconds))
-        epoch = say("epoch {n} of {all}", n=min(len(record.epochs) + 1, n_all), all=n_all)
+        epoch = say("epoch {n}/{all}", n=min(len(record.epochs) + 1, n_all), all=n_all)
         if "test/accuracy" not in record.last:
             return epoch
         percent = f"{100 * record.last['test/accuracy']:.2f}"

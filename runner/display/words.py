@@ -53,7 +53,7 @@ _JAPANESE = {
     # The live display.
     "runs {n} of {all}": "学習 {n}/{all} 回",
     "epochs {n} of {all}": "エポック {n}/{all}",
-    "epoch {n} of {all}": "エポック {n}/{all}",
+    "epoch {n}/{all}": "エポック {n}/{all}",
     "{epoch}, test {percent} %": "{epoch}、テスト {percent} %",
     "compiling, {time}": "コンパイル中、{time}",
     "{n} running": "{n} 回が実行中",

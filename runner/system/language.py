@@ -78,9 +78,9 @@ def shown(language: str, stream: TextIO) -> str:
 
 
 def has_letters(stream: TextIO, letters: str) -> bool:
-    """Whether the encoding of a stream has these letters."""
+    """Whether the encoding of a stream has these letters; one without an encoding has all."""
     try:
-        letters.encode(stream.encoding or "ascii")
+        letters.encode(stream.encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from runner.display.progress import Progress, count, duration, ending
 from runner.display.tally import Tally
+from runner.engine import COMPILING
 from runner.record import DONE
 from runner.state.journal import Attempt
 from runner.state.records import Compiling, End, Epoch, Setup, Start
@@ -165,7 +166,7 @@ def test_a_display_has_a_bar_and_the_time_left_of_the_sweep_and_of_each_run():
         *"epochs 2 of 6 left 8.0 s".split(),
     ]
     assert states == "  2 running"
-    assert first.startswith("cell=x seed=0") and "epoch 2 of 3, test 50.00 %" in first
+    assert first.startswith("cell=x seed=0") and "epoch 2/3, test 50.00 %" in first
     assert first.endswith("left 4.0 s") and second.endswith("left 8.0 s")
 
 
@@ -180,6 +181,17 @@ def test_before_an_epoch_is_trained_the_time_left_is_that_of_the_estimate():
     *_, second = shown([[Setup(), epoch(1, 3.5)], [Setup()]], expected={"x": 2.0, "y": 4.0})
     assert second.endswith("left 16 s")
     assert not any("left" in line or "unknown" in line for line in shown([[Setup()], [Setup()]]))
+
+
+def test_a_run_typed_alone_says_how_long_it_compiled(capsys):
+    run = planned("a", "x")
+    journals, attempt = MadeUpJournals(a=None), Attempt("a")
+    progress = Progress(Tally(SimpleNamespace(runs=[run])), journals, "", 1, lambda: None)
+    for record in (start("a"), Compiling(), replace(Setup(), time_ms=34_200)):
+        attempt.add(record)
+        journals["a"] = RunRecord({"a": replace(attempt)})
+        progress._tell_epochs()
+    assert capsys.readouterr().out == f"{COMPILING}\ncompiled in 34 s\n"
 
 
 def test_compiling_is_told_with_its_seconds_and_names_are_broken_between_words():

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +16,8 @@ from commands import MAIN, environment, lines, listing, plan_of, run
 
 from analysis.__main__ import main
 from analysis.read import database, runs
+from runner.archive.contents import Contents
+from runner.display.table import print_table
 from runner.errors import StoreError
 from runner.record import METRICS
 from runner.state.root import Root
@@ -32,6 +35,7 @@ def analyse(root, *words, code=0):
     line = ["analysis", "--details", "--root", str(root), *words]
     with (
         mock.patch.object(sys, "argv", line),
+        mock.patch.dict(os.environ, {"COLUMNS": environment()["COLUMNS"]}),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -114,6 +118,19 @@ def test_the_answers_fit_a_terminal_of_80_columns(main_job):
     # Two seeds decide nothing.
     assert "\nNOT YET     " in ended.stdout and "\nYES" not in ended.stdout
     assert "Its claims were recorded before 8 of 8 runs began." in said and "Under: " in said
+
+
+def test_the_analysis_prints_the_table_that_the_sweep_printed(main_job, tmp_path, capsys):
+    (plan,) = (contents := Contents(Root(main_job.root))).sweeps
+    with mock.patch.dict(os.environ, {"COLUMNS": environment()["COLUMNS"]}):
+        print_table(plan, contents.journals)
+    printed = capsys.readouterr().out
+    assert "masked test acc %" in printed and printed in main_job.out
+    path = tmp_path / "results.md"
+    assert printed in analyse(main_job.root, "--table", str(path))
+    assert "| 3 | true | 2 | " in path.read_text(encoding="utf-8")
+    refused = analyse(main_job.root, "--table", "results.doc", code=2)
+    assert refused == "analysis: --table results.doc: its name must end in .tex, .csv, .md, .html\n"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(main_job):
@@ -264,8 +281,9 @@ def test_a_report_changes_nothing_but_its_own_folder(copy, tmp_path, monkeypatch
 def test_a_terminal_that_cannot_spell_a_minus_is_told_its_name(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("analysis.__main__.runs.read", lambda *_: None)
+    monkeypatch.setattr("analysis.__main__.study", lambda *_: None)
     monkeypatch.setattr(
-        "analysis.__main__.analyse", lambda *_: print("\N{MINUS SIGN}2.15 points") or 0
+        "analysis.__main__.report", lambda *_: print("\N{MINUS SIGN}2.15 points") or 0
     )
     with mock.patch.object(sys, "argv", ["analysis"]), contextlib.redirect_stdout(terminal):
         with pytest.raises(SystemExit):

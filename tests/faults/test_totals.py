@@ -234,5 +234,6 @@ def test_a_value_that_a_terminal_or_rich_would_obey_is_text_in_what_a_sweep_prin
     )
     print_table(plan, journals)
     said = capsys.readouterr().out
-    assert said.count("?[31m[/b] [red]:smile:") == 1 + len(plan.cells) and "\x1b" not in said
+    # Once as it is announced, once above the table: all cells have it.
+    assert said.count("?[31m[/b] [red]:smile:") == 2 and "\x1b" not in said
     assert plan.runs[0].name == "name=?[31m[/b] [red]:smile: seed=0"
