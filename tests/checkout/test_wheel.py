@@ -12,7 +12,7 @@ def test_the_wheel_holds_every_value_file_and_the_plugin(wheel):
         files = [f.relative_to(ROOT) for f in (ROOT / folder).rglob("*") if f.is_file()]
         assert len(files) >= 6
         assert {f"runner/{f.as_posix()}" for f in files} <= names
-    assert "hydra_plugins/plan_sweeper.py" in names
+    assert {"hydra_plugins/plan_sweeper.py", "runner/py.typed", "analysis/py.typed"} <= names
     assert not [n for n in names if n.startswith(("tests/", "conf/", "sweeps/"))]
 
 
