@@ -90,6 +90,9 @@ def _run() -> None:
     from runner import app
     from runner.config import overrides
 
+    # Hydra 1.3 has a help text that is no str, which Python 3.14 refuses while a parser is made
+    # (facebookresearch/hydra#3121).
+    argparse.ArgumentParser._check_help = lambda *_: None  # type: ignore[attr-defined]
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
     arguments = parser.parse_args()

@@ -56,7 +56,10 @@ Every value of a configuration, in the order of `runner/config/schema.py`. Type 
 `python -m runner` to change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in
 the *run key* bears on numbers: another value is another run, unless it has no effect there.
 `ablation-runner` is the same command as `python -m runner`; after
-`eval "$(ablation-runner -sc install=bash)"` the tab key completes its knobs, groups and sweeps.
+`eval "$(ablation-runner -sc install=bash)"` the tab key completes its knobs, groups and sweeps (in
+zsh `install=zsh`, after `autoload -Uz compinit bashcompinit; compinit; bashcompinit`).
+A file `runner.py` of yours in the working directory is what `python -m runner` starts there;
+`ablation-runner` says so, and which file to rename.
 
 | knob | default | meaning | allowed | has an effect | run key | in MLflow |
 |---|---|---|---|---|---|---|

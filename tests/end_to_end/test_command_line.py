@@ -108,7 +108,7 @@ def test_the_configuration_of_a_sweep_is_shown_with_what_is_swept(tmp_path):
     assert "dropout_slows_learning" in job.claims
     code, out, _ = run_in(tmp_path, "-c", "all", "-m", "model.channels=2,3", "--package", "model")
     assert (code, OmegaConf.create(out).hidden_size) == (0, 100)
-    assert "sweeps=nosuch" in run_in(tmp_path, "--cfg", "job", "-m", "sweeps=nosuch")[2]
+    assert "sweeps/nosuch" in run_in(tmp_path, "--cfg", "job", "-m", "sweeps=nosuch")[2]
 
 
 def test_a_file_that_stands_in_for_a_package_of_the_program_is_told(tmp_path):
