@@ -86,7 +86,7 @@ format: install-dev ## let ruff format the code
 	$(venv) -m ruff format
 
 docs: install-dev ## build the pages as a site below site/; fails where a link leads nowhere
-	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true .venv/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true .venv/bin/mkdocs build --strict
 	@echo "site/index.html (to look at it: .venv/bin/mkdocs serve)"
 
 wheel: install-dev ## build the wheel into dist/

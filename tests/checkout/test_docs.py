@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,14 @@ def test_the_developers_lock_file_holds_the_other_in_the_same_versions():
         for name in ("requirements.lock", "requirements-dev.lock")
     )
     assert len(runs) > 50 and runs < develops
+
+
+@pytest.mark.long
+def test_the_site_is_built_with_all_that_its_pages_need(tmp_path):
+    words = [Path(sys.executable).parent / "mkdocs", "build", "--strict", "--site-dir", tmp_path]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 0, ended.stderr
+    page = tmp_path / "docs" / "design" / "index.html"
+    needed = re.findall(r"""(?:src|href)=["']?([^"'>\s]+\.(?:css|js|png))""", page.read_text())
+    assert len(needed) > 3
+    assert [name for name in needed if not (page.parent / name).is_file()] == []
