@@ -6,7 +6,6 @@ import gc
 # them for garbage, during the imports and afterwards, takes a tenth of a report's time.
 gc.disable()
 
-import argparse  # noqa: E402
 import io  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
@@ -25,6 +24,7 @@ from runner.errors import RunnerError, printable  # noqa: E402
 from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
 from runner.system import language, streams  # noqa: E402
+from runner.system.command import command_of, parser_of  # noqa: E402
 from runner.system.language import say  # noqa: E402
 from runner.tracking.store import arguments  # noqa: E402
 
@@ -43,7 +43,7 @@ _HOW_TO_READ = (
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+    parser = parser_of("analysis", __doc__)
     parser.add_argument(
         "sweep",
         nargs="?",
@@ -199,8 +199,8 @@ def _more(address: str, with_details: bool, shown: str) -> list[str]:
     to = words.speaking(shown)
     more = [say("Report: {address}", address=address)]
     if not with_details:
-        command = "python -m analysis --details"
-        more.append(say("All numbers: {command}", command=command))
+        details = f"{command_of('analysis')} --details"
+        more.append(say("All numbers: {command}", command=details))
     return [to(line) for line in more]
 
 

@@ -48,14 +48,14 @@ class PlanSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         # Imported here: Hydra loads every plugin at every start, `--cfg job` included.
-        from runner.config import overrides
         from runner.orchestrator import sweep
         from runner.plan import grid
+        from runner.system.command import command_of
 
         cells = grid.compose(
             self.hydra_context.config_loader, self.config, dict(self.params), arguments
         )
-        command = [*overrides.COMMAND.split(), "-m", *arguments]
+        command = [*command_of("runner").split(), "-m", *arguments]
         is_here = self.config.hydra.runtime.choices["hydra/launcher"] in _ON_THIS_MACHINE
         sys.exit(sweep(cells, command, self._start_workers, is_here))
 

@@ -1,5 +1,6 @@
 """`python -m runner`: one line and an exit code for whatever goes wrong."""
 
+import argparse
 import os
 import re
 import signal
@@ -25,13 +26,14 @@ def main() -> None:
     stop.end_at_once_when_asked()
     arguments.forget_empty_variables()
     streams.outlast_readers()
-    sources.make_folder_importable()
     full_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         if not {"--help", "-h"}.isdisjoint(sys.argv[1:]):
             _help()
             return
         limits.check_address_space()
+        _check_folder()
+        sources.make_folder_importable()
         _run()
     except KeyboardInterrupt as stopped:
         print(
@@ -64,12 +66,33 @@ def _help() -> None:
     print(helps.text(values_folder(), Path.cwd()))
 
 
+def _check_folder() -> None:
+    """Refuse a folder whose modules stand in for this program's, or say what they do there."""
+    from runner.errors import ConfigError
+    from runner.system import sources
+
+    if mine := sources.hidden_by_folder("runner"):
+        raise ConfigError(
+            f"{mine}: workers would take it for this program's own package; rename it, or type the"
+            " command in another folder"
+        )
+    if mine := sources.hidden_by_folder("analysis"):
+        print(
+            f"runner: {mine}: python -m analysis starts it in this folder; ablation-analysis is"
+            " this program's",
+            file=sys.stderr,
+        )
+
+
 def _run() -> None:
     from hydra._internal.utils import get_args_parser
 
     from runner import app
     from runner.config import overrides
 
+    # Hydra 1.3 has a help text that is no str, which Python 3.14 refuses while a parser is made
+    # (facebookresearch/hydra#3121).
+    argparse.ArgumentParser._check_help = lambda *_: None  # type: ignore[attr-defined]
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
     arguments = parser.parse_args()
@@ -82,7 +105,31 @@ def _run() -> None:
         overrides.check(arguments.overrides, bool(arguments.multirun))
     # Makes Hydra raise its errors instead of printing them and exiting with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    if arguments.cfg and arguments.multirun:
+        _show_sweep(arguments)
+        return
     app.main()
+
+
+def _show_sweep(arguments: argparse.Namespace) -> None:
+    """Show the configuration of a sweep, and what is swept, as `--cfg` asks for.
+
+    Hydra shows no multirun. So it is asked for one job, with what was swept on the command line as
+    the sweeper's parameters, which is where a file of sweeps/ has it.
+    """
+    from runner import app
+    from runner.config import overrides
+
+    words = overrides.as_parameters(arguments.overrides)
+    words += ["--config-dir", arguments.config_dir] if arguments.config_dir else []
+    words += ["--resolve"] if arguments.resolve else []
+    of_job = ["--cfg", arguments.cfg]
+    shown = [[*of_job, "--package", arguments.package] if arguments.package else of_job]
+    if arguments.cfg == "job" and not arguments.package:
+        shown.append(["--cfg", "hydra", "--package", "hydra.sweeper.params"])
+    for flags in shown:
+        sys.argv[1:] = [*flags, *words]
+        app.main()
 
 
 def _check_completion(words: list[str]) -> None:
@@ -99,8 +146,9 @@ def _check_completion(words: list[str]) -> None:
 def _refuse(message: str) -> NoReturn:
     """One line instead of argparse's usage."""
     from runner.errors import ConfigError
+    from runner.system.command import command_of
 
-    raise ConfigError(f"{message} (python -m runner --help)")
+    raise ConfigError(f"{message} ({command_of('runner')} --help)")
 
 
 def _explained(error: Exception) -> tuple[str, int | None]:

@@ -13,10 +13,11 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 
-from runner.config import overrides, own, schema
+from runner.config import own, schema
 from runner.config.checks import checked
 from runner.config.schema import Config
 from runner.errors import ConfigError
+from runner.system.command import command_of
 from runner.system.files import values_folder
 
 #: Where conf/ and sweeps/ are.
@@ -62,7 +63,7 @@ def main(composed: DictConfig) -> None:
     try:
         config = checked(composed)
         typed = list(HydraConfig.get().overrides.task)
-        command = [*overrides.COMMAND.split(), *typed]
+        command = [*command_of("runner").split(), *typed]
         code = sweep(
             grid.of_one(config, typed, HydraConfig.get().runtime.choices), command, start_process
         )

@@ -1,6 +1,5 @@
 """`python -m runner.forget SWEEP|RUN`: remove what no other sweep needs, after showing it."""
 
-import argparse
 import sys
 
 from runner.archive.contents import Contents
@@ -10,6 +9,7 @@ from runner.errors import ConfigError, RunnerError
 from runner.state.root import Root
 from runner.sync import sync
 from runner.system import streams
+from runner.system.command import parser_of
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, arguments, calls
 from runner.tracking.store import mlflow_store as store
@@ -18,7 +18,7 @@ from runner.tracking.store import mlflow_store as store
 def main() -> None:
     """The command line."""
     streams.outlast_readers()
-    parser = argparse.ArgumentParser(prog="python -m runner.forget", description=__doc__)
+    parser = parser_of("runner.forget", __doc__)
     parser.add_argument(
         "what", metavar="SWEEP|RUN", help="a sweep's name, or the start of its key or of a run's"
     )

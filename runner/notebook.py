@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from runner.config.overrides import COMMAND
 from runner.config.quoting import quoted
 from runner.errors import ConfigError, DataError, RunnerError, StoreBehindError
 from runner.state.root import Root
+from runner.system.command import command_of
 from runner.tracking.store import arguments
 from runner.work.processes import guarded
 
@@ -24,7 +24,7 @@ _GIVEN_OTHERWISE = {
     "runner.root": "give root=...",
     "tracking.uri": "give uri=...",
     "tracking.experiment": "give experiment=...",
-    "plan": f"type it in a terminal: {COMMAND} -m ... plan=true",
+    "plan": f"type it in a terminal: {command_of('runner')} -m ... plan=true",
 }
 #: The first line of a sweep, with the start of its key; a problem's line.
 _KEY, _PROBLEM = re.compile(r".* \(([0-9a-f]{8})\): "), "runner: "
@@ -166,7 +166,7 @@ class _Told:
 
 def _fail(code: int, problem: str, is_interrupted: bool) -> NoReturn:
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    why = problem.removeprefix(_PROBLEM) or f"{COMMAND} ended with {how}"
+    why = problem.removeprefix(_PROBLEM) or f"{command_of('runner')} ended with {how}"
     if is_interrupted:
         raise KeyboardInterrupt(why)
     raise _ERRORS.get(code, RunnerError)(why)

@@ -1,6 +1,5 @@
 """`python -m runner.status [SWEEP]`: the sweeps of a root; one that is named, live."""
 
-import argparse
 import shlex
 import sys
 import time
@@ -17,6 +16,7 @@ from runner.record import DIVERGED, DONE, FAILED
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.system import streams
+from runner.system.command import parser_of
 
 _LOOK_S = 1.0
 
@@ -85,7 +85,7 @@ def follow(plan: Plan, journals: Journals) -> None:
 def main() -> None:
     """The command line."""
     streams.outlast_readers()
-    parser = argparse.ArgumentParser(prog="python -m runner.status", description=__doc__)
+    parser = parser_of("runner.status", __doc__)
     parser.add_argument("sweep", nargs="?", help="a sweep's name or the start of its key")
     parser.add_argument("--root", help="folder of state/ (default: the checkout, else here)")
     given = parser.parse_args()

@@ -1,17 +1,16 @@
 """`python -m runner.sync`: bring MLflow in step with everything that is in state/."""
 
-import argparse
 import sys
 from typing import Any
 
 from runner.archive.contents import Contents
 from runner.archive.take_over import Taken, take_over
-from runner.config.overrides import COMMAND
 from runner.display.progress import count
 from runner.errors import RunnerError, StateError, StoreBehindError
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files
 from runner.system import streams
+from runner.system.command import command_of, parser_of
 from runner.tracking import comparison
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, arguments, calls, upgrade
@@ -77,11 +76,11 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
         return len(trained), problems
     client, experiment_id = _opened(root, uri, experiment, to_read=True)
     tracker, where = MlflowTracker(client, experiment_id, root), address.shown(uri, root)
-    wrong = f"not what is in state/; delete that run there, and type {COMMAND}.sync"
+    wrong = "not what is in state/; delete that run there, and type " + command_of("runner.sync")
     for run in trained:
         record = kept.journals[run.run_key]
         if not comparison.holds(tracker, run):
-            again = f"{COMMAND}.sync puts it there"
+            again = f"{command_of('runner.sync')} puts it there"
             problems.append(f"{run.name}: in {where} it is not there whole: {again}")
         elif differ := comparison.differences(tracker, run, record):
             problems.append(f"{run.name}: in {where}: {', '.join(differ)}: {wrong}")
@@ -109,7 +108,7 @@ def _tell(taken: Taken, other: str) -> None:
 def main() -> None:
     """The command line."""
     streams.outlast_readers()
-    parser = argparse.ArgumentParser(prog="python -m runner.sync", description=__doc__)
+    parser = parser_of("runner.sync", __doc__)
     arguments.add(parser)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(

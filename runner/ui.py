@@ -1,6 +1,5 @@
 """`python -m runner.ui`: MLflow's pages on this machine's loopback address, hardened."""
 
-import argparse
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ from runner.errors import ConfigError, RunnerError, StoreError, without_password
 from runner.record import UI_PORT
 from runner.state.root import Root
 from runner.system import streams
+from runner.system.command import parser_of
 from runner.tracking import mlflow_view as view
 from runner.tracking.store import address, arguments, calls
 from runner.tracking.store import mlflow_store as store
@@ -34,7 +34,7 @@ def command(uri: str, artifacts: str, port: int) -> list[str]:
 
 def main() -> None:
     """The command line; runs until Ctrl-C, or until its terminal is closed."""
-    parser = argparse.ArgumentParser(prog="python -m runner.ui", description=__doc__)
+    parser = parser_of("runner.ui", __doc__)
     arguments.add(parser)
     parser.add_argument("--port", type=int, default=UI_PORT, help="default: %(default)s")
     given = parser.parse_args()

@@ -20,6 +20,7 @@ from runner.record import (
     TRAINED,
     Claim,
 )
+from runner.system.command import command_of
 from runner.system.files import SEAL, is_whole, sha256
 
 #: The newest plan that this version reads. From version 3 on a plan is sealed.
@@ -109,7 +110,9 @@ def chosen(parents: list[StoredRun], sweep: str | None) -> StoredRun:
         When there is no such sweep, or the start belongs to several keys.
     """
     if not parents:
-        raise StoreError("the store holds no sweep yet; train one first: python -m runner -m ...")
+        raise StoreError(
+            f"the store holds no sweep yet; train one first: {command_of('runner')} -m ..."
+        )
     if sweep is None:
         return parents[-1]
     named = [parent for parent in parents if sweep in (parent.name, parent.run_id)]
@@ -147,7 +150,7 @@ def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
             plan = json.loads(text)
             return typed(plan if version > 1 else version1.upgraded(plan))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"cannot be read ({error}); python -m runner.sync puts it back"
+        why = f"cannot be read ({error}); {command_of('runner.sync')} puts it back"
         raise StoreError(f"{where} {why}") from error
     raise StoreError(
         f"{where} has version {version}, and this program reads up to {VERSION}; analyse it with"

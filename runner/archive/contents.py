@@ -9,6 +9,7 @@ from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import read_run
+from runner.system.command import command_of
 
 #: A shorter text is no start of a key.
 _SHORTEST_START = 4
@@ -87,7 +88,7 @@ class Contents:
         there = ", ".join(f"{plan.name} ({plan.sweep_key[:8]})" for plan in self.sweeps[-_N_NAMED:])
         return StoreError(
             f"{word}: {self.root} holds no such sweep or run; the last sweeps are"
-            f" {there or 'none'} (python -m runner.status)"
+            f" {there or 'none'} ({command_of('runner.status')})"
         )
 
 

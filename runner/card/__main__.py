@@ -1,6 +1,5 @@
 """`python -m runner.card`: whether the cards here, or the fast engine on the CPU, compute right."""
 
-import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -27,10 +26,11 @@ def main() -> None:
     """The command line: 0 where all computes right, 1 where not all does, 2 without a card."""
     from runner.errors import RunnerError
     from runner.system import sources, streams
+    from runner.system.command import command_of, parser_of
 
-    parser = argparse.ArgumentParser(prog="python -m runner.card", description=__doc__)
+    parser = parser_of("runner.card", __doc__)
     parser.add_argument("--cpu", action="store_true", help="hold engine=fast against engine=stock")
-    parser.add_argument("overrides", nargs="*", help="a network, as for python -m runner")
+    parser.add_argument("overrides", nargs="*", help=f"a network, as for {command_of('runner')}")
     given = parser.parse_args()
     streams.outlast_readers()
     sources.make_folder_importable()

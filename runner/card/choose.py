@@ -10,10 +10,10 @@ from runner.card.network import Network
 from runner.card.report import report
 from runner.config.schema import Config
 from runner.errors import DeviceError
+from runner.system.command import command_of
 from runner.system.files import write_whole
 
 _INSIST = "runner.check_card=false trains there all the same"
-_AGAIN = "python -m runner.card checks again"
 _NONE_USABLE = (
     "device=gpu: CuPy finds no usable GPU here; install it with pip install '.[cuda12]' or"
     " '.[cuda13]' (the driver's CUDA version: nvidia-smi), or train with device=cpu"
@@ -196,7 +196,7 @@ def _chosen(proofs: list[_Proof], is_asked: bool, n_workers: int) -> Choice:
     for proof in wrong:
         lines.append(
             f"card: {proof.card.name}, number {proof.card.number}, is left out: it does not compute"
-            f" what the CPU computes: {proof.first_difference}{_kept_report(proof)}; {_AGAIN}"
+            f" what the CPU computes: {proof.first_difference}{_kept_report(proof)}; {_again()}"
         )
     if wrong:
         _show_only([proof.card.number for proof in used])
@@ -214,8 +214,8 @@ def _refused(proof: _Proof, is_asked: bool) -> Choice:
     verdict = "cannot be tried" if is_passing else "does not compute what the CPU computes"
     told = f"{proof.card.name} {verdict}: {proof.first_difference}{_kept_report(proof)}"
     if is_asked:
-        raise DeviceError(f"device=gpu: {told}; {_AGAIN}, {_INSIST}")
-    return Choice("cpu", [f"card: {told}; the CPU is used; {_AGAIN}"])
+        raise DeviceError(f"device=gpu: {told}; {_again()}, {_INSIST}")
+    return Choice("cpu", [f"card: {told}; the CPU is used; {_again()}"])
 
 
 def _speeds(
@@ -244,14 +244,18 @@ def _kept_report(proof: _Proof) -> str:
     """Keep the card's report; where it lies."""
     folder = ask.kept_folder()
     if folder is None:
-        return "; python -m runner.card prints a report"
+        return f"; {command_of('runner.card')} prints a report"
     path = folder / f"report-{proof.card.identity[-8:]}.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, report(proof.card, proof.answers, len(proof.networks)).encode())
     except OSError:
-        return "; python -m runner.card prints a report"
+        return f"; {command_of('runner.card')} prints a report"
     return f"; report: {path}"
+
+
+def _again() -> str:
+    return f"{command_of('runner.card')} checks again"
 
 
 def _show_only(numbers: list[int]) -> None:

@@ -29,6 +29,7 @@ from runner.record import (
     is_metric,
     parse_reduction,
 )
+from runner.system.command import command_of
 
 #: Of a parameter's text in a tracking store.
 LONGEST_PARAMETER = 6000
@@ -181,7 +182,9 @@ def unknown_key(key: str) -> str:
         near_parts = difflib.get_close_matches(key.rpartition(".")[2], by_last_part, n=1)
         near = [by_last_part[part] for part in near_parts]
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{short_text(key)}: there is no such knob{hint} (python -m runner --help lists them)"
+    return (
+        f"{short_text(key)}: there is no such knob{hint} ({command_of('runner')} --help lists them)"
+    )
 
 
 def _check_metrics(metrics: dict[str, str]) -> None:

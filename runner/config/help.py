@@ -16,26 +16,36 @@ from runner.config import parts
 from runner.config.knob import Knob
 from runner.config.schema import GROUPS, KNOBS
 from runner.record import as_text
+from runner.system.command import command_of
 from runner.system.files import values_folder
 
 _HEAD = """\
 Train every combination of the knobs with DeZero, several seeds each, and record every curve in
 MLflow.
 
-  python -m runner -m model.channels=1,30 model.dropout=true,false   all combinations, seeds 0 to 4
-  python -m runner -m sweeps=published                               a named sweep of sweeps/
-  python -m runner train.epochs=3 seed=7                             one run, a line an epoch
-  python -m runner -m ... plan=true                                  the plan, and how long it takes
-  python -m runner.ui                                                browse the curves in MLflow
-  python -m runner.status [SWEEP]                                    what ran, is running, is left
-  python -m runner.sync [--from OTHER_ROOT]                          bring MLflow in step
-  python -m runner.forget SWEEP|RUN                                  remove what no sweep needs
-  eval "$(ablation-runner -sc install=bash)"                         complete its words by tab
+{commands}
 
 Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data missing
 or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows
 tracebacks; --hydra-help Hydra's flags.
 """
+#: Modules, what is typed after their commands, and what that does.
+_COMMANDS = (
+    ("runner", "-m model.channels=1,30 model.dropout=true,false", "all combinations, seeds 0 to 4"),
+    ("runner", "-m sweeps=published", "a named sweep of sweeps/"),
+    ("runner", "train.epochs=3 seed=7", "one run, a line an epoch"),
+    ("runner", "-m ... plan=true", "the plan, and how long it takes"),
+    ("runner", "--cfg job -m sweeps=published", "the configuration, and what is swept"),
+    ("analysis", "[SWEEP]", "what its claims earned, and a report"),
+    ("runner.ui", "", "browse the curves in MLflow"),
+    ("runner.status", "[SWEEP]", "what ran, is running, is left"),
+    ("runner.sync", "[--from OTHER_ROOT]", "bring MLflow in step"),
+    ("runner.forget", "SWEEP|RUN", "remove what no sweep needs"),
+    ("runner.export", "RUN", "write a trained model"),
+    ("runner.card", "", "whether a GPU computes right"),
+)
+#: The tab key is of the console script alone.
+_COMPLETION = ('eval "$(ablation-runner -sc install=bash)"', "complete its words by tab")
 
 _PAGE = """\
 # Knobs
@@ -46,7 +56,10 @@ Every value of a configuration, in the order of `runner/config/schema.py`. Type 
 `python -m runner` to change it, and `KEY=A,B` after `python -m runner -m` to sweep it. A knob in
 the *run key* bears on numbers: another value is another run, unless it has no effect there.
 `ablation-runner` is the same command as `python -m runner`; after
-`eval "$(ablation-runner -sc install=bash)"` the tab key completes its knobs, groups and sweeps.
+`eval "$(ablation-runner -sc install=bash)"` the tab key completes its knobs, groups and sweeps (in
+zsh `install=zsh`, after `autoload -Uz compinit bashcompinit; compinit; bashcompinit`).
+A file `runner.py` of yours in the working directory is what `python -m runner` starts there;
+`ablation-runner` says so, and which file to rename.
 
 | knob | default | meaning | allowed | has an effect | run key | in MLflow |
 |---|---|---|---|---|---|---|
@@ -63,7 +76,9 @@ def text(folder: Path, own: Path | None = None) -> str:
     own
         The user's folder, whose conf/ and sweeps/ give further choices.
     """
-    lines = [_HEAD, "Choices:"]
+    typed = [(f"{command_of(module)} {words}", does) for module, words, does in _COMMANDS]
+    told = "\n".join(f"  {words:<67}{does}" for words, does in [*typed, _COMPLETION])
+    lines = [_HEAD.format(commands=told), "Choices:"]
     for group in GROUPS:
         place = group if group == "sweeps" else f"conf/{group}"
         folders = [folder / place, *([own / place] if own else [])]

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep, ValueType
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Override,
+    Quote,
+    QuotedString,
+    RangeSweep,
+    ValueType,
+)
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -16,8 +23,8 @@ from runner.config import parts
 from runner.config.checks import from_omegaconf, unknown_key
 from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, leaves
 from runner.errors import ConfigError, printable, short_text
+from runner.system.command import command_of
 
-COMMAND = "python -m runner"
 #: Cells times seeds.
 MAX_RUNS = 100_000
 #: Of what was typed, in a message.
@@ -95,7 +102,26 @@ def check(overrides: Sequence[str], multirun: bool) -> None:
         _check_key(typed, override)
         _check_value(typed, override)
         if not multirun:
-            _check_single(typed, override, f"{COMMAND} -m {shlex.join(overrides)}")
+            _check_single(typed, override, f"{command_of('runner')} -m {shlex.join(overrides)}")
+
+
+def as_parameters(typed: Sequence[str]) -> list[str]:
+    """Overrides of a sweep as those of one job: the sweeper is given them, as a sweep's file does.
+
+    Parameters
+    ----------
+    typed
+        Overrides that `check` has passed.
+    """
+    fixed, given = [], []
+    for word, override in zip(typed, parse(typed), strict=True):
+        if not override.is_sweep_override():
+            fixed.append(word)
+        key = override.key_or_group
+        if key != "sweeps" and not key.startswith("hydra"):
+            value = QuotedString(word.partition("=")[2], Quote.single)
+            given.append(f"{key}:{value.with_quotes()}")
+    return [*fixed, f"++hydra.sweeper.params={{{','.join(given)}}}"]
 
 
 def typed_knobs(config: Config, typed: Sequence[str]) -> dict[str, Any]:
@@ -224,7 +250,8 @@ def _check_value(typed: str, override: Override) -> None:
     if any(not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name) for name in named):
         place = "sweeps/" if group == "sweeps" else f"conf/{group}/"
         raise ConfigError(
-            f"{typed}: allowed is the name of one file of {place} ({COMMAND} --help lists them)"
+            f"{typed}: allowed is the name of one file of {place}"
+            f" ({command_of('runner')} --help lists them)"
         )
 
 

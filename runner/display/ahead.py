@@ -36,4 +36,4 @@ def tell(prepared: Prepared, seconds: dict[str, float]) -> None:
     for line in lines:
         print(f"{' ' * _MARGIN}{line['line']}")
     if ended:
-        print(f"{' ' * _MARGIN}not known: python -m analysis.ahead {ended}")
+        print(f"{' ' * _MARGIN}not known: analysis.ahead {ended}")

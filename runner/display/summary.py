@@ -4,7 +4,6 @@ import shlex
 import sys
 from dataclasses import dataclass
 
-from runner.config.overrides import COMMAND
 from runner.config.schema import KNOBS
 from runner.display import designs, looks, margins, table, words
 from runner.display.progress import count, duration
@@ -15,6 +14,7 @@ from runner.prepare import Prepared
 from runner.record import FAILED, as_text
 from runner.state.journals import Journals
 from runner.system import limits
+from runner.system.command import command_of
 from runner.system.language import say
 from runner.tracking.store import address
 from runner.work.estimate import Estimate
@@ -214,10 +214,9 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
         return 1
     if outcome.behind:
         return 4
-    stored = "{n} of {all} runs trained and stored. Browse the curves: make ui"
-    print(to(say(stored, n=n_trained, all=len(plan.runs))))
-    again = "or {command}; change a value and run again: only what is new is trained."
-    print(to(say(again, command=f"{COMMAND}.ui")))
+    stored = "{n} of {all} runs trained and stored. Browse the curves: {command}"
+    print(to(say(stored, n=n_trained, all=len(plan.runs), command=command_of("runner.ui"))))
+    print(to(say("Change a value and run again: only what is new is trained.")))
     return 0
 
 
@@ -247,7 +246,7 @@ def _tell_behind(prepared: Prepared, outcome: Outcome) -> None:
         typed += ["--uri", without_password(tracking.uri)]
     _complain(
         f"{outcome.behind} kept in {root.state} and not in MLflow yet: {outcome.trouble}; once that"
-        f" is mended: {COMMAND}.sync {shlex.join(typed)}"
+        f" is mended: {command_of('runner.sync')} {shlex.join(typed)}"
     )
 
 

@@ -62,11 +62,11 @@ _JAPANESE = {
     "{n} images/s": "{n} 枚/秒",
     "left {time}": "残り {time}",
     # The end.
-    "{n} of {all} runs trained and stored. Browse the curves: make ui": (
-        "{all} 回のうち {n} 回の学習が終わり、記録されました。学習曲線を見る：make ui"
+    "{n} of {all} runs trained and stored. Browse the curves: {command}": (
+        "{all} 回のうち {n} 回の学習が終わり、記録されました。学習曲線を見る：{command}"
     ),
-    "or {command}; change a value and run again: only what is new is trained.": (
-        "または {command}。値を変えてもう一度打つと、新しいものだけを学習します。"
+    "Change a value and run again: only what is new is trained.": (
+        "値を変えてもう一度打つと、新しいものだけを学習します。"
     ),
 } | cells_japanese.TEMPLATES
 

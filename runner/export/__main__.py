@@ -8,6 +8,7 @@ from pathlib import Path
 from runner.errors import ConfigError, RunnerError
 from runner.state.root import Root
 from runner.system import streams
+from runner.system.command import parser_of
 from runner.system.sources import make_folder_importable
 from runner.tracking.store import arguments
 from runner.tracking.store.mlflow_store import before_import
@@ -16,7 +17,7 @@ from runner.tracking.store.mlflow_store import before_import
 def main() -> None:
     """The command line."""
     streams.outlast_readers()
-    parser = argparse.ArgumentParser(prog="python -m runner.export", description=__doc__)
+    parser = parser_of("runner.export", __doc__)
     parser.add_argument(
         "run", metavar="RUN", help="the start of its key, its name, or its MLflow run id"
     )

@@ -205,8 +205,9 @@ def checkout() -> Path | None:
 
 
 def values_folder() -> Path:
-    """The folder of conf/ and sweeps/: the package in a wheel, else the folder it lies in."""
-    return PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parent
+    """The folder of conf/ and sweeps/: one in the package in a wheel, else what that lies in."""
+    installed = PACKAGE / "values"
+    return installed if installed.is_dir() else PACKAGE.parent
 
 
 # =============================================================================

@@ -8,12 +8,25 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from runner.system.files import PACKAGE
+
 
 def make_folder_importable() -> None:
     """Have modules of the working directory found, however this program was started."""
     here = os.getcwd()
     if not {"", here} & set(sys.path):
         sys.path.insert(0, here)
+
+
+def hidden_by_folder(package: str) -> Path | None:
+    """What Python would take for a package of this program in the working directory.
+
+    None where it would take the program's own.
+    """
+    spec = PathFinder.find_spec(package, [os.getcwd()])
+    # A folder without __init__.py has no origin, and the program's package goes before it.
+    found = Path(spec.origin).resolve() if spec and spec.origin else None
+    return found if found and found.parent != PACKAGE.parent / package else None
 
 
 def find(module: str) -> Path | None:

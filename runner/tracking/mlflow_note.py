@@ -4,10 +4,10 @@ import re
 import statistics
 from collections.abc import Iterator, Mapping
 
-from runner.config.overrides import COMMAND
 from runner.plan.plan import Plan
 from runner.record import DONE, as_text, short
 from runner.state.run_record import RunRecord
+from runner.system.command import command_of
 from runner.tracking.mlflow_view import page, view_id
 
 #: What a tag of a run takes.
@@ -58,8 +58,9 @@ def _claims(plan: Plan, answers: str | None, key: str) -> list[str]:
     if answers:
         return [_cut(answers, _LONGEST // 2)]
     asked = [f"- {plain(claim.says)}" for claim in plan.claims.values()] or ["No claim."]
-    here = f"`{COMMAND}.ui` and `{COMMAND}.sync` then bring answers and report here"
-    return ["Not answered yet:", "", *asked, "", f"`python -m analysis {key}` answers; {here}."]
+    ui, sync, analysis = map(command_of, ("runner.ui", "runner.sync", "analysis"))
+    here = f"`{ui}` and `{sync}` then bring answers and report here"
+    return ["Not answered yet:", "", *asked, "", f"`{analysis} {key}` answers; {here}."]
 
 
 def _cut(text: str, n: int) -> str:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from runner.config.overrides import COMMAND
 from runner.config.schema import GROUPS, recorded
 from runner.plan.plan import PlannedRun
 from runner.record import (
@@ -104,7 +103,7 @@ def origin() -> dict[str, str]:
     user = "unknown"
     with contextlib.suppress(OSError, KeyError):  # a container may have no such account
         user = getpass.getuser()
-    source = {"mlflow.source.type": "LOCAL", "mlflow.source.name": COMMAND}
+    source = {"mlflow.source.type": "LOCAL", "mlflow.source.name": "python -m runner"}
     return {"mlflow.user": user} | source
 
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "README.ja.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 
@@ -45,6 +47,16 @@ def test_make_help_lists_every_target():
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.M)
     assert phony
     assert [t for t in phony[1].split() if f"make {t} " not in printed] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "typed"),
+    [("report", "[-m][analysis][a x b]"), ("sweep", "[-m][runner][-m][sweeps=a x b]")],
+)
+def test_a_name_with_blanks_reaches_the_command_whole(target, typed):
+    words = ["make", "--silent", "--old-file=install", target, "SWEEP=a x b", "venv=printf [%s]"]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith(typed)
 
 
 def test_every_metric_has_its_row_in_the_metrics_page():
@@ -95,11 +107,31 @@ def test_the_published_curves_travel_with_the_package():
     }
 
 
-def test_the_lock_file_names_no_address():
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_file_names_no_address(name):
+    lock = (ROOT / name).read_text()
     assert "://" not in lock and "index" not in lock.replace("index-", "")
     pinned = re.findall(r"^([a-z0-9._-]+)==", lock, flags=re.M)
     hashed = re.findall(
         r"^([a-z0-9._-]+)==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", lock, flags=re.M
     )
     assert len(pinned) > 50 and pinned == hashed
+
+
+def test_the_developers_lock_file_holds_the_other_in_the_same_versions():
+    runs, develops = (
+        set(re.findall(r"^[a-z0-9._-]+==\S+", (ROOT / name).read_text(), flags=re.M))
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert len(runs) > 50 and runs < develops
+
+
+@pytest.mark.long
+def test_the_site_is_built_with_all_that_its_pages_need(tmp_path):
+    words = [Path(sys.executable).parent / "mkdocs", "build", "--strict", "--site-dir", tmp_path]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 0, ended.stderr
+    page = tmp_path / "docs" / "design" / "index.html"
+    needed = re.findall(r"""(?:src|href)=["']?([^"'>\s]+\.(?:css|js|png))""", page.read_text())
+    assert len(needed) > 3
+    assert [name for name in needed if not (page.parent / name).is_file()] == []

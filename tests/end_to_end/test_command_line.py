@@ -59,7 +59,15 @@ HEAVY = ("dezero", "mlflow", "pandas", "matplotlib", "sklearn", "cupy", "rich")
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["--cfg", "job"], ["--cfg", "hydra", "seed=3"]], ids=str
+    "arguments",
+    [
+        ["--help"],
+        ["-h"],
+        ["--cfg", "job"],
+        ["--cfg", "hydra", "seed=3"],
+        ["--cfg", "job", "-m", "sweeps=smoke"],
+    ],
+    ids=str,
 )
 def test_looking_at_the_configuration_imports_nothing_heavy(arguments, tmp_path):
     started = subprocess.run(
@@ -81,6 +89,38 @@ def test_the_help_is_the_same_from_anywhere_and_names_the_main_command(tmp_path)
     assert (code, err) == (0, "")
     assert "python -m runner -m model.channels=1,30 model.dropout=true,false" in out
     assert run_in("/", "--help")[1] == out
+
+
+def test_the_configuration_of_a_sweep_is_shown_with_what_is_swept(tmp_path):
+    words = ["-m", "sweeps=smoke", "model.channels=2,3", "model.blocks=[[8]],null", "seed=7"]
+    code, out, err = run_in(tmp_path, "--cfg", "job", *words, "train.epochs=9")
+    assert (code, err) == (0, "")
+    shown, swept = out.split("# @package hydra.sweeper.params\n")
+    assert OmegaConf.create(swept) == {
+        "model.dropout": "true,false",
+        "seed": "7",
+        "model.channels": "2,3",
+        "model.blocks": "[[8]],null",
+        "train.epochs": "9",
+    }
+    job = OmegaConf.create(shown)
+    assert (job.train.epochs, job.seed, job.model.hidden_size) == (9, 7, 32)
+    assert "dropout_slows_learning" in job.claims
+    code, out, _ = run_in(tmp_path, "-c", "all", "-m", "model.channels=2,3", "--package", "model")
+    assert (code, OmegaConf.create(out).hidden_size) == (0, 100)
+    assert "sweeps/nosuch" in run_in(tmp_path, "--cfg", "job", "-m", "sweeps=nosuch")[2]
+
+
+def test_a_file_that_stands_in_for_a_package_of_the_program_is_told(tmp_path):
+    (tmp_path / "analysis.py").touch()
+    code, out, err = run_in(tmp_path, "--cfg", "job")
+    assert code == 0 and out
+    assert_one_line(err, f"{tmp_path / 'analysis.py'}: python -m analysis starts it", "ablation-")
+    (tmp_path / "runner.py").touch()
+    # As a console script is started: without the folder on the path.
+    code, _, err = run_in(tmp_path, "seed=1", PYTHONSAFEPATH="1")
+    assert code == 2
+    assert_one_line(err, f"{tmp_path / 'runner.py'}: workers would take it", "rename it")
 
 
 # Trained: the folder, and the key

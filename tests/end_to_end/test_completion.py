@@ -1,4 +1,4 @@
-"""Tab completes the words of `ablation-runner` in a real bash."""
+"""Tab completes the words of `ablation-runner` in a real bash and a real zsh."""
 
 import os
 import shutil
@@ -50,6 +50,39 @@ def test_tab_completes_knobs_groups_and_sweeps(line, expected, tmp_path):
     )
     assert (ended.stdout.strip(), ended.stderr) == (expected, "")
     assert not list(tmp_path.iterdir())
+
+
+# A terminal of zsh's own, in which a line is typed up to the tab; `#` ends what it became.
+ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+put() { zpty -w shell "$1" }
+put 'PS1=""; autoload -Uz compinit bashcompinit; compinit -u -D; bashcompinit'
+put 'eval "$(ablation-runner -sc install=zsh)"; echo READY'
+zpty -r -m shell out "*READY*READY*"
+zpty -n -w shell "$LINE"$'\t'
+zpty -r -m shell out "*$EXPECTED*" && echo "$EXPECTED"
+zpty -d shell
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(
+    not (shutil.which("zsh") and (SCRIPTS / "ablation-runner").exists()),
+    reason="needs zsh and an installed ablation-runner",
+)
+def test_tab_completes_in_zsh(tmp_path):
+    path = os.pathsep.join((str(SCRIPTS), os.environ["PATH"]))
+    given = {"LINE": "ablation-runner -m sweeps=pub", "EXPECTED": "sweeps=published"}
+    ended = subprocess.run(
+        ["zsh", "-f", "-c", ZSH],
+        capture_output=True,
+        text=True,
+        env=environment(PATH=path, **given),
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert ended.stdout.strip() == "sweeps=published"
 
 
 @pytest.mark.parametrize("words", [["-sc", "install=bash"], ["-sc", "query=bash"]], ids=str)

@@ -4,8 +4,10 @@ import ast
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 import pytest
+from places import REPO
 
 from runner.system import sources
 
@@ -45,6 +47,21 @@ def test_the_working_directory_becomes_importable_once(path, own, monkeypatch):
     sources.make_folder_importable()
     expected = [here, *path] if path == ["/elsewhere"] else path
     assert sys.path == expected
+
+
+@pytest.mark.parametrize("file", ["analysis.py", "analysis/__init__.py"])
+def test_what_stands_in_for_a_package_of_the_program_is_found(file, own):
+    own(file, "")
+    assert sources.hidden_by_folder("analysis") == Path(file).resolve()
+    assert sources.hidden_by_folder("runner") is None
+
+
+def test_neither_a_folder_of_notebooks_nor_the_program_itself_stands_in_for_it(own, monkeypatch):
+    own("analysis/notebook.ipynb", "")
+    assert sources.hidden_by_folder("analysis") is None
+    monkeypatch.chdir(REPO)
+    assert sources.hidden_by_folder("analysis") is None
+    assert sources.hidden_by_folder("runner") is None
 
 
 def test_statements_come_in_their_order_with_those_within_if_and_try():

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from runner.errors import StoreError, without_password
 from runner.state.root import Root
+from runner.system.command import command_of
 from runner.tracking.store import sqlite
 
-COMMAND = "python -m runner.sync --upgrade-store"
 #: The last revision of MLflow 2, written by 2.22.
 _LAST_OF_2 = "0584bdc529eb"
 _FIELD = re.compile(r'^(revision|down_revision) = "(\w+)"|^(Create Date): ([\d-]+)', re.MULTILINE)
@@ -122,12 +122,13 @@ def _command(path: Path) -> str:
     """What to type to upgrade a SQLite store."""
     from sqlalchemy.engine import URL
 
+    upgrade = f"{command_of('runner.sync')} --upgrade-store"
     if path == Root.of(None).database:
-        return COMMAND
+        return upgrade
     if path == Root(path.parent).database:
-        return f"{COMMAND} --root {shlex.quote(str(path.parent))}"
+        return f"{upgrade} --root {shlex.quote(str(path.parent))}"
     uri = URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
-    return f"{COMMAND} --uri {shlex.quote(uri)}"
+    return f"{upgrade} --uri {shlex.quote(uri)}"
 
 
 def _refusal(revision: str, shown: str, upgrade: str) -> StoreError:
