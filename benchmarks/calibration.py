@@ -22,7 +22,7 @@ from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values, power
 from analysis.statistics.intervals import t_interval
 from benchmarks import chances, comparisons, looks
-from benchmarks.comparisons import luck
+from benchmarks.comparisons import MANY, is_wrong, luck
 
 Numbers = NDArray[np.float64]
 RESULTS = Path(__file__).resolve().parent / "results" / "calibration.json"
@@ -48,8 +48,6 @@ SPREADS = {
 }
 DISTRIBUTIONS = ("normal", "lognormal")
 N_CLAIMS = (1, 3, 6)
-#: Seeds from which a true median is taken, and below which absolute value it is 0 by their number.
-_MANY, _NO_MEDIAN = 200_000, 0.02
 
 
 @dataclass(frozen=True)
@@ -115,13 +113,13 @@ def without_effect(
     weights = np.array([CONTRASTS[name] for name in names], dtype=float)
     knobs = np.array([CONTRASTS[name[0]] for name in names])
     # A median of skewed luck is not its mean: that of a difference is known from many seeds.
-    (many,) = sweeps(np.random.default_rng(0), 1, _MANY, SPREADS[spread], distribution)
+    (many,) = sweeps(np.random.default_rng(0), 1, MANY, SPREADS[spread], distribution)
     medians = np.median(many @ weights.T, axis=0)
     directions = hold = covered = 0
     for values in made_up:
         decisions = decided(values, weights, knobs=knobs)
         wrong = [
-            given in verdicts.DIRECTIONAL and _is_wrong(seen, median)
+            given in verdicts.DIRECTIONAL and is_wrong(seen, median)
             for (given, seen), median in zip(decisions, medians, strict=True)
         ]
         directions += any(wrong)
@@ -143,12 +141,6 @@ def without_effect(
         covered / n_sweeps / n_claims,
         hold / n_sweeps,
     )
-
-
-def _is_wrong(seen: Evidence, median: float) -> bool:
-    """Whether a direction is wrong where the true mean is 0 and the true median is known."""
-    estimate = seen.bounds.interval.estimate
-    return not seen.by_median or estimate * median <= 0 or abs(median) < _NO_MEDIAN
 
 
 def with_effect(d_z: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
@@ -236,7 +228,7 @@ def main() -> None:
     _print(f"effect / margin | sd / margin | seeds of the looks | {' | '.join(of_looks)}",
            [case | {"seeds": round(case["seeds"], 1)} for case in found[looks.saved]],
            ["effect", "sd", "seeds"], of_looks)  # fmt: skip
-    _print("luck | claims | luck of the others | any direction",
+    _print("luck | claims | luck of the others | wrong direction",
            found[looks.without_effect], ["luck", "n_claims", "ratio"], ["wrong"])  # fmt: skip
     of_chances = [f"{of}: {name}" for name in chances.NAMED for of in ("said", "was")]
     _print(f"sd / margin | effect / margin | settings | undecided | {' | '.join(of_chances)}",

@@ -18,6 +18,10 @@ from runner.record import Claim
 Numbers = NDArray[np.float64]
 
 
+#: Seeds from which a true median is taken, and below which absolute value it is 0 by their number.
+MANY, _NO_MEDIAN = 200_000, 0.02
+
+
 def luck(random: np.random.Generator, shape: tuple[int, ...], distribution: str) -> Numbers:
     """Luck of mean 0: normal of standard deviation 1, or lognormal, of 0.75 in the logarithm."""
     luck = random.normal(size=shape)
@@ -45,6 +49,12 @@ def seen_of(
         differences, both_sides = weighted(values, of_claim), sides(values, of_claim)
         found.append(evidence(differences, both_sides, uneven, alpha))
     return found
+
+
+def is_wrong(seen: Evidence, median: float) -> bool:
+    """Whether a direction is wrong where the true mean is 0 and the true median is known."""
+    estimate = seen.bounds.interval.estimate
+    return not seen.by_median or estimate * median <= 0 or abs(median) < _NO_MEDIAN
 
 
 def winner(n_levels: int, n_seeds: int, distribution: str, n_sweeps: int) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import numpy as np
 
 from analysis.decide import verdicts
 from analysis.decide.claims import ALPHA
+from analysis.decide.evidence import Evidence
 from analysis.decide.looks import alpha_of
 from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values
-from benchmarks.comparisons import Numbers, luck, seen_of
+from benchmarks.comparisons import MANY, Numbers, is_wrong, luck, seen_of
 
 #: The number of seeds at each look, and the fixed numbers that they are held against.
 SIZES, FIXED = (5, 10, 20, 40), (8, 20)
@@ -25,13 +26,18 @@ def until_decided(values: Numbers, weights: Numbers, margin: float) -> list[tupl
     weights
         Of the claims' contrasts, shape (n_claims, n_cells).
     """
-    found: dict[int, tuple[str, int]] = {}
+    return [(given, len(seen.differences)) for given, seen in _reached(values, weights, margin)]
+
+
+def _reached(values: Numbers, weights: Numbers, margin: float) -> list[tuple[str, Evidence]]:
+    """The verdict on each claim, and the evidence of the look that reached it."""
+    found: dict[int, tuple[str, Evidence]] = {}
     for number, n in enumerate(SIZES, 1):
         settled = {c: given for c, (given, _) in found.items() if given != verdicts.INCONCLUSIVE}
         still = [claim for claim in range(len(weights)) if claim not in settled]
         alpha = alpha_of(number)
         given = _verdicts(values[:n], weights[still], margin, alpha, len(weights), settled)
-        found |= {claim: (one, n) for claim, one in zip(still, given, strict=True)}
+        found |= dict(zip(still, given, strict=True))
     return [found[claim] for claim in range(len(weights))]
 
 
@@ -42,7 +48,7 @@ def _verdicts(
     alpha: float,
     n_claims: int,
     settled: dict[int, str],
-) -> list[str]:
+) -> list[tuple[str, Evidence]]:
     """As `analysis.decide.claims.decide_all` reaches them, of claims that are open."""
     seen = seen_of(values, weights, alpha / n_claims)
     beside = [1.0 for given in settled.values() if given not in verdicts.DIRECTIONAL]
@@ -51,7 +57,7 @@ def _verdicts(
     for one, level in zip(seen, levels, strict=True):
         is_established = bool(one.p <= level)
         bounds = one.bounds.with_direction() if is_established else one.bounds
-        given.append(verdict(bounds, "either", margin, is_established))
+        given.append((verdict(bounds, "either", margin, is_established), one))
     return given
 
 
@@ -73,7 +79,7 @@ def saved(effect: float, sd: float, n_sweeps: int) -> dict[str, Any]:
     row["seeds"] = float(np.mean([n for _, n in looks]))
     row |= _shares("looks", [given for given, _ in looks], made_up, [n for _, n in looks], effect)
     for n in FIXED:
-        given = [_verdicts(values[:n], weights, 1.0, ALPHA, 1, {})[0] for values in made_up]
+        given = [_verdicts(values[:n], weights, 1.0, ALPHA, 1, {})[0][0] for values in made_up]
         row |= _shares(f"fixed {n}", given, made_up, [n] * n_sweeps, effect)
     return row
 
@@ -91,7 +97,7 @@ def _shares(
 
 
 def without_effect(distribution: str, n_claims: int, ratio: float, n_sweeps: int) -> dict[str, Any]:
-    """How often looks name a direction where there is none, of claims that share a first cell.
+    """How often looks name a wrong direction where there is no effect; claims share a first cell.
 
     The margin is 0, the hardest case: nothing is ever equivalent, and all looks are taken. Every
     other cell has `ratio` times the luck of the first.
@@ -101,8 +107,14 @@ def without_effect(distribution: str, n_claims: int, ratio: float, n_sweeps: int
     shape = (n_sweeps, SIZES[-1], n_claims + 1)
     made_up = random.normal(size=(*shape[:2], 1)) + spread * luck(random, shape, distribution)
     weights = np.column_stack([-np.ones(n_claims), np.eye(n_claims)])
+    # A median of skewed luck is not its mean: that of a difference is known from many seeds.
+    many = spread * luck(np.random.default_rng(0), (MANY, n_claims + 1), distribution)
+    medians = np.median(many @ weights.T, axis=0)
     wrong = [
-        any(given in verdicts.DIRECTIONAL for given, _ in until_decided(values, weights, 0.0))
+        any(
+            given in verdicts.DIRECTIONAL and is_wrong(seen, median)
+            for (given, seen), median in zip(_reached(values, weights, 0.0), medians, strict=True)
+        )
         for values in made_up
     ]
     return {"luck": distribution, "n_claims": n_claims, "ratio": ratio,

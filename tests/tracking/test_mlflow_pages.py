@@ -15,8 +15,9 @@ from commands import plan_of, stored, sync
 from mlflow.tracking._tracking_service import utils
 from replays import in_process, only_plan
 
-from analysis.__main__ import analyse
+from analysis.decide.study import study
 from analysis.read import runs as reader
+from analysis.report import write
 from runner import sync as syncing
 from runner.archive.describe import describe
 from runner.record import DONE
@@ -67,7 +68,8 @@ def change(root, statement):
 
 
 def report(root):
-    analyse(reader.read(reader.local_uri(root), "ablations"), Root(root))
+    read = reader.read(reader.local_uri(root), "ablations")
+    write.report(study(read, reader.correct), Root(root))
 
 
 def test_the_view_of_a_sweep_lists_its_runs_in_a_group_for_each_cell(root):
