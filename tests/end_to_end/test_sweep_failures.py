@@ -8,6 +8,7 @@ from commands import (
     EPOCHS,
     MAIN,
     attempt_of,
+    cells_table,
     end,
     environment,
     free_port,
@@ -115,16 +116,11 @@ def test_a_diverged_run_is_a_result_that_is_counted_and_not_averaged(root):
     )
     ended = run(root, *words, "hydra/launcher=basic")
     assert ended.err == ""
-    rows = [
-        [cell.strip() for cell in line.split("│")[1:-1]]
-        for line in ended.out.splitlines()
-        if "│" in line
-    ]
-    assert [(row[0], row[-3:]) for row in rows] == [
-        ("0.01", ["2", "0", "0"]),
-        ("100.0", ["0", "0", "2"]),
-    ]
-    assert set(rows[1][1:-3]) == {"-"}
+    small, large = cells_table(ended.out)
+    assert (small["lr"], small["n"], small["diverged"]) == ("0.01", "2", "0")
+    assert (large["lr"], large["n"], large["diverged"]) == ("100.0", "0", "2")
+    assert "failed" not in small, "a column of runs that failed only where there are any"
+    assert set(large.values()) == {"100.0", "0", "2", "-"}
     diverged = [
         stored_run
         for stored_run in stored(Root(root).database)

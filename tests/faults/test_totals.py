@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+from commands import cells_table
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
@@ -19,7 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from journaling import append
 
-from runner import app, sweep
+from runner import app, orchestrator
 from runner.data.catalogue import CATALOGUE
 from runner.display import summary
 from runner.display.table import print_table
@@ -135,9 +136,9 @@ def swept(cells, ends, refused, interrupted):
 
         out, err = io.StringIO(), io.StringIO()
         with (
-            mock.patch.object(sweep, "open_tracker", open_tracker),
+            mock.patch.object(orchestrator, "open_tracker", open_tracker),
             # No process is started, so that none has to be guarded or waited for.
-            mock.patch.object(sweep, "guarded", contextlib.nullcontext),
+            mock.patch.object(orchestrator, "guarded", contextlib.nullcontext),
             mock.patch.object(processes, "_LOOK_S", 0.001),
             mock.patch.object(stop, "_POLL_S", 0.0),
             contextlib.redirect_stdout(out),
@@ -148,7 +149,7 @@ def swept(cells, ends, refused, interrupted):
             prepared = Prepared(
                 cells.cells[0].config, root, plan, 0, journals, None, 2, plan.runs, {}, None
             )
-            code = summary.conclude(prepared, sweep.train(prepared, workers, {}))
+            code = summary.conclude(prepared, orchestrator.train(prepared, workers, {}))
     parent, *runs = sorted(client.runs.values(), key=lambda run: run.data.tags["kind"] != "sweep")
     return SimpleNamespace(
         code=code, out=out.getvalue(), err=err.getvalue(), parent=parent, runs=runs
@@ -190,14 +191,10 @@ def test_exit_code_and_totals_are_those_of_the_journals_and_of_the_store(
             "KILLED" if interrupted else "FAILED" if n["failed"] else "FINISHED"
         )
 
-    rows = [
-        [cell.strip() for cell in line.split("│")[1:-1]]
-        for line in ended.out.splitlines()
-        if "│" in line
-    ]
-    assert [sum(map(int, column)) for column in list(zip(*rows, strict=True))[-3:]] == [
-        n["done"], n["failed"], n["diverged"]
-    ]  # fmt: skip
+    rows = cells_table(ended.out)
+    for column, state in (("n", "done"), ("failed", "failed"), ("diverged", "diverged")):
+        # A column of those only where there are any.
+        assert sum(int(row.get(column, "0")) for row in rows) == n[state]
     assert ended.err.count("runner: failed: ") == n["failed"]
     which = (
         f"{n_behind} runs are" if n_behind > 1 else "1 run is" if n_behind else "how it ended is"

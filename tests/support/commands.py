@@ -1,8 +1,10 @@
 """Shared by the end-to-end tests: start commands, and read what they leave on disk and stored."""
 
 import contextlib
+import itertools
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -259,17 +261,34 @@ def recorded_end(stored_run):
 
 
 def image(database):
-    """What the store says of runs and sweeps, but for ids and places, which are its own."""
+    """What the store says of runs and sweeps, but for ids and places, which are its own.
+
+    A sweep's description has links to its pages, and answers once somebody looked at them.
+    """
     parents = {sweep.id: sweep.name for sweep in stored(database, "sweep")}
     runs = {}
     for key, run in stored_by_key(database).items():
         tags = run.tags | {"mlflow.parentRunId": parents.get(run.tags.get("mlflow.parentRunId"))}
+        # A tag that an earlier attempt had is empty after one that has it no more.
+        tags = {name: value for name, value in tags.items() if value != ""}
         runs[key] = (run.name, run.status, run.started, run.ended, tags, run.params, run.rows)
     sweeps = {}
     for sweep in stored(database, "sweep"):
-        tags = {name: value for name, value in sweep.tags.items() if name != "last_used"}
+        apart = ("last_used", "mlflow.note.")
+        tags = {name: v for name, v in sweep.tags.items() if not name.startswith(apart)}
         sweeps[sweep.tags["sweep_key"]] = (sweep.name, sweep.status, tags)
     return runs, sweeps
+
+
+def cells_table(out):
+    """The rows of the table of cells that a sweep printed, by their headings."""
+    lines = out.splitlines()
+    rule = next(place for place, line in enumerate(lines) if line and not line.strip("\u2500-"))
+    heads, *rows = (
+        re.split(r" {2,}", line.strip()) for line in [lines[rule - 1], *lines[rule + 1 :]]
+    )
+    rows = itertools.takewhile(lambda row: len(row) == len(heads), rows)
+    return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
 # Processes.
