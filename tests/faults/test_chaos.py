@@ -96,7 +96,7 @@ def test_an_undisturbed_sweep_has_nothing_wrong(root):
             "update tags set value = '' where key = 'n_parameters'",
             "runs_are_told_by_the_attempt_that_counts: channels=1",
         ),
-        ("update tags set value = 'numpy=0' where key = 'versions'", "says version.numpy=0"),
+        ("update tags set value = 'numpy=0' where key = 'versions'", "version.numpy=0"),
     ],
 )
 def test_what_must_never_be_in_a_store_is_seen(statement, expected, root):
