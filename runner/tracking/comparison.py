@@ -27,7 +27,7 @@ def differences(tracker: MlflowTracker, run: PlannedRun, record: RunRecord) -> l
     """What the store has of a run that is not as it is recorded under state/, in words."""
     stored, expected = tracker.search(run)[0], recorded_tags(tags_of(run, record))
     # Of several sweeps the first one named the cell; what each calls it is the sweep's tag.
-    expected.pop("cell")
+    expected.pop("cell", None)
     run_id, tags = str(stored.info.run_id), recorded_tags(stored.data.tags)
     differ = [f"tag {name}" for name, value in expected.items() if tags.get(name, value) != value]
     told = stored.inputs.dataset_inputs if stored.inputs else []

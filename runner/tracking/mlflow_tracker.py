@@ -25,6 +25,7 @@ from runner.system.faults import crash_point
 from runner.tracking.mlflow_sweep import LONGEST_NAME, MlflowSweep
 from runner.tracking.mlflow_values import (
     data_of,
+    first_tags_of,
     first_time_ms,
     origin,
     parameters_of,
@@ -262,7 +263,7 @@ class MlflowTracker:
         created = self.client.create_run(
             self.experiment_id,
             start_time=first_time_ms(record),
-            tags=tags_of(run, record) | self._link(run) | origin(),
+            tags=first_tags_of(run, record) | self._link(run) | origin(),
             run_name=run.name[:LONGEST_NAME],
         )
         crash_point("after_create_run")

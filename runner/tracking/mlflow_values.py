@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 _RUNNING = "running"
+#: Tags by which a run is found and named.
+_FIRST = ("kind", "cell", "seed", TAG_RUN_KEY, TAG_CELL_KEY)
 
 
 def rows_of(epochs: Iterable[Epoch]) -> list[tuple[str, float, int, int]]:
@@ -96,6 +98,12 @@ def tags_of(run: PlannedRun, record: RunRecord) -> dict[str, str]:
     # An empty value is told where another attempt may have left one.
     is_only = len(record.attempts) == 1
     return {name: value for name, value in tags.items() if value or not is_only}
+
+
+def first_tags_of(run: PlannedRun, record: RunRecord) -> dict[str, str]:
+    """What a run is created with; of one that has ended, all else follows in the next call."""
+    tags = tags_of(run, record)
+    return {name: tags[name] for name in _FIRST if name in tags} if record.end else tags
 
 
 def origin() -> dict[str, str]:

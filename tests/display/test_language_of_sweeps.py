@@ -41,6 +41,6 @@ def test_a_sweep_speaks_the_language_that_is_asked_for(asked, said):
 def test_a_plan_and_a_table_are_printed_in_japanese(tmp_path):
     words = ("-m", "model.channels=1,2", "train.epochs=1", "seed=0", "runner.language=ja")
     out = run(tmp_path, *words).out
-    assert "channels: 2 セル × 1 シード ＝ 2 回の学習" in out and "学習はおよそ" in out
+    assert ": 2 セル × 1 シード ＝ 2 回の学習" in out and "学習はおよそ" in out
     assert "最後のエポック、シードの平均 ± 標準偏差" in out and "テスト精度 %" in out
     assert "2 回のうち 2 回の学習が終わり、記録されました。" in out

@@ -268,9 +268,9 @@ def image(database):
     parents = {sweep.id: sweep.name for sweep in stored(database, "sweep")}
     runs = {}
     for key, run in stored_by_key(database).items():
-        tags = run.tags | {"mlflow.parentRunId": parents.get(run.tags.get("mlflow.parentRunId"))}
-        # A tag that an earlier attempt had is empty after one that has it no more.
-        tags = {name: value for name, value in tags.items() if value != ""}
+        # A tag is empty where another attempt may have left a value.
+        tags = {name: value for name, value in run.tags.items() if value}
+        tags |= {"mlflow.parentRunId": parents.get(run.tags.get("mlflow.parentRunId"))}
         runs[key] = (run.name, run.status, run.started, run.ended, tags, run.params, run.rows)
     sweeps = {}
     for sweep in stored(database, "sweep"):
