@@ -86,7 +86,8 @@ def test_runs_are_shared_by_single_commands_and_sweeps_and_only_new_ones_are_tra
     (second_key,) = set(parents) - {first_parent.tags["sweep_key"]}
     for key, stored_run in runs.items():
         shared = key in before
-        assert stored_run.tags[f"sweep.{second_key[:8]}"] == stored_run.tags["cell"]
+        channels = stored_run.params["model.channels"]
+        assert stored_run.tags[f"sweep.{second_key[:8]}"] == f"channels={channels}"
         assert (f"sweep.{first_parent.tags['sweep_key'][:8]}" in stored_run.tags) == shared
         assert stored_run.tags["mlflow.parentRunId"] == (
             first_parent.id if shared else parents[second_key].id
