@@ -10,7 +10,8 @@ from analysis.decide.beside.more_seeds import MOST, Ahead
 from analysis.decide.claims import ALPHA
 from analysis.decide.evidence import By, evidence_on
 from analysis.decide.judging import Judged, Levels, judged
-from analysis.design.contrasts import Contrast, Simple, per_seed
+from analysis.design.contrasts import Contrast, Simple
+from analysis.design.within_seed import per_seed
 from benchmarks.comparisons import Numbers
 from runner.record import Claim
 

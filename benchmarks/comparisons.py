@@ -12,7 +12,8 @@ from analysis.decide.claims import ALPHA, Compared, Tested
 from analysis.decide.evidence import Evidence, evidence, evidence_on, sides, unevenness
 from analysis.decide.judging import Levels, judged
 from analysis.design.cells import cells_of
-from analysis.design.contrasts import Contrast, Simple, contrasts_of, weighted
+from analysis.design.contrasts import Contrast, Simple, contrasts_of
+from analysis.design.within_seed import weighted
 from runner.record import Claim
 
 Numbers = NDArray[np.float64]

@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.decide import metrics, verdicts
 from analysis.decide.evidence import Evidence
-from analysis.design.contrasts import table
+from analysis.design.within_seed import table
 from analysis.read import runs as reader
 from analysis.statistics.intervals import t_interval
 from benchmarks import looks

@@ -13,7 +13,7 @@ from analysis.decide.evidence import Evidence
 from analysis.decide.fair import gate
 from analysis.decide.fair.choice import Choice
 from analysis.decide.judging import Levels, judged
-from analysis.design import contrasts
+from analysis.design import contrasts, within_seed
 from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import anytime, intervals, p_values
@@ -203,7 +203,7 @@ def _unevenness_of_all(
 
 def _unevenness(numbers: pd.DataFrame, compared: list[Contrast]) -> list[float]:
     return [
-        evidence.unevenness(*contrasts.cells_and_weights(numbers, contrast.weights))
+        evidence.unevenness(*within_seed.cells_and_weights(numbers, contrast.weights))
         for contrast in compared
     ]
 
@@ -273,7 +273,7 @@ def _misfits(
     off = contrasts.off_the_line(decision.contrast, levels)
     interval = (anytime if for_any_looks else intervals).t_interval
     return [
-        (level, interval(contrasts.per_seed(numbers, weights), 1 - alpha / len(off)))
+        (level, interval(within_seed.per_seed(numbers, weights), 1 - alpha / len(off)))
         for level, weights in off
     ]
 

@@ -12,7 +12,8 @@ from analysis.decide.fair.choice import Choice
 from analysis.decide.judging import Levels
 from analysis.decide.settings import Setting
 from analysis.decide.verdicts import Bounds
-from analysis.design.contrasts import Array, Contrast
+from analysis.design.contrasts import Contrast
+from analysis.design.within_seed import Array
 from analysis.statistics.intervals import Interval
 from runner.record import Claim
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide.verdicts import Bounds
-from analysis.design.contrasts import Array, cells_and_weights, weighted
+from analysis.design.within_seed import Array, cells_and_weights, weighted
 from analysis.statistics import anytime, intervals, p_values
 from runner.record import DIVERGES, Claim, parse_reduction
 
@@ -131,7 +131,7 @@ def evidence_on(
     for_any_looks: bool = False,
     uneven: float | None = None,
 ) -> Evidence:
-    """As `evidence`, of a contrast by its weights on `contrasts.table`, seeds x cells.
+    """As `evidence`, of a contrast by its weights on `within_seed.table`, seeds x cells.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def unevenness(values: Array, weights: Array) -> float:
     Parameters
     ----------
     values, weights
-        As of `contrasts.weighted`.
+        As of `within_seed.weighted`.
 
     Returns
     -------
@@ -187,7 +187,7 @@ def sides(values: Array, weights: Array) -> Array:
     Parameters
     ----------
     values, weights
-        As of `contrasts.weighted`.
+        As of `within_seed.weighted`.
 
     Returns
     -------

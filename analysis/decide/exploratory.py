@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide import metrics
-from analysis.design import confounds, contrasts
+from analysis.design import confounds, contrasts, within_seed
 from analysis.design.cells import NO_EFFECT, Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import intervals, p_values
@@ -47,7 +47,7 @@ def exploratory_contrasts(runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells
         values = metrics.reduce(epochs, parse_reduction(metric))["value"]
         for contrast, change, weights in allowed:
             members = runs[runs["cell_key"].isin(weights)]
-            d = contrasts.per_seed(contrasts.table(members, values), weights)
+            d = within_seed.per_seed(within_seed.table(members, values), weights)
             if np.isfinite(d).all() and not intervals.constant(d):
                 interval = intervals.t_interval(d)
                 label = f"{contrast.label} {change}".rstrip()

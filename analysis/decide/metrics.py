@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 import numpy as np
 import pandas as pd
 
-from analysis.design import confounds, contrasts
+from analysis.design import confounds, within_seed
 from analysis.design.contrasts import Contrast, NotTestable
 from runner.record import DIVERGED, DIVERGES, METRICS, Claim, Reduction, parse_reduction
 from runner.system.language import joined, say
@@ -91,7 +91,7 @@ def numbers_of(
         raise NotTestable(say(unknown, error=error)) from error
     has_diverged = members["state"] == DIVERGED
     if metric.kind == DIVERGES:
-        return contrasts.table(members, has_diverged.astype(float)), 0
+        return within_seed.table(members, has_diverged.astype(float)), 0
     planned = members
     if claim.missing == "worst":
         members = members[~has_diverged]
@@ -137,7 +137,7 @@ def numbers_of(
         )
     _check_epochs(claim, curves, members, compared)
     values = values.reindex(planned.index).mask(~planned.index.isin(members.index), metric.worst)
-    return contrasts.table(planned, values), int(numbers["censored"].sum())
+    return within_seed.table(planned, values), int(numbers["censored"].sum())
 
 
 def _check_epochs(

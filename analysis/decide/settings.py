@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.decide import verdicts
 from analysis.decide.evidence import By, bounds, direction_p, of_column
-from analysis.design import contrasts
+from analysis.design import within_seed
 from analysis.design.cells import level_as_text
 from analysis.design.contrasts import Contrast
 from analysis.statistics import heterogeneity, p_values
@@ -118,19 +118,19 @@ def depends_on(
     return alone or list(by_knob)
 
 
-def _by_setting(contrast: Contrast, numbers: pd.DataFrame) -> contrasts.Array:
+def _by_setting(contrast: Contrast, numbers: pd.DataFrame) -> within_seed.Array:
     """The contrast within each seed at each setting, shape (n_seeds, n_settings)."""
     return np.stack(
-        [contrasts.per_seed(numbers, simple.weights) for simple in contrast.simples], axis=1
+        [within_seed.per_seed(numbers, simple.weights) for simple in contrast.simples], axis=1
     )
 
 
-def _comparable(values: contrasts.Array) -> contrasts.Array:
+def _comparable(values: within_seed.Array) -> within_seed.Array:
     """Columns whose means can be compared: the signs alone, where a number is infinite."""
     return values if np.isfinite(values).all() else np.sign(values)
 
 
-def _by_level(contrast: Contrast, numbers: pd.DataFrame, knob: str) -> contrasts.Array:
+def _by_level(contrast: Contrast, numbers: pd.DataFrame, knob: str) -> within_seed.Array:
     """The mean contrast within each seed at each level of a knob, shape (n_seeds, n_levels)."""
     at_levels = [contrast.at_level(knob, level) for level in contrast.levels_of(knob)]
-    return np.stack([contrasts.per_seed(numbers, weights) for weights in at_levels], axis=1)
+    return np.stack([within_seed.per_seed(numbers, weights) for weights in at_levels], axis=1)

@@ -14,7 +14,7 @@ from analysis.decide.evidence import By
 from analysis.decide.exploratory import exploratory_contrasts
 from analysis.decide.looks import decide_sweep, seen_at
 from analysis.design.cells import Cells, cells_of_sweep, of_common_seeds
-from analysis.design.contrasts import Array
+from analysis.design.within_seed import Array
 from analysis.read.runs import Sweep
 from analysis.statistics.intervals import Interval, new_images_interval
 from runner.record import DONE

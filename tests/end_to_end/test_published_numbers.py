@@ -9,7 +9,8 @@ from studies import cells, claim, curves, frame, grid
 
 from analysis.decide.exploratory import exploratory_contrasts
 from analysis.design.confounds import not_estimable
-from analysis.design.contrasts import contrasts_of, per_seed, table
+from analysis.design.contrasts import contrasts_of
+from analysis.design.within_seed import per_seed, table
 from analysis.statistics.intervals import t_interval
 
 

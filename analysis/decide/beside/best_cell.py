@@ -6,7 +6,7 @@ from analysis.decide import metrics
 from analysis.decide.claims import ALPHA
 from analysis.decide.evidence import evidence_on
 from analysis.decide.verdicts import MIN_SEEDS
-from analysis.design import confounds, contrasts
+from analysis.design import confounds, within_seed
 from analysis.design.cells import Cells, of_common_seeds, same
 from analysis.read.runs import Sweep
 from analysis.statistics import p_values
@@ -30,7 +30,7 @@ def best_cell(sweep: Sweep, cells: Cells, metric: str) -> str | None:
     done = runs.index[runs["state"] == DONE]
     epochs = sweep.epochs[sweep.epochs["run_key"].isin(done)]
     values = metrics.reduce(epochs, parse_reduction(f"final({metric})"))["value"]
-    numbers = contrasts.table(runs, values)
+    numbers = within_seed.table(runs, values)
     is_whole = np.isfinite(numbers.to_numpy()).all()
     if len(numbers) < MIN_SEEDS or len(numbers.columns) < 2 or not is_whole:
         return None

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.decide.decision import Decision
 from analysis.decide.evidence import By, fewest_seeds
 from analysis.decide.verdicts import INCONCLUSIVE
-from analysis.design.contrasts import Array
+from analysis.design.within_seed import Array
 from analysis.statistics import anytime, power
 from analysis.statistics.intervals import Interval
 from runner.record import DONE, seconds_spent

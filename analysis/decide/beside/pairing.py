@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.decide.decision import Decision
 from analysis.decide.evidence import By
-from analysis.design.contrasts import Array
+from analysis.design.within_seed import Array
 
 #: A variance below this is rounding.
 _ROUNDING = 1e-24

@@ -5,7 +5,8 @@ import pytest
 from studies import cells, claim, curves, frame, grid
 
 from analysis.decide.exploratory import COLUMNS, exploratory_contrasts
-from analysis.design.contrasts import contrasts_of, per_seed, table
+from analysis.design.contrasts import contrasts_of
+from analysis.design.within_seed import per_seed, table
 
 
 def test_all_contrasts_are_looked_at_and_adjusted_together():

@@ -9,7 +9,7 @@ from analysis.decide import verdicts
 from analysis.decide.beside.multiverse import multiverse
 from analysis.decide.claims import decide
 from analysis.decide.evidence import evidence_on, fewest_seeds, unevenness
-from analysis.design.contrasts import cells_and_weights
+from analysis.design.within_seed import cells_and_weights
 
 SEEDS = range(8)
 #: Values with mean 0 and a standard deviation of 1 in two cells, of which the second is not alike.

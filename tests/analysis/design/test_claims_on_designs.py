@@ -10,7 +10,8 @@ from studies import FIXED, claim, frame, groups
 
 from analysis.design import confounds
 from analysis.design.cells import cells_of
-from analysis.design.contrasts import NotTestable, contrasts_of, per_seed, table
+from analysis.design.contrasts import NotTestable, contrasts_of
+from analysis.design.within_seed import per_seed, table
 from analysis.read.sweeps import CELLS, FRACTION, ONE_AT_A_TIME, Design
 from runner.plan.cells.fractions import smallest
 

@@ -7,14 +7,8 @@ from oracles import PUBLISHED
 from studies import FIXED, cells, claim, frame, grid
 
 from analysis.design.cells import cells_of
-from analysis.design.contrasts import (
-    KINDS,
-    NotTestable,
-    contrasts_of,
-    off_the_line,
-    per_seed,
-    table,
-)
+from analysis.design.contrasts import KINDS, NotTestable, contrasts_of, off_the_line
+from analysis.design.within_seed import per_seed, table
 from runner.record import CLAIM_KINDS, Claim
 
 

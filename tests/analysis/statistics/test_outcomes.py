@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.design.contrasts import per_seed
+from analysis.design.within_seed import per_seed
 from analysis.statistics.intervals import constant, median_interval, share_interval
 from analysis.statistics.p_values import mcnemar_p, sign_flip_p, sign_p, signed_ranks
 
