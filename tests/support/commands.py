@@ -263,7 +263,8 @@ def recorded_end(stored_run):
 def image(database):
     """What the store says of runs and sweeps, but for ids and places, which are its own.
 
-    A sweep's description has links to its pages, and answers once somebody looked at them.
+    A sweep's description has links to its pages; its answers and its report are there once
+    somebody looked at them.
     """
     parents = {sweep.id: sweep.name for sweep in stored(database, "sweep")}
     runs = {}
@@ -274,7 +275,7 @@ def image(database):
         runs[key] = (run.name, run.status, run.started, run.ended, tags, run.params, run.rows)
     sweeps = {}
     for sweep in stored(database, "sweep"):
-        apart = ("last_used", "mlflow.note.")
+        apart = ("last_used", "mlflow.note.", "sha256")
         tags = {name: v for name, v in sweep.tags.items() if not name.startswith(apart)}
         sweeps[sweep.tags["sweep_key"]] = (sweep.name, sweep.status, tags)
     return runs, sweeps
