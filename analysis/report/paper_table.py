@@ -144,9 +144,8 @@ def markdown(study: Study) -> str:
     rows = [list(entries), ["---"] * table.n_labels + ["---:"] * n_numbers]
     rows += entries.to_numpy().tolist()
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    return (
-        "\n".join([_markdown(table.caption), "", *lines, "", *map(_markdown, table.footnotes)]) + "\n"
-    )
+    footnotes = map(_markdown, table.footnotes)
+    return "\n".join([_markdown(table.caption), "", *lines, "", *footnotes]) + "\n"
 
 
 def html_page(study: Study) -> str:
