@@ -57,8 +57,8 @@ ui: install ## browse the curves in MLflow, on this machine's loopback address
 sync: install ## bring MLflow in step with state/
 	$(venv) -m runner.sync
 
-test: install-dev ## every test but the long ones
-	$(venv) -m pytest $(ARGS)
+test: install-dev ## every test but the long ones, two files at a time (one where a GPU is, whose memory some tests count)
+	$(venv) -m pytest -n $(if $(shell command -v nvidia-smi),0,2) --dist loadfile $(ARGS)
 
 test-long: install-dev ## what takes its time: hanging runs, full disks, locked stores, a server that fails, jobs of submitit
 	$(venv) -m pytest -m long $(ARGS)
