@@ -19,7 +19,7 @@ from runner.prepare import Prepared, open_tracker, prepare, tidy, with_plan
 from runner.tracking.writer import Writer, WriterThread
 from runner.work import looking
 from runner.work.estimate import estimate
-from runner.work.launcher import Launcher
+from runner.work.launcher import Launcher, OnCluster
 from runner.work.stop import Stop
 
 
@@ -50,9 +50,31 @@ def sweep(grid: Grid, command: list[str], launcher: Launcher) -> int:
         ahead.tell(prepared, foreseen.by_cell if foreseen else {})
         return 0
     epoch_s = foreseen.epoch_s if foreseen else {}
+    if config.runner.detach and isinstance(launcher, OnCluster) and prepared.to_train:
+        return leave(prepared, launcher)
     if prepared.plan.looks:
         return until_decided(prepared, launcher, epoch_s)
     return summary.conclude(prepared, train(prepared, launcher, epoch_s))
+
+
+def leave(prepared: Prepared, launcher: OnCluster) -> int:
+    """Submit what is not trained yet, and say how to see it again; the exit code.
+
+    Raises
+    ------
+    RunnerError
+        When the cluster refuses it.
+    """
+    open_tracker(prepared)
+    to = words.speaking(prepared.config)
+    launcher.leave(
+        prepared.plan,
+        prepared.journals,
+        prepared.n_workers,
+        lambda said: print(to(said), flush=True),
+    )
+    summary.tell_left(prepared)
+    return 0
 
 
 def until_decided(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) -> int:

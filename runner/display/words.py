@@ -65,6 +65,11 @@ _JAPANESE = {
         "{s} 秒で {all} タスクのうち {n} が始まりました。{nodes} から {root} が見えますか。"
         "{asked}：{states}"
     ),
+    "How far it is: {command}": "進み具合を見る：{command}",
+    "Into MLflow until its end: {command}": "終わりまで MLflow に記録する：{command}",
+    "The same command without runner.detach waits for it.": (
+        "runner.detach を外して同じコマンドを打つと、終わりまで待ちます。"
+    ),
     # The live display.
     "runs {n} of {all}": "学習 {n}/{all} 回",
     "epochs {n} of {all}": "エポック {n}/{all}",

@@ -9,9 +9,10 @@ from runner.errors import ConfigError
 from runner.plan.plan import Plan
 from runner.state.journals import Journals
 from runner.system.language import Said
-from runner.work.cluster.launch import ClusterLaunch, running
+from runner.work.cluster.launch import ClusterLaunch
 from runner.work.cluster.seam import Cluster
-from runner.work.launch import Launch, StartWorkers, new_launch
+from runner.work.cluster.submitted import submitted
+from runner.work.launch import Launch, StartWorkers, new_launch, unsettled
 from runner.work.processes import guarded
 from runner.work.stop import Stop
 
@@ -26,10 +27,6 @@ class Launcher(Protocol):
     @property
     def n_tasks(self) -> int | None:
         """How many workers there are at most; None: as many as runner.workers says."""
-
-    @property
-    def outlives_parent(self) -> bool:
-        """Whether workers go on when the sweep's process has ended."""
 
     def check(self, config: Config) -> None:
         """Refuse what cannot be launched, before anything is written (ConfigError)."""
@@ -56,10 +53,13 @@ class Local:
     start_workers: StartWorkers
     is_here: bool = True
     n_tasks: None = None
-    outlives_parent: bool = False
 
     def check(self, config: Config) -> None:
-        pass
+        if config.runner.detach:
+            raise ConfigError(
+                "runner.detach=true: these workers end with the sweep's process; it needs a"
+                " cluster, such as -m hydra/launcher=slurm"
+            )
 
     def name(self, plan: Plan, journals: Journals) -> str:
         return new_launch()
@@ -88,21 +88,27 @@ class OnCluster:
     def n_tasks(self) -> int:
         return self.cluster.n_tasks
 
-    @property
-    def outlives_parent(self) -> bool:
-        return self.cluster.outlives_parent
-
     def check(self, config: Config) -> None:
         if config.runner.workers != -1:
             raise ConfigError(
                 f"runner.workers={config.runner.workers}: with hydra/launcher={self.cluster.name}"
                 " it is hydra.launcher.tasks that says how many there are"
             )
+        if config.runner.detach and not self.cluster.outlives_parent:
+            raise ConfigError(
+                f"runner.detach=true: tasks of hydra/launcher={self.cluster.name} end with the"
+                " sweep's process"
+            )
+        if config.runner.detach and config.sweep.seeds != "fixed":
+            raise ConfigError(
+                f"runner.detach=true: sweep.seeds={config.sweep.seeds} has to decide each look;"
+                " leave one of them out"
+            )
         self.cluster.check(config.device)
 
     def name(self, plan: Plan, journals: Journals) -> str:
-        given = running(plan, journals, self.cluster)
-        return given.launch if given else new_launch()
+        before = submitted(plan, journals.root)
+        return new_launch() if before is None or before.is_over else before.given.launch
 
     def train(
         self,
@@ -114,3 +120,12 @@ class OnCluster:
         tell: Callable[[Said], None],
     ) -> None:
         ClusterLaunch(plan, journals, stop, self.cluster, name, tell).until_settled(n_workers)
+
+    def leave(
+        self, plan: Plan, journals: Journals, n_workers: int, tell: Callable[[Said], None]
+    ) -> None:
+        """Submit what is left, unless that was done, and wait for nothing (RunnerError)."""
+        name = self.name(plan, journals)
+        launch = ClusterLaunch(plan, journals, Stop(), self.cluster, name, tell)
+        if not launch.begun() and unsettled(plan, journals, name):
+            launch.submit(n_workers)

@@ -50,7 +50,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SlurmdParameters=config_overrides
 AccountingStorageType=accounting_storage/none
-NodeName={nodes} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports} CPUs=1 RealMemory=2000
+NodeName={nodes} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports} CPUs=2 RealMemory=2000
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
 """
@@ -73,7 +73,7 @@ def _lacking():
 
 
 class Slurm:
-    """A controller and three nodes of one core each."""
+    """A controller and three nodes of two cores each."""
 
     def __init__(self, folder):
         self.folder = Path(folder)

@@ -1,6 +1,5 @@
 """A sweep's workers on a cluster: submitted, waited for, and submitted again for what is left."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,9 +11,9 @@ from runner.state.journal import write_death
 from runner.state.journals import Journals
 from runner.state.records import End
 from runner.system.language import Said, say
-from runner.work.cluster import submission as submissions
 from runner.work.cluster.seam import Cluster, Task, in_words
 from runner.work.cluster.submission import Submission
+from runner.work.cluster.submitted import submitted, tidy
 from runner.work.launch import MAX_IDLE_LAUNCHES, n_done, unsettled
 from runner.work.stop import Stop
 
@@ -74,16 +73,21 @@ class ClusterLaunch:
                     " kept, the same command goes on"
                 )
             given = None
-        self._tidy()
+        if all(self.journals[run.run_key].trained for run in self.plan.runs):
+            tidy(self.plan, self.journals.root)
 
     def begun(self) -> Submission | None:
         """What an earlier command submitted, if a task of it is not over yet."""
-        given = running(self.plan, self.journals, self.cluster)
-        if given:
-            self.tell(
-                say("job {job} is at it already; {told}", job=given.job, told=self._states(given))
-            )
-        return given
+        before = submitted(self.plan, self.journals.root)
+        if before is None or before.is_over or before.given.cluster != self.cluster.name:
+            return None
+        told = say(
+            "{command} says {states}",
+            command=self.cluster.asked,
+            states=in_words(before.tasks or []),
+        )
+        self.tell(say("job {job} is at it already; {told}", job=before.given.job, told=told))
+        return before.given
 
     def submit(self, n_tasks: int) -> Submission:
         """Submit a task for each share of what is left.
@@ -105,10 +109,6 @@ class ClusterLaunch:
         n_runs = say("{n} run" if len(runs) == 1 else "{n} runs", n=len(runs))
         self.tell(say(submitted, job=given.job, tasks=tasks, runs=n_runs, folder=folder))
         return given
-
-    def _states(self, given: Submission) -> Said:
-        states = in_words(self.cluster.look(given.job) or [])
-        return say("{command} says {states}", command=self.cluster.asked, states=states)
 
     def _outlast(self, given: Submission) -> list[Task]:
         """Wait until all runs are settled, all tasks are over, or a stop is asked for."""
@@ -161,19 +161,3 @@ class ClusterLaunch:
                 folder = self.journals.root.run(key).attempt(attempt.id)
                 write_death(folder, End(FAILED, f"out of memory ({self.cluster.asked} says so)"))
                 self.journals.read(key)
-
-    def _tidy(self) -> None:
-        """Remove what only a sweep under way, or the search for a fault, has a use for."""
-        if all(self.journals[run.run_key].trained for run in self.plan.runs):
-            folder = self.journals.root.sweep(self.plan.sweep_key).jobs(self.name)
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def running(plan: Plan, journals: Journals, cluster: Cluster) -> Submission | None:
-    """What was last submitted of a plan, if a task of it is not over, or nobody can say so."""
-    given = submissions.latest(plan, journals.root)
-    if given is None or given.cluster != cluster.name or not given.job:
-        return None
-    tasks = cluster.look(given.job)
-    is_over = tasks is not None and all(task.is_over for task in tasks)
-    return None if is_over else given
