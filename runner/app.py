@@ -78,14 +78,14 @@ def main(composed: DictConfig) -> None:
     from runner.orchestrator import sweep
     from runner.plan import grid
     from runner.work.launch import start_process
+    from runner.work.launcher import Local
 
     try:
         config = checked(composed)
         typed = list(HydraConfig.get().overrides.task)
         command = [*command_of("runner").split(), *typed]
-        code = sweep(
-            grid.of_one(config, typed, HydraConfig.get().runtime.choices), command, start_process
-        )
+        of_one = grid.of_one(config, typed, HydraConfig.get().runtime.choices)
+        code = sweep(of_one, command, Local(start_process))
     except Exception as error:
         # Hydra prints a line of its own for any other error, with every override and its secrets.
         raise SystemExit(1) from error

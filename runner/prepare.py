@@ -111,6 +111,8 @@ class Prepared:
     choice: Choice | None = None
     #: Whether workers run on this machine.
     is_here: bool = True
+    #: How many tasks a cluster starts at most; None without one.
+    n_tasks: int | None = None
 
     @property
     def cards(self) -> list[str]:
@@ -118,13 +120,17 @@ class Prepared:
         return self.choice.told if self.choice else []
 
 
-def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
+def prepare(
+    grid: grids.Grid, command: list[str], is_here: bool = True, n_tasks: int | None = None
+) -> Prepared:
     """Check all that a sweep needs, and plan it; nothing is written but data that were downloaded.
 
     Parameters
     ----------
     is_here
         Whether workers run on this machine: the memory of another one is not known.
+    n_tasks
+        How many tasks a cluster starts at most; None: workers as runner.workers says.
 
     Raises
     ------
@@ -160,7 +166,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
     plan = growth.resumed(plan, root)
     without_runs = Prepared(
         config, root, plan, n_duplicates, Journals(root, []), sources, config.runner.workers, [],
-        {}, None, grid.own_files, choice=choice, is_here=is_here,
+        {}, None, grid.own_files, choice=choice, is_here=is_here, n_tasks=n_tasks,
     )  # fmt: skip
     return with_plan(without_runs, plan)
 
@@ -194,7 +200,7 @@ def with_plan(prepared: Prepared, plan: Plan) -> Prepared:
     )
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
     own_metrics.load({n: path for run in to_train for n, path in run.config.metrics.items()})
-    n_workers = config.runner.workers
+    n_workers = prepared.n_tasks or config.runner.workers
     if n_workers < 0:
         n_workers = max(1, choice.n_cards) if choice.device == "gpu" else provenance.cores()
     if prepared.is_here:

@@ -50,6 +50,26 @@ _JAPANESE = {
     "{s} s": "{s} 秒",
     "{min} min {s} s": "{min} 分 {s} 秒",
     "{h} h {min} min": "{h} 時間 {min} 分",
+    # Tasks of a cluster.
+    "{n} task": "{n} タスク",
+    "{n} tasks": "{n} タスク",
+    "job {job} submitted: {tasks} for {runs}; their logs: {folder}": (
+        "ジョブ {job} を投入しました（{runs}、{tasks}）。ログ：{folder}"
+    ),
+    "job {job} is at it already; {told}": "ジョブ {job} がすでに投入されています。{told}",
+    "{command} says {states}": "{command}：{states}",
+    "{n} of {all} tasks have begun after {s} s: {asked} says {states}": (
+        "{s} 秒で {all} タスクのうち {n} が始まりました。{asked}：{states}"
+    ),
+    "{n} of {all} tasks have begun after {s} s: does {nodes} see {root}? {asked} says {states}": (
+        "{s} 秒で {all} タスクのうち {n} が始まりました。{nodes} から {root} が見えますか。"
+        "{asked}：{states}"
+    ),
+    "How far it is: {command}": "進み具合を見る：{command}",
+    "Into MLflow until its end: {command}": "終わりまで MLflow に記録する：{command}",
+    "The same command without runner.detach waits for it.": (
+        "runner.detach を外して同じコマンドを打つと、終わりまで待ちます。"
+    ),
     # The live display.
     "runs {n} of {all}": "学習 {n}/{all} 回",
     "epochs {n} of {all}": "エポック {n}/{all}",
