@@ -137,9 +137,8 @@ def _check_option(key: str, value: object) -> None:
     """Refuse a value in place of the knobs of a section, such as `optimizer.schedule=null`."""
     section, _, rest = key.partition(".")
     is_option = section in parts.SECTIONS and rest.partition(".")[0] in options(section)
-    inner = [name for name in KNOBS if name.startswith(f"{key}.")]
     if is_option and key not in KNOBS:
-        if inner:
+        if inner := [name for name in KNOBS if name.startswith(f"{key}.")]:
             raise ConfigError(f"{key}={short_text(value)}: allowed are {', '.join(inner)}")
         raise ConfigError(unknown_key(key))
 

@@ -5,6 +5,7 @@ them: `--help`, docs/knobs.md and the report keep it.
 """
 
 import difflib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -210,6 +211,7 @@ def unknown_key(key: str) -> str:
     )
 
 
+@functools.cache
 def options(section: str) -> frozenset[str]:
     """The keys of a section that are no arguments of its part."""
     names = (name.split(".") for name, knob in KNOBS.items() if not knob.is_argument)

@@ -20,7 +20,7 @@ from runner.plan.cells import designs
 from runner.plan.cells.composer import Composer, Watched
 from runner.plan.cells.designs import Design, Levels
 from runner.plan.plan import VERSION, Plan, PlannedRun
-from runner.plan.planned import planned_knobs, planned_run
+from runner.plan.planned import planned_knobs, planned_runs
 from runner.record import Claim, as_text, short
 
 #: The margin of a generated claim, as a share of the test images.
@@ -125,21 +125,25 @@ def of_one(
 def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[Plan, int]:
     """The plan of a grid, seed-major, and how many duplicates were removed from it."""
     runs: dict[str, PlannedRun] = {}
-    for seed, cell in itertools.product(grid.seeds, grid.cells):
-        config = replace(cell.config, seed=seed)
-        run = planned_run(config, cell.knobs, *data_of(config), device)
+    cells = [
+        planned_runs(cell.config, grid.seeds, cell.knobs, data_of(cell.config), device)
+        for cell in grid.cells
+    ]
+    first: dict[str, PlannedRun] = {}
+    for run in itertools.chain.from_iterable(zip(*cells, strict=True)):
         runs.setdefault(run.run_key, run)
+        first.setdefault(run.cell_key, run)
     n_duplicates = len(grid.seeds) * len(grid.cells) - len(runs)
-    effects = [(run.knobs, run.without_effect) for run in runs.values()]
+    effects = [(run.knobs, run.without_effect) for run in first.values()]
     designs.check_cells(effects, grid.swept, grid.design)
-    knobs = planned_knobs([run.config for run in runs.values()], grid.swept)
+    knobs = planned_knobs([run.config for run in first.values()], grid.swept)
     claims, origin = _claims(grid)
     _check_knobs(claims, {knob.name for knob in knobs})
     _check_choices(claims, grid)
     asked = grid.cells[0].config.sweep
-    first = [] if grid.single else looks.first(grid.seeds, len(claims), asked)
+    of_first = [] if grid.single else looks.first(grid.seeds, len(claims), asked)
     plan = Plan(
-        sweep_key=identity.sweep_key(list(runs), claims, grid.single, bool(first), grid.design),
+        sweep_key=identity.sweep_key(list(runs), claims, grid.single, bool(of_first), grid.design),
         name=grid.name,
         swept=grid.swept,
         claims=claims,
@@ -150,8 +154,8 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
         version=VERSION,
         single=grid.single,
         knobs=knobs,
-        looks=first,
-        max_seeds=asked.max_seeds if first else 0,
+        looks=of_first,
+        max_seeds=asked.max_seeds if of_first else 0,
         design=grid.design,
     )
     return plan, n_duplicates
