@@ -185,19 +185,18 @@ def with_plan(prepared: Prepared, plan: Plan) -> Prepared:
     untrained = [run for run in plan.runs if not journals[run.run_key].trained]
     checked = _check_own_code(untrained, sources)
 
-    def seen(run: PlannedRun) -> Measured | None:
+    seen = {key: of_cell.seen for key, of_cell in checked.items()}
+    for run in plan.runs:
         setup = journals[run.run_key].setup
-        if run.cell_key in checked:
-            return checked[run.cell_key].seen
-        n = setup.n_parameters if setup else None
-        return Measured(n, n_largest=n) if n is not None else None
-
-    def needed(run: PlannedRun) -> Need | None:
-        return memory.need(run.config, sources.entry(run), run.device, seen(run))
-
-    plan, kept_bytes = final_states.resolved(
-        plan, lambda run: memory.final_state(run.config, sources.entry(run), seen(run))
-    )
+        if run.cell_key not in seen and setup and (n := setup.n_parameters) is not None:
+            seen[run.cell_key] = Measured(n, n_largest=n)
+    sizes: dict[str, int | None] = {}
+    needs: dict[str, Need | None] = {}
+    for key, (run, *_) in plan.cells.items():
+        entry = sources.entry(run)
+        sizes[key] = memory.final_state(run.config, entry, seen.get(key))
+        needs[key] = memory.need(run.config, entry, run.device, seen.get(key))
+    plan, kept_bytes = final_states.resolved(plan, lambda run: sizes[run.cell_key])
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
     own_metrics.load({n: path for run in to_train for n, path in run.config.metrics.items()})
     n_workers = prepared.n_tasks or config.runner.workers
@@ -205,7 +204,9 @@ def with_plan(prepared: Prepared, plan: Plan) -> Prepared:
         n_workers = max(1, choice.n_cards) if choice.device == "gpu" else provenance.cores()
     if prepared.is_here:
         is_asked = config.runner.workers > 0
-        n_workers, fewer = workers.that_fit(n_workers, is_asked, to_train, needed)
+        n_workers, fewer = workers.that_fit(
+            n_workers, is_asked, to_train, lambda run: needs[run.cell_key]
+        )
         sources.warnings += fewer
     for warning in sources.warnings:
         print(f"runner: {warning}", file=sys.stderr, flush=True)

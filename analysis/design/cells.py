@@ -1,7 +1,7 @@
 """The cells of a sweep as a design: which factors move, and where a knob has no effect."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -199,11 +199,24 @@ def level_as_text(level: Any) -> str:
 
 def distinct(values: Iterable[Any]) -> list[Any]:
     """Each level once, in the order in which it first occurs."""
-    levels: list[Any] = []
+    levels: dict[Hashable, Any] = {}
     for value in values:
-        if not any(same(value, level) for level in levels):
-            levels.append(value)
-    return levels
+        levels.setdefault(level_key(value), value)
+    return list(levels.values())
+
+
+def level_key(value: Any) -> Hashable:
+    """What is equal for two values that are the same level, and for no others."""
+    return isinstance(value, bool), _hashable(value)
+
+
+def _hashable(value: Any) -> Hashable:
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    if isinstance(value, dict):
+        return frozenset((name, _hashable(of)) for name, of in value.items())
+    assert isinstance(value, Hashable)
+    return value
 
 
 def same(a: Any, b: Any) -> bool:

@@ -6,13 +6,13 @@ move (a simple effect). The mean over these settings, with equal weights, is the
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from analysis.design import fractions, words
 from analysis.design.cells import NO_EFFECT, Cells, distinct, same
+from analysis.design.matching import partners
 from analysis.design.within_seed import Array
 from runner.record import Claim, as_text, short
 from runner.system.language import joined, say
@@ -118,9 +118,9 @@ def _pair(claim: Claim, cells: Cells, a: Any, b: Any) -> Contrast:
         return _over_fraction(contrast, claim, cells, [(cells_a, 1.0), (cells_b, -1.0)])
     simples: list[Simple] = []
     matched: set[str] = set()
-    for cell_a, cell_b in product(cells_a, cells_b):
-        at = _setting(knob, cells, [cell_a, cell_b])
-        if at is not None:
+    for cell_a, partners_b in partners(cells, knob, cells_a, cells_b).items():
+        for cell_b in partners_b:
+            at = _setting(knob, cells, [cell_a, cell_b])
             simples.append(Simple(at, {cell_a: 1.0, cell_b: -1.0}))
             matched |= {cell_a, cell_b}
     if not simples:
@@ -185,20 +185,18 @@ def _slope(claim: Claim, cells: Cells) -> list[Contrast]:
     x = _centred_log2(levels)
     slope = list(map(float, x / (x**2).sum()))
     having = [_having(claim, cells, level) for level in levels]
+    fitting = [partners(cells, knob, having[0], of_level) for of_level in having[1:]]
     if cells.is_fraction:
         sides = list(zip(having, slope, strict=True))
         return [_over_fraction(contrast, claim, cells, sides)]
     simples = []
     for first in having[0]:
         members = [first]
-        for candidates in having[1:]:
-            fitting = [
-                cell for cell in candidates if _setting(knob, cells, [first, cell]) is not None
-            ]
-            members += fitting[:1]
+        for of_level in fitting:
+            members += of_level[first][:1]
         if len(members) == len(levels):
             weights = dict(zip(members, slope, strict=True))
-            simples.append(Simple(_setting(knob, cells, members) or {}, weights))
+            simples.append(Simple(_setting(knob, cells, members), weights))
         elif cells.design is None:
             missing = "cells are missing: not every {knob} was run with {cell}"
             raise NotTestable(say(missing, knob=knob, cell=cells.names[first]))
@@ -239,8 +237,8 @@ def _centred_log2(levels: list[Any]) -> Array:
     return np.asarray(x - x.mean())
 
 
-def _setting(knob: str, cells: Cells, members: list[str]) -> dict[str, Any] | None:
-    """The levels of the other factors that all members share; None where they differ in one.
+def _setting(knob: str, cells: Cells, members: list[str]) -> dict[str, Any]:
+    """The levels of the other factors that all members share; empty where they differ in one.
 
     A knob that has no effect in a cell agrees with any value.
     """
@@ -251,6 +249,6 @@ def _setting(knob: str, cells: Cells, members: list[str]) -> dict[str, Any] | No
         values = [cells.rows[cell][other] for cell in members]
         levels = distinct(value for value in values if value is not NO_EFFECT)
         if len(levels) > 1:
-            return None
+            return {}
         setting[other] = levels[0] if levels else NO_EFFECT
     return setting

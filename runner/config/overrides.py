@@ -20,8 +20,8 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config import parts
-from runner.config.checks import from_omegaconf, unknown_key
-from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, leaves
+from runner.config.checks import from_omegaconf
+from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, leaves, unknown_key
 from runner.errors import ConfigError, printable, short_text
 from runner.system.command import command_of
 

@@ -4,6 +4,8 @@ Values are in conf/, each once. Sections and knobs are in the order in which a r
 them: `--help`, docs/knobs.md and the report keep it.
 """
 
+import difflib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -14,7 +16,9 @@ from runner.config import effects, parts, rules
 from runner.config.knob import Knob, knob, own_knob
 from runner.config.knobs.part_knobs import PART_KNOBS
 from runner.config.knobs.sweep_knobs import SweepConfig
+from runner.errors import short_text
 from runner.record import Claim
+from runner.system.command import command_of
 from runner.system.language import LANGUAGES
 
 #: What `engine.name` may be: the table of runner/engine/__init__.py, which a command need not wait
@@ -198,6 +202,21 @@ def _knobs(section: Any, prefix: str = "") -> Iterator[tuple[str, Knob]]:
 KNOBS: dict[str, Knob] = dict(_knobs(Config))
 
 
+def unknown_key(key: str) -> str:
+    """The message for a key that no knob has, with the nearest one that exists."""
+    known = [*KNOBS, *GROUPS]
+    by_last_part = {name.rpartition(".")[2]: name for name in known}
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if not near:
+        near_parts = difflib.get_close_matches(key.rpartition(".")[2], by_last_part, n=1)
+        near = [by_last_part[part] for part in near_parts]
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return (
+        f"{short_text(key)}: there is no such knob{hint} ({command_of('runner')} --help lists them)"
+    )
+
+
+@functools.cache
 def options(section: str) -> frozenset[str]:
     """The keys of a section that are no arguments of its part."""
     names = (name.split(".") for name, knob in KNOBS.items() if not knob.is_argument)

@@ -2,25 +2,25 @@
 
 import difflib
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from runner.config import overrides, own
-from runner.config.checks import check_value, checked
+from runner.config.checks import check_value
 from runner.config.knobs.sweep_knobs import SweepConfig
-from runner.config.schema import Config, leaves
+from runner.config.schema import Config
 from runner.errors import ConfigError
 from runner.plan import identity, looks
 from runner.plan.cells import designs
+from runner.plan.cells.composer import Composer, Watched
 from runner.plan.cells.designs import Design, Levels
 from runner.plan.plan import VERSION, Plan, PlannedRun
-from runner.plan.planned import planned_knobs, planned_run
+from runner.plan.planned import planned_knobs, planned_runs
 from runner.record import Claim, as_text, short
 
 #: The margin of a generated claim, as a share of the test images.
@@ -57,7 +57,11 @@ class Grid:
 
 
 def compose(
-    loader: ConfigLoader, primary: DictConfig, params: dict[str, str], arguments: list[str]
+    loader: ConfigLoader,
+    primary: DictConfig,
+    params: dict[str, str],
+    arguments: list[str],
+    watched: Watched = iter,
 ) -> Grid:
     """The grid of a multirun, every cell of it composed and checked.
 
@@ -87,26 +91,16 @@ def compose(
         )
     swept: dict[str, list[Any]] = {key: [] for of in section.cells or () for key in of}
     swept |= {key: [] for key, override in given.items() if override.is_sweep_override()}
-    cells, choices = [], []
-    for of_cell in spelled:
-        try:
-            composed = loader.load_sweep_config(primary, [*of_cell.values(), f"seed={seeds[0]}"])
-        except HydraException as error:
-            raise ConfigError(overrides.one_line(error)) from error
-        config = checked(composed)
-        choices.append(OmegaConf.select(composed, "hydra.runtime.choices"))
-        values = dict(leaves(config))
-        knobs = {key: _level(key, of_cell.get(key), composed, values) for key in swept}
-        cells.append(Cell(knobs, config))
-        for key, level in cells[-1].knobs.items():
-            if level not in swept[key]:
-                swept[key].append(level)
+    composed = Composer(loader, primary, seeds[0], swept).cells(list(spelled), watched)
+    cells = [Cell(of.knobs, of.config) for of in composed]
+    for key, levels in swept.items():
+        levels += _each_once(cell.knobs[key] for cell in cells)
     if design and design.around:
         design = replace(design, around=cells[0].knobs)  # in the spelling that each level has
     chosen = OmegaConf.select(primary, "hydra.runtime.choices.sweeps")
     is_named = chosen not in (None, "default")
     name = chosen if is_named else " x ".join(map(short, swept)) or "seeds"
-    own_files = tuple(own.chosen(choices))
+    own_files = tuple(own.chosen(of.choices for of in composed))
     return Grid(name, is_named, swept, cells, seeds, design=design, own_files=own_files)
 
 
@@ -131,21 +125,25 @@ def of_one(
 def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[Plan, int]:
     """The plan of a grid, seed-major, and how many duplicates were removed from it."""
     runs: dict[str, PlannedRun] = {}
-    for seed, cell in itertools.product(grid.seeds, grid.cells):
-        config = replace(cell.config, seed=seed)
-        run = planned_run(config, cell.knobs, *data_of(config), device)
+    cells = [
+        planned_runs(cell.config, grid.seeds, cell.knobs, data_of(cell.config), device)
+        for cell in grid.cells
+    ]
+    first: dict[str, PlannedRun] = {}
+    for run in itertools.chain.from_iterable(zip(*cells, strict=True)):
         runs.setdefault(run.run_key, run)
+        first.setdefault(run.cell_key, run)
     n_duplicates = len(grid.seeds) * len(grid.cells) - len(runs)
-    effects = [(run.knobs, run.without_effect) for run in runs.values()]
+    effects = [(run.knobs, run.without_effect) for run in first.values()]
     designs.check_cells(effects, grid.swept, grid.design)
-    knobs = planned_knobs([run.config for run in runs.values()], grid.swept)
+    knobs = planned_knobs([run.config for run in first.values()], grid.swept)
     claims, origin = _claims(grid)
     _check_knobs(claims, {knob.name for knob in knobs})
     _check_choices(claims, grid)
     asked = grid.cells[0].config.sweep
-    first = [] if grid.single else looks.first(grid.seeds, len(claims), asked)
+    of_first = [] if grid.single else looks.first(grid.seeds, len(claims), asked)
     plan = Plan(
-        sweep_key=identity.sweep_key(list(runs), claims, grid.single, bool(first), grid.design),
+        sweep_key=identity.sweep_key(list(runs), claims, grid.single, bool(of_first), grid.design),
         name=grid.name,
         swept=grid.swept,
         claims=claims,
@@ -156,8 +154,8 @@ def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[
         version=VERSION,
         single=grid.single,
         knobs=knobs,
-        looks=first,
-        max_seeds=asked.max_seeds if first else 0,
+        looks=of_first,
+        max_seeds=asked.max_seeds if of_first else 0,
         design=grid.design,
     )
     return plan, n_duplicates
@@ -220,16 +218,15 @@ def _seeds(override: Override | None, primary: DictConfig) -> list[int]:
     return values
 
 
-def _level(key: str, spelled: str | None, composed: DictConfig, values: dict[str, Any]) -> Any:
-    """The value of a swept knob in a cell; for a group (`preset`), the option's name."""
-    if key in values:
-        return values[key]
-    if spelled is None:  # another cell of the sweep's file gives it
-        return OmegaConf.select(composed, "hydra.runtime.choices").get(key)
-    value = OmegaConf.select(composed, key) if "." in key else None
-    if value is None:
-        return spelled.partition("=")[2]
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+def _each_once(levels: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    hashed: set[Any] = set()
+    for level in levels:
+        is_hashable = isinstance(level, Hashable)
+        if level not in (hashed if is_hashable else found):
+            found.append(level)
+            hashed |= {level} if is_hashable else set()
+    return found
 
 
 def _claims(grid: Grid) -> tuple[dict[str, Claim], dict[str, str]]:

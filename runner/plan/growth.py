@@ -8,7 +8,7 @@ from runner.plan import looks
 from runner.plan import plan as plans
 from runner.plan.looks import Look
 from runner.plan.plan import Plan, PlannedRun
-from runner.plan.planned import planned_run
+from runner.plan.planned import planned_runs
 from runner.state.root import Root
 
 
@@ -52,11 +52,9 @@ def further(plan: Plan, cells: Collection[str]) -> Plan:
 
 def runs_of(plan: Plan, seeds: Sequence[int], cells: Collection[str]) -> list[PlannedRun]:
     """The runs of cells of the plan with other seeds, seed-major."""
-    first = {key: runs[0] for key, runs in plan.cells.items() if key in cells}
-    return [
-        planned_run(
-            replace(run.config, seed=seed), run.knobs, run.data_name, run.data_sha256, run.device
-        )
-        for seed in seeds
-        for run in first.values()
-    ]
+    first = [runs[0] for key, runs in plan.cells.items() if key in cells]
+    grown = (
+        planned_runs(run.config, seeds, run.knobs, (run.data_name, run.data_sha256), run.device)
+        for run in first
+    )
+    return [run for of_seed in zip(*grown, strict=True) for run in of_seed]

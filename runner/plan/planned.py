@@ -12,27 +12,41 @@ from runner.plan.plan import PlannedKnob, PlannedRun
 def planned_run(
     config: Config, knobs: dict[str, Any], data_name: str, data_sha256: str, device: str
 ) -> PlannedRun:
-    """The run that a checked configuration asks for.
+    """The run that a checked configuration asks for; as `planned_runs`, with its seed alone."""
+    return planned_runs(config, [config.seed], knobs, (data_name, data_sha256), device)[0]
+
+
+def planned_runs(
+    config: Config, seeds: Iterable[int], knobs: dict[str, Any], data: tuple[str, str], device: str
+) -> list[PlannedRun]:
+    """The runs of a cell, in the order of their seeds.
 
     Parameters
     ----------
+    config
+        Checked.
     knobs
-        Value of each swept or typed knob, for the run's name.
-    data_name, data_sha256
-        Of the data really used, after any fallback.
+        Value of each swept or typed knob, for the runs' names.
+    data
+        Name and SHA-256 of the data really used, after any fallback.
     device
         "cpu" or "gpu", after `auto`.
     """
+    data_name, data_sha256 = data
     # What is kept is what really happens. The store's address may hold a password, and workers do
     # not need it; which cells there are is the plan's.
-    data, tracking = config.data | {"name": data_name}, replace(config.tracking, uri=None)
     ours = replace(
-        config, device=device, data=data, tracking=tracking, sweep=kept.whole_grid(), claims={}
+        config,
+        device=device,
+        data=config.data | {"name": data_name},
+        tracking=replace(config.tracking, uri=None),
+        sweep=kept.whole_grid(),
+        claims={},
     )
     own_code = fingerprint.own_code(ours)
     of = identity.identity(ours, data_name, data_sha256, device, own_code=own_code)
-    return PlannedRun(
-        run_key=identity.run_key(of),
+    cell = PlannedRun(
+        run_key="",
         cell_key=identity.cell_key(of),
         knobs=knobs,
         config=ours,
@@ -43,6 +57,14 @@ def planned_run(
         code=fingerprint.code_name(device),
         own_code=own_code,
     )
+    return [
+        replace(
+            cell,
+            run_key=identity.run_key(of | {"seed": seed}),
+            config=replace(ours, seed=seed),
+        )
+        for seed in seeds
+    ]
 
 
 def planned_knobs(configs: Iterable[Config], swept: Iterable[str]) -> list[PlannedKnob]:

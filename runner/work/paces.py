@@ -59,9 +59,12 @@ def paces(prepared: Prepared, runs: list[PlannedRun]) -> dict[str, Pace]:
     pace: that of runs of the kind in this sweep or an earlier one on such a processor, else that of
     a few steps, else, once the budget is spent, one between those of the others.
     """
+    kind_of: dict[str, str] = {}
     kinds: dict[str, PlannedRun] = {}
     for run in runs:
-        kinds.setdefault(kind(run), run)
+        if run.cell_key not in kind_of:
+            kind_of[run.cell_key] = of = kind(run)
+            kinds.setdefault(of, run)
     known = _recorded(prepared, kinds)
     for of, run in kinds.items():
         checked = prepared.checked.get(run.cell_key)
@@ -70,8 +73,9 @@ def paces(prepared: Prepared, runs: list[PlannedRun]) -> dict[str, Pace]:
     work = {of: _operations(prepared, run) for of, run in kinds.items()}
     known |= _measured(prepared, {of: run for of, run in kinds.items() if of not in known}, work)
     if known:
-        known |= {of: _between(work[of], known, work) for of in kinds if of not in known}
-    return {run.cell_key: known[kind(run)] for run in runs if kind(run) in known}
+        between = _Between(known, work)
+        known |= {of: between.at(work[of]) for of in kinds if of not in known}
+    return {cell: known[of] for cell, of in kind_of.items() if of in known}
 
 
 def kind(run: PlannedRun) -> str:
@@ -94,9 +98,8 @@ def _recorded(prepared: Prepared, kinds: dict[str, PlannedRun]) -> dict[str, Pac
     seconds: dict[str, list[float]] = defaultdict(list)
     n_runs: dict[str, int] = defaultdict(int)
     for run, record in _before(prepared, kinds, seconds):
-        of = kind(run)
         is_alike = record.start is not None and record.start.processor == ours
-        if of in kinds and is_alike and record.epochs and n_runs[of] < _N_ALIKE:
+        if is_alike and record.epochs and (of := kind(run)) in kinds and n_runs[of] < _N_ALIKE:
             n_runs[of] += 1
             seconds[of] += [seconds_spent(epoch.metrics) for epoch in record.epochs.values()]
     return {of: Pace.recorded(of_kind) for of, of_kind in seconds.items()}
@@ -179,14 +182,21 @@ def _spread(ordered: list[str]) -> Iterator[str]:
             gaps += [between[:middle], between[middle + 1 :]]
 
 
-def _between(n: float | None, known: dict[str, Pace], work: dict[str, float | None]) -> Pace:
-    """A pace between those of the kinds with fewer and with more operations, else their mean.
+class _Between:
+    """Paces between those of the kinds with fewer and with more operations, else their mean.
 
-    Beyond the last one it grows with the operations.
+    Beyond the last one they grow with the operations.
     """
-    pairs = sorted((of_kind, known[of].s) for of in known if (of_kind := work.get(of)))
-    if n is None or not pairs:
-        return Pace.within(float(np.mean([pace.s for pace in known.values()])), _BETWEEN)
-    counts, seconds = zip(*pairs, strict=True)
-    s = float(np.interp(n, counts, seconds))
-    return Pace.within(s * max(1.0, n / counts[-1]), _BETWEEN)
+
+    def __init__(self, known: dict[str, Pace], work: dict[str, float | None]) -> None:
+        pairs = [(n, pace.s) for of, pace in known.items() if (n := work.get(of))]
+        self._counts = [n for n, _ in sorted(pairs)]
+        self._seconds = [s for _, s in sorted(pairs)]
+        self._mean = float(np.mean([pace.s for pace in known.values()]))
+
+    def at(self, n: float | None) -> Pace:
+        """That of a kind with n operations; None where they are not known."""
+        if n is None or not self._counts:
+            return Pace.within(self._mean, _BETWEEN)
+        s = float(np.interp(n, self._counts, self._seconds))
+        return Pace.within(s * max(1.0, n / self._counts[-1]), _BETWEEN)

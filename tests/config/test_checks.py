@@ -10,7 +10,8 @@ from hydra import compose
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from runner.config.checks import checked, unknown_key
+from runner.config.checks import checked
+from runner.config.schema import unknown_key
 from runner.errors import ConfigError
 
 pytest_plugins = "composing"

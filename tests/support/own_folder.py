@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from runner.config.signature import signature_of
+from runner.system.signature import signature_of
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What a sweep that is planned can tell of each claim, from the luck of like runs in the store."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ from analysis.decide.beside.more_seeds import ENOUGH
 from analysis.decide.looks import alpha_of
 from analysis.decide.verdicts import MIN_SEEDS
 from analysis.design import contrasts
-from analysis.design.cells import as_key, bearing_knobs, cells_of_sweep
+from analysis.design.cells import Cells, as_key, bearing_knobs, cells_of_sweep
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.read.runs import Sweep
 from analysis.statistics import power
@@ -71,15 +72,31 @@ def foresee(planned: Sweep, others: list[Sweep], read: Read) -> list[Foreseen]:
     # Of seeds that come in looks, those of the first are planned.
     first = 1 if planned.planned.looks else None
     alpha = alpha_of(first) / max(1, len(planned.claims))
-    return [_foreseen(claim, planned, others, read, alpha) for claim in planned.claims.values()]
+    here, there = _Cells.of(planned), [_Cells.of(other) for other in others]
+    read = functools.cache(read)
+    return [_foreseen(claim, here, there, read, alpha) for claim in planned.claims.values()]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """A sweep as it was planned, with its cells, which all claims share."""
+
+    sweep: Sweep
+    cells: Cells
+    n_seeds: int
+
+    @classmethod
+    def of(cls, sweep: Sweep) -> "_Cells":
+        n_seeds = int(sweep.runs.groupby("cell_key")["seed"].nunique().max())
+        return cls(sweep, cells_of_sweep(sweep), n_seeds)
 
 
 def _foreseen(
-    claim: Claim, planned: Sweep, others: list[Sweep], read: Read, alpha: float
+    claim: Claim, planned: _Cells, others: list[_Cells], read: Read, alpha: float
 ) -> Foreseen:
-    n_seeds = int(planned.runs.groupby("cell_key")["seed"].nunique().max())
+    n_seeds = planned.n_seeds
     try:
-        compared = contrasts.contrasts_of(claim, cells_of_sweep(planned))
+        compared = contrasts.contrasts_of(claim, planned.cells)
     except NotTestable as error:
         return Foreseen(claim, n_seeds, reason=str(error))
     used = list(dict.fromkeys(cell for contrast in compared for cell in contrast.cells))
@@ -95,19 +112,20 @@ def _foreseen(
 
 
 def _alike(
-    claim: Claim, planned: Sweep, used: list[str], others: list[Sweep]
+    claim: Claim, planned: _Cells, used: list[str], others: list[_Cells]
 ) -> list[tuple[Sweep, dict[str, list[object]]]]:
     """The sweeps that compare the same levels, in the order in which they are to be asked.
 
     Those with the fewest other differences come first, and of these those with most seeds.
     """
-    here, found = _values(planned, used), []
+    found: list[tuple[Sweep, dict[str, list[object]]]] = []
+    here = _values(planned.sweep, used) if others else {}
     for other in others:
         try:
-            compared = contrasts.contrasts_of(claim, cells_of_sweep(other))
+            compared = contrasts.contrasts_of(claim, other.cells)
         except NotTestable:
             continue
-        there = _values(other, [cell for contrast in compared for cell in contrast.cells])
+        there = _values(other.sweep, [cell for contrast in compared for cell in contrast.cells])
         differs = {
             knob: list(there.get(knob, {}).values())
             for knob in {**here, **there}
@@ -115,13 +133,14 @@ def _alike(
         }
         is_other = any(knob.startswith(_NEVER_DIFFERS) for knob in differs)
         if claim.knob not in differs and not is_other:
-            found.append((other, differs))
+            found.append((other.sweep, differs))
     return sorted(found, key=lambda each: (len(each[1]), -each[0].runs["seed"].nunique()))
 
 
 def _values(sweep: Sweep, used: list[str]) -> dict[str, dict[str, object]]:
     """The values that each knob has in some cells, by `as_key`."""
-    runs = sweep.runs[sweep.runs["cell_key"].isin(used)]
+    runs = sweep.runs.drop_duplicates("cell_key")
+    runs = runs[runs["cell_key"].isin(used)]
     idle = list(runs["without_effect"])
     return {
         knob: {

@@ -5,8 +5,8 @@ import inspect
 
 import pytest
 
-from runner.config import signature
-from runner.config.signature import NotFoundInSource, Parameter, signature_of
+from runner.system import signature
+from runner.system.signature import NotFoundInSource, Parameter, signature_of
 
 pytest_plugins = "own_folder"
 
