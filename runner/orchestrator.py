@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from runner.display import ahead, summary, words
+from runner import words
+from runner.display import ahead, summary
 from runner.display import looks as shown
 from runner.display.progress import Progress
 from runner.display.summary import Outcome
@@ -40,6 +41,7 @@ def sweep(grid: Grid, command: list[str], start_workers: StartWorkers, is_here: 
         Before anything is trained: no such device, no data, no store, a folder that cannot be
         written, not enough memory.
     """
+    words.speak(grid.cells[0].config.runner.language)
     prepared = prepare(grid, command, is_here)
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
@@ -76,8 +78,8 @@ def until_decided(
         plan, root = prepared.plan, prepared.root
         seen = looking.look(plan, root, tracking.uri, tracking.experiment)
         prepared = replace(prepared, plan=growth.decided(plan, seen.decided, len(plan.looks)))
-        for line in shown.decided(prepared.plan, seen.words):
-            print(line, flush=True)
+        for line in shown.decided(prepared.plan, seen.answers):
+            words.tell(line)
         grown = _next_look(prepared, seen.cells, time.monotonic() - began)
         plans.write((grown or prepared).plan, root)
         try:
@@ -108,14 +110,14 @@ def _next_look(prepared: Prepared, cells: list[str], spent_s: float) -> Prepared
     if not cells:
         return None
     if len(plan.looks) == len(shown.all_sizes(plan)):
-        print(shown.ended_by_seeds(plan), flush=True)
+        words.tell(shown.ended_by_seeds(plan), indent=2)
         return None
     grown = with_plan(prepared, growth.further(plan, cells))
     next_s = estimate(grown).seconds
     if max_minutes and spent_s + next_s > 60 * max_minutes:
-        print(shown.ended_by_time(max_minutes, spent_s, next_s), flush=True)
+        words.tell(shown.ended_by_time(max_minutes, spent_s, next_s), indent=2)
         return None
-    print(shown.goes_on(grown.plan, next_s), flush=True)
+    words.tell(shown.goes_on(grown.plan, next_s), indent=2)
     return grown
 
 
@@ -132,9 +134,9 @@ def train(prepared: Prepared, start_workers: StartWorkers, epoch_s: Mapping[str,
     name = new_launch()
     stop_file = prepared.root.sweep(plan.sweep_key).stop_file(name)
     with Stop(stop_file) as stop:
-        tally, to = Tally(plan, epoch_s), words.speaking(prepared.config)
+        tally = Tally(plan, epoch_s)
         n_workers = prepared.n_workers
-        progress = Progress(tally, journals, name, n_workers, lambda: writer.trouble, to)
+        progress = Progress(tally, journals, name, n_workers, lambda: writer.trouble)
         if prepared.config.progress and (prepared.to_train or plan.single):
             progress.start()
         try:

@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from runner import words
 from runner.archive.contents import Contents
 from runner.archive.take_over import Taken, take_over
 from runner.display.progress import count
@@ -11,11 +12,14 @@ from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files
 from runner.system import streams
 from runner.system.command import command_of, parser_of
+from runner.system.language import joined, say
 from runner.tracking import comparison
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, arguments, calls, upgrade
 from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import Writer
+
+_COMMAND = "runner.sync"
 
 
 def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
@@ -76,7 +80,7 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
         return len(trained), problems
     client, experiment_id = _opened(root, uri, experiment, to_read=True)
     tracker, where = MlflowTracker(client, experiment_id, root), address.shown(uri, root)
-    wrong = "not what is in state/; delete that run there, and type " + command_of("runner.sync")
+    wrong = f"not what is in state/; delete that run there, and type {command_of('runner.sync')}"
     for run in trained:
         record = kept.journals[run.run_key]
         if not comparison.holds(tracker, run):
@@ -99,10 +103,12 @@ def _opened(root: Root, uri: str | None, experiment: str, to_read: bool = False)
 
 
 def _tell(taken: Taken, other: str) -> None:
-    what = f"{count(taken.n_runs, 'run')} and {count(taken.n_sweeps, 'sweep')}"
-    print(f"{what} taken over from {other}; {taken.n_here} were here already", flush=True)
+    what = joined(" and ", [count(taken.n_runs, "run"), count(taken.n_sweeps, "sweep")])
+    here = "{what} taken over from {other}; {n} were here already"
+    words.tell(say(here, what=what, other=other, n=taken.n_here))
     if taken.n_untrained:
-        print(f"{count(taken.n_untrained, 'run')} there not trained yet, and left there")
+        left = "{runs} there not trained yet, and left there"
+        words.tell(say(left, runs=count(taken.n_untrained, "run")))
 
 
 def main() -> None:
@@ -133,24 +139,24 @@ def main() -> None:
     do = verify if given.verify else sync
     try:
         if given.upgrade_store:
-            print(upgrade.upgrade(given.uri, root))
+            words.tell(upgrade.upgrade(given.uri, root))
             return
         taken = take_over(root, Root.of(given.other)) if given.other else Taken()
         if given.other:
             _tell(taken, given.other)
         n_runs, problems = do(root, given.uri, given.experiment)
     except RunnerError as error:
-        print(f"runner.sync: {error}", file=sys.stderr)
+        words.complain(str(error), _COMMAND)
         sys.exit(error.exit_code)
     problems = [*taken.problems, *problems]
     for problem in problems:
-        print(f"runner.sync: {problem}", file=sys.stderr)
+        words.complain(problem, _COMMAND)
     if problems:
         sys.exit(StateError.exit_code)
     if given.verify:
-        print(f"{n_runs} runs looked at; state/ and the store hold what they wrote")
+        words.tell(say("{n} runs looked at; state/ and the store hold what they wrote", n=n_runs))
     else:
-        print(f"{n_runs} runs looked at; the store is in step")
+        words.tell(say("{n} runs looked at; the store is in step", n=n_runs))
 
 
 if __name__ == "__main__":
