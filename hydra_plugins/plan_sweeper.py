@@ -70,6 +70,7 @@ class PlanSweeper(Sweeper):
         sys.exit(sweep(cells, command, Local(self._start_workers, is_here)))
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
+        from runner import words
         from runner.config.quoting import quoted
         from runner.state.root import SweepFolder
         from runner.work.launch import start_process
@@ -81,7 +82,7 @@ class PlanSweeper(Sweeper):
 
         launcher_name = self.config.hydra.runtime.choices["hydra/launcher"]
         if launcher_name in ("cores", "joblib") and not can_start_joblibs_processes():
-            print(NO_SHARED_MEMORY, file=sys.stderr, flush=True)
+            words.complain(NO_SHARED_MEMORY)
             return start_process(plan, launch, n_workers)
         if launcher_name == "cores":
             if n_workers == 1:

@@ -7,16 +7,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from runner import words
 from runner.archive.describe import describe
 from runner.errors import ConfigError, RunnerError, StoreError, without_password
 from runner.record import UI_PORT
 from runner.state.root import Root
 from runner.system import streams
 from runner.system.command import parser_of
+from runner.system.language import say
 from runner.tracking import mlflow_view as view
 from runner.tracking.store import address, arguments, calls
 from runner.tracking.store import mlflow_store as store
+from runner.words.columns import padded
 from runner.work.processes import guarded
+
+_COMMAND = "runner.ui"
 
 
 def command(uri: str, artifacts: str, port: int) -> list[str]:
@@ -47,12 +52,12 @@ def main() -> None:
         experiment = store.local_experiment_id(given.experiment, root)
         store.tell_put_right(root)
     except RunnerError as error:
-        print(f"runner.ui: {error}", file=sys.stderr)
+        words.complain(str(error), _COMMAND)
         sys.exit(error.exit_code)
-    print("MLflow, on this machine only; Ctrl-C ends it", flush=True)
+    words.tell(say("MLflow, on this machine only; Ctrl-C ends it"))
     uri = address.sqlite_uri(root.database)
-    words = command(uri, str(root.artifacts), given.port)
-    sys.exit(_serve(words, lambda: _tell_links(root, given.experiment, experiment, given.port)))
+    server = command(uri, str(root.artifacts), given.port)
+    sys.exit(_serve(server, lambda: _tell_links(root, given.experiment, experiment, given.port)))
 
 
 def _tell_links(root: Root, name: str, experiment: int, port: int) -> None:
@@ -61,29 +66,30 @@ def _tell_links(root: Root, name: str, experiment: int, port: int) -> None:
     try:
         key = describe(root, name)
     except RunnerError as error:
-        print(f"runner.ui: {error}", file=sys.stderr)
+        words.complain(str(error), _COMMAND)
     except Exception as error:  # MLflow's; the pages are shown all the same
-        print(f"runner.ui: {calls.failure(error, root)}", file=sys.stderr)
-    links = {"all sweeps": view.page(str(experiment), view.ALL_SWEEPS)}
+        words.complain(calls.failure(error, root), _COMMAND)
+    links = [(say("all sweeps:"), view.page(str(experiment), view.ALL_SWEEPS))]
     if key:
         id = view.view_id(key)
         runs, curves = (view.page(str(experiment), id, charts) for charts in (False, True))
-        links = {"the latest sweep's runs": runs, "their curves by cell": curves} | links
-    for text, link in links.items():
-        print(f"  {text + ':':<24} http://127.0.0.1:{port}/{link}")
-    print("  other sweeps: the menu above the list of runs", flush=True)
+        links.insert(0, (say("their curves by cell:"), curves))
+        links.insert(0, (say("the latest sweep's runs:"), runs))
+    for text, link in links:
+        words.tell(f"{padded(words.said(text), 24)} http://127.0.0.1:{port}/{link}", indent=2)
+    words.tell(say("other sweeps: the menu above the list of runs"), indent=2)
 
 
 def _elsewhere(uri: str) -> int:
     """Say where the pages of another store than the root's are; the exit code."""
     shown = without_password(uri)
     if address.is_server(uri):
-        print(f"MLflow has pages of its own: {shown}", flush=True)
+        words.tell(say("MLflow has pages of its own: {page}", page=shown))
         return 0
-    print(
-        f"runner.ui: {shown}: only the local store and a server's are shown; for this one type"
+    words.complain(
+        f"{shown}: only the local store and a server's are shown; for this one type"
         f" mlflow server --backend-store-uri {shown}",
-        file=sys.stderr,
+        _COMMAND,
     )
     return StoreError.exit_code
 
@@ -107,7 +113,7 @@ def _check_port(port: int) -> None:
             raise ConfigError(f"--port={port}: {why}; give another one") from error
 
 
-def _serve(words: list[str], meanwhile: Callable[[], None]) -> int:
+def _serve(line: list[str], meanwhile: Callable[[], None]) -> int:
     """Run the server until it is asked to end; its exit code, 0 when it was.
 
     It ends with this process, however that ends. It takes seconds to start.
@@ -123,7 +129,7 @@ def _serve(words: list[str], meanwhile: Callable[[], None]) -> int:
         }
         # In a session of its own, so that Ctrl-C reaches this process alone, which ends the
         # server's processes in order.
-        server = subprocess.Popen(words, env=environment, start_new_session=True)
+        server = subprocess.Popen(line, env=environment, start_new_session=True)
         try:
             meanwhile()
             return server.wait()

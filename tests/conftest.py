@@ -5,6 +5,8 @@ import os
 # Before NumPy is imported, as in runner/__main__.py: OpenBLAS gives other bits with two threads.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
+# What is told is compared in English, wherever the tests run.
+os.environ["LC_MESSAGES"] = "C"
 
 import importlib  # noqa: E402
 import ipaddress  # noqa: E402
