@@ -48,13 +48,22 @@ class PlanSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         # Imported here: Hydra loads every plugin at every start, `--cfg job` included.
-        from runner.orchestrator import sweep
+        from runner.display import planning
+        from runner.display.words import speaking_in
         from runner.plan import grid
         from runner.system.command import command_of
 
+        to = speaking_in(self.config.runner.language)
         cells = grid.compose(
-            self.hydra_context.config_loader, self.config, dict(self.params), arguments
+            self.hydra_context.config_loader,
+            self.config,
+            dict(self.params),
+            arguments,
+            watched=lambda cells: planning.composing(cells, to),
         )
+        # It imports MLflow, for which the first line need not wait.
+        from runner.orchestrator import sweep
+
         command = [*command_of("runner").split(), "-m", *arguments]
         is_here = self.config.hydra.runtime.choices["hydra/launcher"] in _ON_THIS_MACHINE
         sys.exit(sweep(cells, command, self._start_workers, is_here))

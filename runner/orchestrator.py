@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from runner.display import ahead, summary, words
+from runner.display import ahead, planning, summary, words
 from runner.display import looks as shown
 from runner.display.progress import Progress
 from runner.display.summary import Outcome
@@ -40,7 +40,8 @@ def sweep(grid: Grid, command: list[str], start_workers: StartWorkers, is_here: 
         Before anything is trained: no such device, no data, no store, a folder that cannot be
         written, not enough memory.
     """
-    prepared = prepare(grid, command, is_here)
+    to = words.speaking(grid.cells[0].config)
+    prepared = prepare(grid, command, is_here, lambda cells: planning.planning(cells, to))
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
     foreseen = None

@@ -18,6 +18,7 @@ from runner.metrics import own as own_metrics
 from runner.plan import final_states, growth
 from runner.plan import grid as grids
 from runner.plan import plan as plans
+from runner.plan.cells.composer import Watched
 from runner.plan.plan import Plan, PlannedRun
 from runner.plan.size import memory, workers
 from runner.plan.size.memory import Measured, Need
@@ -118,13 +119,17 @@ class Prepared:
         return self.choice.told if self.choice else []
 
 
-def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepared:
+def prepare(
+    grid: grids.Grid, command: list[str], is_here: bool = True, watched: Watched = iter
+) -> Prepared:
     """Check all that a sweep needs, and plan it; nothing is written but data that were downloaded.
 
     Parameters
     ----------
     is_here
         Whether workers run on this machine: the memory of another one is not known.
+    watched
+        Goes through the cells, and may tell how far it is.
 
     Raises
     ------
@@ -155,7 +160,7 @@ def prepare(grid: grids.Grid, command: list[str], is_here: bool = True) -> Prepa
         return dataset.name, dataset.sha256
 
     plan, n_duplicates = grids.plan(
-        grid, data_of, choice.device, [without_password(word) for word in command]
+        grid, data_of, choice.device, [without_password(word) for word in command], watched
     )
     plan = growth.resumed(plan, root)
     without_runs = Prepared(

@@ -1,9 +1,8 @@
 """What each claim of a planned sweep can come to; the analysis knows, in a process of its own."""
 
-import json
 import shutil
-from dataclasses import asdict
 
+from runner.plan.plan import content
 from runner.prepare import Prepared
 from runner.system import apart
 
@@ -24,15 +23,15 @@ def tell(prepared: Prepared, seconds: dict[str, float]) -> None:
     if not plan.claims:
         return
     question = {
-        "plan": json.loads(json.dumps(asdict(plan))),
+        "plan": content(plan),
         "root": prepared.root.path,
         "uri": tracking.uri,
         "experiment": tracking.experiment,
         "minutes": {cell: of_cell / 60 for cell, of_cell in seconds.items()},
         "width": min(shutil.get_terminal_size().columns, _WIDEST) - _MARGIN,
     }
+    print("  what the claims can come to:", flush=True)
     lines, ended = apart.ask("analysis.ahead", question, _LIMIT_S)
-    print("  what the claims can come to:")
     for line in lines:
         print(f"{' ' * _MARGIN}{line['line']}")
     if ended:

@@ -50,6 +50,9 @@ _JAPANESE = {
     "{s} s": "{s} 秒",
     "{min} min {s} s": "{min} 分 {s} 秒",
     "{h} h {min} min": "{h} 時間 {min} 分",
+    "composing {n} cells": "{n} セルの設定を組み立てます",
+    "{n} of {all} cells composed": "{all} セルのうち {n} セルを組み立てました",
+    "{n} of {all} cells planned": "{all} セルのうち {n} セルを計画しました",
     # The live display.
     "runs {n} of {all}": "学習 {n}/{all} 回",
     "epochs {n} of {all}": "エポック {n}/{all}",
@@ -73,5 +76,10 @@ _JAPANESE = {
 
 def speaking(config: Config) -> Callable[[str], str]:
     """Says a text in the language of `runner.language`, where standard output has its letters."""
-    spoken = language.shown(language.spoken(config.runner.language), sys.stdout)
+    return speaking_in(config.runner.language)
+
+
+def speaking_in(asked: str) -> Callable[[str], str]:
+    """The same, from the value of `runner.language`, which may not be checked yet."""
+    spoken = language.shown(language.spoken(asked), sys.stdout)
     return (lambda text: translated(text, _JAPANESE)) if spoken == JAPANESE else str
