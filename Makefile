@@ -14,7 +14,7 @@ named := $(if $(SWEEP),"$$SWEEP")
 job := $(if $(SWEEP),sweeps=$(named),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev sweep smoke report notebook test test-long test-card chaos bench lint format ui sync docs lock wheel all
+.PHONY: help install install-dev sweep smoke report notebook test test-long test-slurm test-card chaos bench lint format ui sync docs lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -57,11 +57,14 @@ ui: install ## browse the curves in MLflow, on this machine's loopback address
 sync: install ## bring MLflow in step with state/
 	$(venv) -m runner.sync
 
-test: install-dev ## every test but the long ones
-	$(venv) -m pytest $(ARGS)
+test: install-dev ## every test but the long ones, two files at a time (one where a GPU is, whose memory some tests count)
+	$(venv) -m pytest -n $(if $(shell command -v nvidia-smi),0,2) --dist loadfile $(ARGS)
 
 test-long: install-dev ## what takes its time: hanging runs, full disks, locked stores, a server that fails, jobs of submitit
 	$(venv) -m pytest -m long $(ARGS)
+
+test-slurm: install-dev ## sweeps on a real Slurm on this machine, whose nodes die; root has it installed, others skip it
+	$(venv) -m pytest -m slurm $(ARGS) tests/slurm
 
 test-card: install-dev ## the GPU engine's tests on a card that is emulated; needs g++ (with a GPU, make test runs them on it)
 	@if command -v g++ >/dev/null; \

@@ -3,7 +3,7 @@
 import copy
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from hydra.core.utils import JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
+
+from hydra_plugins.slurm_launcher import slurm
 
 
 @dataclass
@@ -29,6 +31,10 @@ ConfigStore.instance().store(
 
 #: The launchers whose workers have the memory of this machine.
 _ON_THIS_MACHINE = ("cores", "joblib", "basic", "submitit_local")
+
+
+#: The launchers that hand the work to a cluster, which owns it then.
+CLUSTERS: dict[str, Callable[[DictConfig], Any]] = {"slurm": slurm}
 
 
 class PlanSweeper(Sweeper):
@@ -63,10 +69,14 @@ class PlanSweeper(Sweeper):
         )
         # It imports MLflow, for which the first line need not wait.
         from runner.orchestrator import sweep
+        from runner.work.launcher import Local, OnCluster
 
         command = [*command_of("runner").split(), "-m", *arguments]
-        is_here = self.config.hydra.runtime.choices["hydra/launcher"] in _ON_THIS_MACHINE
-        sys.exit(sweep(cells, command, self._start_workers, is_here))
+        name = self.config.hydra.runtime.choices["hydra/launcher"]
+        if name in CLUSTERS:
+            sys.exit(sweep(cells, command, OnCluster(CLUSTERS[name](self.config.hydra.launcher))))
+        is_here = name in _ON_THIS_MACHINE
+        sys.exit(sweep(cells, command, Local(self._start_workers, is_here)))
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
         from runner.config.quoting import quoted

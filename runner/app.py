@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hydra
 import yaml  # type: ignore[import-untyped]  # OmegaConf's own
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -26,6 +27,23 @@ _MAX_YAML_BYTES = 1_000_000
 _MAX_FILES = 10_000
 
 
+class SweepsSource(FileConfigSource):
+    """A folder of which only sweeps/ is a group: plan/ beside it has nothing to do with `plan`."""
+
+    @staticmethod
+    def scheme() -> str:
+        return "sweeps"
+
+    def available(self) -> bool:
+        return self.is_group(self.scheme())
+
+    def is_group(self, config_path: str) -> bool:
+        return config_path.split("/")[0] == self.scheme() and super().is_group(config_path)
+
+    def is_config(self, config_path: str) -> bool:
+        return config_path.split("/")[0] == self.scheme() and super().is_config(config_path)
+
+
 class SweepsPath(SearchPathPlugin):
     """Makes the folder sweeps/ a group of its own, and has the user's conf/ and sweeps/ found.
 
@@ -33,13 +51,14 @@ class SweepsPath(SearchPathPlugin):
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        search_path.append("sweeps", f"file://{FOLDER}")
+        search_path.append("sweeps", f"sweeps://{FOLDER}")
         for place in own.search_path():
-            search_path.append("own", f"file://{place}")
+            search_path.append("own", place)
 
 
 def register() -> None:
     """Make the schema and sweeps/ known to Hydra."""
+    Plugins.instance().register(SweepsSource)
     Plugins.instance().register(SweepsPath)
     schema.register()
 
@@ -59,14 +78,14 @@ def main(composed: DictConfig) -> None:
     from runner.orchestrator import sweep
     from runner.plan import grid
     from runner.work.launch import start_process
+    from runner.work.launcher import Local
 
     try:
         config = checked(composed)
         typed = list(HydraConfig.get().overrides.task)
         command = [*command_of("runner").split(), *typed]
-        code = sweep(
-            grid.of_one(config, typed, HydraConfig.get().runtime.choices), command, start_process
-        )
+        of_one = grid.of_one(config, typed, HydraConfig.get().runtime.choices)
+        code = sweep(of_one, command, Local(start_process))
     except Exception as error:
         # Hydra prints a line of its own for any other error, with every override and its secrets.
         raise SystemExit(1) from error

@@ -1,5 +1,6 @@
 """A command from its plan to its exit code: prepare, announce, train, conclude."""
 
+import functools
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,29 +20,28 @@ from runner.prepare import Prepared, open_tracker, prepare, tidy, with_plan
 from runner.tracking.writer import Writer, WriterThread
 from runner.work import looking
 from runner.work.estimate import estimate
-from runner.work.launch import Launch, StartWorkers, new_launch
-from runner.work.processes import guarded
+from runner.work.launcher import Launcher, OnCluster
 from runner.work.stop import Stop
 
 
-def sweep(grid: Grid, command: list[str], start_workers: StartWorkers, is_here: bool = True) -> int:
+def sweep(grid: Grid, command: list[str], launcher: Launcher) -> int:
     """Train what is not trained yet, keep MLflow in step, print the cells; the exit code.
 
     Parameters
     ----------
     command
         The words that were typed, to be shown when it should be typed again.
-    is_here
-        Whether workers run on this machine.
 
     Raises
     ------
     RunnerError
-        Before anything is trained: no such device, no data, no store, a folder that cannot be
+        Before anything is trained: no such launcher, device, data or store, a folder that cannot be
         written, not enough memory.
     """
+    launcher.check(grid.cells[0].config)
     to = words.speaking(grid.cells[0].config)
-    prepared = prepare(grid, command, is_here, lambda cells: planning.planning(cells, to))
+    watched = functools.partial(planning.planning, to=to)
+    prepared = prepare(grid, command, launcher.is_here, launcher.n_tasks, watched)
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
     foreseen = None
@@ -53,14 +53,34 @@ def sweep(grid: Grid, command: list[str], start_workers: StartWorkers, is_here: 
         ahead.tell(prepared, foreseen.by_cell if foreseen else {})
         return 0
     epoch_s = foreseen.epoch_s if foreseen else {}
+    if config.runner.detach and isinstance(launcher, OnCluster) and prepared.to_train:
+        return leave(prepared, launcher)
     if prepared.plan.looks:
-        return until_decided(prepared, start_workers, epoch_s)
-    return summary.conclude(prepared, train(prepared, start_workers, epoch_s))
+        return until_decided(prepared, launcher, epoch_s)
+    return summary.conclude(prepared, train(prepared, launcher, epoch_s))
 
 
-def until_decided(
-    prepared: Prepared, start_workers: StartWorkers, epoch_s: Mapping[str, float]
-) -> int:
+def leave(prepared: Prepared, launcher: OnCluster) -> int:
+    """Submit what is not trained yet, and say how to see it again; the exit code.
+
+    Raises
+    ------
+    RunnerError
+        When the cluster refuses it.
+    """
+    open_tracker(prepared)
+    to = words.speaking(prepared.config)
+    launcher.leave(
+        prepared.plan,
+        prepared.journals,
+        prepared.n_workers,
+        lambda said: print(to(said), flush=True),
+    )
+    summary.tell_left(prepared)
+    return 0
+
+
+def until_decided(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) -> int:
     """Train look after look, each with twice the seeds, until no claim is open; the exit code.
 
     After each look the analysis decides claims from what the store holds, and only the cells of
@@ -72,7 +92,7 @@ def until_decided(
         When a look cannot be decided, or the store is lost between two of them (StoreBehindError).
     """
     began, tracking = time.monotonic(), prepared.config.tracking
-    outcome = train(prepared, start_workers, epoch_s)
+    outcome = train(prepared, launcher, epoch_s)
     while _is_whole(prepared, outcome) and not _is_decided(prepared.plan):
         plan, root = prepared.plan, prepared.root
         seen = looking.look(plan, root, tracking.uri, tracking.experiment)
@@ -85,7 +105,7 @@ def until_decided(
             if grown is None:
                 open_tracker(prepared)  # the store has the plan, with what this look decided
                 break
-            outcome = train(grown, start_workers, epoch_s)
+            outcome = train(grown, launcher, epoch_s)
         except StoreError as error:
             kept = "what is trained is kept, the same command goes on"
             raise StoreBehindError(f"{error}; {kept}") from error
@@ -120,7 +140,7 @@ def _next_look(prepared: Prepared, cells: list[str], spent_s: float) -> Prepared
     return grown
 
 
-def train(prepared: Prepared, start_workers: StartWorkers, epoch_s: Mapping[str, float]) -> Outcome:
+def train(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) -> Outcome:
     """Have workers train the runs of a plan, while MLflow and the display follow their journals.
 
     Parameters
@@ -130,7 +150,7 @@ def train(prepared: Prepared, start_workers: StartWorkers, epoch_s: Mapping[str,
     """
     plan, journals = prepared.plan, prepared.journals
     writer = WriterThread(Writer(open_tracker(prepared), journals, plan.runs))
-    name = new_launch()
+    name = launcher.name(plan, journals)
     stop_file = prepared.root.sweep(plan.sweep_key).stop_file(name)
     with Stop(stop_file) as stop:
         tally, to = Tally(plan, epoch_s), words.speaking(prepared.config)
@@ -141,9 +161,9 @@ def train(prepared: Prepared, start_workers: StartWorkers, epoch_s: Mapping[str,
         try:
             if prepared.to_train:
                 writer.start()
-                with guarded():
-                    launch = Launch(plan, journals, stop, start_workers, name)
-                    launch.until_settled(n_workers)
+                launcher.train(
+                    plan, journals, stop, name, n_workers, lambda said: print(to(said), flush=True)
+                )
         finally:
             if progress.is_alive():
                 progress.stop()

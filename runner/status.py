@@ -17,8 +17,9 @@ from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.system import streams
 from runner.system.command import parser_of
+from runner.work.cluster.submitted import Submitted, submitted
 
-_LOOK_S = 1.0
+_LOOK_S, _ASK_S = 1.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,30 @@ class Running:
     launch: str
 
 
-def running(plan: Plan, journals: Journals) -> list[Running]:
-    """The runs of a plan that somebody holds the lock of."""
+def running(plan: Plan, journals: Journals, job: Submitted | None = None) -> list[Running]:
+    """The runs of a plan that somebody holds the lock of, or that a job on a cluster is at.
+
+    Locks may not reach here from the nodes of a cluster.
+    """
     found = []
     for run in plan.runs:
         record = journals[run.run_key]
         if record.start is None or record.end is not None or record.attempt is None:
             continue
+        one = Running(run.run_key, record.attempt, record.start.launch)
+        if job and not job.is_over and one.launch == job.given.launch:
+            found.append(one)
+            continue
         with journals.root.run(run.run_key).locked() as is_free:
             if not is_free:
-                found.append(Running(run.run_key, record.attempt, record.start.launch))
+                found.append(one)
     return found
 
 
 def lines(plan: Plan, journals: Journals) -> list[str]:
     """How far a sweep is; what to type where it is not at its end."""
-    under_way = running(plan, journals)
+    job = submitted(plan, journals.root)
+    under_way = running(plan, journals, job)
     tally = Tally(plan)
     for run in plan.runs:
         tally.count(run, journals[run.run_key])
@@ -58,7 +67,11 @@ def lines(plan: Plan, journals: Journals) -> list[str]:
     left = tally.seconds_left(len(under_way))
     parts += [f"about {duration(left)} left"] if under_way and left is not None else []
     text = [f"{plan.name} ({plan.sweep_key[:8]}): {', '.join(parts)}"]
-    if under_way:
+    if job and n_trained < len(plan.runs):
+        text.append(f"  {job.words}")
+    if job and not job.is_over:
+        pass  # the job goes on
+    elif under_way:
         places = sorted({one.attempt.rpartition("-")[0] for one in under_way})
         parent = under_way[0].launch.partition("-")[0]
         text.append(f"  by process {parent}, workers {', '.join(places)}")
@@ -67,16 +80,38 @@ def lines(plan: Plan, journals: Journals) -> list[str]:
     return [printable(line) for line in text]
 
 
+@dataclass(frozen=True)
+class _AtIt:
+    """The launch that is at a sweep."""
+
+    launch: str
+    n_running: int
+    #: Seconds after which it may be asked again: a cluster's controller serves everybody.
+    look_again_s: float
+
+
+def _at_it(plan: Plan, journals: Journals) -> _AtIt | None:
+    """The launch that is at a sweep; None when it is over, or nobody is at it."""
+    journals.look(max_age_s=0)
+    is_whole = all(journals[run.run_key].trained for run in plan.runs)
+    job = None if is_whole else submitted(plan, journals.root)
+    under_way = running(plan, journals, job)
+    if job and not job.is_over:
+        return _AtIt(job.given.launch, len(under_way), _ASK_S)
+    return _AtIt(under_way[0].launch, len(under_way), _LOOK_S) if under_way else None
+
+
 def follow(plan: Plan, journals: Journals) -> None:
     """Show the display of a sweep that is running until it runs no more, then its table."""
-    while under_way := running(plan, journals.look(max_age_s=0)):
-        launch = under_way[0].launch
-        progress = Progress(Tally(plan), journals, launch, len(under_way), lambda: None)
+    while first := _at_it(plan, journals):
+        n_running = max(1, first.n_running)
+        progress = Progress(Tally(plan), journals, first.launch, n_running, lambda: None)
         progress.start()
         try:
-            while any(one.launch == launch for one in under_way):
-                time.sleep(_LOOK_S)
-                under_way = running(plan, journals.look(max_age_s=0))
+            now: _AtIt | None = first
+            while now and now.launch == first.launch:
+                time.sleep(now.look_again_s)
+                now = _at_it(plan, journals)
         finally:
             progress.stop()
     print_table(plan, journals)

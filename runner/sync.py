@@ -1,12 +1,18 @@
 """`python -m runner.sync`: bring MLflow in step with everything that is in state/."""
 
+import shlex
 import sys
+import time
 from typing import Any
 
 from runner.archive.contents import Contents
 from runner.archive.take_over import Taken, take_over
-from runner.display.progress import count
+from runner.display.progress import Progress, count
+from runner.display.tally import Tally
 from runner.errors import RunnerError, StateError, StoreBehindError
+from runner.plan.plan import Plan
+from runner.record import FAILED
+from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files
 from runner.system import streams
@@ -15,7 +21,11 @@ from runner.tracking import comparison
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, arguments, calls, upgrade
 from runner.tracking.store import mlflow_store as store
-from runner.tracking.writer import Writer
+from runner.tracking.writer import Writer, WriterThread
+from runner.work.cluster.submitted import Submitted, submitted, tidy
+
+#: Seconds between two looks at journals, and two questions to a cluster.
+_LOOK_S, _ASK_S = 1.0, 5.0
 
 
 def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
@@ -53,6 +63,68 @@ def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
             f"{calls.failure(error, root)}; nothing is lost, run it again"
         ) from error
     return len(kept.runs), list(dict.fromkeys([*problems, *writer.refused.values()]))
+
+
+def follow(root: Root, uri: str | None, experiment: str, word: str) -> list[str]:
+    """Keep the store in step with a sweep that other processes train, until it is over.
+
+    It may be ended and started again at any time, on any host that sees the root.
+
+    Parameters
+    ----------
+    word
+        The sweep's name or the start of its key.
+
+    Returns
+    -------
+    What is wrong with its runs or their files, a line each.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be used at the start, or there is no such sweep.
+    StoreBehindError
+        When the store was lost later.
+    """
+    contents = Contents(root)
+    plan = contents.sweep(word)
+    if plan is None:
+        raise contents.no_such(word)
+    client, experiment_id = _opened(root, uri, experiment)
+    tracker = MlflowTracker(client, experiment_id, root)
+    calls.insist(lambda: tracker.open_sweep(plan, used=False), address.shown(uri, root))
+    journals = Journals(root, [run.run_key for run in plan.runs])
+    writer = WriterThread(Writer(tracker, journals, plan.runs))
+    writer.start()
+    job, next_ask = submitted(plan, root), time.monotonic() + _ASK_S
+    print(f"{plan.name} ({plan.sweep_key[:8]}){f': {job.words}' if job else ''}", flush=True)
+    progress = Progress(Tally(plan), journals, job.given.launch if job else "", 1, lambda: None)
+    progress.start()
+    try:
+        while not _is_over(plan, journals, job):
+            time.sleep(_LOOK_S)
+            if time.monotonic() >= next_ask:
+                job, next_ask = submitted(plan, root), time.monotonic() + _ASK_S
+    finally:
+        progress.stop()
+    journals.look(max_age_s=0)
+    statuses = {run.run_key: journals[run.run_key].status for run in plan.runs}
+    failed = [f"{run.name}: failed" for run in plan.runs if statuses[run.run_key] == FAILED]
+    n_left = sum(not journals[key].trained for key in statuses) - len(failed)
+    if behind := writer.finish("KILLED" if n_left else "FAILED" if failed else "FINISHED"):
+        raise StoreBehindError(f"{behind} not in the store yet; nothing is lost, run it again")
+    if not n_left and not failed:
+        tidy(plan, root)
+    left = f"{plan.name}: {count(n_left, 'run')} left and nobody at it; go on with: "
+    return [*failed, *([left + shlex.join(plan.command)] if n_left else [])]
+
+
+def _is_over(plan: Plan, journals: Journals, job: Submitted | None) -> bool:
+    """Whether no run of a sweep is to come, as far as can be seen from here."""
+    records = [journals[run.run_key] for run in plan.runs]
+    if all(record.trained for record in records):
+        return True
+    return job.is_over if job else all(record.end for record in records)
 
 
 def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
@@ -128,12 +200,21 @@ def main() -> None:
         help="instead, bring a SQLite store of an older MLflow to the schema of the one installed"
         " here, in a copy that takes its name; the old file is kept as FILE.before-REVISION",
     )
+    instead.add_argument(
+        "--follow",
+        metavar="SWEEP",
+        help="instead, keep the store in step with a sweep (name or start of its key) to its end",
+    )
     given = parser.parse_args()
     root = Root.of(given.root)
     do = verify if given.verify else sync
     try:
         if given.upgrade_store:
             print(upgrade.upgrade(given.uri, root))
+            return
+        if given.follow:
+            problems = follow(root, given.uri, given.experiment, given.follow)
+            _end(problems, "the sweep is over; the store is in step")
             return
         taken = take_over(root, Root.of(given.other)) if given.other else Taken()
         if given.other:
@@ -142,15 +223,19 @@ def main() -> None:
     except RunnerError as error:
         print(f"runner.sync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    problems = [*taken.problems, *problems]
+    except KeyboardInterrupt:  # the sweep goes on, and the next one tells the store the rest
+        sys.exit(130)
+    holds = "state/ and the store hold what they wrote" if given.verify else "the store is in step"
+    _end([*taken.problems, *problems], f"{n_runs} runs looked at; {holds}")
+
+
+def _end(problems: list[str], told: str) -> None:
+    """Say what is wrong, and leave with its exit code; or else that all is well."""
     for problem in problems:
         print(f"runner.sync: {problem}", file=sys.stderr)
     if problems:
         sys.exit(StateError.exit_code)
-    if given.verify:
-        print(f"{n_runs} runs looked at; state/ and the store hold what they wrote")
-    else:
-        print(f"{n_runs} runs looked at; the store is in step")
+    print(told)
 
 
 if __name__ == "__main__":

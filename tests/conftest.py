@@ -33,8 +33,8 @@ hypothesis.settings.load_profile("ours")
 
 def pytest_collection_modifyitems(config, items):
     # Counted here, before pytest's own `-m` takes them out of the list.
-    if config.option.markexpr == "not long":
-        config.stash[N_LONG] = len(marked(items, "long"))
+    if config.option.markexpr.startswith("not long"):
+        config.stash[N_LONG] = len(marked(items, "long") + marked(items, "slurm"))
     if device.gpu_is_available():
         return
     on_gpu = marked(items, "gpu")
@@ -57,7 +57,8 @@ def pytest_terminal_summary(terminalreporter, config):
         )
     if n := config.stash.get(N_LONG, 0):
         terminalreporter.write_line(
-            f"{n} tests marked long were left to their own tier: make test-long"
+            f"{n} tests marked long or slurm were left to their own tiers: make test-long,"
+            " make test-slurm"
         )
 
 

@@ -46,7 +46,14 @@ class PaperTable:
     n_labels: int
     #: Row and column of each entry in bold.
     bold: set[tuple[int, int]]
+    #: What was computed, and how.
     notes: list[str]
+    held_fixed: str
+
+    @property
+    def footnotes(self) -> list[str]:
+        """All that stands below the table where it stands alone."""
+        return [*self.notes, self.held_fixed]
 
 
 def paper_table(study: Study) -> PaperTable:
@@ -74,7 +81,8 @@ def paper_table(study: Study) -> PaperTable:
             columns["Difference to base (points)"] = [_less_base(c, cells, base) for c in cells]
     caption = f"{study.sweep.name}: mean {_PLUS_MINUS} standard deviation over seeds, last epoch."
     texts = pd.DataFrame(columns, dtype=object)
-    return PaperTable(caption, texts, n_labels, bold, _notes(study, base, bold))
+    held_fixed = f"Held fixed: {of_sweep.conditions(study)}."
+    return PaperTable(caption, texts, n_labels, bold, _notes(base, bold), held_fixed)
 
 
 def write(study: Study, path: Path) -> None:
@@ -121,7 +129,7 @@ def latex(study: Study) -> str:
         "",
         r"\smallskip",
         r"\begin{minipage}{\linewidth}\footnotesize",
-        *map(_latex, table.notes),
+        *map(_latex, table.footnotes),
         r"\end{minipage}",
         r"\end{table}",
     ]
@@ -136,9 +144,8 @@ def markdown(study: Study) -> str:
     rows = [list(entries), ["---"] * table.n_labels + ["---:"] * n_numbers]
     rows += entries.to_numpy().tolist()
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    return (
-        "\n".join([_markdown(table.caption), "", *lines, "", *map(_markdown, table.notes)]) + "\n"
-    )
+    footnotes = map(_markdown, table.footnotes)
+    return "\n".join([_markdown(table.caption), "", *lines, "", *footnotes]) + "\n"
 
 
 def html_page(study: Study) -> str:
@@ -148,7 +155,7 @@ def html_page(study: Study) -> str:
     body = entries.to_html(index=False, escape=False, border=0)
     caption = html.escape(table.caption)
     body = body.replace("<thead>", f"<caption>{caption}</caption>\n  <thead>", 1)
-    notes = "\n".join(f"<p>{html.escape(note)}</p>" for note in table.notes)
+    notes = "\n".join(f"<p>{html.escape(note)}</p>" for note in table.footnotes)
     labels = f":nth-child(-n+{table.n_labels})"
     left = f"<style>th{labels}, td{labels} {{ text-align: left; }}</style>"
     return f"{_HTML_HEAD}{left}\n<title>{caption}</title>\n{body}\n{notes}\n</html>\n"
@@ -199,8 +206,8 @@ def _less_base(cell: CellRuns, cells: list[CellRuns], base: dict[str, str]) -> s
     return f"{estimate} [{low}, {high}]"
 
 
-def _notes(study: Study, base: dict[str, str] | None, bold: set[tuple[int, int]]) -> list[str]:
-    """What was computed and how, and what was held fixed."""
+def _notes(base: dict[str, str] | None, bold: set[tuple[int, int]]) -> list[str]:
+    """What was computed, and how."""
     notes = ["n: seeds that are averaged."]
     if base is not None:
         notes.append(
@@ -212,7 +219,6 @@ def _notes(study: Study, base: dict[str, str] | None, bold: set[tuple[int, int]]
         f" Holm-adjusted over the other cells, p at most {ALPHA:g})."
     )
     notes.append(f"Bold: better {how}" if bold else f"No cell is established to be better {how}")
-    notes.append(f"Held fixed: {of_sweep.conditions(study)}.")
     return notes
 
 

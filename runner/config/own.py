@@ -8,12 +8,12 @@ from runner.errors import ConfigError
 from runner.system.files import values_folder
 
 
-def search_path() -> list[Path]:
-    """The folders of the working directory that Hydra is to look into: for conf/ and sweeps/."""
+def search_path() -> list[str]:
+    """Where Hydra is to look in the working directory, each with its scheme: for conf/, sweeps/."""
     here = Path.cwd()
     if here == values_folder():
         return []
-    places = {here / "conf": here / "conf", here / "sweeps": here}
+    places = {here / "conf": f"file://{here / 'conf'}", here / "sweeps": f"sweeps://{here}"}
     return [place for folder, place in places.items() if folder.is_dir()]
 
 

@@ -104,6 +104,11 @@ class RunnerConfig:
         rules.BOOLEAN,
         before=False,
     )
+    detach: Any = knob(
+        "true submits a sweep to a cluster and leaves it (docs/scaling.md); false waits for it.",
+        rules.BOOLEAN,
+        before=False,
+    )
     keep: str = knob(
         "Final states, from which more epochs go on; auto is always below 2 GB a sweep.",
         rules.one_of("auto", "always", "never"),

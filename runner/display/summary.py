@@ -240,14 +240,28 @@ def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
 
 def _tell_behind(prepared: Prepared, outcome: Outcome) -> None:
     """Say what MLflow lacks, why, and what to type once that is mended."""
-    root, tracking = prepared.root, prepared.config.tracking
-    typed = ["--root", str(root), "--experiment", tracking.experiment]
+    _complain(
+        f"{outcome.behind} kept in {prepared.root.state} and not in MLflow yet: {outcome.trouble};"
+        f" once that is mended: {_sync(prepared)}"
+    )
+
+
+def _sync(prepared: Prepared, *words: str) -> str:
+    """The command that brings this sweep's store in step."""
+    tracking = prepared.config.tracking
+    typed = [*words, "--root", str(prepared.root), "--experiment", tracking.experiment]
     if tracking.uri:
         typed += ["--uri", without_password(tracking.uri)]
-    _complain(
-        f"{outcome.behind} kept in {root.state} and not in MLflow yet: {outcome.trouble}; once that"
-        f" is mended: {command_of('runner.sync')} {shlex.join(typed)}"
-    )
+    return f"{command_of('runner.sync')} {shlex.join(typed)}"
+
+
+def tell_left(prepared: Prepared) -> None:
+    """What to type about a sweep that was submitted and left."""
+    to, key = words.speaking(prepared.config), prepared.plan.sweep_key[:8]
+    status = f"{command_of('runner.status')} {key} --root {shlex.quote(str(prepared.root))}"
+    print(to(say("How far it is: {command}", command=status)))
+    print(to(say("Into MLflow until its end: {command}", command=_sync(prepared, "--follow", key))))
+    print(to(say("The same command without runner.detach waits for it.")))
 
 
 def _complain(line: str) -> None:

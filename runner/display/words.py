@@ -53,6 +53,26 @@ _JAPANESE = {
     "composing {n} cells": "{n} セルの設定を組み立てます",
     "{n} of {all} cells composed": "{all} セルのうち {n} セルを組み立てました",
     "{n} of {all} cells planned": "{all} セルのうち {n} セルを計画しました",
+    # Tasks of a cluster.
+    "{n} task": "{n} タスク",
+    "{n} tasks": "{n} タスク",
+    "job {job} submitted: {tasks} for {runs}; their logs: {folder}": (
+        "ジョブ {job} を投入しました（{runs}、{tasks}）。ログ：{folder}"
+    ),
+    "job {job} is at it already; {told}": "ジョブ {job} がすでに投入されています。{told}",
+    "{command} says {states}": "{command}：{states}",
+    "{n} of {all} tasks have begun after {s} s: {asked} says {states}": (
+        "{s} 秒で {all} タスクのうち {n} が始まりました。{asked}：{states}"
+    ),
+    "{n} of {all} tasks have begun after {s} s: does {nodes} see {root}? {asked} says {states}": (
+        "{s} 秒で {all} タスクのうち {n} が始まりました。{nodes} から {root} が見えますか。"
+        "{asked}：{states}"
+    ),
+    "How far it is: {command}": "進み具合を見る：{command}",
+    "Into MLflow until its end: {command}": "終わりまで MLflow に記録する：{command}",
+    "The same command without runner.detach waits for it.": (
+        "runner.detach を外して同じコマンドを打つと、終わりまで待ちます。"
+    ),
     # The live display.
     "runs {n} of {all}": "学習 {n}/{all} 回",
     "epochs {n} of {all}": "エポック {n}/{all}",

@@ -14,6 +14,9 @@ from runner.system.files import checkout, naming_room
 
 #: The folder of the local store's artifacts, beside its file.
 ARTIFACTS = "mlartifacts"
+#: The environment variable by which a cluster names a task of its own: `slurm-12-0-1`, of a job,
+#: its first task, started a second time. The attempts of other processes have host and process.
+WORKER = "RUNNER_WORKER"
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,11 @@ class SweepFolder:
         """What a launcher writes about the jobs of a launch."""
         return self.path / f"{launch}.jobs"
 
+    def submissions(self) -> list[Path]:
+        """What was submitted to a cluster, in the folders of jobs; the latest first."""
+        files = self.path.glob("*.jobs/submission.json")
+        return sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)
+
 
 #: The id of what versions 1 and 2 left: one journal in the run's own folder, for all its attempts.
 BEFORE_ATTEMPTS = "before-attempts"
@@ -161,8 +169,9 @@ class RunFolder:
 
     def new_attempt(self) -> "AttemptFolder":
         """The folder of this process's attempt, made."""
-        host = re.sub(r"[^\w.-]", "-", platform.node())[:64]
-        attempt = self.attempt(f"{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+        process = os.environ.get(WORKER) or f"{platform.node()[:64]}-{os.getpid()}"
+        process = re.sub(r"[^\w.-]", "-", process)
+        attempt = self.attempt(f"{process}-{uuid.uuid4().hex[:8]}")
         with naming_room(attempt.path):
             attempt.path.mkdir(parents=True)
         return attempt

@@ -125,6 +125,11 @@ class RunRecord:
         """
         return self.settled(launch) or self.under_way(launch)
 
+    def n_wordless(self, launch: str) -> int:
+        """How many attempts of a launch have not ended: their processes died, but for the last."""
+        attempts = [a for a in self._attempts.values() if a.start and a.start.launch == launch]
+        return sum(not attempt.has_ended for attempt in attempts)
+
     def of_launch(self, launch: str) -> Attempt | None:
         """The last attempt that a worker of a launch began."""
         return _last(a for a in self._attempts.values() if a.start and a.start.launch == launch)

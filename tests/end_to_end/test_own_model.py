@@ -112,7 +112,9 @@ def test_a_model_of_ones_own_is_swept_by_its_arguments_and_trained_once(command,
 
 @pytest.mark.long
 def test_a_sweep_of_ones_own_is_found_and_an_edit_of_the_yaml_is_another_run(study):
-    typed(study, MODULE, "-m", "sweeps=mine", place(study), "progress=false")
+    for name in ("progress", "device", "plan"):  # folders of the user's that are named as values
+        (study / name).mkdir()
+    typed(study, MODULE, "-m", "sweeps=mine", place(study), "progress=false", "device=cpu")
     assert len(params_of(study / "out")) == 4
     plan = plan_of(study / "out")
     assert (plan["name"], list(plan["claims"])) == ("mine", ["wider_is_better"])

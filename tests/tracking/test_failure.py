@@ -46,8 +46,10 @@ def answering(status, body):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:  # a thread whose server is closed under it would run on without a pause
+            server.shutdown()
 
 
 def asked(status, body=b"", call=lambda client: client.get_run("0" * 32)):

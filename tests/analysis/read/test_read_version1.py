@@ -22,7 +22,7 @@ NEVER = {"model.options", "optimizer.momentum"}
         ({"optimizer.name": "momentum"}, {"model.options"}),
         ({"model.kind": "lenet", "model.fc_depth": 0}, {"optimizer.momentum"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_a_knob_is_without_effect_where_another_switches_it_off(knobs, expected):
     assert without_effect(nested(FIXED | knobs)) == sorted(expected)

@@ -60,7 +60,8 @@ def test_the_best_cell_is_bold_where_that_is_established(whole):
     column = list(table.texts).index("Test acc. (%)")
     assert (row.to_numpy().nonzero()[0][0], column) in table.bold
     assert any(note.startswith("Bold: better than every other cell") for note in table.notes)
-    assert any("Held fixed: " in note and "train.epochs=3" in note for note in table.notes)
+    assert table.held_fixed.startswith("Held fixed: ") and "train.epochs=3" in table.held_fixed
+    assert table.footnotes == [*table.notes, table.held_fixed]
     two = made(grid(range(2), model__channels=[1, 30]))
     assert not paper_table(two).bold
     assert any(note.startswith("No cell is established") for note in paper_table(two).notes)

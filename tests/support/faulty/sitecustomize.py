@@ -4,7 +4,8 @@ FAULTS (`1:hang 2:os._exit`) says by seed or run key which runs misbehave, and h
 counts: every epoch that is computed adds a line with its seed and number, and every process that
 begins or leaves a run adds one (`+ KEY PID`, `- KEY PID`), with `! KEY` where another process was
 still training it. EPOCH_SLEEP=SECONDS makes every epoch longer, so that a test can kill in its
-middle. LOCKS=none makes every lock succeed. CLOCK=jumps sets the time of day an hour back and a day
+middle; GATE=FILE has every epoch wait at its end until the file is there or the run is to stop.
+LOCKS=none makes every lock succeed. CLOCK=jumps sets the time of day an hour back and a day
 forward, in turn, at every reading. VERSIONS=other gives packages that take part in numbers other
 versions.
 """
@@ -20,6 +21,7 @@ from collections import Counter
 FAULTS = dict(word.split(":") for word in os.environ.get("FAULTS", "").split())
 EPOCHS_LOG = os.environ.get("EPOCHS_LOG")
 EPOCH_SLEEP = float(os.environ.get("EPOCH_SLEEP", "0"))
+GATE = os.environ.get("GATE")
 
 
 class OutOfMemoryError(Exception):
@@ -121,6 +123,8 @@ class Patched(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                         time.sleep(EPOCH_SLEEP)
                         write(f"{seed} {record.epoch}")
                     yield record
+                    while GATE and not os.path.exists(GATE) and not how[1]():
+                        time.sleep(0.05)
             finally:
                 note("-", key)
 
@@ -171,5 +175,5 @@ if os.environ.get("LOCKS") == "none":
 
     filelock.FileLock = Unlocked
 
-if FAULTS or EPOCHS_LOG or EPOCH_SLEEP:
+if FAULTS or EPOCHS_LOG or EPOCH_SLEEP or GATE:
     sys.meta_path.insert(0, Patched())

@@ -1,0 +1,60 @@
+"""The runs that a worker may train: those of a plan that nobody has, or a share of its own."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from runner.plan.plan import PlannedRun
+from runner.record import FAILED
+from runner.state.journal import write_death
+from runner.state.journals import Journals
+from runner.state.records import End
+from runner.state.root import Root
+
+#: After so many attempts of a launch that ended without a word, a run is to blame itself.
+MAX_WORDLESS = 3
+
+
+class Share:
+    """The runs that a worker of a launch goes through, each perhaps held by another process.
+
+    Parameters
+    ----------
+    is_own
+        Whether no other worker of the launch is given these runs, as the tasks of a cluster are.
+        What the launch has under way there is what this task was at before the cluster started it
+        again: nobody is at it any more, even where its host took the lock along.
+    """
+
+    def __init__(
+        self, runs: Sequence[PlannedRun], root: Root, launch: str, is_own: bool = False
+    ) -> None:
+        self.runs, self.root, self.launch = runs, root, launch
+        self.journals = Journals(root, [run.run_key for run in runs])
+        self._is_own = is_own
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `gpu`; a plan has one of them."""
+        return self.runs[0].device if self.runs else "cpu"
+
+    def is_open(self, run: PlannedRun) -> bool:
+        """Whether this worker has something to do for a run."""
+        record = self.journals.read(run.run_key)
+        return not (record.settled(self.launch) if self._is_own else record.taken(self.launch))
+
+    @contextlib.contextmanager
+    def held(self, run: PlannedRun) -> Iterator[bool]:
+        """Hold a run in the block; False when another process has it."""
+        with self.root.run(run.run_key).locked() as is_free:
+            record = self.journals.read(run.run_key)
+            is_left_over = self._is_own and record.under_way(self.launch)
+            if is_left_over and record.n_wordless(self.launch) >= MAX_WORDLESS:
+                self._give_up(run)
+            yield is_free or is_left_over
+
+    def _give_up(self, run: PlannedRun) -> None:
+        attempt = self.journals.read(run.run_key).of_launch(self.launch)
+        assert attempt is not None
+        cause = f"its worker ended {MAX_WORDLESS} times without a word, possibly out of memory"
+        folder = self.root.run(run.run_key).attempt(attempt.id)
+        write_death(folder, End(FAILED, cause))
