@@ -54,14 +54,23 @@ class PlanSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         # Imported here: Hydra loads every plugin at every start, `--cfg job` included.
-        from runner.orchestrator import sweep
+        from runner import words
+        from runner.display import planning
         from runner.plan import grid
         from runner.system.command import command_of
+
+        words.speak(self.config.runner.language)
+        cells = grid.compose(
+            self.hydra_context.config_loader,
+            self.config,
+            dict(self.params),
+            arguments,
+            planning.composing,
+        )
+        # It imports MLflow, for which the first line need not wait.
+        from runner.orchestrator import sweep
         from runner.work.launcher import Local, OnCluster
 
-        cells = grid.compose(
-            self.hydra_context.config_loader, self.config, dict(self.params), arguments
-        )
         command = [*command_of("runner").split(), "-m", *arguments]
         name = self.config.hydra.runtime.choices["hydra/launcher"]
         if name in CLUSTERS:

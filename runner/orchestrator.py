@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from runner import words
-from runner.display import ahead, summary
+from runner.display import ahead, planning, summary
 from runner.display import looks as shown
 from runner.display.progress import Progress
 from runner.display.summary import Outcome
@@ -40,7 +40,7 @@ def sweep(grid: Grid, command: list[str], launcher: Launcher) -> int:
     """
     words.speak(grid.cells[0].config.runner.language)
     launcher.check(grid.cells[0].config)
-    prepared = prepare(grid, command, launcher.is_here, launcher.n_tasks)
+    prepared = prepare(grid, command, launcher.is_here, launcher.n_tasks, planning.planning)
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
     foreseen = None

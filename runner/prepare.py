@@ -18,9 +18,10 @@ from runner.metrics import own as own_metrics
 from runner.plan import final_states, growth
 from runner.plan import grid as grids
 from runner.plan import plan as plans
+from runner.plan.cells.composer import Watched
 from runner.plan.plan import Plan, PlannedRun
 from runner.plan.size import memory, workers
-from runner.plan.size.memory import Measured, Need
+from runner.plan.size.memory import Measured
 from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import read_run
@@ -121,7 +122,11 @@ class Prepared:
 
 
 def prepare(
-    grid: grids.Grid, command: list[str], is_here: bool = True, n_tasks: int | None = None
+    grid: grids.Grid,
+    command: list[str],
+    is_here: bool = True,
+    n_tasks: int | None = None,
+    watched: Watched = iter,
 ) -> Prepared:
     """Check all that a sweep needs, and plan it; nothing is written but data that were downloaded.
 
@@ -131,6 +136,8 @@ def prepare(
         Whether workers run on this machine: the memory of another one is not known.
     n_tasks
         How many tasks a cluster starts at most; None: workers as runner.workers says.
+    watched
+        Goes through the cells, and may tell how far it is.
 
     Raises
     ------
@@ -161,7 +168,7 @@ def prepare(
         return dataset.name, dataset.sha256
 
     plan, n_duplicates = grids.plan(
-        grid, data_of, choice.device, [without_password(word) for word in command]
+        grid, data_of, choice.device, [without_password(word) for word in command], watched
     )
     plan = growth.resumed(plan, root)
     without_runs = Prepared(
@@ -184,18 +191,12 @@ def with_plan(prepared: Prepared, plan: Plan) -> Prepared:
     journals = Journals(root, [run.run_key for run in plan.runs]).look()
     untrained = [run for run in plan.runs if not journals[run.run_key].trained]
     checked = _check_own_code(untrained, sources)
-
     seen = {key: of_cell.seen for key, of_cell in checked.items()}
     for run in plan.runs:
         setup = journals[run.run_key].setup
         if run.cell_key not in seen and setup and (n := setup.n_parameters) is not None:
             seen[run.cell_key] = Measured(n, n_largest=n)
-    sizes: dict[str, int | None] = {}
-    needs: dict[str, Need | None] = {}
-    for key, (run, *_) in plan.cells.items():
-        entry = sources.entry(run)
-        sizes[key] = memory.final_state(run.config, entry, seen.get(key))
-        needs[key] = memory.need(run.config, entry, run.device, seen.get(key))
+    sizes, needs = memory.of_cells(plan.cells, sources.entry, seen)
     plan, kept_bytes = final_states.resolved(plan, lambda run: sizes[run.cell_key])
     to_train = [run for run in plan.runs if not journals[run.run_key].trained]
     own_metrics.load({n: path for run in to_train for n, path in run.config.metrics.items()})
@@ -203,9 +204,8 @@ def with_plan(prepared: Prepared, plan: Plan) -> Prepared:
     if n_workers < 0:
         n_workers = max(1, choice.n_cards) if choice.device == "gpu" else provenance.cores()
     if prepared.is_here:
-        is_asked = config.runner.workers > 0
         n_workers, fewer = workers.that_fit(
-            n_workers, is_asked, to_train, lambda run: needs[run.cell_key]
+            n_workers, config.runner.workers > 0, to_train, lambda run: needs[run.cell_key]
         )
         sources.warnings += fewer
     for warning in sources.warnings:

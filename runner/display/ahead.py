@@ -1,10 +1,9 @@
 """What each claim of a planned sweep can come to; the analysis knows, in a process of its own."""
 
-import json
 import shutil
-from dataclasses import asdict
 
 from runner import words
+from runner.plan.plan import content
 from runner.prepare import Prepared
 from runner.system import apart
 from runner.system.language import say
@@ -26,7 +25,7 @@ def tell(prepared: Prepared, seconds: dict[str, float]) -> None:
     if not plan.claims:
         return
     question = {
-        "plan": json.loads(json.dumps(asdict(plan))),
+        "plan": content(plan),
         "root": prepared.root.path,
         "uri": tracking.uri,
         "experiment": tracking.experiment,
@@ -34,8 +33,8 @@ def tell(prepared: Prepared, seconds: dict[str, float]) -> None:
         "width": min(shutil.get_terminal_size().columns, _WIDEST) - _MARGIN,
         "language": words.language(),
     }
-    lines, ended = apart.ask("analysis.ahead", question, _LIMIT_S)
     words.tell(say("what the claims can come to:"), indent=2)
+    lines, ended = apart.ask("analysis.ahead", question, _LIMIT_S)
     for line in lines:
         words.tell(line["line"], indent=_MARGIN)
     if ended:

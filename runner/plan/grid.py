@@ -69,6 +69,8 @@ def compose(
     ----------
     params
         The overrides of the sweep's file; those of `arguments`, which were typed, replace them.
+    watched
+        Goes through the cells, and may tell how far it is.
 
     Raises
     ------
@@ -122,12 +124,14 @@ def of_one(
     return Grid(name, False, swept, [cell], [config.seed], single=True, own_files=files)
 
 
-def plan(grid: Grid, data_of: DataOf, device: str, command: list[str]) -> tuple[Plan, int]:
+def plan(
+    grid: Grid, data_of: DataOf, device: str, command: list[str], watched: Watched = iter
+) -> tuple[Plan, int]:
     """The plan of a grid, seed-major, and how many duplicates were removed from it."""
     runs: dict[str, PlannedRun] = {}
     cells = [
         planned_runs(cell.config, grid.seeds, cell.knobs, data_of(cell.config), device)
-        for cell in grid.cells
+        for cell in watched(grid.cells)
     ]
     first: dict[str, PlannedRun] = {}
     for run in itertools.chain.from_iterable(zip(*cells, strict=True)):

@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,13 +165,44 @@ def write(plan: Plan, root: Root, to_train: Sequence[PlannedRun] = ()) -> str | 
         except StateError as error:
             damage = f"{error}; it was written anew"
     path.parent.mkdir(parents=True, exist_ok=True)
-    claims = {name: claim.declared() for name, claim in plan.claims.items()}
-    whole = sealed(asdict(plan) | {"claims": claims})
-    write_whole(path, json.dumps(whole, indent=1).encode("ascii"))
+    write_whole(path, _text(sealed(content(plan))))
     if first_ns:
         # Sweeps are told to a store in the order in which they were first planned.
         os.utime(path, ns=(first_ns, first_ns))
     return damage
+
+
+def content(plan: Plan) -> dict[str, Any]:
+    """What the plan's file holds, but for its seal; what the runs of a cell share is one object."""
+    claims = {name: claim.declared() for name, claim in plan.claims.items()}
+    values = _as_json(asdict(replace(plan, runs=[], claims={})) | {"claims": claims})
+    first: dict[str, tuple[PlannedRun, dict[str, Any]]] = {}
+    for run in plan.runs:
+        if run.cell_key not in first:
+            first[run.cell_key] = run, _as_json(asdict(run))
+        alike, of_cell = first[run.cell_key]
+        if not _differ_in_seed(run, alike):
+            of_cell = _as_json(asdict(run))
+        config = of_cell["config"] | {"seed": run.config.seed}
+        values["runs"].append(of_cell | {"run_key": run.run_key, "config": config})
+    return values
+
+
+def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(values)))
+
+
+def _differ_in_seed(run: PlannedRun, other: PlannedRun) -> bool:
+    """Whether two runs of a cell are alike in all but their seed."""
+    config = replace(run.config, seed=other.config.seed)
+    return replace(run, run_key=other.run_key, config=config) == other
+
+
+def _text(values: dict[str, Any]) -> bytes:
+    """The values as JSON, a run a line."""
+    head = json.dumps({name: of for name, of in values.items() if name != "runs"}, indent=1)
+    runs = ",\n  ".join(json.dumps(run) for run in values["runs"])
+    return f'{head.removesuffix("}").rstrip()},\n "runs": [\n  {runs}\n ]\n}}'.encode("ascii")
 
 
 def read(path: Path) -> Plan:
@@ -192,7 +223,7 @@ def read(path: Path) -> Plan:
             )
         if (version >= 3 or SEAL in values) and not is_whole(values):
             raise ValueError("it was changed after it was written")
-        runs = [_run_from(run) for run in values["runs"]]
+        runs = list(_runs_from(values["runs"]))
         knobs = [PlannedKnob(**kept.known(PlannedKnob, knob)) for knob in values.get("knobs", [])]
         design = values.get("design")
         design = design and Design(**kept.known(Design, design))
@@ -215,19 +246,25 @@ def _prove(plan: Plan) -> None:
     ------
     ValueError
     """
+    first: dict[str, tuple[PlannedRun, dict[str, Any]]] = {}
     for run in plan.runs:
         if _is_of_version_1(run):
             continue
-        of = identity.identity(
-            run.config, run.data_name, run.data_sha256, run.device, run.code, run.own_code
-        )
-        if (run.run_key, run.cell_key) != (identity.run_key(of), identity.cell_key(of)):
+        alike, of = first.get(run.cell_key, (None, {}))
+        if alike is None or not _differ_in_seed(run, alike):
+            of = identity.identity(
+                run.config, run.data_name, run.data_sha256, run.device, run.code, run.own_code
+            )
+            if run.cell_key != identity.cell_key(of):
+                raise ValueError(f"the run {run.name} has another key than its configuration")
+            first[run.cell_key] = run, of
+        if run.run_key != identity.run_key(of | {"seed": run.config.seed}):
             raise ValueError(f"the run {run.name} has another key than its configuration")
     keys = [run.run_key for run in plan.runs]
     if plan.looks:
         looks.prove(plan.looks, [(run.config.seed, run.cell_key) for run in plan.runs], plan.claims)
-        first = plan.looks[0].seeds
-        keys = [run.run_key for run in plan.runs if run.config.seed in first]
+        seeds = plan.looks[0].seeds
+        keys = [run.run_key for run in plan.runs if run.config.seed in seeds]
     key = identity.sweep_key(keys, plan.claims, plan.single, bool(plan.looks), plan.design)
     if key != plan.sweep_key:
         raise ValueError("it has another key than its runs and claims")
@@ -238,7 +275,15 @@ def _is_of_version_1(run: PlannedRun) -> bool:
     return parts.TARGET not in run.config.model
 
 
-def _run_from(values: dict[str, Any]) -> PlannedRun:
-    return PlannedRun(
-        **kept.known(PlannedRun, values) | {"config": kept.config_from(values["config"])}
-    )
+def _runs_from(kept_runs: list[dict[str, Any]]) -> Iterator[PlannedRun]:
+    """The runs of a file; those of a cell share what they share."""
+    first: dict[str, tuple[dict[str, Any], PlannedRun]] = {}
+    for values in kept_runs:
+        seed = values["config"]["seed"]
+        alike, run = first.get(values["cell_key"], (values, None))
+        config = values["config"] | {"seed": alike["config"]["seed"]}
+        if run is None or values | {"run_key": alike["run_key"], "config": config} != alike:
+            known = kept.known(PlannedRun, values)
+            run = PlannedRun(**known | {"config": kept.config_from(values["config"])})
+            first[values["cell_key"]] = values, run
+        yield replace(run, run_key=values["run_key"], config=replace(run.config, seed=seed))

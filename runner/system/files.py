@@ -215,15 +215,35 @@ def values_folder() -> Path:
 # =============================================================================
 def sha256(value: Any) -> str:
     """The hash of a JSON value, 64 hexadecimal digits; the order of an object's names is none."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+    return hashlib.sha256(_canonical(value).encode("ascii")).hexdigest()
 
 
 def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values with their seal."""
-    return {**values, SEAL: sha256(dict(values))}
+    return {**values, SEAL: _seal(values)}
 
 
 def is_whole(values: Mapping[str, Any]) -> bool:
     """Whether the values are those that were sealed."""
-    return values.get(SEAL) == sha256({name: v for name, v in values.items() if name != SEAL})
+    return values.get(SEAL) == _seal({name: v for name, v in values.items() if name != SEAL})
+
+
+def _seal(values: Mapping[str, Any]) -> str:
+    """`sha256` of the values, without the text of a long list as a whole."""
+    hashed = hashlib.sha256(b"{")
+    for n, name in enumerate(sorted(values)):
+        hashed.update(f"{',' * (n > 0)}{_canonical(name)}:".encode("ascii"))
+        value = values[name]
+        if isinstance(value, list):
+            hashed.update(b"[")
+            for place, item in enumerate(value):
+                hashed.update(f"{',' * (place > 0)}{_canonical(item)}".encode("ascii"))
+            hashed.update(b"]")
+        else:
+            hashed.update(_canonical(value).encode("ascii"))
+    hashed.update(b"}")
+    return hashed.hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

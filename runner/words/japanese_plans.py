@@ -233,4 +233,8 @@ TEMPLATES = {
     "{name}: the code changed since this sweep was planned; type the command again": (
         "{name}: この sweep の計画の後でコードが変わりました。コマンドをもう一度打ってください"
     ),
+    # While a sweep of many cells is planned.
+    "composing {n} cells": "{n} セルの設定を組み立てます",
+    "{n} of {all} cells composed": "{all} セルのうち {n} セルを組み立てました",
+    "{n} of {all} cells planned": "{all} セルのうち {n} セルを計画しました",
 }

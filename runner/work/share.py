@@ -28,19 +28,31 @@ class Share:
     def __init__(
         self, runs: Sequence[PlannedRun], root: Root, launch: str, is_own: bool = False
     ) -> None:
-        self.runs, self.root, self.launch = runs, root, launch
+        self.root, self.launch = root, launch
+        #: `cpu` or `gpu`; a plan has one of them.
+        self.device = runs[0].device if runs else "cpu"
         self.journals = Journals(root, [run.run_key for run in runs])
         self._is_own = is_own
+        self._left = {run.run_key: run for run in runs}
 
     @property
-    def device(self) -> str:
-        """`cpu` or `gpu`; a plan has one of them."""
-        return self.runs[0].device if self.runs else "cpu"
+    def runs(self) -> list[PlannedRun]:
+        """The runs that may be open, in the order of the plan."""
+        return list(self._left.values())
 
     def is_open(self, run: PlannedRun) -> bool:
-        """Whether this worker has something to do for a run."""
+        """Whether this worker has something to do for a run; one that is closed it stays so.
+
+        A run that another worker of the launch has begun is closed even if that one dies: whoever
+        started the workers sees to it.
+        """
+        if run.run_key not in self._left:
+            return False
         record = self.journals.read(run.run_key)
-        return not (record.settled(self.launch) if self._is_own else record.taken(self.launch))
+        is_closed = record.settled(self.launch) if self._is_own else record.taken(self.launch)
+        if is_closed:
+            del self._left[run.run_key]
+        return not is_closed
 
     @contextlib.contextmanager
     def held(self, run: PlannedRun) -> Iterator[bool]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.system.files import SEAL, is_whole, replace_folder, sealed
+from runner.system.files import SEAL, is_whole, replace_folder, sealed, sha256
 
 
 def contents(folder):
@@ -115,12 +115,14 @@ def test_a_killed_process_leaves_the_old_folder_or_the_new_one_and_the_next_heal
 
 
 def test_a_sealed_value_is_whole_until_any_part_of_it_is_another():
-    values = sealed({"b": [1, {"c": "ä\udcff"}], "a": 0.1})
+    unsealed = {"b": [1, {"c": "ä\udcff"}], "a": 0.1, "d": [], "c": {"f": [2], "e": None}}
+    values = sealed(unsealed)
+    assert values[SEAL] == sha256(unsealed)
     assert is_whole(values) and is_whole(json.loads(json.dumps(values)))
     assert is_whole(dict(reversed(values.items()))), "the order of names is none"
     for changed in (
         values | {"a": 0.2},
-        values | {"d": None},
+        values | {"g": None},
         {name: value for name, value in values.items() if name != "a"},
         values | {SEAL: "0" * 64},
         {name: value for name, value in values.items() if name != SEAL},

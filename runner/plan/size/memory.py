@@ -6,6 +6,7 @@ that are mapped (libraries, the data set), is kept apart: on a machine it is the
 """
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.config import parts
@@ -14,6 +15,7 @@ from runner.data.asked import Asked
 from runner.data.catalogue import Entry
 from runner.data.subset import n_left
 from runner.errors import ConfigError
+from runner.plan.plan import PlannedRun
 from runner.plan.size.layers import ENGINES, Conv, Engine, layers_of
 
 _FLOAT32_BYTES = 4
@@ -104,6 +106,29 @@ def need(
     largest = max(drawing, checkpoint, training + (0 if device == "gpu" else step))
     own = engine.own + largest + image * _n_copied(config, entry)
     return Need(own, engine.libraries + data, engine.untouched)
+
+
+def of_cells(
+    cells: Mapping[str, Sequence[PlannedRun]],
+    entry: Callable[[PlannedRun], Entry],
+    seen: Mapping[str, Measured],
+) -> tuple[dict[str, int | None], dict[str, Need | None]]:
+    """By cell key, the bytes of a run's final state (`final_state`), and the memory it needs.
+
+    Parameters
+    ----------
+    entry
+        What is known of the data that a run reads.
+    seen
+        What models that do not ship were seen to need, by cell key.
+    """
+    sizes: dict[str, int | None] = {}
+    needs: dict[str, Need | None] = {}
+    for key, (run, *_) in cells.items():
+        of = entry(run)
+        sizes[key] = final_state(run.config, of, seen.get(key))
+        needs[key] = need(run.config, of, run.device, seen.get(key))
+    return sizes, needs
 
 
 def _n_copied(config: Config, entry: Entry) -> int:
