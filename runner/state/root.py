@@ -18,7 +18,7 @@ ARTIFACTS = "mlartifacts"
 
 @dataclass(frozen=True)
 class Root:
-    """The folder of state/, mlflow.db, mlartifacts/ and reports/."""
+    """The folder of state/, mlflow.db, mlartifacts/, reports/ and server/."""
 
     path: Path
 
@@ -76,6 +76,11 @@ class Root:
     def artifacts(self) -> Path:
         """The artifacts of the local MLflow store."""
         return self.path / ARTIFACTS
+
+    @property
+    def server(self) -> Path:
+        """What `runner.server` keeps: the database, its password, artifacts."""
+        return self.path / "server"
 
     @property
     def reports(self) -> Path:
