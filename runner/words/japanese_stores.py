@@ -147,4 +147,12 @@ TEMPLATES = {
     "the seeds of look {place} are not those that double the others": (
         "{place} 回目の判定のシードが、それまでの 2 倍になっていません"
     ),
+    # runner.server
+    "MLflow on PostgreSQL {version}, on this machine only; Ctrl-C ends both": (
+        "PostgreSQL {version} の上の MLflow（このマシンの中だけ）。Ctrl-C で両方終わります"
+    ),
+    "sweep:": "学習：",
+    "report:": "報告：",
+    "pages:": "画面：",
+    "backup:": "控え：",
 }
