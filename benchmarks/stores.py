@@ -182,12 +182,17 @@ def _tags(key: str, seed: int) -> dict[str, str]:
     }
 
 
-def timed(root: Path) -> tuple[float, float]:
-    """Seconds and peak resident memory in GiB of one `python -m analysis`, from start to exit."""
+def timed(root: Path, *words: str) -> tuple[float, float]:
+    """Seconds and peak resident memory in GiB of one `python -m analysis`, from start to exit.
+
+    Parameters
+    ----------
+    words
+        More of its options.
+    """
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "analysis", "--root", str(root)], stdout=subprocess.DEVNULL, cwd=root
-    )
+    line = [sys.executable, "-m", "analysis", "--root", str(root), *words]
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, cwd=root)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"python -m analysis ended with {os.waitstatus_to_exitcode(status)}")

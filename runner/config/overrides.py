@@ -23,10 +23,11 @@ from runner.config import parts
 from runner.config.checks import from_omegaconf
 from runner.config.schema import GROUPS, KNOBS, Config, knobs_of, leaves, unknown_key
 from runner.errors import ConfigError, printable, short_text
+from runner.system import limits
 from runner.system.command import command_of
 
-#: Cells times seeds.
-MAX_RUNS = 100_000
+#: Of memory that a run's part of a plan takes while it is written; measured.
+_RUN_BYTES = 10_000
 #: Of what was typed, in a message.
 LONGEST_ECHO = 200
 #: Of one of Hydra's messages, which may quote all that was typed.
@@ -103,6 +104,21 @@ def check(overrides: Sequence[str], multirun: bool) -> None:
         _check_value(typed, override)
         if not multirun:
             _check_single(typed, override, f"{command_of('runner')} -m {shlex.join(overrides)}")
+
+
+def check_size(n: int, before: str = "", what: str = "runs") -> None:
+    """Refuse more runs than there is memory for their plan.
+
+    Raises
+    ------
+    ConfigError
+    """
+    needed, free = n * _RUN_BYTES, limits.free_memory()
+    if needed > free:
+        raise ConfigError(
+            f"{before}{n:,} {what}: the plan of so many runs needs about {needed / 1e9:,.1f} GB of"
+            f" memory, and {free / 1e9:,.1f} GB is free; sweep fewer values"
+        )
 
 
 def as_parameters(typed: Sequence[str]) -> list[str]:
@@ -239,9 +255,7 @@ def _check_value(typed: str, override: Override) -> None:
         raise ConfigError(
             f"{typed}: a sweep needs its values one by one; allowed are a,b,c and range(a,b)"
         )
-    n_values = _n_values(override)
-    if n_values > MAX_RUNS:
-        raise ConfigError(f"{typed}: {n_values:,} values; a sweep may have {MAX_RUNS:,} runs")
+    check_size(_n_values(override), f"{typed}: ", "values")
     if group not in GROUPS:
         return
     options = override.sweep_string_iterator() if is_sweep else [override.value()]

@@ -86,11 +86,7 @@ def compose(
     design, n_cells, spelled = designs.combinations(
         section, {key: _levels(override) for key, override in given.items()}
     )
-    if len(seeds) * n_cells > overrides.MAX_RUNS:
-        raise ConfigError(
-            f"{len(seeds) * n_cells:,} runs are more than one sweep may have"
-            f" ({overrides.MAX_RUNS:,}); sweep fewer values"
-        )
+    overrides.check_size(len(seeds) * n_cells)
     swept: dict[str, list[Any]] = {key: [] for of in section.cells or () for key in of}
     swept |= {key: [] for key, override in given.items() if override.is_sweep_override()}
     composed = Composer(loader, primary, seeds[0], swept).cells(list(spelled), watched)

@@ -1,5 +1,6 @@
 """The plan of a sweep, `state/sweeps/<sweep_key>/sweep.json`: its runs and its claims."""
 
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -198,11 +199,15 @@ def _differ_in_seed(run: PlannedRun, other: PlannedRun) -> bool:
     return replace(run, run_key=other.run_key, config=config) == other
 
 
-def _text(values: dict[str, Any]) -> bytes:
+def _text(values: dict[str, Any]) -> memoryview:
     """The values as JSON, a run a line."""
     head = json.dumps({name: of for name, of in values.items() if name != "runs"}, indent=1)
-    runs = ",\n  ".join(json.dumps(run) for run in values["runs"])
-    return f'{head.removesuffix("}").rstrip()},\n "runs": [\n  {runs}\n ]\n}}'.encode("ascii")
+    text = io.BytesIO()
+    text.write(f'{head.removesuffix("}").rstrip()},\n "runs": ['.encode("ascii"))
+    for place, run in enumerate(values["runs"]):
+        text.write(f"{',' * (place > 0)}\n  {json.dumps(run)}".encode("ascii"))
+    text.write(b"\n ]\n}")
+    return text.getbuffer()
 
 
 def read(path: Path) -> Plan:

@@ -24,7 +24,7 @@ NO_INODES = "No inodes left on the file system"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Write beside, flush to disk, rename: a reader or a crash sees the old file or the new one.
 
     Raises

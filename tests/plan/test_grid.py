@@ -12,6 +12,7 @@ from runner.errors import ConfigError
 from runner.plan import grid, identity
 from runner.plan.planned import planned_run
 from runner.record import as_text
+from runner.system import limits
 
 pytest_plugins = "composing"
 pytestmark = pytest.mark.usefixtures("hydra_is_started")
@@ -113,8 +114,10 @@ def test_one_bad_cell_among_good_ones_refuses_the_sweep(values):
         grid_of(f"model.channels={values}")
 
 
-def test_more_runs_than_a_sweep_may_have_are_refused_before_any_is_composed():
-    with pytest.raises(ConfigError, match="^200,000 runs are more than one sweep may have"):
+def test_more_runs_than_there_is_memory_for_are_refused_before_any_is_composed(monkeypatch):
+    monkeypatch.setattr(limits, "free_memory", lambda: 10**9)
+    needed = r"^200,000 runs: .* needs about 2\.0 GB of memory, and 1\.0 GB is free"
+    with pytest.raises(ConfigError, match=needed):
         grid_of("model.channels=range(1,2001)", "seed=range(0,100)")
 
 
