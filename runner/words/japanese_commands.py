@@ -96,10 +96,10 @@ TEMPLATES = {
         "{uri}: 見られるのはローカルの記録とサーバーの記録だけです。"
         "これには mlflow server --backend-store-uri {uri} と打ってください"
     ),
-    "--port={port}: allowed is an integer from 1 to 65535": (
-        "--port={port}: 使えるのは 1 〜 65535 の整数です"
+    "{option}={port}: allowed is an integer from 1 to 65535": (
+        "{option}={port}: 使えるのは 1 〜 65535 の整数です"
     ),
-    "--port={port}: {why}; give another one": "--port={port}: {why}。別の番号にしてください",
+    "{option}={port}: {why}; give another one": "{option}={port}: {why}。別の番号にしてください",
     "cannot be served on ({strerror})": "ここでは開けません（{strerror}）",
     # runner.export
     "{folder}: is there already; give --out DIR": (

@@ -10,12 +10,13 @@ import threading
 
 import pytest
 from commands import end, environment, lines, start, stored, until
-from conftest import SMALL, SWEEP
 from places import FAULTY
+from slurms import SMALL, SWEEP
 
 from runner.state.root import Root
 from runner.state.run_record import read_run
 
+pytest_plugins = "roots"
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(400)]
 ON_SLURM = ("hydra/launcher=slurm", "hydra.launcher.tasks=3")
 WORDS = (*SWEEP, *ON_SLURM)
