@@ -95,8 +95,10 @@ TEMPLATES = {
         "同じスコアに {told} を返しました。乱数を使っていませんか"
     ),
     # The cells of a sweep.
-    "{n} runs are more than one sweep may have ({max_runs}); sweep fewer values": (
-        "学習 {n} 回は一つの sweep には多すぎます（{max_runs} 回まで）。値を減らしてください"
+    "{what}: the plan of so many runs needs about {needed} GB of memory, and {free} GB is free; sweep"
+    " fewer values": (
+        "{what}: この数の学習の計画にはメモリーが約 {needed} GB 要りますが、空きは {free} GB です。"
+        "値を減らしてください"
     ),
     "leave sweep.design out (all cells)": "sweep.design を省く（すべてのセル）",
     "{asked}: allowed are 3 to {most} knobs of two levels, and not {n}": (

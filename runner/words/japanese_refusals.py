@@ -82,9 +82,6 @@ TEMPLATES = {
     "{typed}: {code} names code, and is given in a file of conf/ and not on the command line": (
         "{typed}: {code} はコードを指すので、コマンドラインではなく conf/ のファイルで指定します"
     ),
-    "{typed}: {n_values} values; a sweep may have {max_runs} runs": (
-        "{typed}: 値が {n_values} 個あります。一つの sweep の学習は {max_runs} 回までです"
-    ),
     "{typed}: {target} is given in a file of conf/ and not on the command line": (
         "{typed}: {target} はコマンドラインではなく conf/ のファイルで指定します"
     ),

@@ -36,9 +36,10 @@ def n_rows(database):
 
 
 def test_eight_sweeps_at_once_leave_what_eight_local_stores_would_hold(
-    own_server, scenario, tmp_path, empty_store
+    killed_server, scenario, tmp_path, empty_store
 ):
-    server = own_server
+    server = killed_server
+    server.empty()
     roots = [tmp_path / f"root {seed}" for seed in range(N_WRITERS)]
     with scenario(f"{N_WRITERS} sweeps at once") as told:
         begun = []
@@ -87,9 +88,10 @@ KILLS = {
 
 @pytest.mark.parametrize("what", KILLS)
 def test_what_is_killed_in_mid_sweep_and_started_again_loses_nothing_and_holds_nothing_twice(
-    what, own_server, scenario, tmp_path, empty_store
+    what, killed_server, scenario, tmp_path, empty_store
 ):
-    server, root, epochs = own_server, tmp_path / "root", 4
+    server, root, epochs = killed_server, tmp_path / "root", 4
+    server.empty()
     root.mkdir()
     words = (*SMALL, "model.channels=1", "seed=0,1,2", f"train.epochs={epochs}")
     slow = environment(PYTHONPATH=FAULTY, EPOCH_SLEEP="1", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")

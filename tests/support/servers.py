@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,13 @@ class Server:
         self.process.wait()
 
 
+#: What tests leave in a server's database.
+EMPTY = """
+truncate runs, datasets, inputs, input_tags, experiment_tags cascade;
+delete from experiments where experiment_id <> 0
+"""
+
+
 class LabServer:
     """`python -m runner.server` in a folder, which can be killed and started again."""
 
@@ -80,10 +88,20 @@ class LabServer:
         """Those of both servers, and the command itself."""
         return {self.process.pid, *descendants(self.process.pid)}
 
-    def end(self, number=signal.SIGTERM):
+    def empty(self):
+        """Leave a server that runs without runs, whatever a test before did to it."""
+        import psycopg
+
+        if self.process.poll() is not None:
+            self.begin()
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute(EMPTY)
+        shutil.rmtree(self.artifacts, ignore_errors=True)
+
+    def end(self):
         """Ask the command to end; its exit code."""
         below = self.processes()
-        self.process.send_signal(number)
+        self.process.terminate()
         code = self.process.wait(timeout=60)
         until(lambda: not any(map(is_alive, below)))
         return code

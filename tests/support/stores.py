@@ -6,8 +6,6 @@ The local SQLite file, and in the tier `server` MLflow's server on PostgreSQL, a
 
 import contextlib
 import os
-import re
-import shutil
 import sqlite3
 import tempfile
 from dataclasses import dataclass
@@ -21,12 +19,6 @@ from runner.errors import ConfigError
 from runner.server.postgresql import Cluster
 from runner.state.root import Root
 from runner.tracking.store import mlflow_store as store
-
-#: What a test leaves in the server's database.
-EMPTY = """
-truncate runs, datasets, inputs, input_tags, experiment_tags cascade;
-delete from experiments where experiment_id <> 0
-"""
 
 
 @pytest.fixture(scope="session")
@@ -51,14 +43,13 @@ def lab_server(lab_folder):
     assert server.end() == 0
 
 
-@pytest.fixture
-def own_server(lab_folder, request):
-    """A server of the test's own, which it may kill."""
-    server = LabServer(lab_folder / re.sub(r"\W", "-", request.node.name))
+@pytest.fixture(scope="module")
+def killed_server(lab_folder):
+    """A server that a module's tests may kill; a test that uses it empties its store first."""
+    server = LabServer(lab_folder / "killed")
     server.begin()
     yield server
-    if server.process.poll() is None:
-        server.end()
+    server.end()
 
 
 @dataclass(frozen=True)
@@ -106,10 +97,6 @@ def copied(request, main_job, new_root):
     root = new_root(state=main_job.root)
     if request.param == "sqlite":
         return Copied(root, None, Root(root).database, Root(root).artifacts)
-    import psycopg
-
     server = request.getfixturevalue("lab_server")
-    with psycopg.connect(server.database, autocommit=True) as connection:
-        connection.execute(EMPTY)
-    shutil.rmtree(server.artifacts, ignore_errors=True)
+    server.empty()
     return Copied(root, server.uri, server.database, server.artifacts)
