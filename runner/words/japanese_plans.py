@@ -95,8 +95,8 @@ TEMPLATES = {
         "同じスコアに {told} を返しました。乱数を使っていませんか"
     ),
     # The cells of a sweep.
-    "{what}: the plan of so many runs needs about {needed} GB of memory, and {free} GB is free; sweep"
-    " fewer values": (
+    "{what}: the plan of so many runs needs about {needed} GB of memory, and {free} GB is free;"
+    " sweep fewer values": (
         "{what}: この数の学習の計画にはメモリーが約 {needed} GB 要りますが、空きは {free} GB です。"
         "値を減らしてください"
     ),
