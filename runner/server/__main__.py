@@ -13,7 +13,7 @@ from runner import words
 from runner.errors import ConfigError, RunnerError
 from runner.record import UI_PORT
 from runner.server import mlflow_server
-from runner.server.foreground import running, until_asked_to_end
+from runner.server.foreground import has_ended, running, until_asked_to_end
 from runner.server.postgresql import Cluster
 from runner.state.root import Root
 from runner.system import streams
@@ -91,7 +91,7 @@ def _serve(folder: Path, port: int, database_port: int, artifacts: str | None) -
 def _check(server: subprocess.Popen[bytes], database: subprocess.Popen[bytes], log: Path) -> None:
     """Raise when one of the two has ended by itself."""
     for name, process in ((f"PostgreSQL ({log})", database), ("MLflow's server", server)):
-        if process.poll() is not None:
+        if has_ended(process):
             raise RunnerError(
                 f"{name} ended by itself, with exit code {process.returncode}; no run is lost:"
                 " type the command again, and runner.sync brings it in step"

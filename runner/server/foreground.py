@@ -47,6 +47,16 @@ def running(
     try:
         yield server
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        # Of one that has ended the number may be another process's by now.
+        if server.poll() is None:
             os.killpg(server.pid, end)
-        server.wait()
+            server.wait()
+
+
+def has_ended(server: subprocess.Popen[bytes]) -> bool:
+    """Whether a server ended by itself; processes that it left are killed at once then."""
+    if server.poll() is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    return True
