@@ -14,11 +14,11 @@ named := $(if $(SWEEP),"$$SWEEP")
 job := $(if $(SWEEP),sweeps=$(named),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev sweep smoke report notebook test test-long test-slurm test-card chaos bench lint format ui sync docs lock wheel all
+.PHONY: help install install-dev sweep smoke report notebook test test-long test-slurm test-server test-card chaos bench lint format ui server sync docs lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
-	@echo "  SWEEP=name of sweeps/   JOBS=worker processes   KILLS=of make chaos   ARGS=more overrides   PORT=of the UI   PYTHON=3.11 or newer"
+	@echo "  SWEEP=name of sweeps/   JOBS=worker processes   KILLS=of make chaos   ARGS=more overrides   PORT=of the UI or the server   PYTHON=3.11 or newer"
 
 install: .venv/installed ## make .venv with what running needs (the other targets do it when needed)
 
@@ -54,6 +54,9 @@ notebook: install-dev ## run analysis/report.ipynb on the latest sweep (or SWEEP
 ui: install ## browse the curves in MLflow, on this machine's loopback address
 	$(venv) -m runner.ui --port $(PORT)
 
+server: install ## MLflow's server on a PostgreSQL of its own below the root, for many sweeps at once; Ctrl-C ends both
+	$(venv) -m runner.server --port $(PORT) $(ARGS)
+
 sync: install ## bring MLflow in step with state/
 	$(venv) -m runner.sync
 
@@ -61,7 +64,10 @@ test: install-dev ## every test but the long ones, two files at a time (one wher
 	$(venv) -m pytest -n $(if $(shell command -v nvidia-smi),0,2) --dist loadfile $(ARGS)
 
 test-long: install-dev ## what takes its time: hanging runs, full disks, locked stores, a server that fails, jobs of submitit
-	$(venv) -m pytest -m long $(ARGS)
+	$(venv) -m pytest -m "long and not server" $(ARGS)
+
+test-server: install-dev ## the tracker on MLflow's server with PostgreSQL: 8 sweeps at once, both killed; needs PostgreSQL
+	$(venv) -m pytest -m server $(ARGS)
 
 test-slurm: install-dev ## sweeps on a real Slurm on this machine, whose nodes die; root has it installed, others skip it
 	$(venv) -m pytest -m slurm $(ARGS) tests/slurm
@@ -96,7 +102,7 @@ wheel: install-dev ## build the wheel into dist/
 	$(venv) -m build --wheel --no-isolation --outdir dist
 
 lock: ## resolve both lock files anew (needs uv); the developers' one holds the other
-	$(resolve) --group build -o requirements.lock
-	$(resolve) --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(resolve) --extra server --group build -o requirements.lock
+	$(resolve) --extra server --group dev --constraint requirements.lock -o requirements-dev.lock
 
 all: lint test smoke ## what continuous integration runs

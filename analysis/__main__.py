@@ -19,7 +19,6 @@ from analysis.report import answers, cells_table, paper_table, sentences, words,
 from analysis.report.paper_table import FORMS  # noqa: E402
 from analysis.report.pictures import formats  # noqa: E402
 from analysis.report.words import colours, of_sweep  # noqa: E402
-from analysis.report.words.columns import wrapped  # noqa: E402
 from runner.errors import RunnerError, printable  # noqa: E402
 from runner.record import FAILED  # noqa: E402
 from runner.state.root import Root  # noqa: E402
@@ -27,6 +26,7 @@ from runner.system import language, streams  # noqa: E402
 from runner.system.command import command_of, parser_of  # noqa: E402
 from runner.system.language import say  # noqa: E402
 from runner.tracking.store import arguments  # noqa: E402
+from runner.words.columns import wrapped  # noqa: E402
 
 gc.freeze()
 gc.enable()
@@ -101,14 +101,19 @@ def main() -> None:
             paper_table.write(decided, given.table)
         code = report(decided, root, given.out, given.details, given.language, given.figures)
     except RunnerError as error:
-        print(f"analysis: {printable(str(error))}", file=sys.stderr)
+        _complain(error, given.language)
         sys.exit(error.exit_code)
     except OSError as error:
         # Python must not try again at exit what could not be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"analysis: {printable(str(error))}", file=sys.stderr)
+        _complain(error, given.language)
         sys.exit(1)
     sys.exit(code)
+
+
+def _complain(error: Exception, asked: str) -> None:
+    to = words.speaking(language.shown(language.spoken(asked), sys.stderr))
+    print(f"analysis: {printable(to(str(error)))}", file=sys.stderr)
 
 
 def report(

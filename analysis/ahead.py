@@ -1,16 +1,18 @@
 """What a planned sweep can tell, for `plan=true`: the process that `runner.display.ahead` asks."""
 
 import contextlib
-import textwrap
 from pathlib import Path
 from typing import Any
 
-from analysis.decide.beside.planned import Foreseen, foresee
+from analysis.decide.beside.planned import Foreseen, Like, foresee
 from analysis.read import runs
+from analysis.report import answers, words
 from analysis.report.numbers import amount
 from runner.errors import StoreError, printable
 from runner.record import as_text, parse_reduction, short
 from runner.system import apart
+from runner.system.language import Said, joined, say
+from runner.words.columns import wrapped
 
 #: More seeds than these are not worth naming, and no more differing knobs are named.
 _MOST_SEEDS, _N_KNOBS = 100, 3
@@ -30,6 +32,7 @@ def lines(
     experiment: str,
     minutes: dict[str, float],
     width: int,
+    language: str,
 ) -> list[str]:
     """What each claim of a plan can come to, wrapped.
 
@@ -41,6 +44,8 @@ def lines(
         That each cell's untrained seeds will take, by cell key; empty where that is not known.
     width
         Columns of the terminal.
+    language
+        In which it is said.
     """
     store = uri or runs.local_uri(root)
     others = []
@@ -48,63 +53,74 @@ def lines(
         others = runs.all_planned(store, experiment)
     planned = runs.planned(plan)
     found = foresee(planned, others, lambda run_id: runs.read(store, experiment, run_id))
-    text = []
+    to, text = words.speaking(language), []
     for foreseen in found:
-        text += textwrap.wrap(printable(foreseen.claim.says), width)
-        for sentence in _sentences(foreseen, minutes):
-            text += textwrap.wrap(
-                printable(sentence), width, initial_indent="  ", subsequent_indent="  "
-            )
+        text += wrapped(printable(to(answers.sentence_of(foreseen.claim))), width)
+        text += wrapped(printable(to(told(foreseen, minutes))), width, "  ", "  ")
     return text
 
 
-def _sentences(of: Foreseen, minutes: dict[str, float]) -> list[str]:
+def told(of: Foreseen, minutes: dict[str, float]) -> Said:
+    """What a claim of a plan can come to."""
     if of.reason:
-        return [f"Cannot be decided: {of.reason}."]
-    return [f"{_cells(of, minutes)}. {_chances(of)}"]
+        return say("Cannot be decided: {reason}.", reason=of.reason)
+    return joined(" ", [_cells(of, minutes), _chances(of)])
 
 
-def _cells(of: Foreseen, minutes: dict[str, float]) -> str:
-    cells = f"{len(of.cells)} cells, {of.n_seeds} seed{'s' * (of.n_seeds != 1)}"
+def _cells(of: Foreseen, minutes: dict[str, float]) -> Said:
+    seeds = say("{n} seed" if of.n_seeds == 1 else "{n} seeds", n=of.n_seeds)
     known = [minutes[cell] for cell in of.cells if cell in minutes]
-    return f"{cells}, {sum(known):.1f} min" if known else cells
+    if not known:
+        return say("{n} cells, {seeds}.", n=len(of.cells), seeds=seeds)
+    total = f"{sum(known):.1f}"
+    return say("{n} cells, {seeds}, {min} min.", n=len(of.cells), seeds=seeds, min=total)
 
 
-def _chances(of: Foreseen) -> str:
+def _chances(of: Foreseen) -> Said:
     metric, margin = parse_reduction(of.claim.metric), of.claim.margin
     if of.n_seeds < 2:
-        return "One seed says nothing of others."
+        return say("One seed says nothing of others.")
     if of.like is None:
-        return "How small a difference they find is known once they are trained."
-    there = f"{of.like.name} ({of.like.n_seeds} seeds{_differs(of)})"
+        return say("How small a difference they find is known once they are trained.")
+    there = _luck(of.like)
     if of.by_median:
-        return (
-            f"In {there} luck was uneven: at least {of.fewest} seeds tell a direction, and these"
-            f" are {of.n_seeds}."
+        return say(
+            "In {there} luck was uneven: at least {fewest} seeds tell a direction, and these are"
+            " {n}.",
+            there=there,
+            fewest=of.fewest,
+            n=of.n_seeds,
         )
-    found = amount(of.detectable, metric)
-    finds = f"In four sweeps of five they find {found} or more, with the luck of {there}"
+    finds = say(
+        "In four sweeps of five they find {found} or more, with the luck of {there}",
+        found=amount(of.detectable, metric),
+        there=there,
+    )
     if not margin:
-        return f"{finds}."
-    matter = f"{amount(margin, metric)} matter"
+        return say("{finds}.", finds=finds)
+    matter = amount(margin, metric)
     if of.detectable <= margin:
-        return f"{finds}; {matter}."
-    n = of.n_for_margin
-    needed = f"{n} seeds find" if n and n <= _MOST_SEEDS else f"{_MOST_SEEDS} seeds do not find"
-    return f"{finds}; {matter}, which {needed}."
+        return say("{finds}; {margin} matter.", finds=finds, margin=matter)
+    if of.n_for_margin and of.n_for_margin <= _MOST_SEEDS:
+        found = "{finds}; {margin} matter, which {n} seeds find."
+        return say(found, finds=finds, margin=matter, n=of.n_for_margin)
+    lost = "{finds}; {margin} matter, which {n} seeds do not find."
+    return say(lost, finds=finds, margin=matter, n=_MOST_SEEDS)
 
 
-def _differs(of: Foreseen) -> str:
-    """The knobs that had other values in the sweep whose luck is taken."""
-    assert of.like
+def _luck(like: Like) -> Said:
+    """The sweep whose luck is taken, and the knobs that had other values there."""
     told = [
         f"{short(knob)}={','.join(map(as_text, values)) or 'none'}"
-        for knob, values in of.like.differs.items()
+        for knob, values in like.differs.items()
     ]
+    listed = say(" ".join(told[:_N_KNOBS]))
     if not told:
-        return ""
-    more = f" and {len(told) - _N_KNOBS} others" if len(told) > _N_KNOBS else ""
-    return f", there {' '.join(told[:_N_KNOBS])}{more}"
+        return say("{name} ({n} seeds)", name=like.name, n=like.n_seeds)
+    if len(told) > _N_KNOBS:
+        listed = say("{knobs} and {n} others", knobs=listed, n=len(told) - _N_KNOBS)
+    there = "{name} ({n} seeds, there {knobs})"
+    return say(there, name=like.name, n=like.n_seeds, knobs=listed)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ from pathlib import Path
 from analysis.decide import looks, verdicts
 from analysis.decide.study import prepared
 from analysis.read import runs
-from analysis.report import answers
+from analysis.report import answers, words
 from runner.errors import RunnerError, StoreError, printable
 from runner.system import apart
+from runner.system.language import joined
 
 
 def main() -> None:
@@ -16,18 +17,21 @@ def main() -> None:
         try:
             write(look(**question))
         except RunnerError as error:
-            write({"refused": printable(str(error))})
+            to = words.speaking(question["language"])
+            write({"refused": printable(to(str(error)))})
 
 
-def look(root: Path, uri: str | None, experiment: str, key: str, number: int) -> dict[str, object]:
+def look(
+    root: Path, uri: str | None, experiment: str, key: str, number: int, language: str
+) -> dict[str, object]:
     """What a look of a sweep decides, or has decided; looks are numbered from 1.
 
     Returns
     -------
     dict
-        `decided` is the verdict, and `words` the answer, of each claim that the look decides;
-        `cells` are those of the claims that stay open. A look that was decided before is said as it
-        is recorded.
+        `decided` is the verdict, and `answers` what a reader is told, of each claim that the look
+        decides; `cells` are those of the claims that stay open. A look that was decided before is
+        said as it is recorded.
 
     Raises
     ------
@@ -42,11 +46,14 @@ def look(root: Path, uri: str | None, experiment: str, key: str, number: int) ->
     decisions = looks.decide_look(sweep, number, sweep.runs, epochs, cells)
     recorded = sweep.planned.looks[number - 1].decided
     seen = {d.name: d.verdict for d in decisions if d.verdict != verdicts.INCONCLUSIVE}
-    decided = dict(seen if recorded is None else recorded)
+    decided, to = dict(seen if recorded is None else recorded), words.speaking(language)
     still = [decision for decision in decisions if decision.name not in decided]
     return {
         "decided": decided,
-        "words": {name: answers.WORDS[given] for name, given in decided.items()},
+        "answers": {
+            name: to(joined(": ", [answers.WORDS[given], answers.sentence_of(sweep.claims[name])]))
+            for name, given in decided.items()
+        },
         "cells": looks.cells_of_open(still, cells),
     }
 

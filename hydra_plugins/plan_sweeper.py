@@ -54,18 +54,18 @@ class PlanSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         # Imported here: Hydra loads every plugin at every start, `--cfg job` included.
+        from runner import words
         from runner.display import planning
-        from runner.display.words import speaking_in
         from runner.plan import grid
         from runner.system.command import command_of
 
-        to = speaking_in(self.config.runner.language)
+        words.speak(self.config.runner.language)
         cells = grid.compose(
             self.hydra_context.config_loader,
             self.config,
             dict(self.params),
             arguments,
-            watched=lambda cells: planning.composing(cells, to),
+            planning.composing,
         )
         # It imports MLflow, for which the first line need not wait.
         from runner.orchestrator import sweep
@@ -79,6 +79,7 @@ class PlanSweeper(Sweeper):
         sys.exit(sweep(cells, command, Local(self._start_workers, is_here)))
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
+        from runner import words
         from runner.config.quoting import quoted
         from runner.state.root import SweepFolder
         from runner.work.launch import start_process
@@ -90,7 +91,7 @@ class PlanSweeper(Sweeper):
 
         launcher_name = self.config.hydra.runtime.choices["hydra/launcher"]
         if launcher_name in ("cores", "joblib") and not can_start_joblibs_processes():
-            print(NO_SHARED_MEMORY, file=sys.stderr, flush=True)
+            words.complain(NO_SHARED_MEMORY)
             return start_process(plan, launch, n_workers)
         if launcher_name == "cores":
             if n_workers == 1:

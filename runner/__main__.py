@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import signal
 import sys
 import warnings
@@ -17,6 +16,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 def main() -> None:
     """The command line."""
+    from runner import words
     from runner.system import limits, sources, streams
     from runner.tracking.store import arguments
     from runner.work import stop
@@ -26,6 +26,7 @@ def main() -> None:
     stop.end_at_once_when_asked()
     arguments.forget_empty_variables()
     streams.outlast_readers()
+    words.speak(_language())
     full_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         if not {"--help", "-h"}.isdisjoint(sys.argv[1:]):
@@ -36,10 +37,7 @@ def main() -> None:
         sources.make_folder_importable()
         _run()
     except KeyboardInterrupt as stopped:
-        print(
-            "runner: interrupted; what is trained is kept, the same command goes on",
-            file=sys.stderr,
-        )
+        words.complain("interrupted; what is trained is kept, the same command goes on")
         sys.exit(stop.exit_code(getattr(stopped, "number", signal.SIGINT)))
     except SystemExit as left:
         # What a single run could not do comes as the cause; see app.main.
@@ -50,12 +48,19 @@ def main() -> None:
         _fail(error, full_traceback)
 
 
+def _language() -> str:
+    """The language that was typed, for what is told before there is a configuration."""
+    typed = dict(word.partition("=")[::2] for word in sys.argv[1:])
+    return typed.get("runner.language", "")
+
+
 def _fail(error: Exception, full_traceback: bool) -> NoReturn:
+    from runner import words
+
     line, code = _explained(error)
     if full_traceback or code is None:
         raise error
-    # Whoever raised it may have quoted an address with its password.
-    print("runner: " + re.sub(r"://[^\s/]*@", "://***@", line), file=sys.stderr)
+    words.complain(line)
     sys.exit(code)
 
 
@@ -68,6 +73,7 @@ def _help() -> None:
 
 def _check_folder() -> None:
     """Refuse a folder whose modules stand in for this program's, or say what they do there."""
+    from runner import words
     from runner.errors import ConfigError
     from runner.system import sources
 
@@ -77,10 +83,9 @@ def _check_folder() -> None:
             " command in another folder"
         )
     if mine := sources.hidden_by_folder("analysis"):
-        print(
-            f"runner: {mine}: python -m analysis starts it in this folder; ablation-analysis is"
-            " this program's",
-            file=sys.stderr,
+        words.complain(
+            f"{mine}: python -m analysis starts it in this folder; ablation-analysis is this"
+            " program's"
         )
 
 

@@ -1,11 +1,11 @@
 """A command from its plan to its exit code: prepare, announce, train, conclude."""
 
-import functools
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from runner.display import ahead, planning, summary, words
+from runner import words
+from runner.display import ahead, planning, summary
 from runner.display import looks as shown
 from runner.display.progress import Progress
 from runner.display.summary import Outcome
@@ -38,10 +38,9 @@ def sweep(grid: Grid, command: list[str], launcher: Launcher) -> int:
         Before anything is trained: no such launcher, device, data or store, a folder that cannot be
         written, not enough memory.
     """
+    words.speak(grid.cells[0].config.runner.language)
     launcher.check(grid.cells[0].config)
-    to = words.speaking(grid.cells[0].config)
-    watched = functools.partial(planning.planning, to=to)
-    prepared = prepare(grid, command, launcher.is_here, launcher.n_tasks, watched)
+    prepared = prepare(grid, command, launcher.is_here, launcher.n_tasks, planning.planning)
     config, single = prepared.config, prepared.plan.single
     summary.announce(prepared)
     foreseen = None
@@ -69,13 +68,7 @@ def leave(prepared: Prepared, launcher: OnCluster) -> int:
         When the cluster refuses it.
     """
     open_tracker(prepared)
-    to = words.speaking(prepared.config)
-    launcher.leave(
-        prepared.plan,
-        prepared.journals,
-        prepared.n_workers,
-        lambda said: print(to(said), flush=True),
-    )
+    launcher.leave(prepared.plan, prepared.journals, prepared.n_workers, words.tell)
     summary.tell_left(prepared)
     return 0
 
@@ -97,8 +90,8 @@ def until_decided(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, 
         plan, root = prepared.plan, prepared.root
         seen = looking.look(plan, root, tracking.uri, tracking.experiment)
         prepared = replace(prepared, plan=growth.decided(plan, seen.decided, len(plan.looks)))
-        for line in shown.decided(prepared.plan, seen.words):
-            print(line, flush=True)
+        for line in shown.decided(prepared.plan, seen.answers):
+            words.tell(line)
         grown = _next_look(prepared, seen.cells, time.monotonic() - began)
         plans.write((grown or prepared).plan, root)
         try:
@@ -129,14 +122,14 @@ def _next_look(prepared: Prepared, cells: list[str], spent_s: float) -> Prepared
     if not cells:
         return None
     if len(plan.looks) == len(shown.all_sizes(plan)):
-        print(shown.ended_by_seeds(plan), flush=True)
+        words.tell(shown.ended_by_seeds(plan), indent=2)
         return None
     grown = with_plan(prepared, growth.further(plan, cells))
     next_s = estimate(grown).seconds
     if max_minutes and spent_s + next_s > 60 * max_minutes:
-        print(shown.ended_by_time(max_minutes, spent_s, next_s), flush=True)
+        words.tell(shown.ended_by_time(max_minutes, spent_s, next_s), indent=2)
         return None
-    print(shown.goes_on(grown.plan, next_s), flush=True)
+    words.tell(shown.goes_on(grown.plan, next_s), indent=2)
     return grown
 
 
@@ -153,17 +146,15 @@ def train(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) 
     name = launcher.name(plan, journals)
     stop_file = prepared.root.sweep(plan.sweep_key).stop_file(name)
     with Stop(stop_file) as stop:
-        tally, to = Tally(plan, epoch_s), words.speaking(prepared.config)
+        tally = Tally(plan, epoch_s)
         n_workers = prepared.n_workers
-        progress = Progress(tally, journals, name, n_workers, lambda: writer.trouble, to)
+        progress = Progress(tally, journals, name, n_workers, lambda: writer.trouble)
         if prepared.config.progress and (prepared.to_train or plan.single):
             progress.start()
         try:
             if prepared.to_train:
                 writer.start()
-                launcher.train(
-                    plan, journals, stop, name, n_workers, lambda said: print(to(said), flush=True)
-                )
+                launcher.train(plan, journals, stop, name, n_workers, words.tell)
         finally:
             if progress.is_alive():
                 progress.stop()

@@ -1,9 +1,9 @@
 """What a sweep needs before its first worker starts: data, a device, a plan, a store."""
 
-import sys
 from dataclasses import dataclass, field, replace
 
 from runner import engine as engines
+from runner import words
 from runner.card import choose
 from runner.card.choose import Choice
 from runner.card.network import networks
@@ -209,7 +209,7 @@ def with_plan(prepared: Prepared, plan: Plan) -> Prepared:
         )
         sources.warnings += fewer
     for warning in sources.warnings:
-        print(f"runner: {warning}", file=sys.stderr, flush=True)
+        words.complain(warning)
     sources.warnings.clear()
     return replace(
         prepared,
@@ -234,14 +234,14 @@ def open_tracker(prepared: Prepared) -> MlflowTracker:
     plan, root, uri = prepared.plan, prepared.root, prepared.config.tracking.uri
     client = store.connect(uri, root)
     for warning in prepared.sources.keep():
-        print(f"runner: {warning}", file=sys.stderr, flush=True)
+        words.complain(warning)
     shown, name = address.shown(uri, root), prepared.config.tracking.experiment
     experiment = calls.insist(lambda: store.experiment_id(client, name, uri, root), shown)
     tracker = MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
     tidy(prepared)
     damage = plans.write(plan, root, prepared.to_train)
     if damage:
-        print(f"runner: {damage}", file=sys.stderr, flush=True)
+        words.complain(damage)
     if not plan.single:
         calls.insist(lambda: tracker.open_sweep(plan), shown)
     return tracker
@@ -267,7 +267,7 @@ def _check_own_code(runs: list[PlannedRun], sources: Sources) -> dict[str, Check
     if not first:
         return {}
     if any(engines.compiles(run.config.engine.name, "cpu") for run in first.values()):
-        print(engines.COMPILING, flush=True)
+        words.tell(engines.COMPILING)
     cells = [(run, Sample.of(run, sources.read_by(run))) for run in first.values()]
     checked = dict(zip(first, own_code.check_all(cells), strict=True))
     for key, of_cell in checked.items():

@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+from runner import words
 from runner.archive.contents import Contents
 from runner.display.progress import Progress, count, duration
 from runner.display.table import print_table
@@ -17,8 +18,10 @@ from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.system import streams
 from runner.system.command import parser_of
+from runner.system.language import joined, say
 from runner.work.cluster.submitted import Submitted, submitted
 
+_COMMAND = "runner.status"
 _LOOK_S, _ASK_S = 1.0, 5.0
 
 
@@ -61,23 +64,26 @@ def lines(plan: Plan, journals: Journals) -> list[str]:
         tally.count(run, journals[run.run_key])
     n_trained = tally.ended.get(DONE, 0) + tally.ended.get(DIVERGED, 0)
     parts = [label(plan.looks, plan.max_seeds)] * bool(plan.looks)
-    parts += [f"{n_trained} of {count(len(plan.runs), 'run')} trained"]
-    parts += [f"{len(under_way)} running"] if under_way else []
-    parts += [f"{tally.ended[FAILED]} failed"] if tally.ended.get(FAILED) else []
+    parts += [say("{n} of {runs} trained", n=n_trained, runs=count(len(plan.runs), "run"))]
+    parts += [say("{n} running", n=len(under_way))] if under_way else []
+    parts += [say("{n} failed", n=tally.ended[FAILED])] if tally.ended.get(FAILED) else []
     left = tally.seconds_left(len(under_way))
-    parts += [f"about {duration(left)} left"] if under_way and left is not None else []
-    text = [f"{plan.name} ({plan.sweep_key[:8]}): {', '.join(parts)}"]
+    if under_way and left is not None:
+        parts.append(say("about {time} left", time=duration(left)))
+    text = [joined(": ", [f"{plan.name} ({plan.sweep_key[:8]})", joined(", ", parts)])]
     if job and n_trained < len(plan.runs):
-        text.append(f"  {job.words}")
+        text.append(joined("", ["  ", job.words]))
     if job and not job.is_over:
         pass  # the job goes on
     elif under_way:
         places = sorted({one.attempt.rpartition("-")[0] for one in under_way})
         parent = under_way[0].launch.partition("-")[0]
-        text.append(f"  by process {parent}, workers {', '.join(places)}")
+        text.append(
+            say("  by process {parent}, workers {places}", parent=parent, places=", ".join(places))
+        )
     elif n_trained < len(plan.runs):
-        text.append(f"  go on: {shlex.join(plan.command)}")
-    return [printable(line) for line in text]
+        text.append(say("  go on: {command}", command=shlex.join(plan.command)))
+    return [printable(words.said(line)) for line in text]
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def follow(plan: Plan, journals: Journals) -> None:
                 now = _at_it(plan, journals)
         finally:
             progress.stop()
-    print_table(plan, journals)
+    print_table(plan, journals, words.said)
 
 
 def main() -> None:
@@ -138,11 +144,11 @@ def main() -> None:
         for plan in contents.sweeps:
             print("\n".join(lines(plan, contents.journals)), flush=True)
         if contents.alone:
-            print(f"{count(len(contents.alone), 'run')} typed alone")
+            words.tell(say("{runs} typed alone", runs=count(len(contents.alone), "run")))
         for problem in contents.problems:
-            print(f"runner.status: {problem}", file=sys.stderr)
+            words.complain(problem, _COMMAND)
     except RunnerError as error:
-        print(f"runner.status: {error}", file=sys.stderr)
+        words.complain(str(error), _COMMAND)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # the sweep goes on
         sys.exit(130)

@@ -5,6 +5,7 @@ import sys
 import time
 from typing import Any
 
+from runner import words
 from runner.archive.contents import Contents
 from runner.archive.take_over import Taken, take_over
 from runner.display.progress import Progress, count
@@ -17,6 +18,7 @@ from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, changed_files
 from runner.system import streams
 from runner.system.command import command_of, parser_of
+from runner.system.language import Said, joined, say
 from runner.tracking import comparison
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, arguments, calls, upgrade
@@ -26,6 +28,8 @@ from runner.work.cluster.submitted import Submitted, submitted, tidy
 
 #: Seconds between two looks at journals, and two questions to a cluster.
 _LOOK_S, _ASK_S = 1.0, 5.0
+
+_COMMAND = "runner.sync"
 
 
 def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
@@ -148,7 +152,7 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
         return len(trained), problems
     client, experiment_id = _opened(root, uri, experiment, to_read=True)
     tracker, where = MlflowTracker(client, experiment_id, root), address.shown(uri, root)
-    wrong = "not what is in state/; delete that run there, and type " + command_of("runner.sync")
+    wrong = f"not what is in state/; delete that run there, and type {command_of('runner.sync')}"
     for run in trained:
         record = kept.journals[run.run_key]
         if not comparison.holds(tracker, run):
@@ -171,10 +175,12 @@ def _opened(root: Root, uri: str | None, experiment: str, to_read: bool = False)
 
 
 def _tell(taken: Taken, other: str) -> None:
-    what = f"{count(taken.n_runs, 'run')} and {count(taken.n_sweeps, 'sweep')}"
-    print(f"{what} taken over from {other}; {taken.n_here} were here already", flush=True)
+    what = joined(" and ", [count(taken.n_runs, "run"), count(taken.n_sweeps, "sweep")])
+    here = "{what} taken over from {other}; {n} were here already"
+    words.tell(say(here, what=what, other=other, n=taken.n_here))
     if taken.n_untrained:
-        print(f"{count(taken.n_untrained, 'run')} there not trained yet, and left there")
+        left = "{runs} there not trained yet, and left there"
+        words.tell(say(left, runs=count(taken.n_untrained, "run")))
 
 
 def main() -> None:
@@ -210,32 +216,34 @@ def main() -> None:
     do = verify if given.verify else sync
     try:
         if given.upgrade_store:
-            print(upgrade.upgrade(given.uri, root))
+            words.tell(upgrade.upgrade(given.uri, root))
             return
         if given.follow:
             problems = follow(root, given.uri, given.experiment, given.follow)
-            _end(problems, "the sweep is over; the store is in step")
+            _end(problems, say("the sweep is over; the store is in step"))
             return
         taken = take_over(root, Root.of(given.other)) if given.other else Taken()
         if given.other:
             _tell(taken, given.other)
         n_runs, problems = do(root, given.uri, given.experiment)
     except RunnerError as error:
-        print(f"runner.sync: {error}", file=sys.stderr)
+        words.complain(str(error), _COMMAND)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # the sweep goes on, and the next one tells the store the rest
         sys.exit(130)
-    holds = "state/ and the store hold what they wrote" if given.verify else "the store is in step"
-    _end([*taken.problems, *problems], f"{n_runs} runs looked at; {holds}")
+    looked_at = "{n} runs looked at; the store is in step"
+    if given.verify:
+        looked_at = "{n} runs looked at; state/ and the store hold what they wrote"
+    _end([*taken.problems, *problems], say(looked_at, n=n_runs))
 
 
-def _end(problems: list[str], told: str) -> None:
+def _end(problems: list[str], told: Said) -> None:
     """Say what is wrong, and leave with its exit code; or else that all is well."""
     for problem in problems:
-        print(f"runner.sync: {problem}", file=sys.stderr)
+        words.complain(problem, _COMMAND)
     if problems:
         sys.exit(StateError.exit_code)
-    print(told)
+    words.tell(told)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import os
 # Before NumPy is imported, as in runner/__main__.py: OpenBLAS gives other bits with two threads.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
+# What is told is compared in English, wherever the tests run.
+os.environ["LC_MESSAGES"] = "C"
 
 import importlib  # noqa: E402
 import ipaddress  # noqa: E402
@@ -24,7 +26,9 @@ from runner.data import loading as data  # noqa: E402
 from runner.engine import device, loop  # noqa: E402
 from runner.train.assemble import assemble  # noqa: E402
 
-N_DESELECTED, N_LONG = pytest.StashKey[int](), pytest.StashKey[int]()
+N_DESELECTED, N_LEFT = pytest.StashKey[int](), pytest.StashKey[dict]()
+#: Markers of the tests that `make test` leaves to a target of their own, which is named after them.
+TIERS = ("long", "slurm", "server")
 
 # The same examples on every machine and no files; a busy machine would miss deadlines.
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
@@ -33,8 +37,8 @@ hypothesis.settings.load_profile("ours")
 
 def pytest_collection_modifyitems(config, items):
     # Counted here, before pytest's own `-m` takes them out of the list.
-    if config.option.markexpr.startswith("not long"):
-        config.stash[N_LONG] = len(marked(items, "long") + marked(items, "slurm"))
+    if config.option.markexpr == " and ".join(f"not {tier}" for tier in TIERS):
+        config.stash[N_LEFT] = {tier: len(marked(items, tier)) for tier in TIERS}
     if device.gpu_is_available():
         return
     on_gpu = marked(items, "gpu")
@@ -55,11 +59,11 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(
             "  those of the fast engine run on an emulated one: make test-card"
         )
-    if n := config.stash.get(N_LONG, 0):
-        terminalreporter.write_line(
-            f"{n} tests marked long or slurm were left to their own tiers: make test-long,"
-            " make test-slurm"
-        )
+    for tier, n in config.stash.get(N_LEFT, {}).items():
+        if n:
+            terminalreporter.write_line(
+                f"{n} tests marked {tier} were left to their own tier: make test-{tier}"
+            )
 
 
 def is_loopback(family, address):

@@ -12,6 +12,7 @@ from analysis.design import contrasts
 from analysis.design.cells import Cells
 from analysis.read.runs import Sweep
 from analysis.read.sweeps import Planned
+from runner.system.language import Said, say
 
 
 def alpha_of(look: int | None) -> float:
@@ -75,16 +76,18 @@ def seen_at(planned: Planned, number: int | None, runs: pd.DataFrame) -> pd.Data
     return runs[runs["seed"].isin(seeds)]
 
 
-def place(planned: Planned, decision: Decision) -> str:
+def place(planned: Planned, decision: Decision) -> Said:
     """`decided at look 1 of 4, 5 seeds`; of a claim that is open, `open after look ...`."""
     number = decision.look
     assert number is not None
-    where = f"look {number} of {planned.n_looks}"
-    seeds = f"{sum(len(look.seeds) for look in planned.looks[:number])} seeds"
     decided = planned.looks[number - 1].decided
-    if decided is None:
-        return f"{where}, {seeds}, is not at its end"
-    return f"{'decided at' if decision.name in decided else 'open after'} {where}, {seeds}"
+    text = "look {n} of {all}, {seeds} seeds, is not at its end"
+    if decided is not None:
+        text = "open after look {n} of {all}, {seeds} seeds"
+        if decision.name in decided:
+            text = "decided at look {n} of {all}, {seeds} seeds"
+    n_seeds = sum(len(look.seeds) for look in planned.looks[:number])
+    return say(text, n=number, all=planned.n_looks, seeds=n_seeds)
 
 
 def cells_of_open(decisions: list[Decision], cells: Cells) -> list[str]:

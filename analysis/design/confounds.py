@@ -116,13 +116,17 @@ def _seeds(runs: pd.DataFrame) -> Said | None:
     return None
 
 
+#: What runs are that have no end; others failed, or were killed.
+_ARE = {"missing": say("are missing"), "running": say("are running")}
+
+
 def _unfinished(runs: pd.DataFrame, accepted: Collection[str]) -> Said | None:
     parts = []
     for state, group in runs[~runs["state"].isin(accepted)].groupby("state", sort=True):
-        verb = f"are {state}" if state in ("missing", "running") else str(state)
+        verb = _ARE.get(state) or say(str(state))
         names = named(group["name"])
         unfinished = "{n} of {all} runs {verb} ({names})"
-        parts.append(say(unfinished, n=len(group), all=len(runs), verb=say(verb), names=names))
+        parts.append(say(unfinished, n=len(group), all=len(runs), verb=verb, names=names))
     if not parts:
         return None
     hidden = "{parts}: a mean over the others would hide this; the same command trains the rest"

@@ -150,8 +150,8 @@ def plan_of(store: Store, parent: StoredRun) -> dict[str, Any]:
             plan = json.loads(text)
             return typed(plan if version > 1 else version1.upgraded(plan))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"cannot be read ({error}); {command_of('runner.sync')} puts it back"
-        raise StoreError(f"{where} {why}") from error
+        again = command_of("runner.sync")
+        raise StoreError(f"{where} cannot be read ({error}); {again} puts it back") from error
     raise StoreError(
         f"{where} has version {version}, and this program reads up to {VERSION}; analyse it with"
         " the version that trained it, or with a newer one"

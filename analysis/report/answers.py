@@ -13,10 +13,10 @@ from analysis.decide.settings import Setting
 from analysis.decide.study import Study
 from analysis.report import sentences, sides
 from analysis.report.numbers import amount, unit_of
-from analysis.report.words.columns import padded, width_of, wrapped
 from analysis.statistics.intervals import Interval, constant
-from runner.record import DIVERGES, Reduction, as_text, parse_reduction, short
-from runner.system.language import Said, say
+from runner.record import DIVERGES, Claim, Reduction, as_text, parse_reduction, short
+from runner.system.language import Said, joined, say
+from runner.words.columns import padded, width_of, wrapped
 
 #: The answer that each verdict is.
 WORDS = {
@@ -51,9 +51,9 @@ class Answer:
 
 def answer(study: Study, decision: Decision) -> Answer:
     """The answer to a claim of a study."""
-    says = _claim(decision)
+    says = sentence_of(decision.claim)
     if decision.depends_on:
-        knobs = say(" and ".join(decision.depends_on))
+        knobs = joined(" and ", decision.depends_on)
         says = say("{claim}: on {knobs}", claim=says, knobs=knobs)
     found = _found(study, decision)
     found += sides.best_levels(decision)
@@ -94,9 +94,9 @@ def lines(
     return text
 
 
-def _claim(decision: Decision) -> Said:
+def sentence_of(claim: Claim) -> Said:
     """The claim's sentence; of a generated one what it was made from."""
-    claim, sides = decision.claim, []
+    sides = []
     if claim.levels:
         sides = [f"{short(claim.knob)}={as_text(level)}" for level in claim.levels]
         made = say("{this} changes test accuracy against {first}", this=sides[0], first=sides[1])

@@ -98,8 +98,9 @@ def write(study: Study, path: Path) -> None:
     try:
         write_whole(path, text.encode("utf-8", "replace"))
     except OSError as error:
-        why = f"cannot be written ({error.strerror}); give another file by --table"
-        raise StoreError(f"{path}: {why}") from error
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}); give another file by --table"
+        ) from error
 
 
 def check(path: Path) -> None:

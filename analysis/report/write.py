@@ -74,8 +74,9 @@ def write(
         with replace_folder(folder) as beside:
             _fill(study, beside, published, language, figures)
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        why = f"cannot be written ({error.strerror}); give another folder by --out"
-        raise StoreError(f"{folder}: {why}") from error
+        raise StoreError(
+            f"{folder}: cannot be written ({error.strerror}); give another folder by --out"
+        ) from error
     except OSError as error:
         raise no_room(error, folder) from error
     return folder / page.HTML

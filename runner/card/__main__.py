@@ -24,6 +24,7 @@ _DATA = "data=mnist5k"
 
 def main() -> None:
     """The command line: 0 where all computes right, 1 where not all does, 2 without a card."""
+    from runner import words
     from runner.errors import RunnerError
     from runner.system import sources, streams
     from runner.system.command import command_of, parser_of
@@ -37,12 +38,13 @@ def main() -> None:
     try:
         sys.exit(check(given.cpu, given.overrides))
     except RunnerError as error:
-        print(f"runner.card: {error}", file=sys.stderr)
+        words.complain(str(error), "runner.card")
         sys.exit(error.exit_code)
 
 
 def check(on_cpu: bool, typed: list[str]) -> int:
     """Print the report of each card, or of the CPU; the exit code."""
+    from runner import words
     from runner.card import ask, choose
     from runner.card.report import report
 
@@ -54,7 +56,7 @@ def check(on_cpu: bool, typed: list[str]) -> int:
         print(report(card, answers, len(tried)), flush=True)
         is_right = len(answers) == len(tried) and all(a.engine and not a.refused for a in answers)
         code = code if is_right else 1
-    print("all computes right" if not code else "something differs: see above")
+    words.tell("something differs: see above" if code else "all computes right")
     return code
 
 

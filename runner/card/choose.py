@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from runner import words
 from runner.card import ask, sight
 from runner.card.answers import ON_CPU, Answer, Card
 from runner.card.network import Network
@@ -166,7 +167,7 @@ def _proofs(cards: list[Card], networks: Sequence[Network]) -> list[_Proof]:
     for card in cards:
         if unknown := ask.unknown(card, list(networks)):
             what = "1 network" if len(unknown) == 1 else f"{len(unknown)} networks"
-            print(f"card: trying {card.name} with {what}, once on this machine", flush=True)
+            words.tell(f"card: trying {card.name} with {what}, once on this machine")
         proofs.append(_Proof(card, ask.answers(card, list(networks)), networks))
     return proofs
 

@@ -19,10 +19,12 @@ class Allowed:
     cast: Callable[[Any], Any] = lambda value: value
 
 
-def integer(low: int, high: int, also: tuple[int, ...] = (), text: str = "") -> Allowed:
-    """The integers of a closed range, and those of `also`; `text` replaces the usual words."""
-    text = text or f"an integer from {low} to {high}" + "".join(f", or {a}" for a in also)
-    return Allowed(text, lambda v: type(v) is int and (low <= v <= high or v in also))
+def integer(low: int, high: int, also: int | None = None, text: str = "") -> Allowed:
+    """The integers of a closed range, and one more; `text` replaces the usual words."""
+    if also is not None:
+        text = f"an integer from {low} to {high}, or {also}"
+    text = text or f"an integer from {low} to {high}"
+    return Allowed(text, lambda v: type(v) is int and (low <= v <= high or v == also))
 
 
 def number(text: str, test: Callable[[float], bool]) -> Allowed:
@@ -37,7 +39,7 @@ def chosen_by(group: str) -> Allowed:
 
 def one_of(*names: str) -> Allowed:
     """A few texts."""
-    return Allowed("one of " + ", ".join(names), lambda v: v in names)
+    return Allowed(f"one of {', '.join(names)}", lambda v: v in names)
 
 
 def is_text(value: Any) -> bool:

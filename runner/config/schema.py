@@ -61,7 +61,7 @@ class EngineConfig:
     )
     streams: int = knob(
         "Runs that one card computes at a time; 0 finds out what pays.",
-        rules.integer(1, 64, also=(0,)),
+        rules.integer(1, 64, also=0),
         recorded=True,
         has_effect=effects.fast_on_gpu,
         before=0,
@@ -88,7 +88,7 @@ class RunnerConfig:
     )
     workers: int = knob(
         "Worker processes; -1 is one a core (CPU) or one a card (GPU).",
-        rules.integer(1, 1024, also=(-1,)),
+        rules.integer(1, 1024, also=-1),
     )
     checkpoint_every_s: float = knob(
         "Least number of seconds between two checkpoints; each is written at the end of an epoch.",

@@ -2,9 +2,11 @@
 
 import shutil
 
+from runner import words
 from runner.plan.plan import content
 from runner.prepare import Prepared
 from runner.system import apart
+from runner.system.language import say
 
 #: The analysis reads the store's plans, and one or two sweeps; a server may be slow.
 _LIMIT_S = 120.0
@@ -29,10 +31,11 @@ def tell(prepared: Prepared, seconds: dict[str, float]) -> None:
         "experiment": tracking.experiment,
         "minutes": {cell: of_cell / 60 for cell, of_cell in seconds.items()},
         "width": min(shutil.get_terminal_size().columns, _WIDEST) - _MARGIN,
+        "language": words.language(),
     }
-    print("  what the claims can come to:", flush=True)
+    words.tell(say("what the claims can come to:"), indent=2)
     lines, ended = apart.ask("analysis.ahead", question, _LIMIT_S)
     for line in lines:
-        print(f"{' ' * _MARGIN}{line['line']}")
+        words.tell(line["line"], indent=_MARGIN)
     if ended:
-        print(f"{' ' * _MARGIN}not known: analysis.ahead {ended}")
+        words.tell(say("not known: analysis.ahead {ended}", ended=ended), indent=_MARGIN)

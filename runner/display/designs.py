@@ -1,12 +1,14 @@
 """Which cells of the grid a sweep has, and what they cannot tell apart, in lines for a terminal."""
 
 import math
-import textwrap
 from collections.abc import Sequence
 
+from runner import words
 from runner.plan.cells.designs import CELLS, ONE_AT_A_TIME, Design
 from runner.plan.plan import Plan
 from runner.record import as_text, short
+from runner.system.language import say
+from runner.words.columns import wrapped
 
 #: Of a line below the first of what is announced, which begins with two spaces.
 _WIDTH = 78
@@ -18,15 +20,15 @@ def lines(plan: Plan, with_aliases: bool) -> list[str]:
     if design is None:
         return []
     n_grid = math.prod(len(levels) for levels in plan.swept.values())
-    of = f"{len(plan.cells)} of {n_grid:,} cells"
+    of = say("{n} of {all} cells", n=len(plan.cells), all=f"{n_grid:,}")
     if design.kind == CELLS:
-        return [f"{len(plan.cells)} cells that the sweep's file lists"]
+        return [say("{n} cells that the sweep's file lists", n=len(plan.cells))]
     if design.kind == ONE_AT_A_TIME:
         base = " ".join(f"{short(knob)}={as_text(level)}" for knob, level in design.around.items())
-        return _wrapped(f"one at a time around {base}: {of}")
-    first = f"a fraction of resolution {design.resolution}: {of}"
+        return _wrapped(say("one at a time around {base}: {of}", base=base, of=of))
+    first = say("a fraction of resolution {n}: {of}", n=design.resolution, of=of)
     if not with_aliases:
-        return [f"{first} (plan=true: what it cannot tell)"]
+        return [say("{fraction} (plan=true: what it cannot tell)", fraction=first)]
     return [first, *_aliases(design)]
 
 
@@ -36,14 +38,16 @@ def _aliases(design: Design) -> list[str]:
     with_knob = [of for of in design.aliases if len(of[0]) == 1]
     others = design.aliases[len(with_knob) :]
     if with_knob:
-        told += ["the effects of these knobs cannot be told from those of two others together:"]
+        told += [
+            say("the effects of these knobs cannot be told from those of two others together:")
+        ]
         told += _sets(with_knob)
     else:
-        told += ["the effect of each knob is clear of those of any two others together"]
+        told += [say("the effect of each knob is clear of those of any two others together")]
     if others:
-        told += ["of two knobs together, these cannot be told apart:", *_sets(others)]
+        told += [say("of two knobs together, these cannot be told apart:"), *_sets(others)]
     elif not with_knob:
-        told += ["the effect of any two knobs together is clear of those of any other two"]
+        told += [say("the effect of any two knobs together is clear of those of any other two")]
     return told
 
 
@@ -58,7 +62,4 @@ def _name(effect: Sequence[str]) -> str:
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ",
-        break_on_hyphens=False,
-    )  # fmt: skip
+    return wrapped(words.said(text), _WIDTH, indent, f"{indent}  ")

@@ -1,12 +1,13 @@
 """What is told of looks: how many there are, their cost, what each decided, why none follows."""
 
 import shutil
-import textwrap
 
 from runner.display.progress import count, duration
 from runner.errors import printable
 from runner.plan.looks import label, settled, sizes
 from runner.plan.plan import Plan
+from runner.system.language import Said, joined, say
+from runner.words.columns import wrapped
 
 
 def all_sizes(plan: Plan) -> list[int]:
@@ -25,39 +26,36 @@ def announced(plan: Plan) -> list[str]:
     last = {run.cell_key for run in plan.runs if run.config.seed in plan.looks[-1].seeds}
     most = len(plan.runs) + len(last) * (of[-1] - len(plan.seeds))
     listed = ", ".join(map(str, of))
-    lines = [f"looks at {listed} seeds, until its claims are decided: at most {most:,} runs"]
+    looks = "looks at {listed} seeds, until its claims are decided: at most {most} runs"
+    lines = [say(looks, listed=listed, most=f"{most:,}")]
     if plan.looks[0].decided is not None:
-        lines.append(f"{label(plan.looks, plan.max_seeds)}; {_open(plan)}")
-    return lines
+        lines.append(joined("; ", [label(plan.looks, plan.max_seeds), _open(plan)]))
+    return [*lines]
 
 
-def _open(plan: Plan) -> str:
+def _open(plan: Plan) -> Said:
     n_open = len(plan.claims) - len(settled(plan.looks))
-    return f"{n_open} of {count(len(plan.claims), 'claim')} open" if n_open else "all are decided"
+    if not n_open:
+        return say("all are decided")
+    return say("{n} of {claims} open", n=n_open, claims=count(len(plan.claims), "claim"))
 
 
-def decided(plan: Plan, words: dict[str, str]) -> list[str]:
+def decided(plan: Plan, answers: dict[str, str]) -> list[str]:
     """What the last look decided, a line a claim.
 
     Parameters
     ----------
-    words
-        The answer that each claim's verdict is, by name.
+    answers
+        Of the claims that it decided, by name, in the reader's language.
     """
-    names = plan.looks[-1].decided or {}
     width = shutil.get_terminal_size().columns
-    answers = [
-        line
-        for name in names
-        for line in textwrap.wrap(
-            printable(f"{words.get(name, names[name])}: {plan.claims[name].says}"),
-            width, initial_indent="  ", subsequent_indent="    ",
-        )
-    ]  # fmt: skip
-    n_open = len(plan.claims) - len(settled(plan.looks))
-    if not n_open:
-        return [f"{label(plan.looks, plan.max_seeds)}: every claim is decided", *answers]
-    return [f"{label(plan.looks, plan.max_seeds)}: {_open(plan)}", *answers]
+    names = plan.looks[-1].decided or {}
+    told = [
+        line for name in names for line in wrapped(printable(answers[name]), width, "  ", "    ")
+    ]
+    is_open = len(plan.claims) > len(settled(plan.looks))
+    state = _open(plan) if is_open else say("every claim is decided")
+    return [joined(": ", [label(plan.looks, plan.max_seeds), state]), *told]
 
 
 def goes_on(grown: Plan, n_seconds: float) -> str:
@@ -65,26 +63,29 @@ def goes_on(grown: Plan, n_seconds: float) -> str:
     seeds = grown.looks[-1].seeds
     more = [run for run in grown.runs if run.config.seed in seeds]
     cells = len({run.cell_key for run in more})
-    about = f", about {duration(n_seconds)}" if n_seconds else ""
-    verb = "goes" if cells == 1 else "go"
-    return (
-        f"  {count(cells, 'cell')} {verb} on to {len(grown.seeds)} seeds:"
-        f" {count(len(more), 'run')} more{about}"
-    )
+    text = "{cells} go on to {n} seeds: {runs} more"
+    if cells == 1:
+        text = "{cells} goes on to {n} seeds: {runs} more"
+    runs = count(len(more), "run")
+    told = say(text, cells=count(cells, "cell"), n=len(grown.seeds), runs=runs)
+    if not n_seconds:
+        return told
+    return say("{told}, about {time}", told=told, time=duration(n_seconds))
 
 
 def ended_by_seeds(plan: Plan) -> str:
     """Why no look follows: the next one would have more seeds than are allowed."""
     more = 2 * len(plan.seeds)
-    return (
-        f"  no further look: sweep.max_seeds={plan.max_seeds}; sweep.max_seeds={more} goes on with"
-        f" {more} seeds"
-    )
+    text = "no further look: sweep.max_seeds={n}; sweep.max_seeds={more} goes on with {more} seeds"
+    return say(text, n=plan.max_seeds, more=more)
 
 
 def ended_by_time(max_minutes: float, spent_s: float, next_s: float) -> str:
     """Why no look follows: it would end too late."""
-    return (
-        f"  no further look: it takes about {duration(next_s)} after {duration(spent_s)}, and"
-        f" sweep.max_minutes={max_minutes:g}; the same command goes on"
+    return say(
+        "no further look: it takes about {next} after {spent}, and sweep.max_minutes={minutes};"
+        " the same command goes on",
+        next=duration(next_s),
+        spent=duration(spent_s),
+        minutes=f"{max_minutes:g}",
     )

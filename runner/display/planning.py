@@ -2,9 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from runner import words
 from runner.system.language import say
 
 #: A sweep of fewer cells is planned in a moment.
@@ -13,25 +14,25 @@ _MANY = 50
 _REWRITTEN_S, _WRITTEN_S = 0.5, 5.0
 
 
-def composing(cells: Sequence[Any], to: Callable[[str], str]) -> Iterator[Any]:
+def composing(cells: Sequence[Any]) -> Iterator[Any]:
     """Goes through cells that are composed, and tells how far it is."""
     if len(cells) >= _MANY:
-        print(to(say("composing {n} cells", n=f"{len(cells):,}")), flush=True)
-    yield from _watched(cells, "{n} of {all} cells composed", to)
+        words.tell(say("composing {n} cells", n=f"{len(cells):,}"))
+    yield from _watched(cells, "{n} of {all} cells composed")
 
 
-def planning(cells: Sequence[Any], to: Callable[[str], str]) -> Iterator[Any]:
+def planning(cells: Sequence[Any]) -> Iterator[Any]:
     """Goes through composed cells whose runs are planned, and tells how far it is."""
-    yield from _watched(cells, "{n} of {all} cells planned", to)
+    yield from _watched(cells, "{n} of {all} cells planned")
 
 
-def _watched(cells: Sequence[Any], told: str, to: Callable[[str], str]) -> Iterator[Any]:
+def _watched(cells: Sequence[Any], told: str) -> Iterator[Any]:
     is_terminal, n_all = sys.stdout.isatty(), f"{len(cells):,}"
     every_s = _REWRITTEN_S if is_terminal else _WRITTEN_S
     last, is_shown = time.monotonic(), False
     for n, cell in enumerate(cells):
         if time.monotonic() - last >= every_s:
-            line = to(say(told, n=f"{n:,}", all=n_all))
+            line = words.said(say(told, n=f"{n:,}", all=n_all))
             print(f"\r  {line}\x1b[K" if is_terminal else f"  {line}\n", end="", flush=True)
             last, is_shown = time.monotonic(), True
         yield cell

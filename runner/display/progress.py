@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from runner import words
 from runner.display.tally import Tally
 from runner.engine import COMPILING
 from runner.plan.looks import label
@@ -14,7 +15,7 @@ from runner.plan.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, seconds_spent
 from runner.state.journals import Journals
 from runner.state.run_record import RunRecord
-from runner.system.language import Said, say
+from runner.system.language import Said, joined, say
 
 _POLL_S = 0.5
 #: Columns of a bar.
@@ -27,11 +28,6 @@ class Progress(threading.Thread):
     """Follows the runs of a plan; a live table on a terminal, else one line a finished run.
 
     A plan of one run has a line an epoch, like the book's example.
-
-    Parameters
-    ----------
-    to
-        Says a text of the live table in the reader's language.
     """
 
     def __init__(
@@ -41,13 +37,11 @@ class Progress(threading.Thread):
         launch: str,
         n_workers: int,
         trouble: Callable[[], str | None],
-        to: Callable[[str], str] = str,
     ) -> None:
         super().__init__(name="progress", daemon=True)
         self.tally, self.plan = tally, tally.plan
         self.journals, self.launch = journals, launch
         self.n_workers, self.trouble = n_workers, trouble
-        self.to = to
         self._runs = {run.run_key: run for run in self.plan.runs}
         self._position = 0
         self._done = threading.Event()
@@ -97,14 +91,14 @@ class Progress(threading.Thread):
         for _, record in self._changed():
             if record.compiling and not self._told_compiling:
                 self._told_compiling = True
-                print(COMPILING, flush=True)
+                words.tell(COMPILING)
             if self._told_compiling and not self._told_compiled and record.setup and record.start:
                 self._told_compiled = True
                 seconds = (record.setup.time_ms - record.start.time_ms) / 1000
-                print(self.to(say("compiled in {s} s", s=f"{seconds:.0f}")), flush=True)
+                words.tell(say("compiled in {s} s", s=f"{seconds:.0f}"))
             for number in sorted(set(record.epochs) - self._told_epochs):
                 self._told_epochs.add(number)
-                print(epoch_line(number, record.epochs[number].metrics), flush=True)
+                words.tell(epoch_line(number, record.epochs[number].metrics))
 
     def _tell_finished(self) -> None:
         self._tell_trouble()
@@ -114,15 +108,13 @@ class Progress(threading.Thread):
             # A run that gave way on a full card ends a second time.
             if record.end and of_this_launch and (run.run_key, record.status) not in self._told:
                 self._told.add((run.run_key, record.status))
-                print(
-                    f"[{self.tally.n_ended}/{len(self._runs)}] {run.name}: {ending(record)}",
-                    flush=True,
-                )
+                place = f"[{self.tally.n_ended}/{len(self._runs)}] {run.name}"
+                words.tell(joined(": ", [place, ending(record)]))
 
     def _tell_trouble(self) -> None:
         trouble = self.trouble()
         if trouble and not self._told_trouble:
-            print(_behind(trouble), flush=True)
+            words.tell(_behind(trouble))
         self._told_trouble = bool(trouble)
 
     def _view(self) -> Any:
@@ -148,11 +140,11 @@ class Progress(threading.Thread):
         states += [say("{n} diverged", n=n)] if (n := tally.ended.get(DIVERGED, 0)) else []
         states += [say("{n} images/s", n=f"{rate:,.0f}")] if rate else []
         look = label(self.plan.looks, self.plan.max_seeds)
-        told = ", ".join(map(self.to, filter(None, (look, *states))))
-        lines = [_bars([sweep], self.to, "bold"), Text(f"  {told}")]
-        lines.append(_bars([of.row for of in under_way], self.to, ""))
+        told = words.said(joined(", ", list(filter(None, (look, *states)))))
+        lines = [_bars([sweep], "bold"), Text(f"  {told}")]
+        lines.append(_bars([of.row for of in under_way], ""))
         if trouble := self.trouble():
-            lines.append(Text(f"  {_behind(trouble)}", style="yellow"))
+            lines.append(Text(f"  {words.said(_behind(trouble))}", style="yellow"))
         return Group(*lines)
 
     def _seconds_left(self, under_way: list["_UnderWay"]) -> float | None:
@@ -209,7 +201,7 @@ class _UnderWay:
         return say("{epoch}, test {percent} %", epoch=epoch, percent=percent)
 
 
-def _bars(rows: list[_Row], to: Callable[[str], str], style: str) -> Any:
+def _bars(rows: list[_Row], style: str) -> Any:
     """Rows of what it is, a bar, how far, and the time left; names are broken between words."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -220,19 +212,19 @@ def _bars(rows: list[_Row], to: Callable[[str], str], style: str) -> Any:
         table.add_column(no_wrap=True)
     table.columns[0].no_wrap = False
     for name, n, of, doing, seconds in rows:
-        left = "" if seconds is None else to(say("left {time}", time=duration(seconds)))
-        texts = [Text(to(name), style), Text(to(doing)), Text(left, style)]
+        left = "" if seconds is None else words.said(say("left {time}", time=duration(seconds)))
+        texts = [Text(words.said(name), style), Text(words.said(doing)), Text(left, style)]
         bar = ProgressBar(total=of, completed=n, width=_BAR, finished_style="bar.complete")
         table.add_row(texts[0], bar, *texts[1:])
     return table
 
 
-def _behind(trouble: str) -> str:
-    return f"MLflow is behind, results are safe in state/: {trouble}"
+def _behind(trouble: str) -> Said:
+    return say("MLflow is behind, results are safe in state/: {trouble}", trouble=trouble)
 
 
 def epoch_line(epoch: int, metrics: dict[str, float]) -> str:
-    """An epoch as the book's example prints it, and its time."""
+    """An epoch as the book's example prints it, in any language, and its time."""
     return (
         f"epoch: {epoch}, train loss: {metrics['train/loss']:.4f}, accuracy:"
         f" {metrics['train/accuracy']:.4f},"
@@ -241,15 +233,19 @@ def epoch_line(epoch: int, metrics: dict[str, float]) -> str:
     )
 
 
-def ending(record: RunRecord) -> str:
+def ending(record: RunRecord) -> Said:
     """How a run ended, in one line."""
     assert record.end is not None
     if record.status != DONE:
-        return f"{record.status} ({record.end.cause})"
-    last = record.last
-    return (
-        f"test accuracy {last['test/accuracy']:.4f}, train loss {last['train/loss']:.4f},"
-        f" {count(len(record.epochs), 'epoch')} in {duration(record.seconds)}"
+        return say(
+            "{status} ({cause})", status=say(str(record.status)), cause=record.end.cause or ""
+        )
+    return say(
+        "test accuracy {accuracy}, train loss {loss}, {epochs} in {time}",
+        accuracy=f"{record.last['test/accuracy']:.4f}",
+        loss=f"{record.last['train/loss']:.4f}",
+        epochs=count(len(record.epochs), "epoch"),
+        time=duration(record.seconds),
     )
 
 

@@ -1,11 +1,11 @@
 """What a sweep prints before and after: what will be trained, and what is left to do."""
 
 import shlex
-import sys
 from dataclasses import dataclass
 
+from runner import words
 from runner.config.schema import KNOBS
-from runner.display import designs, looks, margins, table, words
+from runner.display import designs, looks, margins, table
 from runner.display.progress import count, duration
 from runner.display.unchanged import unchanged
 from runner.errors import without_password
@@ -15,7 +15,7 @@ from runner.record import FAILED, as_text
 from runner.state.journals import Journals
 from runner.system import limits
 from runner.system.command import command_of
-from runner.system.language import say
+from runner.system.language import joined, say
 from runner.tracking.store import address
 from runner.work.estimate import Estimate
 
@@ -27,18 +27,32 @@ def announce(prepared: Prepared) -> None:
     data = ", ".join(sorted({f"{run.data_name} ({run.data_sha256[:8]})" for run in plan.runs}))
     store = _store(prepared)
     if plan.single:
-        device, engine = f"device {first.device}", f"engine {first.config.engine.name}"
-        trained = "; already trained" if n_trained else ""
+        made = (
+            "{name}: data {data}{own}, device {device}, engine {engine}, root {root}, MLflow"
+            " {store}{trained}"
+        )
+        own = say(", own {files}", files=" ".join(prepared.own_files))
+        trained = say("; already trained") if n_trained else ""
         for n_epochs in prepared.taken_epochs.values():
-            trained = f"; goes on after {count(n_epochs, 'epoch')} that a run with fewer trained"
-        places = f"root {root}, MLflow {store}"
-        own = f", own {' '.join(prepared.own_files)}" if prepared.own_files else ""
-        print(f"{first.name}: data {data}{own}, {device}, {engine}, {places}{trained}", flush=True)
+            goes_on = "; goes on after {epochs} that a run with fewer trained"
+            trained = say(goes_on, epochs=count(n_epochs, "epoch"))
+        words.tell(
+            say(
+                made,
+                name=first.name,
+                data=data,
+                own=own if prepared.own_files else "",
+                device=first.device,
+                engine=first.config.engine.name,
+                root=root,
+                store=store,
+                trained=trained,
+            )
+        )
         _tell_cards(prepared)
         _tell_fallbacks(prepared)
         _tell_damage(prepared)
         return
-    to = words.speaking(prepared.config)
     cells, seeds = count(len(plan.cells), "cell"), count(len(plan.seeds), "seed")
     runs = count(len(plan.runs), "run")
     # After the first look only the cells of open claims have all seeds.
@@ -46,39 +60,38 @@ def announce(prepared: Prepared) -> None:
         "{cells}, up to {seeds} = {runs}" if len(plan.looks) > 1 else "{cells} x {seeds} = {runs}"
     )
     # The key names this sweep alone, where its name may be that of several.
-    print(
-        f"{plan.name} ({plan.sweep_key[:8]}): {to(say(shape, cells=cells, seeds=seeds, runs=runs))}"
-    )
+    name = f"{plan.name} ({plan.sweep_key[:8]})"
+    words.tell(joined(": ", [name, say(shape, cells=cells, seeds=seeds, runs=runs)]))
     for line in designs.lines(plan, prepared.config.plan):
-        print(f"  {line}")
+        words.tell(line, indent=2)
     for knob, values in plan.swept.items():
-        print(f"  {knob}: {', '.join(as_text(value) for value in values)}")
+        words.tell(f"{knob}: {', '.join(as_text(value) for value in values)}", indent=2)
     if prepared.n_duplicates:
         duplicates = count(prepared.n_duplicates, "duplicate")
-        print("  " + to(say("{duplicates} removed", duplicates=duplicates)))
+        words.tell(say("{duplicates} removed", duplicates=duplicates), indent=2)
     if prepared.own_files:
-        print(f"  own: {', '.join(prepared.own_files)}")
+        words.tell(say("own: {files}", files=", ".join(prepared.own_files)), indent=2)
     for line in looks.announced(plan):
-        print(f"  {line}")
-    print("  " + to(say("{n} of {all} already trained", n=n_trained, all=len(plan.runs))))
+        words.tell(line, indent=2)
+    words.tell(say("{n} of {all} already trained", n=n_trained, all=len(plan.runs)), indent=2)
     _tell_kept(prepared)
     _tell_fallbacks(prepared)
     made = "data {data}; device {device}; engine {engine}; {workers}"
     workers, engine = count(prepared.n_workers, "worker"), first.config.engine.name
     made_with = say(made, data=data, device=first.device, engine=engine, workers=workers)
-    print("  " + to(made_with))
+    words.tell(made_with, indent=2)
     _tell_cards(prepared)
     kept = "claims: {n}  root: {root}  MLflow: {store}"
-    print("  " + to(say(kept, n=len(plan.claims), root=root, store=store)))
+    words.tell(say(kept, n=len(plan.claims), root=root, store=store), indent=2)
     for line in margins.below_an_image(prepared):
-        print(f"  {line}")
+        words.tell(line, indent=2)
     _tell_damage(prepared)
 
 
 def _tell_cards(prepared: Prepared) -> None:
     """What the cards of this machine have answered, if there are any."""
     for line in prepared.cards:
-        print(f"  {line}", flush=True)
+        words.tell(line, indent=2)
 
 
 def _tell_fallbacks(prepared: Prepared) -> None:
@@ -90,30 +103,34 @@ def _tell_fallbacks(prepared: Prepared) -> None:
             shares[name] = max(share, shares.get(name, 0.0))
     if shares:
         ordered = sorted(shares.items(), key=lambda of_name: -of_name[1])
-        told = [f"{name} ({share:.0%} of a step)" if share else name for name, share in ordered]
-        print(f"  computed without kernels of ours: {', '.join(told)}")
+        told = [
+            say("{name} ({share} of a step)", name=name, share=f"{share:.0%}") if share else name
+            for name, share in ordered
+        ]
+        without = "computed without kernels of ours: {names}"
+        words.tell(say(without, names=joined(", ", told)), indent=2)
 
 
 def _tell_kept(prepared: Prepared) -> None:
     """What goes on from runs of fewer epochs, and whether more epochs can go on from these."""
-    taken, to = prepared.taken_epochs, words.speaking(prepared.config)
+    taken = prepared.taken_epochs
     if taken:
         shortest, longest = min(taken.values()), max(taken.values())
         epochs = count(longest, "epoch")
         if shortest != longest:
             epochs = say("{least} to {most}", least=shortest, most=epochs)
         go_on = "{n} go on from {epochs} that a run with fewer trained"
-        print("  " + to(say(go_on, n=len(taken), epochs=epochs)))
+        words.tell(say(go_on, n=len(taken), epochs=epochs), indent=2)
     if not prepared.to_train:
         return
     size = prepared.kept_bytes
-    space = "" if size is None else f", {size / 1e6:,.0f} MB"
+    space = "" if size is None else say(", {mb} MB", mb=f"{size / 1e6:,.0f}")
     if prepared.plan.runs[0].config.runner.keep == "always":
         kept = "final states are kept{space}: more epochs go on from them (runner.keep)"
-        print("  " + to(say(kept, space=space)))
+        words.tell(say(kept, space=space), indent=2)
     elif prepared.config.runner.keep == "auto":
         lost = "final states are not kept{space}; runner.keep=always keeps them"
-        print("  " + to(say(lost, space=space)))
+        words.tell(say(lost, space=space), indent=2)
 
 
 def _store(prepared: Prepared) -> str:
@@ -129,10 +146,9 @@ def _store(prepared: Prepared) -> str:
 
 def _tell_damage(prepared: Prepared) -> None:
     """Say which files do not prove themselves; the runs are trained from what does."""
-    sys.stdout.flush()
     for run in prepared.to_train:
         for damage in prepared.journals[run.run_key].damages:
-            _complain(f"{run.name}: {damage}")
+            words.complain(joined(": ", [run.name, damage]))
 
 
 def announce_time(prepared: Prepared, foreseen: Estimate) -> None:
@@ -150,21 +166,21 @@ def announce_time(prepared: Prepared, foreseen: Estimate) -> None:
     if prepared.plan.single:
         epochs = count(prepared.config.train.epochs, "epoch")
         told = say("{epochs}, {told}", epochs=epochs, told=told)
-    print("  " + words.speaking(prepared.config)(told), flush=True)
+    words.tell(told, indent=2)
 
 
 def failures(prepared: Prepared) -> list[str]:
     """One line for each run that failed: its name, its cause, where its traceback is."""
-    lines = []
+    lines: list[str] = []
     for run in prepared.plan.runs:
         record = prepared.journals[run.run_key]
         if record.end is not None and record.status == FAILED:
             error = prepared.root.run(run.run_key).attempt(record.attempt or "").error
             trace = f" ({error})" if error.exists() else ""
             cause = record.end.cause or ""
-            if cause.startswith("out of memory"):
-                cause += limits.told_address_space()
-            lines.append(f"failed: {run.name}: {cause}{trace}")
+            limit = limits.told_address_space() if cause.startswith("out of memory") else ""
+            failed = "failed: {name}: {cause}{limit}{trace}"
+            lines.append(say(failed, name=run.name, cause=cause, limit=limit, trace=trace))
     return lines
 
 
@@ -186,37 +202,38 @@ class Outcome:
 def conclude(prepared: Prepared, outcome: Outcome) -> int:
     """Print the table and what is left to do; the exit code, by the first thing that went wrong."""
     plan, journals = prepared.plan, prepared.journals
-    to = words.speaking(prepared.config)
-    table.print_table(plan, journals, to)
+    table.print_table(plan, journals, words.said)
     _tell_passed_over(plan, journals, outcome.launch)
     for line in unchanged(plan, journals):
-        _complain(line)
+        words.complain(line)
     if outcome.behind:
         _tell_behind(prepared, outcome)
     failed, again = failures(prepared), shlex.join(plan.command)
     for line in [*failed, *outcome.refused]:
-        _complain(line)
+        words.complain(line)
     n_trained = sum(journals[run.run_key].trained for run in plan.runs)
     if outcome.interrupted is not None:
         reached = f"; {n_trained} of {len(plan.runs)} runs are trained"
         if plan.single:
             reached = f" after {len(journals[plan.runs[0].run_key].epochs)} whole epochs"
-        _complain(f"interrupted{reached}, nothing is lost; go on with: {again}")
+        words.complain(f"interrupted{reached}, nothing is lost; go on with: {again}")
         return outcome.interrupted
     if failed:
-        others = f"the others are {'trained' if outcome.behind else 'stored'}; try again with"
+        others = "the others are stored; try again with"
+        if outcome.behind:
+            others = "the others are trained; try again with"
         if n_trained + len(failed) < len(plan.runs):
             why = " (runner.fail_fast)" if prepared.config.runner.fail_fast else ""
             others = f"which stopped the sweep{why}; {n_trained} are trained; go on with"
-        _complain(f"{len(failed)} of {len(plan.runs)} runs failed, {others}: {again}")
+        words.complain(f"{len(failed)} of {len(plan.runs)} runs failed, {others}: {again}")
         return 1
     if outcome.refused:
         return 1
     if outcome.behind:
         return 4
     stored = "{n} of {all} runs trained and stored. Browse the curves: {command}"
-    print(to(say(stored, n=n_trained, all=len(plan.runs), command=command_of("runner.ui"))))
-    print(to(say("Change a value and run again: only what is new is trained.")))
+    words.tell(say(stored, n=n_trained, all=len(plan.runs), command=command_of("runner.ui")))
+    words.tell(say("Change a value and run again: only what is new is trained."))
     return 0
 
 
@@ -226,12 +243,12 @@ def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
         record = journals[run.run_key]
         start, setup = record.start, record.setup
         if start and record.is_mixed and start.launch == launch:
-            _complain(
+            words.complain(
                 f"{run.name}: attempts on processors of two families gave other last bits; the run"
                 " is marked as mixed"
             )
         if start and setup and setup.refused_checkpoints and start.launch == launch:
-            _complain(
+            words.complain(
                 f"{run.name}: {' and '.join(setup.refused_checkpoints)} could not be used"
                 " (damaged, or another"
                 f" run's); it went on from epoch {setup.goes_on_from_epoch}"
@@ -240,16 +257,16 @@ def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
 
 def _tell_behind(prepared: Prepared, outcome: Outcome) -> None:
     """Say what MLflow lacks, why, and what to type once that is mended."""
-    _complain(
+    words.complain(
         f"{outcome.behind} kept in {prepared.root.state} and not in MLflow yet: {outcome.trouble};"
         f" once that is mended: {_sync(prepared)}"
     )
 
 
-def _sync(prepared: Prepared, *words: str) -> str:
+def _sync(prepared: Prepared, *given: str) -> str:
     """The command that brings this sweep's store in step."""
     tracking = prepared.config.tracking
-    typed = [*words, "--root", str(prepared.root), "--experiment", tracking.experiment]
+    typed = [*given, "--root", str(prepared.root), "--experiment", tracking.experiment]
     if tracking.uri:
         typed += ["--uri", without_password(tracking.uri)]
     return f"{command_of('runner.sync')} {shlex.join(typed)}"
@@ -257,12 +274,9 @@ def _sync(prepared: Prepared, *words: str) -> str:
 
 def tell_left(prepared: Prepared) -> None:
     """What to type about a sweep that was submitted and left."""
-    to, key = words.speaking(prepared.config), prepared.plan.sweep_key[:8]
+    key = prepared.plan.sweep_key[:8]
     status = f"{command_of('runner.status')} {key} --root {shlex.quote(str(prepared.root))}"
-    print(to(say("How far it is: {command}", command=status)))
-    print(to(say("Into MLflow until its end: {command}", command=_sync(prepared, "--follow", key))))
-    print(to(say("The same command without runner.detach waits for it.")))
-
-
-def _complain(line: str) -> None:
-    print(f"runner: {line}", file=sys.stderr)
+    words.tell(say("How far it is: {command}", command=status))
+    follow = _sync(prepared, "--follow", key)
+    words.tell(say("Into MLflow until its end: {command}", command=follow))
+    words.tell(say("The same command without runner.detach waits for it."))

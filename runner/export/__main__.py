@@ -5,6 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from runner import words
 from runner.errors import ConfigError, RunnerError
 from runner.state.root import Root
 from runner.system import streams
@@ -12,6 +13,8 @@ from runner.system.command import parser_of
 from runner.system.sources import make_folder_importable
 from runner.tracking.store import arguments
 from runner.tracking.store.mlflow_store import before_import
+
+_COMMAND = "runner.export"
 
 
 def main() -> None:
@@ -25,12 +28,12 @@ def main() -> None:
     arguments.add(parser)
     given = parser.parse_args()
     try:
-        print(_written(given))
+        words.tell(_written(given))
     except RunnerError as error:
-        print(f"runner.export: {error}", file=sys.stderr)
+        words.complain(str(error), _COMMAND)
         sys.exit(error.exit_code)
     except OSError as error:
-        print(f"runner.export: {error}", file=sys.stderr)
+        words.complain(str(error), _COMMAND)
         sys.exit(1)
 
 

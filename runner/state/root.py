@@ -21,7 +21,7 @@ WORKER = "RUNNER_WORKER"
 
 @dataclass(frozen=True)
 class Root:
-    """The folder of state/, mlflow.db, mlartifacts/ and reports/."""
+    """The folder of state/, mlflow.db, mlartifacts/, reports/ and server/."""
 
     path: Path
 
@@ -79,6 +79,11 @@ class Root:
     def artifacts(self) -> Path:
         """The artifacts of the local MLflow store."""
         return self.path / ARTIFACTS
+
+    @property
+    def server(self) -> Path:
+        """What `runner.server` keeps: the database, its password, artifacts."""
+        return self.path / "server"
 
     @property
     def reports(self) -> Path:

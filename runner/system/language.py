@@ -1,14 +1,21 @@
 """In which language a person is spoken to, and sentences that can be said in another one."""
 
+import functools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 ENGLISH, JAPANESE = "en", "ja"
-#: What a person may ask for; auto is the language of the locale.
-LANGUAGES = ("auto", ENGLISH, JAPANESE)
+#: The language of the locale.
+AUTO = "auto"
+#: What a person may ask for.
+LANGUAGES = (AUTO, ENGLISH, JAPANESE)
 #: Of the locale's variables, the first that is set counts.
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+_FIELD = re.compile(r"\{(\w+)\}")
+#: How what is added to a text begins.
+_ADDITION = re.compile(r"; |, | \(")
 
 
 class Said(str):
@@ -43,29 +50,88 @@ def joined(separator: str, texts: Sequence[str]) -> Said:
     return say(separator.join(f"{{{name}}}" for name in fields), **fields) if fields else say("")
 
 
-def translated(text: str, templates: Mapping[str, str]) -> str:
-    """A text in another language; what has no template there stays English.
+class Translation:
+    """Says texts in another language; what has no template there stays English.
+
+    A text that is `Said` remembers its template. Errors, and what a journal holds of a run's end,
+    are plain text, and are recognised by their wording.
 
     Parameters
     ----------
     templates
         By the English template, with the same fields.
     """
-    if not isinstance(text, Said):
+
+    def __init__(self, templates: Mapping[str, str]) -> None:
+        self._templates = templates
+        words = {of: " ".join(literals(of)) for of in templates}
+        known = [template for template, of in words.items() if len(re.findall(r"\w+", of)) > 1]
+        # What may be made from several templates is made from the one with the most letters.
+        self._known = sorted(known, key=lambda template: -len(words[template]))
+        self._recognised = functools.lru_cache(maxsize=1024)(self.recognised)
+
+    def __call__(self, text: str) -> str:
+        """The text in the other language."""
+        said = text if isinstance(text, Said) else self._recognised(text)
+        if not isinstance(said, Said):
+            return text
+        template = self._templates.get(said.template, said.template)
+        if not said.values:
+            return template
+        values = {
+            name: self(value) if isinstance(value, str) else value
+            for name, value in said.values.items()
+        }
+        return template.format(**values)
+
+    def recognised(self, text: str) -> str:
+        """A plain text as `say` makes it; as it is where no template has its wording.
+
+        A template with one word of its own, or none, would recognise what it does not say.
+        """
+        if " " not in text:  # such as a number or a name
+            return text
+        for template in self._known:
+            values = _values(template, text)
+            if values is not None:
+                return say(template, **values)
         return text
-    template = templates.get(text.template, text.template)
-    if not text.values:
-        return template
-    values = {
-        name: translated(value, templates) if isinstance(value, str) else value
-        for name, value in text.values.items()
-    }
-    return template.format(**values)
+
+
+def literals(template: str) -> list[str]:
+    """What stands around the fields of a template: one text more than it has fields."""
+    return _FIELD.split(template)[::2]
+
+
+def _values(template: str, text: str) -> dict[str, str] | None:
+    """What the fields of a template are in a text that was made from it, each as short as can be.
+
+    A field right after another one is an addition, such as `; did you mean ...?`, or nothing.
+    """
+    parts = _FIELD.split(template)
+    first, names, others = parts[0], parts[1::2], parts[2::2]
+    if not names:
+        return {} if text == template else None
+    at, end, values = len(first), len(text) - len(others[-1]), dict[str, str]()
+    if at > end or not text.startswith(first) or not text.endswith(others[-1]):
+        return None
+    for place, name in enumerate(names):
+        after = next(filter(None, others[place:-1]), "")
+        stop = text.find(after, at, end) if after else end
+        if stop < 0:
+            return None
+        if place + 1 < len(names) and not others[place]:
+            addition = _ADDITION.search(text, at, stop)
+            stop = addition.start() if addition else stop
+        if values.setdefault(name, text[at:stop]) != text[at:stop]:
+            return None
+        at = stop + len(others[place])
+    return values
 
 
 def spoken(asked: str) -> str:
     """The language to speak, of `LANGUAGES`: that of the locale where none is asked for."""
-    if asked != "auto":
+    if asked != AUTO:
         return asked
     locale = next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), "")
     return JAPANESE if locale.startswith(JAPANESE) else ENGLISH

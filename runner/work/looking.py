@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from runner import words
 from runner.errors import RunnerError
 from runner.plan.plan import Plan
 from runner.state.root import Root
@@ -15,9 +16,9 @@ _LIMIT_S = 600.0
 class Seen:
     """What the analysis saw at a look."""
 
-    #: The verdict of each claim that this look decides, by name, and the word that answers it.
+    #: The verdict of each claim that this look decides, by name, and its answer to be read.
     decided: dict[str, str]
-    words: dict[str, str]
+    answers: dict[str, str]
     #: The keys of the cells that claims are about which are open.
     cells: list[str]
 
@@ -33,7 +34,7 @@ def look(plan: Plan, root: Root, uri: str | None, experiment: str) -> Seen:
     number = len(plan.looks)
     question = {
         "root": root.path, "uri": uri, "experiment": experiment, "key": plan.sweep_key,
-        "number": number,
+        "number": number, "language": words.language(),
     }  # fmt: skip
     lines, ended = apart.ask("analysis.look", question, _LIMIT_S)
     found = lines[-1] if lines else {"refused": ended}

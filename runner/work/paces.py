@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from runner import engine as engines
+from runner import words
 from runner.config import parts
 from runner.errors import RunnerError
 from runner.plan import plan as plans
@@ -157,10 +158,10 @@ def _measured(
             continue
         compiles, began = engines.compiles(run.config.engine.name, run.device), time.monotonic()
         if compiles:
-            print(engines.COMPILING, flush=True)
+            words.tell(engines.COMPILING)
         s = pace.epoch_s(run, Sample.of(run, prepared.sources.read_by(run)))
         if compiles:
-            print(say("compiled in {s} s", s=f"{time.monotonic() - began:.0f}"), flush=True)
+            words.tell(say("compiled in {s} s", s=f"{time.monotonic() - began:.0f}"))
         deadline = deadline or (time.monotonic() if compiles else began) + BUDGET_S
         if s:  # else its loss is not finite
             found[of] = Pace.within(s, _MEASURED)

@@ -101,8 +101,7 @@ def _is_ours(pid: int) -> bool:
 
 #: What is said where joblib cannot start processes.
 NO_SHARED_MEMORY = (
-    "runner: joblib finds no shared memory here (is /dev/shm read-only?); workers are started"
-    " without it"
+    "joblib finds no shared memory here (is /dev/shm read-only?); workers are started without it"
 )
 
 

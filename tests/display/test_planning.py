@@ -16,13 +16,13 @@ def a_second_a_look(monkeypatch):
 
 def test_few_cells_are_planned_without_a_word(capsys):
     cells = list(range(10))
-    assert list(planning.composing(cells, str)) == list(planning.planning(cells, str)) == cells
+    assert list(planning.composing(cells)) == list(planning.planning(cells)) == cells
     assert capsys.readouterr().out == ""
 
 
 def test_many_cells_are_told_at_once_and_every_few_seconds(a_second_a_look, capsys):
     cells = list(range(5000))
-    following = planning.composing(cells, str)
+    following = planning.composing(cells)
     assert next(following) == 0 and capsys.readouterr().out == "composing 5,000 cells\n"
     assert [*following] == cells[1:]
     lines = capsys.readouterr().out.splitlines()
@@ -33,6 +33,6 @@ def test_on_a_terminal_a_figure_replaces_the_last_and_is_wiped_at_the_end(
     a_second_a_look, capsys, monkeypatch
 ):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    assert list(planning.planning(["a", "b"], str)) == ["a", "b"]
+    assert list(planning.planning(["a", "b"])) == ["a", "b"]
     told = "\r  0 of 2 cells planned\x1b[K\r  1 of 2 cells planned\x1b[K\r\x1b[K"
     assert capsys.readouterr().out == told

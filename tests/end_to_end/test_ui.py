@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from commands import descendants, environment, free_port, is_alive, status_of, until
 
-from runner.ui import command
+from runner.server.mlflow_server import command
 
 pytest_plugins = "roots"
 

@@ -32,7 +32,7 @@ from runner.state.journals import Journals
 from runner.state.records import End, Epoch, Setup, Start
 from runner.state.root import Root
 from runner.tracking.mlflow_tracker import MlflowTracker
-from runner.work import processes, stop
+from runner.work import launcher, processes, stop
 
 WORDS = ["data=digits", "model.dropout=true,false", "seed=0,1,2", "progress=false"]
 N_RUNS = 6
@@ -138,7 +138,7 @@ def swept(cells, ends, refused, interrupted):
         with (
             mock.patch.object(orchestrator, "open_tracker", open_tracker),
             # No process is started, so that none has to be guarded or waited for.
-            mock.patch.object(orchestrator, "guarded", contextlib.nullcontext),
+            mock.patch.object(launcher, "guarded", contextlib.nullcontext),
             mock.patch.object(processes, "_LOOK_S", 0.001),
             mock.patch.object(stop, "_POLL_S", 0.0),
             contextlib.redirect_stdout(out),
@@ -149,7 +149,9 @@ def swept(cells, ends, refused, interrupted):
             prepared = Prepared(
                 cells.cells[0].config, root, plan, 0, journals, None, 2, plan.runs, {}, None
             )
-            code = summary.conclude(prepared, orchestrator.train(prepared, workers, {}))
+            code = summary.conclude(
+                prepared, orchestrator.train(prepared, launcher.Local(workers), {})
+            )
     parent, *runs = sorted(client.runs.values(), key=lambda run: run.data.tags["kind"] != "sweep")
     return SimpleNamespace(
         code=code, out=out.getvalue(), err=err.getvalue(), parent=parent, runs=runs

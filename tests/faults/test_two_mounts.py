@@ -17,6 +17,7 @@ from places import FAULTY
 from runner.record import METRICS
 from runner.state.root import Root
 from runner.state.run_record import read_run
+from runner.tracking.store import address
 
 pytest_plugins = "roots"
 pytestmark = [
@@ -107,3 +108,16 @@ def test_two_sweeps_whose_locks_do_not_reach_cost_time_and_never_data(
         assert {(step, timestamp) for _, step, _, timestamp in stored_run.rows} == {
             (epoch.epoch, epoch.time_ms) for epoch in epochs.values()
         }
+
+
+def test_a_sqlite_store_on_a_network_file_system_is_refused_and_state_there_is_not(
+    mounts, undisturbed, tmp_path, empty_store
+):
+    folder, (root, _) = mounts
+    refused = run(root, *SWEEP, code=2)
+    assert "(fuse.sshfs), whose locks may not hold: give tracking.uri=" in refused.err
+    assert refused.err.count("\n") == 1 and not list(folder.iterdir())
+    here = tmp_path / "mlflow.db"
+    shutil.copy(empty_store, here)
+    run(root, *SWEEP, f"tracking.uri={address.sqlite_uri(here)}")
+    assert results(folder) == undisturbed and len(stored(here)) == N_RUNS

@@ -170,7 +170,7 @@ REFUSED = {
     "no power of two": ([*SEVEN, "sweep.design=fraction", "sweep.n_cells=12"], {},
                         "sweep.n_cells=12: allowed is null or a power of two"),
     "a fraction of one knob": ([TWO[0], "sweep.design=fraction"], {},
-                               "allowed are 3 to 20 knobs of two levels, and 1 is swept"),
+                               "allowed are 3 to 20 knobs of two levels, and not 1"),
     "nothing is swept": (["sweep.design=one_at_a_time"], {}, "no knob is swept"),
     "not swept": ([*TWO, "sweep.design=one_at_a_time", "sweep.around={model.channel:1}"], {},
                   "sweep.around: model.channel is not swept; .*did you mean model.channels?"),

@@ -105,6 +105,7 @@ INDIFFERENT = {
     "runner__checkpoint_every_s": st.floats(0, 86400),
     "runner__time_limit_s": st.floats(0, 1e9),
     "runner__fail_fast": st.booleans(),
+    "runner__detach": st.booleans(),
     "runner__keep": st.sampled_from(["auto", "always", "never"]),
     "sweep__design": st.sampled_from(["grid", "one_at_a_time", "fraction"]),
     "sweep__around": st.none() | st.just({"model.channels": 1}),

@@ -5,10 +5,10 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from runner.record import cells_japanese
 from runner.record.cell_runs import CellRuns, EndedRun, short_names, shown_metrics, written
 from runner.record.cells_table import lines
-from runner.system.language import translated
+from runner.system.language import Translation
+from runner.words import japanese_cells
 
 SEVEN = {
     "channels": "30", "hidden_size": "200", "fc_depth": "2", "dropout": "true", "lr": "0.002",
@@ -37,8 +37,7 @@ def made(knobs, accuracies=(0.5, 0.7), masked=0.0, state="done", **more):
     return CellRuns(knobs, runs)
 
 
-def ja(text):
-    return translated(text, cells_japanese.TEMPLATES)
+ja = Translation(japanese_cells.TEMPLATES)
 
 
 def others_of(knobs):

@@ -7,18 +7,10 @@ from types import SimpleNamespace
 import pytest
 import slurms
 from commands import end, results, start
+from slurms import SWEEP
 
 from runner.state.root import Root
 
-pytest_plugins = "roots"
-
-N_EPOCHS = 4
-#: Runs of milliseconds; what takes time is that Python starts, and what slows epochs down.
-SMALL = (
-    "-m", "data=digits", "model.hidden_size=16", "train.epochs=4", "model.dropout=true,false",
-    "runner.checkpoint_every_s=0",
-)  # fmt: skip
-SWEEP = (*SMALL, "model.channels=2", "seed=0,1,2")
 TABLE = pytest.StashKey[list]()
 
 

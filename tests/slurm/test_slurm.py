@@ -6,16 +6,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 from commands import end, environment, lines, start, stored, until
-from conftest import SMALL, SWEEP
 from places import FAULTY
+from slurms import SMALL, SWEEP
 
 from runner.state.root import Root
 from runner.state.run_record import read_run
 
+pytest_plugins = "roots"
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(400)]
 ON_SLURM = ("hydra/launcher=slurm", "hydra.launcher.tasks=3")
 WORDS = (*SWEEP, *ON_SLURM)
@@ -58,13 +59,13 @@ def ended(process, code=0):
 
 
 def read_until(process, text, seconds=100):
-    """The first line that a command prints with a text in it."""
-    deadline = time.monotonic() + seconds
-    for line in process.stdout:
-        assert time.monotonic() < deadline, "told too late"
-        if text in line:
-            return line
-    raise AssertionError("never told")
+    """The first line that a command prints with a text in it; it is killed if that is too late."""
+    late = threading.Timer(seconds, process.kill)
+    late.start()
+    try:
+        return next(line for line in process.stdout if text in line)
+    finally:
+        late.cancel()
 
 
 def records(root):
@@ -164,20 +165,20 @@ def test_a_task_whose_time_is_over_goes_on_in_the_next(begin, slurm, gate, root,
 
 
 def test_a_node_that_does_not_see_the_root(begin, slurm, gate, root, scenario):
-    slurm.end_node("n3")
-    slurm.begin_node("n3", hides=root)
+    slurm.end_node("n1")
+    slurm.begin_node("n1", hides=root)
     try:
         sweep = begin()
         read_until(sweep, " submitted: ")
         told = read_until(sweep, " tasks have begun after ", seconds=65)
-        assert f"does n3 see {root}? squeue says " in told
+        assert f"does n1 see {root}? squeue says " in told
         os.kill(sweep.pid, signal.SIGINT)
         stopped = end(sweep, 130, timeout=30)
         assert "interrupted" in stopped.err and "go on with: python -m runner -m" in stopped.err
         until(lambda: not slurm.jobs(), seconds=20)
     finally:
-        slurm.end_node("n3")
-        slurm.begin_node("n3")
+        slurm.end_node("n1")
+        slurm.begin_node("n1")
     gate.touch()
     slurm.until_idle()
     assert ALL in ended(begin()).out

@@ -220,12 +220,21 @@ def listing(folder):
 
 
 def query(database, sql):
-    with contextlib.closing(sqlite.to_read(database)) as connection:
+    """The answer of a SQLite file, or of PostgreSQL by its address."""
+    with contextlib.closing(connected(database)) as connection:
         return connection.execute(sql).fetchall()
 
 
+def connected(database):
+    if isinstance(database, Path):
+        return sqlite.to_read(database)
+    import psycopg
+
+    return psycopg.connect(database)
+
+
 def stored(database, kind="run"):
-    """The runs of a SQLite store that are not deleted; of kind run, or sweep for the parents."""
+    """The runs of a store that are not deleted; of kind run, or sweep for the parents."""
     columns = "run_uuid, name, status, start_time, end_time, artifact_uri"
     names = ("id", "name", "status", "started", "ended", "uri")
     active = query(database, f"select {columns} from runs where lifecycle_stage = 'active'")

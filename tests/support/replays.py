@@ -1,4 +1,4 @@
-"""Replays of a root into its store, in this process."""
+"""Replays of a root into its store, or into a server's, in this process."""
 
 from runner import sync as syncing
 from runner.plan import plan as plans
@@ -9,8 +9,8 @@ from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import Writer
 
 
-def in_process(root):
-    n_runs, problems = syncing.sync(Root(root), None, "ablations")
+def in_process(root, uri=None):
+    n_runs, problems = syncing.sync(Root(root), uri, "ablations")
     assert problems == []
     return n_runs
 
@@ -44,9 +44,9 @@ def writer_to(root, client, number="1"):
     return Writer(MlflowTracker(client, number, Root(root)), journals, runs)
 
 
-def local_writer(root):
-    """A writer to the local store, with the sweep opened there."""
-    client = store.connect(None, Root(root))
-    writer = writer_to(root, client, store.experiment_id(client, "ablations", None, Root(root)))
+def writer_of(root, uri=None):
+    """A writer to the local store or to a server, with the sweep opened there."""
+    client = store.connect(uri, Root(root))
+    writer = writer_to(root, client, store.experiment_id(client, "ablations", uri, Root(root)))
     writer.tracker.open_sweep(only_plan(root))
     return writer

@@ -14,6 +14,12 @@ PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "mungekey")
 #: What Debian calls them.
 PACKAGES = ("slurm-wlm", "munge")
 NODES = ("n1", "n2", "n3")
+#: Runs of milliseconds; what takes time is that Python starts, and what slows epochs down.
+SMALL = (
+    "-m", "data=digits", "model.hidden_size=16", "train.epochs=4", "model.dropout=true,false",
+    "runner.checkpoint_every_s=0",
+)  # fmt: skip
+SWEEP = (*SMALL, "model.channels=2", "seed=0,1,2")
 
 #: cred_expire: a job that was queued again waits as long. The others: a host that is silent is dead
 #: after some seconds, and a job that may begin does so at once.

@@ -13,7 +13,7 @@ import pytest
 from commands import attempt_of
 from filelock import FileLock
 from mlflow import MlflowClient
-from replays import local_writer
+from replays import writer_of
 
 from runner.state.root import Root
 from runner.tracking.store import address, calls, sqlite
@@ -25,7 +25,7 @@ pytest_plugins = "roots"
 @pytest.fixture
 def writer(main_job, new_root):
     """A writer of a sweep that is trained, to an empty store."""
-    return local_writer(new_root(state=main_job.root))
+    return writer_of(new_root(state=main_job.root))
 
 
 @contextmanager

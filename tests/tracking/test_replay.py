@@ -1,6 +1,5 @@
 """Replay: a store is filled from the journals, completely and never twice."""
 
-import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -31,7 +30,7 @@ from runner.state.root import Root
 from runner.tracking.mlflow_sweep import totals
 from runner.tracking.store import mlflow_store as store
 
-pytest_plugins = "roots"
+pytest_plugins = ("roots", "stores")
 
 
 def counts(database):
@@ -40,40 +39,37 @@ def counts(database):
     return {table: query(database, f"select count(*) from {table}") for table in tables}
 
 
-def test_a_store_that_is_gone_is_rebuilt_equal_from_the_journals(main_job, new_root):
-    root = new_root(state=main_job.root)
-    assert "8 runs looked at; the store is in step" in sync(root).stdout
-    assert image(Root(root).database) == image(Root(main_job.root).database)
-    for key, stored_run in stored_by_key(Root(root).database).items():
-        kept = Root(root).artifacts / stored_run.id / "artifacts"
+def test_a_store_that_is_gone_is_rebuilt_equal_from_the_journals(main_job, copied):
+    options = ["--uri", copied.uri] if copied.uri else []
+    assert "8 runs looked at; the store is in step" in sync(copied.root, *options).stdout
+    assert image(copied.database) == image(Root(main_job.root).database)
+    for key, stored_run in stored_by_key(copied.database).items():
+        kept = copied.artifacts_of(stored_run.id)
         assert {path.name: path.read_bytes() for path in kept.iterdir()} == {
             path.name: path.read_bytes() for path in attempt_of(main_job.root, key).results
         }
 
 
-def test_a_second_replay_adds_no_row(main_job, new_root):
-    root = new_root(state=main_job.root)
-    in_process(root)
-    before = counts(Root(root).database)
-    in_process(root)
-    assert counts(Root(root).database) == before
+def test_a_second_replay_adds_no_row(copied):
+    copied.sync()
+    before = counts(copied.database)
+    copied.sync()
+    assert counts(copied.database) == before
     n_rows = 8 * 3 * len(METRICS) + len(totals({}))
     assert (before["metrics"], before["runs"]) == ([(n_rows,)], [(9,)])
 
 
-def test_a_second_replay_leaves_the_latest_sweep_the_latest(main_job, new_root):
-    root = new_root(state=main_job.root)
-    in_process(root)
-    (before,) = stored(Root(root).database, "sweep")
-    in_process(root)
-    (after,) = stored(Root(root).database, "sweep")
+def test_a_second_replay_leaves_the_latest_sweep_the_latest(copied):
+    copied.sync()
+    (before,) = stored(copied.database, "sweep")
+    copied.sync()
+    (after,) = stored(copied.database, "sweep")
     assert int(before.tags["last_used"]) == int(after.tags["last_used"])
 
 
-def test_a_replay_that_broke_off_anywhere_is_finished_by_the_next(main_job, new_root):
-    root = new_root(state=main_job.root)
-    client = store.connect(None, Root(root))
-    number = store.experiment_id(client, "ablations", None, Root(root))
+def test_a_replay_that_broke_off_anywhere_is_finished_by_the_next(main_job, copied):
+    root, client = copied.root, copied.client()
+    number = store.experiment_id(client, "ablations", copied.uri, Root(root))
     n_calls = 0
     while True:
         n_calls += 7
@@ -85,17 +81,13 @@ def test_a_replay_that_broke_off_anywhere_is_finished_by_the_next(main_job, new_
         except ConnectionError:
             continue
     writer.close_as_recorded()
-    assert image(Root(root).database) == image(Root(main_job.root).database)
+    assert image(copied.database) == image(Root(main_job.root).database)
 
 
-def test_runs_that_serve_no_sweep_are_replayed_too(main_job, new_root):
-    root = new_root(state=main_job.root)
-    shutil.rmtree(root / "state" / "sweeps")
-    assert in_process(root) == 8
-    runs, originals = (
-        stored_by_key(Root(root).database),
-        stored_by_key(Root(main_job.root).database),
-    )
+def test_runs_that_serve_no_sweep_are_replayed_too(main_job, copied):
+    shutil.rmtree(copied.root / "state" / "sweeps")
+    assert copied.sync() == 8
+    runs, originals = stored_by_key(copied.database), stored_by_key(Root(main_job.root).database)
     assert {
         key: (stored_run.name, stored_run.params, stored_run.rows, stored_run.tags["cell"])
         for key, stored_run in runs.items()
@@ -103,26 +95,25 @@ def test_runs_that_serve_no_sweep_are_replayed_too(main_job, new_root):
         key: (stored_run.name, stored_run.params, stored_run.rows, stored_run.tags["cell"])
         for key, stored_run in originals.items()
     }
-    assert not stored(Root(root).database, "sweep")
+    assert not stored(copied.database, "sweep")
     assert not any("mlflow.parentRunId" in stored_run.tags for stored_run in runs.values())
 
 
-def test_a_spare_run_of_the_same_key_is_deleted_and_the_complete_one_kept(main_job, new_root):
-    root = new_root(state=main_job.root)
-    client = store.connect(None, Root(root))
-    number = store.experiment_id(client, "ablations", None, Root(root))
-    plan = only_plan(root)
+def test_a_spare_run_of_the_same_key_is_deleted_and_the_complete_one_kept(main_job, copied):
+    client = copied.client()
+    number = store.experiment_id(client, "ablations", copied.uri, Root(copied.root))
+    plan = only_plan(copied.root)
     first, second = plan.runs[0].run_key, plan.runs[1].run_key
     for key in (first, first, first):
         client.create_run(number, tags={"run_key": key, "kind": "run"}, start_time=1)
-    in_process(root)
-    kept = stored_by_key(Root(root).database)
+    copied.sync()
+    kept = stored_by_key(copied.database)
     assert kept[first].tags["complete"] == "1" and kept[first].params == stored_params(
         main_job, first
     )
     client.create_run(number, tags={"run_key": second, "kind": "run"}, start_time=1)
-    in_process(root)
-    again = stored_by_key(Root(root).database)
+    copied.sync()
+    again = stored_by_key(copied.database)
     assert again[second].id == kept[second].id, (
         "the complete one, though the other one began earlier"
     )
@@ -132,13 +123,11 @@ def stored_params(main_job, key):
     return stored_by_key(Root(main_job.root).database)[key].params
 
 
-def test_a_run_deleted_by_hand_comes_back(main_job, new_root):
-    root = new_root(state=main_job.root)
-    in_process(root)
-    stored_run = stored(Root(root).database)[0]
-    store.connect(None, Root(root)).delete_run(stored_run.id)
-    in_process(root)
-    assert image(Root(root).database) == image(Root(main_job.root).database)
+def test_a_run_deleted_by_hand_comes_back(main_job, copied):
+    copied.sync()
+    copied.client().delete_run(stored(copied.database)[0].id)
+    copied.sync()
+    assert image(copied.database) == image(Root(main_job.root).database)
 
 
 HALF = """
@@ -230,23 +219,20 @@ OFTEN = ("artifact test_correct.npy", "metric test/accuracy")
     "what",
     [what if what in OFTEN else pytest.param(what, marks=pytest.mark.long) for what in CHANGES],
 )
-def test_what_the_store_has_is_held_against_what_the_run_wrote(what, main_job, new_root):
-    root = new_root(state=main_job.root)
-    in_process(root)
-    stored_run = stored(Root(root).database)[0]
-    with contextlib.closing(sqlite3.connect(Root(root).database)) as store, store:
-        CHANGES[what](store, Root(root).artifacts / stored_run.id / "artifacts")
-    _, problems = syncing.verify(Root(root), None, "ablations")
+def test_what_the_store_has_is_held_against_what_the_run_wrote(what, copied):
+    copied.sync()
+    stored_run = stored(copied.database)[0]
+    with copied.changed() as store:
+        CHANGES[what](store, copied.artifacts_of(stored_run.id))
+    _, problems = syncing.verify(Root(copied.root), copied.uri, "ablations")
     assert len(problems) == (1 if what.startswith("artifact") else 8)
     assert all(f": {what}: not what is in state/; delete" in problem for problem in problems)
 
 
-def test_a_run_that_the_store_has_not_is_named(main_job, new_root):
-    root = new_root(state=main_job.root)
-    in_process(root)
-    stored_run = stored(Root(root).database)[0]
-    store.connect(None, Root(root)).delete_run(stored_run.id)
-    _, (problem,) = syncing.verify(Root(root), None, "ablations")
+def test_a_run_that_the_store_has_not_is_named(copied):
+    copied.sync()
+    copied.client().delete_run(stored(copied.database)[0].id)
+    _, (problem,) = syncing.verify(Root(copied.root), copied.uri, "ablations")
     assert problem.endswith("is not there whole: python -m runner.sync puts it there")
 
 

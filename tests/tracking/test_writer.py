@@ -23,7 +23,7 @@ from commands import (
 )
 from filelock import FileLock
 from journaling import append, records_of
-from replays import BreaksOff, in_process, local_writer, writer_to
+from replays import BreaksOff, in_process, writer_to
 
 from analysis.read import runs
 from runner.errors import StoreBehindError, StoreError
@@ -35,7 +35,7 @@ from runner.tracking import writer as tracking
 from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import WriterThread
 
-pytest_plugins = "roots"
+pytest_plugins = ("roots", "stores")
 
 
 class Away:
@@ -53,12 +53,12 @@ def test_a_writer_without_a_store_says_so_and_counts_what_is_behind(main_job):
 
 
 @pytest.fixture
-def writer(main_job, new_root):
+def writer(copied):
     """A writer of a sweep that is trained, to an empty store."""
-    return local_writer(new_root(state=main_job.root))
+    return copied.writer()
 
 
-def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(writer, main_job):
+def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(writer, copied, main_job):
     root, folders = writer.tracker.root, {}
     for key in writer.journals:  # as if all were under way
         folders[key] = attempt_of(root.path, key)
@@ -67,17 +67,19 @@ def test_runs_that_somebody_deletes_while_they_are_trained_are_made_again(writer
         append(folders[key], *records)
         folders[key] = folders[key], end
     writer.update()
-    for stored_run in stored(root.database):
+    for stored_run in stored(copied.database):
         writer.tracker.client.delete_run(stored_run.id)
     for folder, end in folders.values():
         append(folder, end)
     writer.journals.look(max_age_s=0)
     writer.update()
     writer.close_as_recorded()
-    assert image(root.database) == image(Root(main_job.root).database)
+    assert image(copied.database) == image(Root(main_job.root).database)
 
 
-def test_a_run_that_was_killed_before_it_told_all_tells_it_when_it_goes_on(writer, main_job):
+def test_a_run_that_was_killed_before_it_told_all_tells_it_when_it_goes_on(
+    writer, copied, main_job
+):
     root = writer.tracker.root
     for key in writer.journals:  # as if its attempt had come after one that was killed early
         second = attempt_of(root.path, key)
@@ -96,28 +98,27 @@ def test_a_run_that_was_killed_before_it_told_all_tells_it_when_it_goes_on(write
     writer.journals.look(max_age_s=0)
     writer.update()
     writer.close_as_recorded()
-    assert image(root.database) == image(Root(main_job.root).database)
+    assert image(copied.database) == image(Root(main_job.root).database)
 
 
-def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(writer):
+def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(writer, copied):
     writer.tracker.client.delete_run(writer.tracker.parent_id)
     thread = WriterThread(writer)
     assert thread.finish("FINISHED") == "how it ended is"
     assert "must be in the 'active' state" in thread.trouble and not writer.n_behind
-    in_process(writer.tracker.root.path)
-    assert [stored_run.status for stored_run in stored(writer.tracker.root.database, "sweep")] == [
-        "FINISHED"
-    ]
+    copied.sync()
+    (parent,) = stored(copied.database, "sweep")
+    assert parent.status == "FINISHED"
 
 
-def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(writer):
+def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(writer, copied):
     client, experiment = writer.tracker.client, writer.tracker.experiment_id
     client.delete_experiment(experiment)
     thread = WriterThread(writer)
     assert thread.finish("FINISHED") == "8 runs are"
     assert "must be in the 'active' state" in thread.trouble
     with pytest.raises(StoreError, match="was deleted in MLflow; restore it"):
-        in_process(writer.tracker.root.path)
+        copied.sync()
     client.restore_experiment(experiment)
     assert thread.finish("FINISHED") is None
 

@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from analysis.report.pictures.style import COLUMN, GREY, INTERVAL_COLOUR, LINE, line_style
-from analysis.report.words.columns import width_of, wrapped
 from analysis.statistics.bands import Band
 from runner.errors import printable
+from runner.words.columns import width_of, wrapped
 
 #: Room beside a panel for the numbers of its axis, and below it, in inches.
 _LEFT, _RIGHT, _BELOW, _GAP = 0.46, 0.08, 0.2, 0.08

@@ -1,25 +1,34 @@
-"""In which words a reader is told what was found: templates by language, columns, colours.
+"""In which words a reader is told what was found: those of `runner.words`, and those below."""
 
-English stands where it is said, by `runner.system.language.say`; another language has a template
-for each English one. What has none there is said in English.
-"""
-
+import functools
 from collections.abc import Callable
 
-from analysis.report.words import japanese, japanese_claims, japanese_reasons
-from runner.record import cells_japanese
-from runner.system.language import JAPANESE, translated
+from analysis.report.words import (
+    japanese,
+    japanese_claims,
+    japanese_plans,
+    japanese_reasons,
+    japanese_stores,
+)
+from runner import words
+from runner.system.language import JAPANESE, Translation
 
-#: By language: the templates by the English ones.
+#: The Japanese templates by the English ones.
 TEMPLATES = {
-    JAPANESE: japanese.TEMPLATES
-    | japanese_reasons.TEMPLATES
-    | japanese_claims.TEMPLATES
-    | cells_japanese.TEMPLATES
+    **words.TEMPLATES,
+    **japanese.TEMPLATES,
+    **japanese_claims.TEMPLATES,
+    **japanese_plans.TEMPLATES,
+    **japanese_reasons.TEMPLATES,
+    **japanese_stores.TEMPLATES,
 }
 
 
 def speaking(language: str) -> Callable[[str], str]:
     """Says a text in a language."""
-    templates = TEMPLATES.get(language)
-    return str if templates is None else lambda text: translated(text, templates)
+    return _japanese() if language == JAPANESE else str
+
+
+@functools.cache
+def _japanese() -> Translation:
+    return Translation(TEMPLATES)

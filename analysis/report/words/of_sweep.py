@@ -11,6 +11,7 @@ from runner.system.language import Said, joined, say
 _N_SEEDS = 10
 #: Said with all numbers alone: such a claim was recorded as any other.
 DEFAULT = say("default claim")
+_ORIGINS = {"default": DEFAULT, "generated": say("generated claim")}
 
 
 def conditions(study: Study) -> Said:
@@ -116,7 +117,7 @@ def designed(study: Study) -> Said | None:
 def marks(study: Study, decision: Decision) -> list[str]:
     """What is to be seen beside a verdict at first sight."""
     origin = study.sweep.claims_origin.get(decision.name, "declared")
-    made: list[str] = [] if origin == "declared" else [say(f"{origin} claim")]
+    made: list[str] = [_ORIGINS[origin]] if origin in _ORIGINS else []
     if decision.look:
         made.append(place(study.sweep.planned, decision))
         recorded = (study.sweep.planned.looks[decision.look - 1].decided or {}).get(decision.name)

@@ -210,8 +210,7 @@ def _chosen(section: SweepConfig, n: int) -> Fraction:
     resolution, n_cells = section.resolution, section.n_cells
     if not 3 <= n <= fractions.MOST_KNOBS:
         raise ConfigError(
-            f"{asked}: allowed are 3 to {fractions.MOST_KNOBS} knobs of two levels, and"
-            f" {n} {'is' if n == 1 else 'are'} swept"
+            f"{asked}: allowed are 3 to {fractions.MOST_KNOBS} knobs of two levels, and not {n}"
         )
     smallest = fractions.smallest(n, resolution)
     needed = 1 << (smallest.n_base if smallest else n)

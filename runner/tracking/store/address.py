@@ -10,7 +10,9 @@ from pathlib import Path
 
 from runner.errors import StoreError, without_password
 from runner.state.root import ARTIFACTS, Root
+from runner.system.command import command_of
 from runner.system.files import unwritable
+from runner.system.mounts import network_file_system
 from runner.tracking.store import schema, sqlite
 from runner.tracking.store.arguments import URI_VARIABLE
 
@@ -61,7 +63,7 @@ def check(uri: str | None, root: Root, any_schema: bool = False) -> None:
     ------
     StoreError
         A server that does not answer, a file that is not a store or is one of another MLflow, a
-        path that cannot hold one.
+        path that cannot hold one, such as one on a network file system.
     """
     file = sqlite_file(uri, root)
     if file is not None:
@@ -130,6 +132,13 @@ def _check_path(path: Path) -> None:
     if "\n" in str(path) or "\r" in str(path):
         raise StoreError(
             f"{str(path)!r}: a store's path cannot hold a line break; give another runner.root"
+        )
+    if kind := network_file_system(path):
+        raise StoreError(
+            f"{path} would be SQLite on a network file system ({kind}), whose locks may not hold:"
+            " give tracking.uri=http://HOST:PORT of a server"
+            f" ({command_of('runner.server')} starts one), or tracking.uri=sqlite:////PATH.db in a"
+            " folder of this machine"
         )
     is_closed = path.exists() and not os.access(path, os.W_OK)
     refused = f"{path} cannot be written to" if is_closed else unwritable(path.parent)

@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import sqlite3
-import sys
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from runner import words
 from runner.errors import StoreError, without_password
 from runner.state.root import Root
 from runner.system.faults import crash_point
@@ -91,7 +91,7 @@ def tell_put_right(root: Root) -> None:
         why = sqlite.LOCKED if sqlite.is_locked(error) else f"cannot be written to ({error})"
         raise StoreError(f"{root.database} {why}") from error
     if told:
-        print(f"runner: {told}", file=sys.stderr, flush=True)
+        words.complain(told)
 
 
 def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Root) -> str:

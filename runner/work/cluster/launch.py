@@ -111,22 +111,28 @@ class ClusterLaunch:
         return given
 
     def _outlast(self, given: Submission) -> list[Task]:
-        """Wait until all runs are settled, all tasks are over, or a stop is asked for."""
-        began, was_over, next_ask, tasks = time.monotonic(), False, 0.0, list[Task]()
+        """Wait until all runs are settled, all tasks are over, or a stop is asked for.
+
+        Returns
+        -------
+        Each task as it was last seen: a controller forgets those that ended some minutes ago.
+        """
+        began, was_over, next_ask = time.monotonic(), False, 0.0
+        last: dict[int, Task] = {}
         while not self.stop() and unsettled(self.plan, self.journals, self.name):
             now = time.monotonic()
             if now >= next_ask:
                 next_ask = now + _ASK_S
                 seen = self.cluster.look(given.job)
-                tasks = tasks if seen is None else seen
-                self._tell_unseen(given, tasks, now - began)
+                last |= {task.index: task for task in seen or []}
+                self._tell_unseen(given, list(last.values()), now - began)
                 is_over = seen is not None and all(task.is_over for task in seen)
                 # Slurm may show a task whose host died as failed before it queues it again.
                 if is_over and was_over:
                     break
                 was_over = is_over
             time.sleep(_LOOK_S)
-        return tasks
+        return list(last.values())
 
     def _tell_unseen(self, given: Submission, tasks: list[Task], seconds: float) -> None:
         """Say so when tasks have not begun that should have: their hosts may not see the root."""

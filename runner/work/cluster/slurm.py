@@ -1,4 +1,4 @@
-"""Slurm: an array of tasks by `sbatch`, its states by `squeue`, and by `sacct` where it counts.
+"""Slurm: an array of tasks by `sbatch`, their states by `squeue`, or else by `sacct`.
 
 Plain commands, and no submitit: a task here is a command line and no pickle, what it did lies in
 journals and is no return value, and without accounting submitit reads every state as UNKNOWN. What
@@ -175,7 +175,8 @@ def _time(text: str | None) -> str | None:
 
 
 def _nodes_up() -> str:
-    return _do(["sinfo", "--noheader", "--format=%D", "--states=idle,allocated,mixed"]).stdout
+    up = ["sinfo", "--noheader", "--format=%D", "--states=idle,allocated,mixed"]
+    return _do(up).stdout.strip()
 
 
 def _do(line: list[str], text: str = "") -> "subprocess.CompletedProcess[str]":

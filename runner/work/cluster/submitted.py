@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from runner.plan.plan import Plan
 from runner.state.root import Root
+from runner.system.language import Said, say
 from runner.work.cluster import submission as submissions
 from runner.work.cluster.seam import Cluster, Task, in_words
 from runner.work.cluster.slurm import Slurm
@@ -29,11 +30,13 @@ class Submitted:
         return self.tasks is not None and all(task.is_over for task in self.tasks)
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """`job 12: squeue says 2 RUNNING`."""
+        job, asked = self.given.job, self.cluster.asked
         if self.tasks is None:
-            return f"job {self.given.job}: {self.cluster.asked} does not answer here"
-        return f"job {self.given.job}: {self.cluster.asked} says {in_words(self.tasks)}"
+            return say("job {job}: {asked} does not answer here", job=job, asked=asked)
+        states = in_words(self.tasks)
+        return say("job {job}: {asked} says {states}", job=job, asked=asked, states=states)
 
 
 def submitted(plan: Plan, root: Root) -> Submitted | None:

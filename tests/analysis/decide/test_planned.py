@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from studies import claim, curves, frame, grid, sweep
 
-from analysis.ahead import _sentences
+from analysis.ahead import told
 from analysis.decide.beside.planned import foresee
 from analysis.decide.evidence import fewest_seeds
 from analysis.read.sweeps import Look, Planned
@@ -42,7 +42,7 @@ def test_the_luck_of_the_same_cells_says_what_five_seeds_find():
     assert found.n_for_margin == seeds_to_find(0.002, spreads)
     assert (found.like.name, found.like.n_seeds, found.like.differs) == ("before", 6, {})
     assert len(found.cells) == 2 and found.n_seeds == 5
-    (said,) = _sentences(found, dict.fromkeys(found.cells, 0.75))
+    said = told(found, dict.fromkeys(found.cells, 0.75))
     assert said == (
         f"2 cells, 5 seeds, 1.5 min. In four sweeps of five they find {100 * found.detectable:.2f}"
         " points or more, with the luck of before (6 seeds); 0.20 points matter, which"
@@ -68,7 +68,7 @@ def test_the_nearest_sweep_is_asked_and_what_differs_is_named():
     near, small = trained("near", 2 * EVEN, train__epochs=[9]), trained("small", EVEN[:4] * 9)
     (found,) = ahead(far, near)
     assert found.like.name == "near" and found.like.differs == {"train.epochs": [9]}
-    assert "near (6 seeds, there epochs=9)" in _sentences(found, {})[0]
+    assert "near (6 seeds, there epochs=9)" in told(found, {})
     (found,) = ahead(far, near, small)
     assert found.like.name == "small"
     (found,) = ahead(small, trained("large"))
@@ -81,9 +81,9 @@ def test_the_nearest_sweep_is_asked_and_what_differs_is_named():
 def test_other_data_and_other_networks_tell_nothing(there):
     (found,) = ahead(trained(**there))
     assert found.like is None and np.isnan(found.detectable)
-    assert _sentences(found, {}) == [
+    assert told(found, {}) == (
         "2 cells, 5 seeds. How small a difference they find is known once they are trained."
-    ]
+    )
 
 
 def test_seeds_that_are_not_all_trained_do_not_count_and_two_are_too_few():
@@ -99,16 +99,16 @@ def test_seeds_that_are_not_all_trained_do_not_count_and_two_are_too_few():
 def test_uneven_luck_needs_as_many_seeds_as_its_test():
     (found,) = ahead(trained(sides=(1, 0.001)))
     assert found.by_median and found.fewest == fewest_seeds(0.05) == 6
-    assert _sentences(found, {}) == [
+    assert told(found, {}) == (
         "2 cells, 5 seeds. In before (6 seeds) luck was uneven: at least 6 seeds tell a direction,"
         " and these are 5."
-    ]
+    )
 
 
 def test_what_the_design_cannot_decide_is_said_before_anything_is_trained():
     channels = claim(knob="model.channels", levels=[30, 1])
     (found,) = ahead(trained(), claims={"channels": channels})
-    assert _sentences(found, {})[0].startswith(
+    assert told(found, {}).startswith(
         "Cannot be decided: model.channels was not varied: it is 30 in every run"
     )
 
@@ -128,6 +128,6 @@ def test_the_rival_that_varies_most_is_the_winners():
 def test_a_margin_that_no_hundred_seeds_find_is_said_so():
     (found,) = ahead(trained(noise=20 * EVEN))
     assert found.n_for_margin > 100
-    assert _sentences(found, {})[0].endswith("0.20 points matter, which 100 seeds do not find.")
+    assert told(found, {}).endswith("0.20 points matter, which 100 seeds do not find.")
     (found,) = ahead(trained(), claims={"any": claim(margin=0.0)})
-    assert _sentences(found, {})[0].endswith("with the luck of before (6 seeds).")
+    assert told(found, {}).endswith("with the luck of before (6 seeds).")

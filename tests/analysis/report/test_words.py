@@ -8,39 +8,19 @@ import sys
 
 import pytest
 import studies
-import yaml
 from commands import environment
 from places import REPO
-from said import fields, templates_of
 from studies import claim
 
 from analysis.decide import verdicts
 from analysis.report import page
 from analysis.report.answers import WORDS, answer, lines
-from analysis.report.words import TEMPLATES, speaking
+from analysis.report.words import speaking
 from analysis.report.words.colours import _STYLES
-from analysis.report.words.columns import width_of, wrapped
 from runner.system.language import JAPANESE
+from runner.words.columns import width_of
 
-SAID_IN = [*sorted((REPO / "analysis").rglob("*.py"))]
 ja = speaking(JAPANESE)
-
-
-def test_whatever_is_said_has_its_japanese():
-    said = set().union(*map(templates_of, SAID_IN)) - {""}
-    assert len(said) > 80
-    assert sorted(said - set(TEMPLATES[JAPANESE])) == []
-
-
-def test_every_claim_that_ships_has_its_japanese():
-    for path in sorted((REPO / "sweeps").glob("*.yaml")):
-        for claim_ in (yaml.safe_load(path.read_text()).get("claims") or {}).values():
-            assert claim_["says"] in TEMPLATES[JAPANESE], path.name
-
-
-def test_a_template_and_its_japanese_have_the_same_fields():
-    for english, japanese in TEMPLATES[JAPANESE].items():
-        assert fields(english) == fields(japanese), english
 
 
 @pytest.fixture(scope="module")
@@ -92,22 +72,6 @@ def test_lines_are_no_wider_than_the_terminal_in_columns(made, width):
     printed = lines(answered, width, ja)
     assert max(map(width_of, printed)) <= width < max(map(width_of, printed)) + 8
     assert printed[1].startswith("はい" + " " * 12 + "ドロップアウト")
-
-
-def test_a_line_is_broken_where_a_reader_expects_it():
-    assert width_of("97 % 精度 e\N{COMBINING ACUTE ACCENT}") == 11
-    text = "差は 0.20 ポイント（2.68）です。YES, it is 97 % sure。"
-    for width in range(20, 60):
-        broken = wrapped(text, width)
-        assert max(map(width_of, broken)) <= width
-        assert not any(line.startswith(("。", "）", "、", "%", "ポ")) for line in broken)
-        assert not any(line.endswith(("（", "0.20", "97")) for line in broken)
-        assert "".join(broken).replace(" ", "") == text.replace(" ", "")
-    assert wrapped("a_word_too_long for it", 6, "> ", "  ") == [
-        "> a_word_too_long",
-        "  for",
-        "  it",
-    ]
 
 
 def test_every_verdict_has_a_colour():

@@ -1,4 +1,4 @@
-"""The table of cells in Japanese, for the runner and the analysis."""
+"""The table of cells, in Japanese."""
 
 #: By the English template. A heading may be broken at its spaces.
 TEMPLATES = {

@@ -1,0 +1,35 @@
+"""A table of what each scenario of a tier came to, at the end of pytest's output: a plugin."""
+
+import contextlib
+import time
+from types import SimpleNamespace
+
+import pytest
+
+ROWS = []
+
+
+@pytest.fixture
+def scenario():
+    """Call for a timed block, which gives `rows` and `note`; it is equal unless it raises."""
+
+    @contextlib.contextmanager
+    def timed(name):
+        row, began = SimpleNamespace(name=name, rows=0, note="", equal="no"), time.monotonic()
+        ROWS.append(row)
+        try:
+            yield row
+            row.equal = "yes"
+        finally:
+            row.seconds = time.monotonic() - began
+
+    return timed
+
+
+def pytest_terminal_summary(terminalreporter):
+    if ROWS:
+        width = max(len(row.name) for row in ROWS)
+        terminalreporter.write_line(f"{'scenario':<{width}}  seconds   rows  equal")
+    for row in ROWS:
+        line = f"{row.name:<{width}}  {row.seconds:7.1f}  {row.rows:5}  {row.equal:<5}  {row.note}"
+        terminalreporter.write_line(line.rstrip())
