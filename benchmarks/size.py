@@ -222,7 +222,7 @@ def main() -> None:
         state = apart(write_state, root, arguments.runs, arguments.epochs, trained)
         followed = apart(follow, root, arguments.uri)
         used = sum(file.stat().st_size for file in root.path.glob("mlflow.db*")) / 1e6
-        seconds, gib = timed(root.path, *(["--uri", arguments.uri] if arguments.uri else []))
+        seconds, gib, cpu_s = timed(root.path, *(["--uri", arguments.uri] if arguments.uri else []))
         shutil.rmtree(root.path)
     found = {
         "runs": arguments.runs,
@@ -231,7 +231,7 @@ def main() -> None:
         "note": arguments.note,
         "state": state,
         "followed": followed | ({} if arguments.uri else {"store_mb": used}),
-        "report": {"s": seconds, "gib": gib},
+        "report": {"s": seconds, "cpu_s": cpu_s, "gib": gib},
         "machine": machine(),
         "versions": versions(),
     }
@@ -255,7 +255,7 @@ def table(found: dict[str, Any]) -> str:
         "its share of a core once in step": f"{followed['steady_share_of_a_core']:.1%}",
         "its peak of memory": f"{followed['gib']:.2f} GiB",
         "store": f"{followed['store_mb']:,.0f} MB" if "store_mb" in followed else found["store"],
-        "report": f"{report['s']:.1f} s, {report['gib']:.2f} GiB",
+        "report": f"{report['s']:.1f} s, {report['cpu_s']:.1f} CPU s, {report['gib']:.2f} GiB",
     }
     lines = [f"| {name} | {figure} |" for name, figure in rows.items()]
     head = f"| {found['runs']:,} runs x {found['epochs']} epochs, {found['store']} | |\n|---|---|"

@@ -182,8 +182,8 @@ def _tags(key: str, seed: int) -> dict[str, str]:
     }
 
 
-def timed(root: Path, *words: str) -> tuple[float, float]:
-    """Seconds and peak resident memory in GiB of one `python -m analysis`, from start to exit.
+def timed(root: Path, *words: str) -> tuple[float, float, float]:
+    """Seconds, peak resident memory in GiB, and seconds of a core of one `python -m analysis`.
 
     Parameters
     ----------
@@ -196,7 +196,8 @@ def timed(root: Path, *words: str) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"python -m analysis ended with {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - began, usage.ru_maxrss / 2**20
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - began, usage.ru_maxrss / 2**20, cpu_s
 
 
 def main() -> None:
@@ -218,10 +219,10 @@ def main() -> None:
             writer.start()
             writer.join()
             rounds = [timed(root) for _ in range(arguments.rounds)]
-        seconds = sorted(spent for spent, _ in rounds)
+        seconds = sorted(spent for spent, *_ in rounds)
         print(
             f"| {n_runs} | 50 | {n_runs * 50 * len(METRICS):,} | {np.median(seconds):.1f} |"
-            f" {seconds[0]:.1f} to {seconds[-1]:.1f} | {max(size for _, size in rounds):.2f} |",
+            f" {seconds[0]:.1f} to {seconds[-1]:.1f} | {max(size for _, size, _ in rounds):.2f} |",
             flush=True,
         )
 

@@ -87,19 +87,33 @@ def epochs_frame(store: Store, stored: dict[str, StoredRun], keys: list[str]) ->
         The run keys in the plan's order, which is that of the rows.
     """
     places = {stored[key].run_id: place for place, key in enumerate(keys) if key in stored}
-    # What others logged there, such as MLflow's own metrics of the system, is none of ours.
-    sent = [
-        row
-        for row in store.rows([stored[key] for key in keys if key in stored])
-        if row[0] in places and is_metric(row[1])
-    ]
-    metrics = in_order({*METRICS, *(row[1] for row in sent)})
-    columns = {metric: column for column, metric in enumerate(metrics)}
-    rows = [(places[run_id], columns[metric], *row) for run_id, metric, *row in sent]
-    values = np.array(rows, dtype=float).reshape(-1, 5)
+    # Numbered as they come; what others logged there, such as MLflow's own metrics of the system,
+    # is none of ours.
+    numbers: dict[str, int | None] = {}
+
+    def sent() -> Iterator[float]:
+        for run_id, metric, step, time_ms, value in store.rows(
+            [stored[key] for key in keys if key in stored]
+        ):
+            if metric not in numbers:
+                n_ours = sum(number is not None for number in numbers.values())
+                numbers[metric] = n_ours if is_metric(metric) else None
+            number = numbers[metric]
+            if run_id in places and number is not None:
+                yield from (places[run_id], number, step, time_ms, value)
+
+    # Millions of rows as numbers, and not as objects of Python's.
+    values = np.fromiter(sent(), dtype=float).reshape(-1, 5)
     values = values[np.argsort(values[:, 3], kind="stable")]
-    place, metric, step = (values[:, column].astype(np.int64) for column in (0, 1, 2))
-    run_epochs, row = np.unique(np.stack([place, step], axis=1), axis=0, return_inverse=True)
+    place, number, step = (values[:, column].astype(np.int64) for column in (0, 1, 2))
+    ours = [metric for metric, of in numbers.items() if of is not None]
+    metrics = in_order({*METRICS, *(ours[of] for of in np.unique(number))})
+    columns = {metric: column for column, metric in enumerate(metrics)}
+    metric = np.array([columns.get(of, 0) for of in ours], dtype=np.int64)[number]
+    first = step.min(initial=0)
+    n_steps = step.max(initial=0) - first + 1
+    run_epoch, row = np.unique(place * n_steps + step - first, return_inverse=True)
+    run_epochs = np.stack([run_epoch // n_steps, run_epoch % n_steps + first], axis=1)
     table = np.full((len(run_epochs), len(metrics)), np.nan)
     table[row.reshape(-1), metric] = values[:, 4]
     frame = pd.DataFrame(table, columns=metrics)

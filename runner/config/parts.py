@@ -11,9 +11,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from runner.config.knobs.signature import NotFoundInSource, Parameter, Signature, signature_of
 from runner.errors import ConfigError, short_text
 from runner.system import user_code
-from runner.system.signature import NotFoundInSource, Parameter, Signature, signature_of
 
 TARGET = "_target_"
 _NONE: frozenset[str] = frozenset()

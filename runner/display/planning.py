@@ -11,7 +11,7 @@ from runner.system.language import say
 #: A sweep of fewer cells is planned in a moment.
 _MANY = 50
 #: Seconds between two figures: on a terminal, where each replaces the last, and elsewhere.
-_REWRITTEN_S, _WRITTEN_S = 0.5, 10.0
+_REWRITTEN_S, _WRITTEN_S = 0.5, 5.0
 
 
 def composing(cells: Sequence[Any]) -> Iterator[Any]:

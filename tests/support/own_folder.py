@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from runner.system.signature import signature_of
+from runner.config.knobs.signature import signature_of
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""The knobs of sections that have many: of the parts of a network, and of a sweep."""
+"""The knobs of sections that have many: of a network's parts, shipped or own, and of a sweep."""

@@ -7,7 +7,7 @@ import textwrap
 
 from places import REPO
 
-from runner.system.signature import signature_of
+from runner.config.knobs.signature import signature_of
 
 KIND = "own"
 _HEAD = "import numpy as np\nfrom runner import Model\nfrom runner.engine.dezero import F, L\n"

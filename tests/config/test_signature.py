@@ -5,8 +5,8 @@ import inspect
 
 import pytest
 
-from runner.system import signature
-from runner.system.signature import NotFoundInSource, Parameter, signature_of
+from runner.config.knobs import signature
+from runner.config.knobs.signature import NotFoundInSource, Parameter, signature_of
 
 pytest_plugins = "own_folder"
 
