@@ -73,15 +73,14 @@ def lines(plan: Plan, journals: Journals) -> list[str]:
     text = [joined(": ", [f"{plan.name} ({plan.sweep_key[:8]})", joined(", ", parts)])]
     if job and n_trained < len(plan.runs):
         text.append(joined("", ["  ", job.words]))
-    if job and not job.is_over:
-        pass  # the job goes on
-    elif under_way:
+    goes_on = job is not None and not job.is_over
+    if under_way and not goes_on:
         places = sorted({one.attempt.rpartition("-")[0] for one in under_way})
         parent = under_way[0].launch.partition("-")[0]
         text.append(
             say("  by process {parent}, workers {places}", parent=parent, places=", ".join(places))
         )
-    elif n_trained < len(plan.runs):
+    elif n_trained < len(plan.runs) and not goes_on:
         text.append(say("  go on: {command}", command=shlex.join(plan.command)))
     return [printable(words.said(line)) for line in text]
 

@@ -1,8 +1,10 @@
 """`python -m runner.sync`: bring MLflow in step with everything that is in state/."""
 
+import contextlib
 import shlex
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from runner import words
@@ -49,7 +51,7 @@ def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
     kept = Contents(root)
     client, experiment_id = _opened(root, uri, experiment)
     problems = list(kept.problems)
-    try:
+    with _told_in_a_line(root):
         for plan in kept.sweeps:
             tracker = MlflowTracker(client, experiment_id, root)
             tracker.open_sweep(plan, used=False)
@@ -60,12 +62,6 @@ def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
             problems += writer.refused.values()
         writer = Writer(MlflowTracker(client, experiment_id, root), kept.journals, kept.alone)
         writer.update()
-    except RunnerError:
-        raise
-    except Exception as error:
-        raise StoreBehindError(
-            f"{calls.failure(error, root)}; nothing is lost, run it again"
-        ) from error
     return len(kept.runs), list(dict.fromkeys([*problems, *writer.refused.values()]))
 
 
@@ -101,7 +97,7 @@ def follow(root: Root, uri: str | None, experiment: str, word: str) -> list[str]
     writer = WriterThread(Writer(tracker, journals, plan.runs))
     writer.start()
     job, next_ask = submitted(plan, root), time.monotonic() + _ASK_S
-    print(f"{plan.name} ({plan.sweep_key[:8]}){f': {job.words}' if job else ''}", flush=True)
+    words.tell(joined(": ", [f"{plan.name} ({plan.sweep_key[:8]})", *([job.words] if job else [])]))
     progress = Progress(Tally(plan), journals, job.given.launch if job else "", 1, lambda: None)
     progress.start()
     try:
@@ -137,6 +133,13 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
     Returns
     -------
     The number of trained runs, and what is not as it was written, a line each.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be used.
+    StoreBehindError
+        When a call failed on the way.
     """
     kept = Contents(root)
     problems = list(kept.problems)
@@ -153,18 +156,31 @@ def verify(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]
     client, experiment_id = _opened(root, uri, experiment, to_read=True)
     tracker, where = MlflowTracker(client, experiment_id, root), address.shown(uri, root)
     wrong = f"not what is in state/; delete that run there, and type {command_of('runner.sync')}"
-    for run in trained:
-        record = kept.journals[run.run_key]
-        if not comparison.holds(tracker, run):
-            again = f"{command_of('runner.sync')} puts it there"
-            problems.append(f"{run.name}: in {where} it is not there whole: {again}")
-        elif differ := comparison.differences(tracker, run, record):
-            problems.append(f"{run.name}: in {where}: {', '.join(differ)}: {wrong}")
-    for plan in kept.sweeps:
-        records = {run.run_key: kept.journals[run.run_key] for run in plan.runs}
-        if differ := comparison.differences_of_sweep(tracker, plan, records):
-            problems.append(f"{plan.name}: in {where}: {', '.join(differ)}: {wrong}")
+    with _told_in_a_line(root):
+        for run in trained:
+            record = kept.journals[run.run_key]
+            if not comparison.holds(tracker, run):
+                again = f"{command_of('runner.sync')} puts it there"
+                problems.append(f"{run.name}: in {where} it is not there whole: {again}")
+            elif differ := comparison.differences(tracker, run, record):
+                problems.append(f"{run.name}: in {where}: {', '.join(differ)}: {wrong}")
+        for plan in kept.sweeps:
+            records = {run.run_key: kept.journals[run.run_key] for run in plan.runs}
+            if differ := comparison.differences_of_sweep(tracker, plan, records):
+                problems.append(f"{plan.name}: in {where}: {', '.join(differ)}: {wrong}")
     return len(trained), problems
+
+
+@contextlib.contextmanager
+def _told_in_a_line(root: Root) -> Iterator[None]:
+    """Calls to the store in the block; StoreBehindError where one fails."""
+    try:
+        yield
+    except RunnerError:
+        raise
+    except Exception as error:
+        why = calls.failure(error, root)
+        raise StoreBehindError(f"{why}; nothing is lost, run it again") from error
 
 
 def _opened(root: Root, uri: str | None, experiment: str, to_read: bool = False) -> tuple[Any, str]:

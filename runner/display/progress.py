@@ -154,7 +154,7 @@ class Progress(threading.Thread):
             return None
         # What the runs under way have spent on their epochs is not to come.
         left -= sum(of.spent_s for of in under_way) / self.n_workers
-        return max([left, *(of.left_s for of in under_way if of.left_s is not None)])
+        return max([0.0, left, *(of.left_s for of in under_way if of.left_s is not None)])
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,8 @@ class _UnderWay:
         """Seconds that its epochs to come take; None where no pace is known."""
         if self.pace is None:
             return None
-        return self.pace * (self.run.config.train.epochs - len(self.record.epochs)) - self.spent_s
+        n_left = self.run.config.train.epochs - len(self.record.epochs)
+        return max(0.0, self.pace * n_left - self.spent_s)
 
     @property
     def _doing(self) -> Said:

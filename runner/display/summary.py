@@ -232,7 +232,9 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
     if outcome.behind:
         return 4
     stored = "{n} of {all} runs trained and stored. Browse the curves: {command}"
-    words.tell(say(stored, n=n_trained, all=len(plan.runs), command=command_of("runner.ui")))
+    uri = prepared.config.tracking.uri
+    pages = without_password(uri) if uri and address.is_server(uri) else command_of("runner.ui")
+    words.tell(say(stored, n=n_trained, all=len(plan.runs), command=pages))
     words.tell(say("Change a value and run again: only what is new is trained."))
     return 0
 

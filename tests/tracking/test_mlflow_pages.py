@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from commands import plan_of, stored, sync
+from mlflow.exceptions import MlflowException
 from mlflow.tracking._tracking_service import utils
 from replays import in_process, only_plan
 
@@ -20,6 +21,7 @@ from analysis.read import runs as reader
 from analysis.report import write
 from runner import sync as syncing
 from runner.archive.describe import describe
+from runner.errors import StoreBehindError
 from runner.record import DONE
 from runner.state.root import Root
 from runner.state.run_record import read_run
@@ -223,3 +225,12 @@ def test_the_view_goes_with_its_sweep(root):
     key, client = only_plan(root).sweep_key, client_of(root)
     removal.remove_sweep(MlflowTracker(client, "1", Root(root)), key, [], None)
     assert view_tag(key[:8]) not in client.get_experiment("1").tags
+
+
+def test_a_store_that_fails_while_it_is_verified_is_told_of_in_one_line(main_job, monkeypatch):
+    def holds(tracker, run):
+        raise MlflowException("no such scheme")
+
+    monkeypatch.setattr(syncing.comparison, "holds", holds)
+    with pytest.raises(StoreBehindError, match="no such scheme.*; nothing is lost, run it again"):
+        syncing.verify(Root(main_job.root), None, "ablations")

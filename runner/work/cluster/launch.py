@@ -63,7 +63,7 @@ class ClusterLaunch:
                 self.cluster.cancel(given.job)
                 return
             self.cluster.cancel(given.job, waiting=True)
-            self._tell_memory(given, tasks)
+            self._end_out_of_memory(given, tasks)
             is_idle = n_done(self.plan, self.journals, self.name) == before
             n_idle = n_idle + 1 if is_idle else 0
             if n_idle >= MAX_IDLE_LAUNCHES:
@@ -157,7 +157,7 @@ class ClusterLaunch:
         n, s = len(begun), f"{seconds:.0f}"
         self.tell(say(told, n=n, all=given.n_tasks, s=s, asked=asked, states=states, **where))
 
-    def _tell_memory(self, given: Submission, tasks: list[Task]) -> None:
+    def _end_out_of_memory(self, given: Submission, tasks: list[Task]) -> None:
         """Record the run as failed that a task was at when it took too much memory."""
         out = [key for task in tasks if task.is_out_of_memory for key in given.share(task.index)]
         for key in out:
