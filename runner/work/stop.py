@@ -11,6 +11,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 _POLL_S = 0.2
+#: After which a request that was lost is made again.
+_AGAIN_S = 0.05
 #: A terminal sends the first when it is closed; schedulers send the last two some time before they
 #: end a job.
 _REQUESTS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -28,11 +30,21 @@ def end_at_once_when_asked() -> None:
     """Raise Terminated for any request to end, until a `Stop` takes over."""
     for number in _handled(_REQUESTS):
         signal.signal(number, terminated)
+    sys.unraisablehook = _ask_again
 
 
 def terminated(number: int, _: FrameType | None) -> NoReturn:
     """Handle a request to end while no `Stop` does: end at once."""
     raise Terminated(number)
+
+
+def _ask_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Make a request again that came while Python called back, from where nothing is raised."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    number = getattr(lost.exc_value, "number", signal.SIGINT)
+    threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number)).start()
 
 
 def exit_code(number: int) -> int:

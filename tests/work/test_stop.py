@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -88,3 +90,30 @@ def test_a_second_signal_ends_at_once(tmp_path):
         send(signal.SIGINT)
         send(signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+#: A callback of a weak reference is one; an import makes many.
+ASKED_IN_A_CALLBACK = """
+import os, sys, time, weakref
+from runner.work import stop
+
+class Gone: pass
+
+stop.end_at_once_when_asked()
+gone = Gone()
+reference = weakref.ref(gone, lambda _: os.kill(os.getpid(), int(sys.argv[1])))
+try:
+    del gone
+    time.sleep(30)
+except KeyboardInterrupt as stopped:
+    sys.exit(stop.exit_code(getattr(stopped, "number", 2)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGUSR1, 143)]
+)
+def test_a_request_is_not_lost_in_a_callback(number, code):
+    line = [sys.executable, "-c", ASKED_IN_A_CALLBACK, str(int(number))]
+    ended = subprocess.run(line, capture_output=True, text=True, timeout=20)
+    assert (ended.returncode, ended.stderr) == (code, "")
