@@ -1,17 +1,15 @@
-"""A Slurm of three nodes, the local sweep that all has to equal, and the table of scenarios."""
+"""A Slurm of three nodes, and the local sweep that each scenario has to equal, bit for bit."""
 
 import shutil
 import time
-from types import SimpleNamespace
 
 import pytest
+import scenarios
 import slurms
 from commands import end, results, start
 from slurms import SWEEP
 
 from runner.state.root import Root
-
-TABLE = pytest.StashKey[list]()
 
 
 @pytest.fixture(scope="session")
@@ -38,21 +36,12 @@ def local(tmp_path_factory, empty_store):
 @pytest.fixture
 def scenario(request, local):
     """Call with a root that must equal the local sweep's; a row of the table, equal or not."""
-    began, row = time.monotonic(), SimpleNamespace(name=request.node.name, equal="not reached")
-    request.config.stash.setdefault(TABLE, []).append(row)
+    began = time.monotonic()
+    row = scenarios.begun(request.node.name.removeprefix("test_").replace("_", " "))
 
     def compare(root):
-        row.equal = "yes" if results(root) == local else "NO"
-        assert row.equal == "yes"
+        assert results(root) == local
+        row.equal = "yes"
 
     yield compare
     row.seconds = time.monotonic() - began
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    rows = config.stash.get(TABLE, [])
-    if rows:
-        terminalreporter.write_line("equal to the local sweep, bit for bit:")
-    for row in rows:
-        name = row.name.removeprefix("test_").replace("_", " ")
-        terminalreporter.write_line(f"  {name:78} {row.seconds:4.0f} s  {row.equal}")

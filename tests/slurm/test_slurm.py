@@ -16,7 +16,7 @@ from slurms import SMALL, SWEEP
 from runner.state.root import Root
 from runner.state.run_record import read_run
 
-pytest_plugins = "roots"
+pytest_plugins = ("roots", "scenarios")
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(400)]
 ON_SLURM = ("hydra/launcher=slurm", "hydra.launcher.tasks=3")
 WORDS = (*SWEEP, *ON_SLURM)

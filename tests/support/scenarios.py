@@ -9,14 +9,20 @@ import pytest
 ROWS = []
 
 
+def begun(name):
+    """A new row of the table."""
+    row = SimpleNamespace(name=name, seconds=0.0, rows="", equal="no", note="")
+    ROWS.append(row)
+    return row
+
+
 @pytest.fixture
 def scenario():
     """Call for a timed block, which gives `rows` and `note`; it is equal unless it raises."""
 
     @contextlib.contextmanager
     def timed(name):
-        row, began = SimpleNamespace(name=name, rows=0, note="", equal="no"), time.monotonic()
-        ROWS.append(row)
+        row, began = begun(name), time.monotonic()
         try:
             yield row
             row.equal = "yes"
