@@ -8,8 +8,10 @@ core.
 import contextlib
 import functools
 import gc
+import sys
 import time
 from collections.abc import Callable, Iterator
+from types import TracebackType
 
 from runner.engine import device as devices
 from runner.errors import CardLost, GaveWay, TimedOut
@@ -53,6 +55,32 @@ def train_concurrently(share: Share, stop: Stop) -> None:
             seconds = time.monotonic() - started
             room_for = functools.partial(_room_for, n_runs, free_before)
             search.record_round(n_runs, n_images, seconds, room_for)
+
+
+def _hush_failed_frees() -> None:
+    """Print no error of a module, graph or stream that a lost card does not free any more.
+
+    CuPy prints each of them twice, as one that reached the top and as one that could not be raised,
+    up to the end of the process. No frame of theirs is Python's.
+    """
+    raised, unraisable = sys.excepthook, sys.unraisablehook
+
+    def is_failed_free(kind: type[BaseException], trace: TracebackType | None) -> bool:
+        while trace and not trace.tb_frame.f_code.co_filename.endswith(".py"):
+            trace = trace.tb_next
+        return trace is None and kind.__name__ in ("CUDADriverError", "CUDARuntimeError")
+
+    def on_raised(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if not is_failed_free(kind, trace):
+            raised(kind, error, trace)
+
+    def on_unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        if not is_failed_free(lost.exc_type, lost.exc_traceback):
+            unraisable(lost)
+
+    sys.excepthook, sys.unraisablehook = on_raised, on_unraisable
 
 
 def _room_for(n_runs: int, free_before: int) -> int:
@@ -125,6 +153,7 @@ class ConcurrentRuns:
                 if run.planned.config.runner.fail_fast:
                     self._stop.tell_workers()
                 if devices.card_is_lost():
+                    _hush_failed_frees()
                     self._abandon()
                     raise CardLost(
                         f"{run.planned.name} failed and left the GPU unusable for this process"

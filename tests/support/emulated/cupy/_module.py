@@ -37,6 +37,8 @@ class RawModule:
         assert code == Path(_source.PATH).read_text()
         self._kernels = build.kernels(code)
 
+    __del__ = cuda._freed
+
     def get_function(self, name):
         parameters, _ = self._kernels[name]
         launcher = getattr(LIBRARY, f"launch_{name}")

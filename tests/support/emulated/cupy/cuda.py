@@ -1,5 +1,6 @@
 import ctypes
 import os
+import sys
 import time
 import weakref
 
@@ -106,6 +107,21 @@ def get_elapsed_time(first, last):
     if LIBRARY.emulated_pending(last.stream.ptr):
         raise RuntimeError("cudaErrorNotReady: device not ready")
     return max(1e-3, 1e3 * (last.at - first.at))
+
+
+def _freed(_):
+    """As Cython does when CuPy cannot free something: the error is printed twice, not raised."""
+    if is_lost:
+        try:
+            raise runtime.CUDARuntimeError(700)
+        except runtime.CUDARuntimeError:
+            sys.excepthook(*sys.exc_info())
+            raise
+
+
+# Its lines are Cython's, of no file of Python's.
+_freed.__code__ = _freed.__code__.replace(co_filename="cupy_backends/cuda/api/driver.pyx")
+Graph.__del__ = _freed
 
 
 class Device:
