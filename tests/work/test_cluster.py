@@ -32,11 +32,19 @@ def root(tmp_path):
     return Root(tmp_path)
 
 
+def planned(keys, cells=""):
+    """A plan of these runs, each of the cell at its place."""
+    runs = [
+        SimpleNamespace(run_key=key, cell_key=cell, name=key[0], device="cpu")
+        for key, cell in zip(keys, cells or keys, strict=True)
+    ]
+    return SimpleNamespace(sweep_key="s" * 64, runs=runs)
+
+
 @pytest.fixture
 def plan():
     """A plan of five runs, as far as tasks need it."""
-    runs = [SimpleNamespace(run_key=key, name=key[0], device="cpu") for key in KEYS]
-    return SimpleNamespace(sweep_key="s" * 64, runs=runs)
+    return planned(KEYS)
 
 
 def begin(root, key, id, launch=LAUNCH):
@@ -46,7 +54,7 @@ def begin(root, key, id, launch=LAUNCH):
 def test_tasks_share_what_is_left_and_each_run_has_one():
     given = Submission(None, LAUNCH, "slurm", "12", 3, KEYS)
     assert [given.share(index) for index in range(3)] == [
-        [KEYS[0], KEYS[3]], [KEYS[1], KEYS[4]], [KEYS[2]],
+        [KEYS[0]], [KEYS[1], KEYS[4]], [KEYS[2], KEYS[3]],
     ]  # fmt: skip
 
 
@@ -115,6 +123,23 @@ class Made:
 
     def cancel(self, job, waiting=False):
         self.cancelled.append((job, waiting))
+
+
+@pytest.mark.parametrize(("n_cells", "n_seeds", "n_tasks"), [(4, 5, 4), (4, 10, 8), (3, 40, 12)])
+def test_each_task_gets_its_part_of_each_cell(n_cells, n_seeds, n_tasks, root):
+    cells = [str(cell) for _ in range(n_seeds) for cell in range(n_cells)]
+    keys = [f"{cell}-{place}" for place, cell in enumerate(cells)]
+    made = ClusterLaunch(
+        planned(keys, cells), Journals(root, keys), Stop(), Made(root), LAUNCH, lambda told: None
+    )
+    given = made.submit(n_tasks)
+    shares = [given.share(index) for index in range(n_tasks)]
+    assert sorted(key for share in shares for key in share) == sorted(keys)
+    counts = [
+        [sum(key.startswith(cell) for key in share) for cell in sorted(set(cells))]
+        for share in shares
+    ]
+    assert max(max(of) for of in counts) <= -(-n_seeds // n_tasks) + 1
 
 
 @pytest.fixture

@@ -97,7 +97,8 @@ class ClusterLaunch:
         RunnerError
             When the cluster refuses it.
         """
-        runs = [run.run_key for run in unsettled(self.plan, self.journals, self.name)]
+        left = unsettled(self.plan, self.journals, self.name)
+        runs = [run.run_key for run in sorted(left, key=lambda run: run.cell_key)]
         folder = self.journals.root.sweep(self.plan.sweep_key).jobs(self.name)
         n_tasks = min(n_tasks, len(runs))
         given = Submission(folder, self.name, self.cluster.name, "", n_tasks, runs)

@@ -27,7 +27,7 @@ class Submission:
     #: How the cluster names it; empty before it has taken it.
     job: str
     n_tasks: int
-    #: Run keys.
+    #: Run keys, cell by cell.
     runs: list[str]
 
     @property
@@ -44,8 +44,15 @@ class Submission:
         return Root.of_plan(self.plan)
 
     def share(self, index: int) -> list[str]:
-        """The keys of the runs of a task, from 0."""
-        return self.runs[index :: self.n_tasks]
+        """The keys of the runs of a task, from 0: dealt back and forth, cell by cell.
+
+        Each task so has its part of each cell. Dealt in turn as a plan has them, seed by seed, a
+        task could have one cell alone, and the slowest cell would decide when the sweep ends.
+        """
+        back = self.n_tasks - 1 - index
+        rounds = range(0, len(self.runs), self.n_tasks)
+        places = [first + (back if i % 2 else index) for i, first in enumerate(rounds)]
+        return [self.runs[place] for place in places if place < len(self.runs)]
 
     def write(self) -> None:
         """Keep it; tasks of one before in this folder are forgotten."""

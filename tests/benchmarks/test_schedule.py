@@ -1,0 +1,30 @@
+"""The simulated schedule: what is known of it without simulating."""
+
+import numpy as np
+import pytest
+
+from benchmarks import schedule
+from runner.work.cluster.submission import Submission
+
+
+@pytest.mark.parametrize("way", schedule.WAYS)
+def test_equal_runs_on_hosts_that_never_die_take_the_ideal(way):
+    random = np.random.default_rng(0)
+    assert schedule.makespan(np.full(120, 7.0), 12, way, 0.0, random) == pytest.approx(70.0)
+
+
+def test_shares_are_those_of_a_submission():
+    n_runs, n_tasks = 107, 6
+    cells = sorted(range(n_runs), key=lambda place: place % schedule.N_CELLS)
+    given = Submission(None, "", "slurm", "", n_tasks, cells)
+    rounds = [places for places in schedule.dealt(n_runs, n_tasks, "shares")]
+    for index in range(n_tasks):
+        assert [n for places in rounds if (n := places[index]) >= 0] == given.share(index)
+
+
+def test_deaths_cost_what_they_cost_on_average():
+    # Each takes the wait, and half of what is between two checkpoints once more.
+    random = np.random.default_rng(0)
+    taken = schedule.with_deaths(np.full(200_000, 600.0), 0.1, random)
+    expected = 600 + 1.0 * (schedule.AGAIN_MIN + schedule.CHECKPOINT_MIN / 2)
+    assert taken.mean() == pytest.approx(expected, abs=0.05)
