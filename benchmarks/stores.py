@@ -20,6 +20,7 @@ import numpy as np
 from sqlalchemy import create_engine, text
 
 from runner.record import METRICS
+from runner.system.files import sha256
 
 #: Cells and seeds by the number of runs.
 SIZES = {100: (10, 10), 2000: (100, 20)}
@@ -76,7 +77,8 @@ def write(root: Path, n_cells: int, n_seeds: int, n_epochs: int = 50) -> None:
                 for statement, rows in ((_RUN, [run]), (_TAG, tags), (_METRIC, metrics)):
                     store.execute(text(statement), rows)
     engine.dispose()
-    sweep_key = hashlib.sha256(b"made up").hexdigest()
+    claims_sha256 = sha256(_CLAIMS)
+    sweep_key = sha256([sorted(run["run_key"] for run in planned), claims_sha256])
     client.set_tag(parent.run_id, "sweep_key", sweep_key)
     folder = root / "mlartifacts" / parent.run_id / "artifacts"
     folder.mkdir(parents=True)
@@ -91,7 +93,7 @@ def write(root: Path, n_cells: int, n_seeds: int, n_epochs: int = 50) -> None:
             "model.dropout": [False, True],
         },
         "claims": _CLAIMS,
-        "claims_sha256": "",
+        "claims_sha256": claims_sha256,
         "claims_origin": dict.fromkeys(_CLAIMS, "declared"),
         "command": ["made up"],
         "runs": planned,
@@ -194,8 +196,9 @@ def timed(root: Path, *words: str) -> tuple[float, float, float]:
     line = [sys.executable, "-m", "analysis", "--root", str(root), *words]
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, cwd=root)
     _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"python -m analysis ended with {os.waitstatus_to_exitcode(status)}")
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"python -m analysis ended with {process.returncode}")
     cpu_s = usage.ru_utime + usage.ru_stime
     return time.perf_counter() - began, usage.ru_maxrss / 2**20, cpu_s
 

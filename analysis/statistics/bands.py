@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from analysis.statistics.intervals import checked, constant
 from analysis.statistics.p_values import sign_patterns
@@ -93,7 +93,7 @@ def _curves(differences: ArrayLike, level: float) -> Curve:
 
 
 def _t(alpha: float, n_seeds: int) -> float:
-    return float(stats.t.isf(alpha / 2, n_seeds - 1))
+    return float(-special.stdtrit(n_seeds - 1, alpha / 2))
 
 
 def _largest_t(deviations: Curve, patterns: Curve) -> Curve:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from analysis.statistics.intervals import checked, standard_error, t_tails
 
@@ -52,7 +52,7 @@ def tost_p(values: ArrayLike, margin: float) -> float:
         raise ValueError(f"margin is {margin}: it must be above 0")
     se = standard_error(numbers)
     return (
-        float(stats.t.sf((margin - abs(numbers.mean())) / se, len(numbers) - 1))
+        float(special.stdtr(len(numbers) - 1, (abs(numbers.mean()) - margin) / se))
         if se > 0
         else math.nan
     )
@@ -107,7 +107,7 @@ def sign_p(values: ArrayLike) -> float:
     """
     numbers = checked(values, may_be_infinite=True)
     n_same = max(int((numbers > 0).sum()), int((numbers < 0).sum()))
-    return min(1.0, 2 * float(stats.binom.sf(n_same - 1, len(numbers), 0.5)))
+    return min(1.0, 2 * float(special.bdtrc(n_same - 1, len(numbers), 0.5)))
 
 
 def mcnemar_p(values: ArrayLike) -> float:
@@ -124,7 +124,7 @@ def mcnemar_p(values: ArrayLike) -> float:
     numbers = checked(values)
     n_differing = int((numbers != 0).sum())
     n_same = max(int((numbers > 0).sum()), int((numbers < 0).sum()))
-    return min(1.0, 2 * float(stats.binom.sf(n_same - 1, n_differing, 0.5)))
+    return min(1.0, 2 * float(special.bdtrc(n_same - 1, n_differing, 0.5)))
 
 
 def signed_ranks(values: ArrayLike) -> NDArray[np.float64]:
@@ -136,7 +136,9 @@ def signed_ranks(values: ArrayLike) -> NDArray[np.float64]:
         One number per seed, shape (n_seeds,). They may be infinite.
     """
     numbers = checked(values, may_be_infinite=True)
-    return np.asarray(np.sign(numbers) * stats.rankdata(np.abs(numbers)))
+    _, places, counts = np.unique(np.abs(numbers), return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    return np.asarray(np.sign(numbers) * ranks[places])
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

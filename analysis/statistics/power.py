@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
 Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -41,12 +41,12 @@ def smallest_detectable(n: int, alpha: float = 0.05, power: float = 0.8) -> floa
     high = 1.0
     while _chance(high, n, alpha) < power:
         high *= 2
-    return float(optimize.brentq(lambda d_z: _chance(d_z, n, alpha) - power, 0.0, high))
+    return _root(lambda d_z: _chance(d_z, n, alpha) - power, high)
 
 
 def t_quantile(share: float, df: float) -> float:
     """The number below which Student's t lies with this share."""
-    return float(stats.t.ppf(share, df))
+    return float(special.stdtrit(df, share))
 
 
 # =============================================================================
@@ -66,7 +66,7 @@ def likely_spreads(sd: float, n: int) -> Array:
     """
     _check_seeds(n)
     shares = (np.arange(_N_SPREADS) + 0.5) / _N_SPREADS
-    return np.asarray(sd * np.sqrt((n - 1) / stats.chi2.ppf(shares, n - 1)))
+    return np.asarray(sd * np.sqrt((n - 1) / special.chdtri(n - 1, 1 - shares)))
 
 
 def likely_spread(squares: Array, df: int) -> Array:
@@ -81,7 +81,7 @@ def likely_spread(squares: Array, df: int) -> Array:
     df
         The degrees of freedom from which the size of the spreads is known.
     """
-    return np.asarray(np.sqrt(squares / stats.chi2.median(df)))
+    return np.asarray(np.sqrt(squares / special.chdtri(df, 0.5)))
 
 
 def detectable(spreads: Array, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -101,11 +101,7 @@ def detectable(spreads: Array, n: int, alpha: float = 0.05, power: float = 0.8) 
     high = scale
     while _mean_chance(high, spreads, n, alpha) < power:
         high *= 2
-    return float(
-        optimize.brentq(
-            lambda d: _mean_chance(d, spreads, n, alpha) - power, 0.0, high, xtol=1e-6 * scale
-        )
-    )
+    return _root(lambda d: _mean_chance(d, spreads, n, alpha) - power, high, xtol=1e-6 * scale)
 
 
 def seeds_to_find(
@@ -116,6 +112,13 @@ def seeds_to_find(
     None above 10,000.
     """
     return _fewest(lambda n: _mean_chance(difference, spreads, n, alpha) >= power, first=2)
+
+
+def _root(function: Callable[[float], float], high: float, xtol: float = 2e-12) -> float:
+    """Where the function is 0, between 0 and `high`."""
+    from scipy.optimize import brentq  # 0.2 s, and a decided sweep has no need of it
+
+    return float(brentq(function, 0.0, high, xtol=xtol))
 
 
 def _mean_chance(difference: float, spreads: Array, n: int, alpha: float) -> float:
@@ -135,12 +138,13 @@ def _chances(d_z: Array, n: int, alpha: float) -> Array:
     """Both tails of the noncentral t beyond the critical values, of the shape of `d_z`."""
     _check_seeds(n)
     df, shift = n - 1, np.abs(d_z) * math.sqrt(n)
-    critical = float(stats.t.isf(alpha / 2, df))
-    beyond = stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
+    critical = -float(special.stdtrit(df, alpha / 2))
+    within = special.nctdtr(df, shift, critical) - special.nctdtr(df, shift, -critical)
+    beyond = 1 - within
     # For a large shift the series of the noncentral t is nan. Its normal limit (Abramowitz and
     # Stegun 26.7.10) is 0 or 1 there, to many digits.
     spread = math.sqrt(1 + critical**2 / (2 * df))
-    limit = stats.norm.sf((critical * (1 - 1 / (4 * df)) - shift) / spread)
+    limit = special.ndtr((shift - critical * (1 - 1 / (4 * df))) / spread)
     return np.asarray(np.clip(np.where(np.isfinite(beyond), beyond, limit), 0.0, 1.0))
 
 
