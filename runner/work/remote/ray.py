@@ -129,7 +129,7 @@ class Ray:
                 "hydra/launcher=ray: Ray is not installed here: pip install '.[ray]'"
             ) from None
         if not ray.is_initialized():
-            with _handlers_kept():
+            with _signals_kept(), _quiet():
                 self._begin_own() if self.of.is_own else self._connect()
         nodes = [node for node in ray.nodes() if node["Alive"]]
         room = [self._room(node["Resources"]) for node in nodes]
@@ -330,7 +330,7 @@ def _wait() -> None:
 
 
 @contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
+def _signals_kept() -> Iterator[None]:
     """Leave signals as they are: Ray takes SIGTERM for itself."""
     is_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -339,6 +339,20 @@ def _handlers_kept() -> Iterator[None]:
     finally:
         for number, handler in before.items() if is_main else ():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from the terminal what Ray's C++ says past Python, such as that there is no internet."""
+    sys.stderr.flush()
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
 
 
 def _last_words(text: str) -> str:
