@@ -30,7 +30,8 @@ def ray(config: DictConfig) -> Any:
     """The launcher of a configuration: a `runner.work.launcher.OnRay`."""
     # Imported here: Hydra loads every plugin at every start.
     from runner.work.launcher import OnRay
-    from runner.work.remote.ray import Asked, Ray
+    from runner.work.remote.asked import Asked
+    from runner.work.remote.ray import Ray
 
     given: Any = OmegaConf.to_container(config, resolve=True)
     return OnRay(Ray(Asked(**given)))

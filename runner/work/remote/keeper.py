@@ -87,7 +87,8 @@ def _proven(kept: _Kept, parcel: Parcel) -> list[tuple[Record, str]]:
     """The records that are not kept yet, each with its checksum."""
     if parcel.n_before > kept.n_lines:
         raise BadParcel(f"lines {kept.n_lines + 1} to {parcel.n_before} are missing")
-    records, check = [], kept.check
+    records: list[tuple[Record, str]] = []
+    check = kept.check
     for line in parcel.lines[kept.n_lines - parcel.n_before :]:
         try:
             record, check = decode(line, check)

@@ -8,20 +8,20 @@ process.
 import contextlib
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from runner.errors import ConfigError, short_text
+from runner.errors import ConfigError
 from runner.state.root import Root
 from runner.system.language import Said, say
 from runner.work.remote import program, task
+from runner.work.remote.asked import Asked
+from runner.work.remote.contained import last_words, quiet, signals_kept
 from runner.work.remote.seam import Hello, Order, Over, Parcel
 
 #: A cluster that is there answers within this.
@@ -31,64 +31,8 @@ _HELLO_S = 60.0
 _LOOK_S = 0.5
 #: A task sends no more than so many parcels before the first of them is kept.
 _AHEAD = 4
-_SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 #: A process that only connects: Ray's own patience is minutes, and some of its errors end it.
 _PROBE = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level=40)"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """`hydra.launcher.*`; hydra_plugins/ray_launcher.py says what each is, and gives defaults."""
-
-    address: str | None = None
-    tasks: int = 0
-    cpus: int = 1
-    gpus: int = 0
-    memory: str | None = None
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it is a Ray of the sweep's own, on this machine."""
-        return self.address in (None, "local")
-
-    @property
-    def memory_bytes(self) -> int | None:
-        """`memory`, as a number."""
-        if self.memory is None:
-            return None
-        text = self.memory.upper().removesuffix("B")
-        unit = text[-1:] if text[-1:] in _SIZES else ""
-        digits = text.removesuffix(unit)
-        if not digits.isdecimal():
-            raise ConfigError(f"hydra.launcher.memory={self.memory}: allowed is such as 4G")
-        return int(digits) * _SIZES[unit]
-
-    def check(self, device: str) -> None:
-        """Refuse what cannot be meant.
-
-        Raises
-        ------
-        ConfigError
-        """
-        for name, least in {"tasks": 0, "cpus": 1, "gpus": 0}.items():
-            if (value := getattr(self, name)) < least:
-                raise ConfigError(f"hydra.launcher.{name}={value}: allowed are {least} and above")
-        _ = self.memory_bytes
-        if self.gpus and device != "gpu":
-            raise ConfigError(
-                f"hydra.launcher.gpus={self.gpus}: nobody asks the cards of another machine; with"
-                " GPUs type device=gpu, too"
-            )
-        if device == "gpu" and not self.gpus:
-            raise ConfigError(
-                "device=gpu: Ray gives a task the cards that it asks for; type"
-                " hydra.launcher.gpus=1, too"
-            )
-        if (self.address or "").startswith("ray://"):
-            raise ConfigError(
-                f"hydra.launcher.address={self.address}: Ray's client has no streams; type this on"
-                " a node of the cluster, with address=auto"
-            )
 
 
 class Ray:
@@ -129,7 +73,7 @@ class Ray:
                 "hydra/launcher=ray: Ray is not installed here: pip install '.[ray]'"
             ) from None
         if not ray.is_initialized():
-            with _signals_kept(), _quiet():
+            with signals_kept(), quiet():
                 self._begin_own() if self.of.is_own else self._connect()
         nodes = [node for node in ray.nodes() if node["Alive"]]
         room = [self._room(node["Resources"]) for node in nodes]
@@ -169,14 +113,14 @@ class Ray:
         how = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
         try:
             probed = subprocess.run(line, timeout=_ANSWER_S, start_new_session=True, **how)  # type: ignore[call-overload]
-            why = _last_words(probed.stderr) if probed.returncode else ""
+            why = last_words(probed.stderr) if probed.returncode else ""
         except subprocess.TimeoutExpired:
             why = f"no answer within {_ANSWER_S:g} s"
         try:
             if not why:
                 ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         except Exception as error:  # RuntimeError, ConnectionError, ValueError
-            why = _last_words(str(error))
+            why = last_words(str(error))
         if why:
             raise ConfigError(f"hydra.launcher.address={address}: {why}; nothing was written")
 
@@ -216,7 +160,7 @@ class Ray:
             except ray.exceptions.RayError as error:
                 raise ConfigError(
                     f"hydra/launcher=ray: {asked[answer]} has not this program"
-                    f" ({_last_words(str(error))}); install the same there"
+                    f" ({last_words(str(error))}); install the same there"
                 ) from None
             if other := program.is_other(self.name, asked[answer], theirs):
                 raise ConfigError(other)
@@ -288,7 +232,7 @@ class Ray:
         except ray.exceptions.OutOfMemoryError:
             return Over("out of memory", is_out_of_memory=True)
         except ray.exceptions.RayTaskError as error:
-            return Over(_last_words(str(error)))
+            return Over(last_words(str(error)))
         except ray.exceptions.RayError as error:
             return Over(type(error).__name__)
 
@@ -327,38 +271,3 @@ def _hello() -> str:
 
 def _wait() -> None:
     threading.Event().wait()
-
-
-@contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Leave signals as they are: Ray takes SIGTERM for itself."""
-    is_main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items() if is_main else ():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep from the terminal what Ray's C++ says past Python, such as that there is no internet."""
-    sys.stderr.flush()
-    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-        os.close(nowhere)
-
-
-def _last_words(text: str) -> str:
-    """The error at the end of what Python or Ray printed, on one line."""
-    text = text.strip()
-    at = text.rfind("\nTraceback")
-    lines = [line for line in text[max(at, 0) :].splitlines() if line.strip()]
-    ends = [n for n, line in enumerate(lines) if line[:1].isalpha() and "Error" in line.split(":")[0]]
-    return short_text(" ".join(" ".join(lines[ends[-1] :] if ends else lines[-1:]).split()), 300)
