@@ -164,7 +164,7 @@ def test_a_first_signal_and_the_same_command_again(begin, ray, root, scenario):
 def test_a_full_disk_and_the_same_command_again(begin, ray, root, scenario):
     disk = root / "state"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1400k", "none", disk], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320k", "none", disk], check=True)
     try:
         ray.gate.touch()
         told = ended(begin(), 1).err

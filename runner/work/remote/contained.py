@@ -41,11 +41,7 @@ def quiet() -> Iterator[None]:
 
 
 def last_words(text: str) -> str:
-    """The error at the end of what Python or Ray printed, on one line."""
-    text = text.strip()
-    lines = [
-        line for line in text[max(text.rfind("\nTraceback"), 0) :].splitlines() if line.strip()
-    ]
+    """The error at the end of what Python printed, or all of another text, on one line."""
+    lines = [line for line in text.splitlines() if line.strip()]
     errors = [n for n, line in enumerate(lines) if _ERROR.match(line)]
-    last = lines[errors[-1] :] if errors else lines[-1:]
-    return short_text(" ".join(" ".join(last).split()), 300)
+    return short_text(" ".join(" ".join(lines[errors[-1] if errors else 0 :]).split()), 300)
