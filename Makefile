@@ -14,7 +14,7 @@ named := $(if $(SWEEP),"$$SWEEP")
 job := $(if $(SWEEP),sweeps=$(named),model.channels=1,30 model.dropout=true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev sweep smoke report notebook test test-long test-slurm test-server test-card chaos bench lint format ui server sync docs lock wheel all
+.PHONY: help install install-dev sweep smoke report notebook test test-long test-slurm test-ray test-server test-card chaos bench lint format ui server sync docs lock wheel all
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -33,7 +33,7 @@ install-dev: .venv/installed-dev ## add what tests, lint, docs and the notebook 
 	touch .venv/installed
 
 .venv/installed-dev: .venv/installed requirements-dev.lock
-	@echo "adding the developers' tools to .venv: about 0.5 GB more"
+	@echo "adding the developers' tools to .venv: about 0.8 GB more"
 	$(pip) --require-hashes -r requirements-dev.lock
 	touch .venv/installed-dev
 
@@ -71,6 +71,9 @@ test-server: install-dev ## the tracker on MLflow's server with PostgreSQL: 8 sw
 
 test-slurm: install-dev ## sweeps on a real Slurm on this machine, whose nodes die; root has it installed, others skip it
 	$(venv) -m pytest -m slurm $(ARGS) tests/slurm
+
+test-ray: install-dev ## sweeps on a real Ray on this machine, whose nodes die; needs root and ip for a network of its own
+	$(venv) -m pytest -m ray $(ARGS) tests/ray
 
 test-card: install-dev ## the GPU engine's tests on a card that is emulated; needs g++ (with a GPU, make test runs them on it)
 	@if command -v g++ >/dev/null; \

@@ -15,6 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 
+from hydra_plugins.ray_launcher import ray
 from hydra_plugins.slurm_launcher import slurm
 
 
@@ -33,8 +34,8 @@ ConfigStore.instance().store(
 _ON_THIS_MACHINE = ("cores", "joblib", "basic", "submitit_local")
 
 
-#: The launchers that hand the work to a cluster, which owns it then.
-CLUSTERS: dict[str, Callable[[DictConfig], Any]] = {"slurm": slurm}
+#: The launchers that hand the work to a cluster: a `runner.work.launcher.Launcher` of each.
+CLUSTERS: dict[str, Callable[[DictConfig], Any]] = {"slurm": slurm, "ray": ray}
 
 
 class PlanSweeper(Sweeper):
@@ -69,12 +70,12 @@ class PlanSweeper(Sweeper):
         )
         # It imports MLflow, for which the first line need not wait.
         from runner.orchestrator import sweep
-        from runner.work.launcher import Local, OnCluster
+        from runner.work.launcher import Local
 
         command = [*command_of("runner").split(), "-m", *arguments]
         name = self.config.hydra.runtime.choices["hydra/launcher"]
         if name in CLUSTERS:
-            sys.exit(sweep(cells, command, OnCluster(CLUSTERS[name](self.config.hydra.launcher))))
+            sys.exit(sweep(cells, command, CLUSTERS[name](self.config.hydra.launcher)))
         is_here = name in _ON_THIS_MACHINE
         sys.exit(sweep(cells, command, Local(self._start_workers, is_here)))
 

@@ -37,9 +37,10 @@ ConfigStore.instance().store(
 
 
 def slurm(config: DictConfig) -> Any:
-    """The cluster of a configuration: a `runner.work.cluster.slurm.Slurm`."""
+    """The launcher of a configuration: a `runner.work.launcher.OnCluster`."""
     # Imported here: Hydra loads every plugin at every start.
     from runner.work.cluster.slurm import Slurm
+    from runner.work.launcher import OnCluster
 
     given: Any = OmegaConf.to_container(config, resolve=True)
-    return Slurm(n_tasks=given.pop("tasks"), **given)
+    return OnCluster(Slurm(n_tasks=given.pop("tasks"), **given))

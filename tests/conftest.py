@@ -28,7 +28,7 @@ from runner.train.assemble import assemble  # noqa: E402
 
 N_DESELECTED, N_LEFT = pytest.StashKey[int](), pytest.StashKey[dict]()
 #: Markers of the tests that `make test` leaves to a target of their own, which is named after them.
-TIERS = ("long", "slurm", "server")
+TIERS = ("long", "slurm", "ray", "server")
 
 # The same examples on every machine and no files; a busy machine would miss deadlines.
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)

@@ -17,6 +17,15 @@ TEMPLATES = {
         "{s} 秒で {all} タスクのうち {n} が始まりました。{nodes} から {root} が見えますか。"
         "{asked}：{states}"
     ),
+    "a Ray of its own on this machine": "このマシンだけの Ray",
+    "Ray at {address} ({n} nodes)": "Ray {address}（{n} ノード）",
+    "{where}: {tasks} at a time for {runs}": "{where}：{runs} を同時に {tasks} で訓練します",
+    "{asked} lost a task ({why}): what it was at goes on from its checkpoint": (
+        "{asked} のタスクが一つ失われました（{why}）。チェックポイントから続けます"
+    ),
+    "hydra/launcher=ray: Ray is not installed here: pip install '.[ray]'": (
+        "hydra/launcher=ray：ここには Ray がありません：pip install '.[ray]'"
+    ),
     "How far it is: {command}": "進み具合を見る：{command}",
     "Into MLflow until its end: {command}": "終わりまで MLflow に記録する：{command}",
     "The same command without runner.detach waits for it.": (

@@ -14,6 +14,8 @@ from runner.work.cluster.seam import Cluster
 from runner.work.cluster.submitted import submitted
 from runner.work.launch import Launch, StartWorkers, new_launch, unsettled
 from runner.work.processes import guarded
+from runner.work.remote.launch import RemoteLaunch
+from runner.work.remote.ray import Ray
 from runner.work.stop import Stop
 
 
@@ -89,16 +91,7 @@ class OnCluster:
         return self.cluster.n_tasks
 
     def check(self, config: Config) -> None:
-        if config.runner.workers != -1:
-            raise ConfigError(
-                f"runner.workers={config.runner.workers}: with hydra/launcher={self.cluster.name}"
-                " it is hydra.launcher.tasks that says how many there are"
-            )
-        if config.runner.detach and not self.cluster.outlives_parent:
-            raise ConfigError(
-                f"runner.detach=true: tasks of hydra/launcher={self.cluster.name} end with the"
-                " sweep's process"
-            )
+        _check_workers(config, self.cluster.name)
         if config.runner.detach and config.sweep.seeds != "fixed":
             raise ConfigError(
                 f"runner.detach=true: sweep.seeds={config.sweep.seeds} has to decide each look;"
@@ -129,3 +122,47 @@ class OnCluster:
         launch = ClusterLaunch(plan, journals, Stop(), self.cluster, name, tell)
         if not launch.begun() and unsettled(plan, journals, name):
             launch.submit(n_workers)
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """Tasks of Ray, on hosts that see nothing of the root; they end with the sweep's process."""
+
+    ray: Ray
+    is_here: bool = False
+
+    @property
+    def n_tasks(self) -> int:
+        return self.ray.n_tasks
+
+    def check(self, config: Config) -> None:
+        _check_workers(config, self.ray.name)
+        if config.runner.detach:
+            raise ConfigError(
+                f"runner.detach=true: tasks of hydra/launcher={self.ray.name} end with the sweep's"
+                " process"
+            )
+        self.ray.check(config.device)
+
+    def name(self, plan: Plan, journals: Journals) -> str:
+        return new_launch()
+
+    def train(
+        self,
+        plan: Plan,
+        journals: Journals,
+        stop: Stop,
+        name: str,
+        n_workers: int,
+        tell: Callable[[Said], None],
+    ) -> None:
+        with self.ray.ready(journals.root):
+            RemoteLaunch(plan, journals, stop, self.ray, name, tell).until_settled(n_workers)
+
+
+def _check_workers(config: Config, name: str) -> None:
+    if config.runner.workers != -1:
+        raise ConfigError(
+            f"runner.workers={config.runner.workers}: with hydra/launcher={name} it is"
+            " hydra.launcher.tasks that says how many there are"
+        )

@@ -60,13 +60,27 @@ class Share:
         with self.root.run(run.run_key).locked() as is_free:
             record = self.journals.read(run.run_key)
             is_left_over = self._is_own and record.under_way(self.launch)
-            if is_left_over and record.n_wordless(self.launch) >= MAX_WORDLESS:
-                self._give_up(run)
+            if is_left_over:
+                give_up_wordless(self.journals, run.run_key, self.launch)
             yield is_free or is_left_over
 
-    def _give_up(self, run: PlannedRun) -> None:
-        attempt = self.journals.read(run.run_key).of_launch(self.launch)
-        assert attempt is not None
+
+def give_up_wordless(journals: Journals, run_key: str, launch: str) -> None:
+    """Record a run as failed that a launch has under way, once it ended its worker too often."""
+    if journals.read(run_key).n_wordless(launch) >= MAX_WORDLESS:
         cause = f"its worker ended {MAX_WORDLESS} times without a word, possibly out of memory"
-        folder = self.root.run(run.run_key).attempt(attempt.id)
-        write_death(folder, End(FAILED, cause))
+        end_under_way(journals, run_key, launch, End(FAILED, cause))
+
+
+def end_under_way(journals: Journals, run_key: str, launch: str, end: End) -> None:
+    """Record how the attempt of a launch ended whose worker died, unless it has ended."""
+    record = journals.read(run_key)
+    attempt = record.of_launch(launch)
+    if attempt and record.under_way(launch):
+        write_death(journals.root.run(run_key).attempt(attempt.id), end)
+        journals.read(run_key)
+
+
+def out_of_memory(who: str) -> End:
+    """How a run ended of which whoever owns its worker says that it took too much memory."""
+    return End(FAILED, f"out of memory ({who} says so)")

@@ -6,12 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
-from commands import end, environment, lines, start, stored, until
+from commands import end, environment, start, stored, until
+from compared import ALL, SMALL, SWEEP, ended, gone_on, n_begun, read_until, records
 from places import FAULTY
-from slurms import SMALL, SWEEP
 
 from runner.state.root import Root
 from runner.state.run_record import read_run
@@ -21,7 +20,6 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(400)]
 ON_SLURM = ("hydra/launcher=slurm", "hydra.launcher.tasks=3")
 WORDS = (*SWEEP, *ON_SLURM)
 OTHER = (*SMALL, *ON_SLURM, "model.channels=2,3")
-ALL = "6 of 6 runs trained and stored"
 
 
 @pytest.fixture
@@ -54,40 +52,10 @@ def begin(slurm, root, gate):
     slurm.until_idle()
 
 
-def ended(process, code=0):
-    return end(process, code, timeout=200)
-
-
-def read_until(process, text, seconds=100):
-    """The first line that a command prints with a text in it; it is killed if that is too late."""
-    late = threading.Timer(seconds, process.kill)
-    late.start()
-    try:
-        return next(line for line in process.stdout if text in line)
-    finally:
-        late.cancel()
-
-
-def records(root):
-    return [read_run(folder) for folder in Root(root).runs()]
-
-
-def n_begun(root):
-    """How many runs have an epoch to lose."""
-    return sum(bool(epochs) for epochs in lines(root, "epoch").values())
-
-
 def mid_training(slurm, root, n=3):
     """Until so many tasks wait at the gate; the number of their job."""
     until(lambda: n_begun(root) == n, seconds=100)
     return {line.partition("_")[0] for line in slurm.jobs()}.pop()
-
-
-def gone_on(root):
-    """The records of runs that an attempt went on with after its first epoch."""
-    after = [record for record in records(root) if len(record.chain) > 1]
-    assert after and all(record.setup.goes_on_from_epoch == 2 for record in after)
-    return after
 
 
 def without_other(root):

@@ -9,17 +9,12 @@ import subprocess
 from pathlib import Path
 
 from commands import until
+from pids import having, kill, name_of, parent_of
 
 PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "mungekey")
 #: What Debian calls them.
 PACKAGES = ("slurm-wlm", "munge")
 NODES = ("n1", "n2", "n3")
-#: Runs of milliseconds; what takes time is that Python starts, and what slows epochs down.
-SMALL = (
-    "-m", "data=digits", "model.hidden_size=16", "train.epochs=4", "model.dropout=true,false",
-    "runner.checkpoint_every_s=0",
-)  # fmt: skip
-SWEEP = (*SMALL, "model.channels=2", "seed=0,1,2")
 
 #: cred_expire: a job that was queued again waits as long. The others: a host that is silent is dead
 #: after some seconds, and a job that may begin does so at once.
@@ -152,25 +147,17 @@ class Slurm:
 
     def kill_node(self, node):
         """End a node as a power cut does: its daemon, then all that it started."""
-        _kill(self._pid(f"slurmd.{node}"))
-        workers = [pid for pid in _pids() if self._is_on(pid, node)]
-        steps = {_parent(pid) for pid in workers}
-        for pid in [*(step for step in steps if _name(step) == "slurmstepd"), *workers]:
-            _kill(pid)
+        kill(self._pid(f"slurmd.{node}"))
+        workers = having(f"SLURMD_NODENAME={node}", f"SLURM_CONF={self.conf}")
+        steps = {parent_of(pid) for pid in workers}
+        for pid in [*(step for step in steps if name_of(step) == "slurmstepd"), *workers]:
+            kill(pid)
 
     def end_node(self, node):
         """End the daemon of a node that has no work."""
         pid = self._pid(f"slurmd.{node}")
-        _kill(pid, signal.SIGTERM)
-        until(lambda: _name(pid) is None, seconds=10)
-
-    def _is_on(self, pid, node):
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        except OSError:
-            return False
-        wanted = f"SLURMD_NODENAME={node}", f"SLURM_CONF={self.conf}"
-        return all(name.encode() in environment for name in wanted)
+        kill(pid, signal.SIGTERM)
+        until(lambda: name_of(pid) is None, seconds=10)
 
     def _pid(self, name):
         return int((self.folder / f"{name}.pid").read_text())
@@ -179,7 +166,7 @@ class Slurm:
         """End all that this started, and what it started itself."""
         for node in NODES:
             self.kill_node(node)
-        _kill(self._pid("slurmctld"), signal.SIGTERM)
+        kill(self._pid("slurmctld"), signal.SIGTERM)
         self._munged.terminate()
         self._munged.wait(timeout=10)
 
@@ -195,29 +182,3 @@ def _free_ports(n):
         except OSError:
             continue
     raise AssertionError("no free ports")
-
-
-def _pids():
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def _name(pid):
-    try:
-        state, name = (Path(f"/proc/{pid}/{file}").read_text() for file in ("stat", "comm"))
-    except OSError:
-        return None
-    return None if state.rpartition(")")[2].split()[0] == "Z" else name.strip()
-
-
-def _parent(pid):
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def _kill(pid, number=signal.SIGKILL):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass

@@ -101,7 +101,7 @@ def test_a_run_that_ends_its_worker_without_a_word_again_and_again_fails(root, p
 class Made:
     """A cluster that does as it is told: what its tasks do, and in which state they end."""
 
-    name, asked, n_tasks, outlives_parent = "slurm", "squeue", 2, True
+    name, asked, n_tasks = "slurm", "squeue", 2
 
     def __init__(self, root, does=lambda key: None, state="COMPLETED"):
         self.root, self.does, self.state = root, does, state

@@ -6,15 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from runner.errors import RunnerError
 from runner.plan.plan import Plan
-from runner.record import FAILED
-from runner.state.journal import write_death
 from runner.state.journals import Journals
-from runner.state.records import End
 from runner.system.language import Said, say
 from runner.work.cluster.seam import Cluster, Task, in_words
 from runner.work.cluster.submission import Submission
 from runner.work.cluster.submitted import submitted, tidy
 from runner.work.launch import MAX_IDLE_LAUNCHES, n_done, unsettled
+from runner.work.share import end_under_way, out_of_memory
 from runner.work.stop import Stop
 
 #: A controller serves everybody: it is not asked more often.
@@ -162,9 +160,4 @@ class ClusterLaunch:
         """Record the run as failed that a task was at when it took too much memory."""
         out = [key for task in tasks if task.is_out_of_memory for key in given.share(task.index)]
         for key in out:
-            record = self.journals.read(key)
-            attempt = record.of_launch(self.name)
-            if attempt and record.under_way(self.name):
-                folder = self.journals.root.run(key).attempt(attempt.id)
-                write_death(folder, End(FAILED, f"out of memory ({self.cluster.asked} says so)"))
-                self.journals.read(key)
+            end_under_way(self.journals, key, self.name, out_of_memory(self.cluster.asked))

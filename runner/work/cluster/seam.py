@@ -38,10 +38,6 @@ class Cluster(Protocol):
     def n_tasks(self) -> int:
         """How many tasks a sweep gets at most."""
 
-    @property
-    def outlives_parent(self) -> bool:
-        """Whether tasks go on when the sweep's process has ended."""
-
     def check(self, device: str) -> None:
         """Refuse what the cluster would refuse, before anything is written (ConfigError).
 

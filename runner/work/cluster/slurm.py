@@ -54,7 +54,6 @@ class Slurm:
 
     name: ClassVar[str] = "slurm"
     asked: ClassVar[str] = "squeue"
-    outlives_parent: ClassVar[bool] = True
 
     def check(self, device: str) -> None:
         """Refuse what Slurm would refuse.

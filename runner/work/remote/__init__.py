@@ -1,0 +1,1 @@
+"""Workers on hosts that see nothing of the root: the sweep's process alone writes `state/`."""
