@@ -2,7 +2,7 @@
 
 Simulated, not measured. Runs of `N_CELLS` cells, whose slowest takes `SLOWEST` times as long as the
 fastest, are dealt to tasks: `in turn` gives task i the runs i, i + K, ...; `shares` is what
-hydra/launcher=slurm does (runner/work/cluster/submission.py); `queue` is what a driver does that
+hydra/launcher=slurm does (`dealt` in runner/work/share.py); `queue` is what a driver does that
 hands out the next run to whoever is free, as hydra/launcher=ray and one machine's workers do. A
 host dies at a constant rate, also while it does a run again. Its task begins again after a while,
 at the last checkpoint. Not in the model: a death during the wait for a new start, and waiting for

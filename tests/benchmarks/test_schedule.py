@@ -1,10 +1,12 @@
 """The simulated schedule: what is known of it without simulating."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from benchmarks import schedule
-from runner.work.cluster.submission import Submission
+from runner.work.share import dealt
 
 
 @pytest.mark.parametrize("way", schedule.WAYS)
@@ -13,13 +15,16 @@ def test_equal_runs_on_hosts_that_never_die_take_the_ideal(way):
     assert schedule.makespan(np.full(120, 7.0), 12, way, 0.0, random) == pytest.approx(70.0)
 
 
-def test_shares_are_those_of_a_submission():
+def test_shares_are_those_that_tasks_get():
     n_runs, n_tasks = 107, 6
-    cells = sorted(range(n_runs), key=lambda place: place % schedule.N_CELLS)
-    given = Submission(None, "", "slurm", "", n_tasks, cells)
+    runs = [
+        SimpleNamespace(place=place, cell_key=f"{place % schedule.N_CELLS:02}")
+        for place in range(n_runs)
+    ]
     rounds = [places for places in schedule.dealt(n_runs, n_tasks, "shares")]
-    for index in range(n_tasks):
-        assert [n for places in rounds if (n := places[index]) >= 0] == given.share(index)
+    for index, share in enumerate(dealt(runs, n_tasks)):
+        of_task = {places[index] for places in rounds} - {-1}
+        assert [run.place for run in share] == sorted(of_task)
 
 
 def test_deaths_cost_what_they_cost_on_average():

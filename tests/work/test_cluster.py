@@ -32,39 +32,24 @@ def root(tmp_path):
     return Root(tmp_path)
 
 
-def planned(keys, cells=""):
-    """A plan of these runs, each of the cell at its place."""
-    runs = [
-        SimpleNamespace(run_key=key, cell_key=cell, name=key[0], device="cpu")
-        for key, cell in zip(keys, cells or keys, strict=True)
-    ]
-    return SimpleNamespace(sweep_key="s" * 64, runs=runs)
-
-
 @pytest.fixture
 def plan():
     """A plan of five runs, as far as tasks need it."""
-    return planned(KEYS)
+    runs = [SimpleNamespace(run_key=key, cell_key=key, name=key[0], device="cpu") for key in KEYS]
+    return SimpleNamespace(sweep_key="s" * 64, runs=runs)
 
 
 def begin(root, key, id, launch=LAUNCH):
     append(root.run(key).attempt(id), Start(key, "", {}, {}, {}, "cpu", 1, launch))
 
 
-def test_tasks_share_what_is_left_and_each_run_has_one():
-    given = Submission(None, LAUNCH, "slurm", "12", 3, KEYS)
-    assert [given.share(index) for index in range(3)] == [
-        [KEYS[0]], [KEYS[1], KEYS[4]], [KEYS[2], KEYS[3]],
-    ]  # fmt: skip
-
-
 def test_a_submission_is_read_as_it_was_written_and_a_new_one_has_no_hellos(root):
     folder = root.sweep("s").jobs(LAUNCH)
-    given = Submission(folder, LAUNCH, "slurm", "12", 3, KEYS)
+    given = Submission(folder, LAUNCH, "slurm", "12", [[KEYS[0]], KEYS[1:4], [KEYS[4]]])
     given.write()
     given.say_hello(2)
     assert read(given.path) == given and given.begun() == {2}
-    Submission(folder, LAUNCH, "slurm", "", 3, KEYS).write()
+    Submission(folder, LAUNCH, "slurm", "", [KEYS]).write()
     assert given.begun() == set()
 
 
@@ -112,8 +97,9 @@ class Made:
 
     def submit(self, submission):
         self.submitted.append(submission)
-        for key in submission.runs:
-            self.does(key)
+        for share in submission.shares:
+            for key in share:
+                self.does(key)
         return str(len(self.submitted))
 
     def look(self, job):
@@ -123,23 +109,6 @@ class Made:
 
     def cancel(self, job, waiting=False):
         self.cancelled.append((job, waiting))
-
-
-@pytest.mark.parametrize(("n_cells", "n_seeds", "n_tasks"), [(4, 5, 4), (4, 10, 8), (3, 40, 12)])
-def test_each_task_gets_its_part_of_each_cell(n_cells, n_seeds, n_tasks, root):
-    cells = [str(cell) for _ in range(n_seeds) for cell in range(n_cells)]
-    keys = [f"{cell}-{place}" for place, cell in enumerate(cells)]
-    made = ClusterLaunch(
-        planned(keys, cells), Journals(root, keys), Stop(), Made(root), LAUNCH, lambda told: None
-    )
-    given = made.submit(n_tasks)
-    shares = [given.share(index) for index in range(n_tasks)]
-    assert sorted(key for share in shares for key in share) == sorted(keys)
-    counts = [
-        [sum(key.startswith(cell) for key in share) for cell in sorted(set(cells))]
-        for share in shares
-    ]
-    assert max(max(of) for of in counts) <= -(-n_seeds // n_tasks) + 1
 
 
 @pytest.fixture
@@ -165,7 +134,7 @@ def test_what_a_job_left_is_submitted_again_until_it_comes_to_nothing(root, laun
     made, told = launch(cluster)
     with pytest.raises(RunnerError, match="without training anything: squeue says 2 FAILED"):
         made.until_settled(2)
-    assert [len(given.runs) for given in cluster.submitted] == [5, 3, 3, 3]
+    assert [sum(map(len, given.shares)) for given in cluster.submitted] == [5, 3, 3, 3]
     # Their tasks never said hello: what node may not see the root is told at once.
     assert any(f"does n1 see {root}? squeue says 2 FAILED" in line for line in told)
 

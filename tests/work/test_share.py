@@ -1,5 +1,7 @@
 """What a worker looks at to find its next run, counted in journals that are opened."""
 
+from types import SimpleNamespace
+
 import pytest
 from configs import configured
 from journaling import append
@@ -8,7 +10,7 @@ from runner.plan.planned import planned_runs
 from runner.state.records import End, Start
 from runner.state.root import Root
 from runner.state.run_record import RunReader
-from runner.work.share import Share
+from runner.work.share import Share, dealt
 
 N_RUNS, LAUNCH = 60, "1-a"
 
@@ -78,3 +80,21 @@ def test_what_a_task_of_a_cluster_had_begun_is_its_own_to_go_on_with(runs, tmp_p
     begin(root, runs[0])
     assert next_open(Share(runs, root, LAUNCH, is_own=True)) is runs[0]
     assert next_open(Share(runs, root, LAUNCH)) is runs[1]
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "n_seeds", "n"), [(4, 5, 4), (4, 10, 8), (3, 40, 12), (5, 1, 9)]
+)
+def test_each_share_has_its_part_of_each_cell(n_cells, n_seeds, n):
+    runs = [
+        SimpleNamespace(cell_key=f"{cell}", place=seed * n_cells + cell)
+        for seed in range(n_seeds)
+        for cell in range(n_cells)
+    ]
+    shares = dealt(runs, n)
+    assert len(shares) == min(n, len(runs))
+    places = [[run.place for run in share] for share in shares]
+    assert sorted(sum(places, [])) == list(range(len(runs)))
+    assert all(share == sorted(share) for share in places), "in the order of the plan"
+    counts = [sum(run.cell_key == "0" for run in share) for share in shares]
+    assert max(counts) <= -(-n_seeds // n) + 1

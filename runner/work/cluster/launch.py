@@ -12,7 +12,7 @@ from runner.work.cluster.seam import Cluster, Task, in_words
 from runner.work.cluster.submission import Submission
 from runner.work.cluster.submitted import submitted, tidy
 from runner.work.launch import MAX_IDLE_LAUNCHES, n_done, unsettled
-from runner.work.share import end_under_way, out_of_memory
+from runner.work.share import dealt, end_under_way, out_of_memory
 from runner.work.stop import Stop
 
 #: A controller serves everybody: it is not asked more often.
@@ -96,16 +96,15 @@ class ClusterLaunch:
             When the cluster refuses it.
         """
         left = unsettled(self.plan, self.journals, self.name)
-        runs = [run.run_key for run in sorted(left, key=lambda run: run.cell_key)]
         folder = self.journals.root.sweep(self.plan.sweep_key).jobs(self.name)
-        n_tasks = min(n_tasks, len(runs))
-        given = Submission(folder, self.name, self.cluster.name, "", n_tasks, runs)
+        shares = [[run.run_key for run in share] for share in dealt(left, n_tasks)]
+        given = Submission(folder, self.name, self.cluster.name, "", shares)
         given.write()
         given = replace(given, job=self.cluster.submit(given))
         given.write()
         submitted = "job {job} submitted: {tasks} for {runs}; their logs: {folder}"
-        tasks = say("{n} task" if n_tasks == 1 else "{n} tasks", n=n_tasks)
-        n_runs = say("{n} run" if len(runs) == 1 else "{n} runs", n=len(runs))
+        tasks = say("{n} task" if len(shares) == 1 else "{n} tasks", n=len(shares))
+        n_runs = say("{n} run" if len(left) == 1 else "{n} runs", n=len(left))
         self.tell(say(submitted, job=given.job, tasks=tasks, runs=n_runs, folder=folder))
         return given
 
@@ -158,6 +157,6 @@ class ClusterLaunch:
 
     def _end_out_of_memory(self, given: Submission, tasks: list[Task]) -> None:
         """Record the run as failed that a task was at when it took too much memory."""
-        out = [key for task in tasks if task.is_out_of_memory for key in given.share(task.index)]
+        out = [key for task in tasks if task.is_out_of_memory for key in given.shares[task.index]]
         for key in out:
             end_under_way(self.journals, key, self.name, out_of_memory(self.cluster.asked))

@@ -16,8 +16,8 @@ _HELLO = "hello-"
 class Submission:
     """`submission.json` in a launch's folder of jobs: who trains what.
 
-    It lists the runs that were left, which the tasks share: those of the whole plan might all be
-    trained already in some task's share.
+    Only the runs that were left are shared out: some task's share of the whole plan might be
+    trained already.
     """
 
     folder: Path = field(compare=False)
@@ -26,9 +26,8 @@ class Submission:
     cluster: str
     #: How the cluster names it; empty before it has taken it.
     job: str
-    n_tasks: int
-    #: Run keys, cell by cell.
-    runs: list[str]
+    #: The keys of the runs of each task.
+    shares: list[list[str]]
 
     @property
     def path(self) -> Path:
@@ -43,16 +42,9 @@ class Submission:
     def root(self) -> Root:
         return Root.of_plan(self.plan)
 
-    def share(self, index: int) -> list[str]:
-        """The keys of the runs of a task, from 0: dealt back and forth, cell by cell.
-
-        Each task so has its part of each cell. Dealt in turn as a plan has them, seed by seed, a
-        task could have one cell alone, and the slowest cell would decide when the sweep ends.
-        """
-        back = self.n_tasks - 1 - index
-        rounds = range(0, len(self.runs), self.n_tasks)
-        places = [first + (back if i % 2 else index) for i, first in enumerate(rounds)]
-        return [self.runs[place] for place in places if place < len(self.runs)]
+    @property
+    def n_tasks(self) -> int:
+        return len(self.shares)
 
     def write(self) -> None:
         """Keep it; tasks of one before in this folder are forgotten."""

@@ -26,8 +26,8 @@ def work(path: Path, index: int) -> bool:
     given.say_hello(index)
     make_folder_importable()
     plan = plans.read(given.plan)
-    keys = set(given.share(index))
-    runs = [run for run in plan.runs if run.run_key in keys]
+    planned = {run.run_key: run for run in plan.runs}
+    runs = [planned[key] for key in given.shares[index]]
     share = Share(runs, given.root, given.launch, is_own=True)
     stop_file = given.root.sweep(plan.sweep_key).stop_file(given.launch)
     with Stop(stop_file, of_worker=True) as stop:

@@ -16,7 +16,7 @@ from runner.work.remote import program
 from runner.work.remote.keeper import BadParcel, Keeper
 from runner.work.remote.orders import order
 from runner.work.remote.seam import Engine, Hello, Over, Parcel
-from runner.work.share import end_under_way, give_up_wordless, out_of_memory
+from runner.work.share import dealt, end_under_way, give_up_wordless, out_of_memory
 from runner.work.stop import Stop
 
 #: A task that begins says so; when none has after so long, it is told.
@@ -73,7 +73,7 @@ class RemoteLaunch:
         left = unsettled(self.plan, self.journals, self.name)
         # A process on a card trains several runs at a time; on a core there is one.
         n_shares = n_tasks if left and left[0].device == "gpu" else len(left)
-        self._waiting.extend(filter(None, (left[i::n_shares] for i in range(n_shares))))
+        self._waiting.extend(dealt(left, n_shares))
         n_at_once = min(n_tasks, len(self._waiting))
         self.tell(self._beginning(n_at_once, len(left)))
         began, is_told = time.monotonic(), False
