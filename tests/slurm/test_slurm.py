@@ -1,5 +1,6 @@
 """Sweeps on a real Slurm, with what happens there: each ends with the local sweep's bits."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -215,3 +216,30 @@ def test_locks_that_do_not_reach_from_node_to_node(begin, slurm, gate, root, sce
     assert len(runs) == len(set(runs)) == 12
     without_other(root)
     scenario(root)
+
+
+def test_clocks_that_differ_by_hours(begin, gate, root, scenario):
+    gate.touch()
+    assert ALL in ended(begin(CLOCK="jumps")).out
+    scenario(root)
+
+
+def test_a_shared_folder_that_is_full(begin, slurm, gate, root, empty_store, scenario):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", root], check=True)
+    try:
+        shutil.copy(empty_store, Root(root).database)
+        sweep, filler = begin(), root / "filler"
+        mid_training(slurm, root)
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        gate.touch()
+        out, err = sweep.communicate(timeout=200)
+        assert sweep.returncode in (1, 4), (out, err)
+        assert "No space left" in err and "Traceback" not in err and err.count("\n") <= 4, err
+        slurm.until_idle()
+        filler.unlink()
+        assert ALL in ended(begin()).out
+        scenario(root)
+    finally:
+        subprocess.run(["umount", "--lazy", root], check=True)

@@ -175,6 +175,11 @@ def test_accounting_is_asked_where_the_controller_has_forgotten(says):
     assert tasks[2].is_out_of_memory and tasks[2].node == "n3"
 
 
+def test_a_task_that_slurm_does_not_start_any_more_is_over(says):
+    says("squeue", out="0|PENDING|JobHoldMaxRequeue|\n1|PENDING|Resources|\n2|RUNNING|None|n1")
+    assert [task.is_over for task in Slurm(n_tasks=3).look("12")] == [True, False, False]
+
+
 def test_a_controller_that_is_silent_is_no_end_of_tasks(says):
     says("squeue", err="slurm_load_jobs error: Unable to contact slurm controller", code=1)
     assert Slurm(n_tasks=3).look("12") is None

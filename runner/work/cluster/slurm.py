@@ -25,6 +25,9 @@ _OVER = frozenset(
     "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED"
     " TIMEOUT".split()
 )
+#: Slurm's reason where it has started a task too often on nodes that failed to (max_batch_requeue):
+#: it waits for an administrator then.
+_GIVEN_UP = "JobHoldMaxRequeue"
 #: `sbatch` says so of what no node has, and of any request while no node is up.
 _NO_SUCH_NODES = "Requested node configuration is not available"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -160,8 +163,8 @@ def requeue() -> None:
 
 def _task(index: str, state: str, reason: str, node: str) -> Task:
     reason = "" if reason == "None" else reason
-    is_oom = state == "OUT_OF_MEMORY"
-    return Task(int(index), state, reason, node, state in _OVER, is_oom)
+    is_over, is_oom = state in _OVER or reason == _GIVEN_UP, state == "OUT_OF_MEMORY"
+    return Task(int(index), state, reason, node, is_over, is_oom)
 
 
 def _time(text: str | None) -> str | None:
