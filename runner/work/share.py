@@ -15,10 +15,11 @@ MAX_WORDLESS = 3
 
 
 def dealt(runs: Sequence[PlannedRun], n: int) -> list[list[PlannedRun]]:
-    """At most n shares of runs, each in the order of the plan: cell by cell, back and forth.
+    """At most n shares of runs, dealt cell by cell, back and forth.
 
     Each share so has its part of each cell. Dealt in turn as a plan has them, seed by seed, one
-    could have a cell of its own, and the slowest cell would decide when the sweep ends.
+    could have a cell of its own, and the slowest cell would decide when the sweep ends. Shares, and
+    the runs of each, are in the order of the plan.
     """
     n = min(n, len(runs))
     order = sorted(range(len(runs)), key=lambda place: runs[place].cell_key)
@@ -26,7 +27,7 @@ def dealt(runs: Sequence[PlannedRun], n: int) -> list[list[PlannedRun]]:
     for i, place in enumerate(order):
         turn, index = divmod(i, n)
         shares[n - 1 - index if turn % 2 else index].append(place)
-    return [[runs[place] for place in sorted(share)] for share in shares]
+    return [[runs[place] for place in share] for share in sorted(map(sorted, shares))]
 
 
 class Share:

@@ -21,10 +21,9 @@ def test_shares_are_those_that_tasks_get():
         SimpleNamespace(place=place, cell_key=f"{place % schedule.N_CELLS:02}")
         for place in range(n_runs)
     ]
-    rounds = [places for places in schedule.dealt(n_runs, n_tasks, "shares")]
-    for index, share in enumerate(dealt(runs, n_tasks)):
-        of_task = {places[index] for places in rounds} - {-1}
-        assert [run.place for run in share] == sorted(of_task)
+    rounds = np.array(list(schedule.dealt(n_runs, n_tasks, "shares")))
+    simulated = [sorted(set(of_task) - {-1}) for of_task in rounds.T.tolist()]
+    assert [[run.place for run in share] for share in dealt(runs, n_tasks)] == sorted(simulated)
 
 
 def test_deaths_cost_what_they_cost_on_average():
