@@ -20,7 +20,8 @@ PORT = 6379
 
 def lacking():
     """Why no such Ray can be started here, or an empty text."""
-    if importlib.util.find_spec("ray") is None:
+    spec = importlib.util.find_spec("ray")
+    if spec is None or spec.origin is None:  # tests/ray/ is no Ray
         return "Ray is not installed here"
     if os.getuid() or not shutil.which("ip") or not shutil.which("unshare"):
         return "a network of its own needs root, ip and unshare"

@@ -92,7 +92,7 @@ class RemoteLaunch:
                     self._tell_waiting(seconds)
         finally:
             for task in list(self._tasks):
-                self._forget(task)
+                self._drop(task)
 
     def _beginning(self, n_tasks: int, n_runs: int) -> Said:
         tasks = say("{n} task" if n_tasks == 1 else "{n} tasks", n=n_tasks)
@@ -136,14 +136,14 @@ class RemoteLaunch:
                 try:
                     sent.keeper.keep(item)
                 except BadParcel as error:
+                    self.engine.drop(task)
                     self._over(task, Over(f"{error}"))
             else:
                 self._over(task, item)
 
     def _over(self, task: Hashable, how: Over) -> None:
         """A task has ended: what is left of its runs waits to be sent again."""
-        sent = self._tasks[task]
-        self._forget(task)
+        sent = self._forget(task)
         for key in (run.run_key for run in sent.runs):
             if how.is_out_of_memory:
                 end_under_way(self.journals, key, self.name, out_of_memory(self.engine.asked))
@@ -174,17 +174,21 @@ class RemoteLaunch:
         self._waiting.clear()
         self.engine.stop()
         for task in [task for task, sent in self._tasks.items() if not sent.has_begun]:
-            self._forget(task)
+            self._drop(task)
         deadline = time.monotonic() + _STOPPING_S
         while self._tasks and time.monotonic() < deadline:
             self._take()
             self._waiting.clear()
 
-    def _forget(self, task: Hashable) -> None:
-        sent = self._tasks.pop(task)
+    def _drop(self, task: Hashable) -> None:
         self.engine.drop(task)
+        self._forget(task)
+
+    def _forget(self, task: Hashable) -> _Sent:
+        sent = self._tasks.pop(task)
         sent.keeper.close()
         sent.locks.close()
+        return sent
 
     def _is_settled(self, run: PlannedRun) -> bool:
         return self.journals.read(run.run_key).settled(self.name)

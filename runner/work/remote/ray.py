@@ -19,6 +19,7 @@ import numpy as np
 from runner.errors import ConfigError
 from runner.state.root import Root
 from runner.system.language import Said, say
+from runner.train import provenance
 from runner.work.remote import program, task
 from runner.work.remote.asked import Asked
 from runner.work.remote.contained import last_words, quiet, signals_kept
@@ -101,7 +102,7 @@ class Ray:
         gpus = {} if self.of.gpus else {"num_gpus": 0}
         ray.init(
             address="local", include_dashboard=False, _node_ip_address="127.0.0.1",
-            num_cpus=max(len(os.sched_getaffinity(0)), self.of.cpus), log_to_driver=False,
+            num_cpus=max(provenance.cores(), self.of.cpus), log_to_driver=False,
             logging_level="ERROR", **gpus,
         )  # fmt: skip
 
@@ -234,6 +235,8 @@ class Ray:
         except ray.exceptions.RayTaskError as error:
             return Over(last_words(str(error)))
         except ray.exceptions.RayError as error:
+            # What it sent may be lost while it still runs.
+            self.drop(handle)
             return Over(type(error).__name__)
 
     def free(self) -> str:

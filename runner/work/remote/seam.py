@@ -87,4 +87,4 @@ class Engine(Protocol):
         """Ask all tasks to write their checkpoints and end."""
 
     def drop(self, task: Hashable) -> None:
-        """End a task at once."""
+        """End a task at once that is not over."""

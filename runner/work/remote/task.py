@@ -63,7 +63,9 @@ def train(
                     break
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(_LOOK_S)
-        yield Over(_why(process.returncode, folder) if process.returncode else "")
+        why = _why(process.returncode, folder) if process.returncode else ""
+    # Whoever hears it may end this process.
+    yield Over(why)
 
 
 @contextmanager
