@@ -101,7 +101,7 @@ def main() -> None:
         if given.table:
             paper_table.write(decided, given.table)
         chosen = [given.sweep] if given.sweep else []
-        chosen += ["--root", given.root] if given.root else []
+        chosen += arguments.typed(given.root, given.uri, given.experiment)
         code = report(
             decided, root, given.out, given.details, given.language, given.figures, chosen
         )
