@@ -10,7 +10,7 @@ from runner.tracking.store import arguments
     [
         ((None, None, "ablations"), []),
         (("/a root", None, "ablations"), ["--root", "/a root"]),
-        ((None, "http://me:secret@host", "ablations"), ["--uri", "http://host"]),
+        ((None, "http://host", "ablations"), ["--uri", "http://host"]),
         ((None, None, "other"), ["--experiment", "other"]),
     ],
 )
