@@ -8,6 +8,7 @@ gc.disable()
 
 import io  # noqa: E402
 import os  # noqa: E402
+import shlex  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Collection  # noqa: E402
@@ -99,7 +100,11 @@ def main() -> None:
         decided = study(read, runs.correct)
         if given.table:
             paper_table.write(decided, given.table)
-        code = report(decided, root, given.out, given.details, given.language, given.figures)
+        chosen = [given.sweep] if given.sweep else []
+        chosen += arguments.typed(given.root, given.uri, given.experiment)
+        code = report(
+            decided, root, given.out, given.details, given.language, given.figures, chosen
+        )
     except RunnerError as error:
         _complain(error, given.language)
         sys.exit(error.exit_code)
@@ -123,6 +128,7 @@ def report(
     with_details: bool = False,
     asked: str = "auto",
     figures: Collection[str] = (),
+    chosen: Collection[str] = (),
 ) -> int:
     """Write the report of a sweep whose claims are decided, and print the verdicts.
 
@@ -134,6 +140,8 @@ def report(
         The language of the answers, of `language.LANGUAGES`.
     figures
         As of `write.write`.
+    chosen
+        The words of the command line that chose the sweep.
 
     Returns
     -------
@@ -147,7 +155,10 @@ def report(
     to = words.speaking(shown)
     said = lines(decided, with_details, width, to, colours.painter(sys.stdout))
     table = cells_table.lines(decided, shutil.get_terminal_size().columns, to, sys.stdout)
-    more = _more(printable(str(address)), with_details, shown)
+    more = [to(say("Report: {address}", address=printable(str(address))))]
+    if not with_details:
+        command = f"{command_of('analysis')} {shlex.join([*chosen, '--details'])}"
+        more.append(to(say("All numbers: {command}", command=printable(command))))
     if figures:
         drawn = say("Figures: {address}", address=printable(str(address.parent / "figures")))
         more.append(to(drawn))
@@ -197,16 +208,6 @@ def lines(
     for long in (under, *([say(_HOW_TO_READ)] if answered else [])):
         text += ["", *wrapped(said(long), width)]
     return text
-
-
-def _more(address: str, with_details: bool, shown: str) -> list[str]:
-    """Where more is said."""
-    to = words.speaking(shown)
-    more = [say("Report: {address}", address=address)]
-    if not with_details:
-        details = f"{command_of('analysis')} --details"
-        more.append(say("All numbers: {command}", command=details))
-    return [to(line) for line in more]
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def _content(study: Study, drawings: list[Drawing], language: str) -> dict[str, 
 def _claim(study: Study, decision: Decision, drawings: list[Drawing]) -> dict[str, Any]:
     return {
         "kind": decision.verdict.lower().replace(" ", "-"),
-        "says": decision.claim.says,
+        "verdict": decision.verdict,
         "answer": answers.answer(study, decision),
         "marks": of_sweep.marks(study, decision),
         "text": sentences.claim_text(study, decision),

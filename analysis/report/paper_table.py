@@ -129,7 +129,7 @@ def latex(study: Study) -> str:
         entries.to_latex(index=False, escape=False, column_format=f"@{{}}{sides}@{{}}").rstrip(),
         "",
         r"\smallskip",
-        r"\begin{minipage}{\linewidth}\footnotesize",
+        r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
         *map(_latex, table.footnotes),
         r"\end{minipage}",
         r"\end{table}",

@@ -16,7 +16,7 @@ from runner.state.journals import Journals
 from runner.system import limits
 from runner.system.command import command_of
 from runner.system.language import joined, say
-from runner.tracking.store import address
+from runner.tracking.store import address, arguments
 from runner.work.estimate import Estimate
 
 
@@ -233,10 +233,23 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
         return 4
     stored = "{n} of {all} runs trained and stored. Browse the curves: {command}"
     uri = prepared.config.tracking.uri
-    pages = without_password(uri) if uri and address.is_server(uri) else command_of("runner.ui")
+    pages = _command(prepared, "runner.ui")
+    if uri and address.is_server(uri):
+        pages = without_password(uri)
     words.tell(say(stored, n=n_trained, all=len(plan.runs), command=pages))
+    if plan.claims:
+        answers = _command(prepared, "analysis", plan.sweep_key[:8])
+        words.tell(say("The answers to its claims: {command}", command=answers))
     words.tell(say("Change a value and run again: only what is new is trained."))
     return 0
+
+
+def _command(prepared: Prepared, module: str, *given: str) -> str:
+    """The command that finds this sweep's root and store wherever a person types it."""
+    config, tracking = prepared.config, prepared.config.tracking
+    root = str(prepared.root) if config.runner.root is not None else None
+    words_of = arguments.typed(root, tracking.uri, tracking.experiment)
+    return f"{command_of(module)} {shlex.join([*given, *words_of])}".rstrip()
 
 
 def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:

@@ -130,6 +130,7 @@ TEMPLATES = {
     "{n} of {all} runs trained and stored. Browse the curves: {command}": (
         "{all} 回のうち {n} 回の学習を終え、記録しました。学習曲線：{command}"
     ),
+    "The answers to its claims: {command}": "主張への答え：{command}",
     "Change a value and run again: only what is new is trained.": (
         "値を変えてもう一度打つと、新しいものだけを学習します。"
     ),

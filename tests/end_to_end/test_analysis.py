@@ -111,7 +111,8 @@ def test_the_answers_fit_a_terminal_of_80_columns(main_job):
     *answers, report, more = ended.stdout.splitlines()
     assert max(map(len, answers)) <= 80
     assert report.startswith("Report: /") and report.endswith("/report.html")
-    assert more == "All numbers: python -m analysis --details"
+    # Typed as it stands, it is of the same sweep.
+    assert more == f"All numbers: python -m analysis --root {main_job.root} --details"
     said = " ".join(ended.stdout.split())
     for claim in plan_of(main_job.root)["claims"].values():
         assert claim["says"] in said

@@ -11,6 +11,7 @@ from analysis.decide.decision import Decision
 from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
 from analysis.report import numbers
+from analysis.report.answers import WORDS
 from analysis.report.pictures import plots
 from analysis.report.pictures.style import (
     COLUMN,
@@ -83,7 +84,7 @@ def forest(study: Study, width: float = TWO_COLUMNS) -> Figure | None:
             ends = _drawn(decision.bounds.interval)
             turned = verdicts.turned(ends, decision.claim.direction)
             low, middle, high = (end / decision.claim.margin for end in turned)
-            rows.append((f"{decision.claim.says}: {decision.verdict}", low, middle, high))
+            rows.append((f"{decision.claim.says}: {WORDS[decision.verdict]}", low, middle, high))
     xlabel = "difference / margin; on the right: as the claim says"
     return plots.interval_rows(rows, xlabel, 1.0, 1.0, width) if rows else None
 

@@ -36,6 +36,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def typed(root: str | None, uri: str | None, experiment: str) -> list[str]:
+    """These arguments as a person types them, each where it is not the default."""
+    words = ["--root", root] if root else []
+    if uri and uri != default_uri():
+        words += ["--uri", without_password(uri)]
+    if experiment != default_experiment():
+        words += ["--experiment", experiment]
+    return words
+
+
 def forget_empty_variables() -> None:
     """Treat an empty variable as one that is unset, for Hydra's `${oc.env:...}` too."""
     for name in (URI_VARIABLE, EXPERIMENT_VARIABLE):

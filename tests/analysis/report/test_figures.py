@@ -105,9 +105,9 @@ def test_each_claim_of_the_forest_is_turned_as_it_says_and_named_by_its_sentence
     assert np.abs(middles) == pytest.approx([10.75] * 3)
     names = [" ".join(text.split()) for text, _ in texts_of(figure)][:3]
     assert names == [
-        "Dropout costs: SUPPORTED",
-        "Dropout brings: REFUTED",
-        "Dropout matters: SUPPORTED",
+        "Dropout costs: YES",
+        "Dropout brings: NO, THE OPPOSITE",
+        "Dropout matters: YES",
     ]
 
 

@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 
 from analysis.__main__ import lines
 from analysis.decide.study import study
-from analysis.report import tables
+from analysis.report import answers, tables
 from analysis.report.pictures.drawings import Drawing, drawings
 from analysis.report.write import texts, write
 from runner.record import UI_PORT
@@ -74,6 +74,7 @@ def shown_of(decided):
         markdown=parsed(files["report.md"]),
         said=lines(decided, True, 100),
         verdict=decided.decisions[0].verdict,
+        word=answers.WORDS[decided.decisions[0].verdict],
     )
 
 
@@ -191,7 +192,7 @@ def test_any_text_is_text_on_the_page_in_markdown_in_csv_and_on_the_terminal(
 
     assert given.markdown.shape == others.markdown.shape
     cell_level = on_a_terminal(level)
-    whole_blocks = (name, cell_level, f"{others.verdict}: {says}", f"{says}: every seed")
+    whole_blocks = (name, cell_level, f"{others.word}: {says}", f"{says}: every seed")
     assert {on_one_line(text) for text in whole_blocks} <= set(given.markdown.texts)
     assert all(on_one_line(text) in "\n".join(given.markdown.texts) for text in causes)
 
@@ -265,6 +266,17 @@ def test_a_metric_that_no_run_recorded_leaves_a_page_that_says_so():
         lines(decided, True, 100)
     )
     assert [drawing.name for drawing in drawings(decided)][:2] == ["curves", "forest"]
+
+
+def test_a_claim_is_answered_in_words_and_its_verdict_is_folded_away():
+    decided = studies.known()
+    files, (first, *_) = shown_of(decided).files, decided.decisions
+    says, word = first.claim.says, answers.WORDS[first.verdict]
+    card = files["report.html"].partition('<section id="claim-1"')[2].partition("</section>")[0]
+    seen, _, folded = card.partition("<details")
+    assert f'<span class="verdict">{word}</span> <bdi>{says}</bdi>' in seen
+    assert first.verdict not in seen and f"<li>Verdict: {first.verdict}.</li>" in folded
+    assert f"### {word}: {says}\n" in files["report.md"]
 
 
 def test_the_contents_name_every_part_and_lead_to_it():

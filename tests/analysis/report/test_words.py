@@ -5,6 +5,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import studies
@@ -57,12 +58,15 @@ def test_the_answers_are_said_in_japanese(made):
 
 
 def test_the_page_is_said_in_japanese_and_its_formal_part_in_english(made):
-    html = page.pages(made, [], JAPANESE)[page.HTML]
+    read = replace(made, sweep=replace(made.sweep, test_reads={"mnist": 3}))
+    html = page.pages(read, [], JAPANESE)[page.HTML]
     assert '<html lang="ja">' in html and '<div lang="en">' in html
     first, rest = html.split('<div lang="en">')
     assert "ドロップアウトは最後のテスト精度を上げる" in first and "条件：data.name=mnist" in first
     assert "主張は 12 回の学習のうち 12 回の開始より前に記録されました。" in first
-    assert "SUPPORTED: Dropout raises the final test accuracy" in rest
+    assert "mnist のテスト画像は、この記録の学習 3 回で使われました。" in first
+    assert rest.count("ドロップアウトは最後のテスト精度を上げる") == 1
+    assert "Verdict: SUPPORTED." in rest
     assert "はい (SUPPORTED)" in rest
 
 
