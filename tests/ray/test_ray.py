@@ -18,7 +18,8 @@ from runner.state.root import Root
 
 pytest_plugins = ("roots", "scenarios")
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
-ON_RAY = ("hydra/launcher=ray", "hydra.launcher.address=auto")
+#: Both cores, though a node may join a moment later.
+ON_RAY = ("hydra/launcher=ray", "hydra.launcher.address=auto", "hydra.launcher.tasks=2")
 WORDS = (*SWEEP, *ON_RAY)
 AT_A_TIME = ": 2 tasks at a time for 6 runs"
 #: As Linux writes them in /proc/net.
@@ -67,9 +68,10 @@ def begin(ray, root):
     until(lambda: not ray.training())
 
 
-def mid_training(root, n=2):
-    """Until so many tasks wait at the gate."""
-    until(lambda: n_begun(root) == n, seconds=100)
+def mid_training(root, kept=2):
+    """Until two tasks wait at the gate, and the checkpoints of so many are here."""
+    until(lambda: n_begun(root) == 2, seconds=100)
+    until(lambda: len(list(root.glob("state/*/attempts/*/checkpoint"))) == kept)
 
 
 def listening(pids):
@@ -149,7 +151,7 @@ def test_a_driver_that_is_killed_and_the_same_command_again(begin, ray, root, sc
 def test_a_first_signal_and_the_same_command_again(begin, ray, root, scenario):
     seldom = tuple(word for word in WORDS if not word.startswith("runner.checkpoint_every_s="))
     sweep = begin("runner.checkpoint_every_s=1000", of=seldom)
-    mid_training(root)
+    mid_training(root, kept=0)
     os.kill(sweep.pid, signal.SIGINT)
     stopped = end(sweep, 130, timeout=30)
     assert "interrupted" in stopped.err and "go on with: python -m runner -m" in stopped.err
