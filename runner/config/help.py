@@ -4,7 +4,7 @@
 """
 
 import re
-import textwrap
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,19 @@ from runner.config.schema import GROUPS, KNOBS
 from runner.record import as_text
 from runner.system.command import command_of
 from runner.system.files import values_folder
+from runner.words.columns import wrapped
 
-_HEAD = """\
-Train every combination of the knobs with DeZero, several seeds each, and record every curve in
-MLflow.
-
-{commands}
-
-Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data missing
-or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1 shows
-tracebacks; --hydra-help Hydra's flags.
-"""
+_HEAD = (
+    "Train every combination of the knobs with DeZero, several seeds each, and record every curve"
+    " in MLflow."
+)
+_CODES = (
+    "Exit codes: 0 trained and stored; 1 some runs failed; 2 bad configuration or command; 3 data"
+    " missing or wrong; 4 safe on disk, MLflow behind; 130 or 143 interrupted. HYDRA_FULL_ERROR=1"
+    " shows tracebacks; --hydra-help Hydra's flags."
+)
+#: Lines are not longer, however wide the terminal is; and where a command's meaning begins.
+_WIDEST, _MEANING = 110, 69
 #: Modules, what is typed after their commands, and what that does.
 _COMMANDS = (
     ("runner", "-m model.channels=1,30 model.dropout=true,false", "all combinations, seeds 0 to 4"),
@@ -67,7 +69,7 @@ A file `runner.py` of yours in the working directory is what `python -m runner` 
 
 
 def text(folder: Path, own: Path | None = None) -> str:
-    """The whole help.
+    """The whole help, as wide as the terminal.
 
     Parameters
     ----------
@@ -77,21 +79,23 @@ def text(folder: Path, own: Path | None = None) -> str:
         The user's folder, whose conf/ and sweeps/ give further choices.
     """
     typed = [(f"{command_of(module)} {words}", does) for module, words, does in _COMMANDS]
-    told = "\n".join(f"  {words:<67}{does}" for words, does in [*typed, _COMPLETION])
-    lines = [_HEAD.format(commands=told), "Choices:"]
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    lines = [*wrapped(_HEAD, width), ""]
+    beside = [f"  {words:<{_MEANING - 2}}{does}" for words, does in [*typed, _COMPLETION]]
+    below = [f"  {words.rstrip()}\n      {does}" for words, does in [*typed, _COMPLETION]]
+    lines += beside if max(map(len, beside)) <= width else below
+    lines += ["", *wrapped(_CODES, width), "", "Choices:"]
     for group in GROUPS:
         place = group if group == "sweeps" else f"conf/{group}"
         folders = [folder / place, *([own / place] if own else [])]
         options = sorted({file.stem for found in folders for file in found.glob("*.yaml")})
-        lines.append(f"  {group}={'|'.join(options)}")
+        lines += wrapped(f"{group}={' | '.join(options)}", width, "  ", " " * 6)
     lines += ["", "Knobs (key=default):"]
     for name, knob, value in _explained(folder):
         only = f" Only {_condition(knob)}." if knob.has_effect else ""
         sentences = f"{knob.comment} Allowed: {knob.allowed.text}.{only}{_variable(knob)}"
         lines.append(f"  {name}={as_text(value)}")
-        lines.append(
-            textwrap.fill(sentences, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
-        )
+        lines += wrapped(sentences, width, " " * 6, " " * 6)
     return "\n".join([*lines, *(_own_knobs(own) if own and own != folder else [])])
 
 

@@ -271,7 +271,16 @@ def test_the_help_lists_every_option_of_every_group():
     for group in GROUPS:
         folder = FOLDER / "sweeps" if group == "sweeps" else CONF / group
         options = sorted(file.stem for file in folder.glob("*.yaml"))
-        assert f"  {group}={'|'.join(options)}\n" in text
+        assert f" {group}={' | '.join(options)} " in " ".join(text.split())
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_help_breaks_no_word_at_the_edge_of_a_terminal(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = helps.text(FOLDER).splitlines()
+    assert max(map(len, lines)) <= width
+    command = next(line for line in lines if "-m sweeps=published" in line)
+    assert ("a named sweep" in command) is (width == 120)
 
 
 def test_the_help_lists_the_files_of_the_users_own_folder_beside_those_that_ship(tmp_path):
@@ -280,8 +289,8 @@ def test_the_help_lists_the_files_of_the_users_own_folder_beside_those_that_ship
         file.parent.mkdir(parents=True)
         file.touch()
     text = helps.text(FOLDER, tmp_path)
-    assert "\n  model=cnn|lenet|mlp\n" in text and "|screening|smoke\n" in text
-    assert "\n  optimizer=adam|lion|momentum|sgd\n" in text and "|mine|" in text
+    assert "\n  model=cnn | lenet | mlp\n" in text and "| screening | smoke\n" in text
+    assert "\n  optimizer=adam | lion | momentum | sgd\n" in text and "| mine |" in text
     assert helps.text(FOLDER, FOLDER) == helps.text(FOLDER)
 
 

@@ -9,16 +9,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from analysis.report.pictures.style import FAMILIES, INK, INK_ON_DARK, STYLE
+from analysis.report.pictures.style import FAMILIES, INK_ON_DARK, ON_DARK, STYLE
 
+_RECOLOURED = "".join(
+    f' [style*="{what}: {colour}"] {{ {what}: {on_dark} !important; }}\n'
+    for colour, on_dark in ON_DARK.items()
+    for what in ("stroke", "fill")
+)
 #: Text stays text, in the reader's fonts, and lines have the ink of the reader's page.
 _SVG_STYLE = f"""
 :root {{ color-scheme: light dark; }}
 text {{ font-family: {", ".join(f'"{family}"' for family in FAMILIES)}, sans-serif !important; }}
 @media (prefers-color-scheme: dark) {{
- [style*="stroke: {INK}"] {{ stroke: {INK_ON_DARK} !important; }}
- text, [style*="fill: {INK}"] {{ fill: {INK_ON_DARK} !important; }}
-}}
+ text {{ fill: {INK_ON_DARK} !important; }}
+{_RECOLOURED}}}
 """
 #: Of letters that no font here has; their boxes say it, too.
 _NO_GLYPH = "Glyph .* missing from font"

@@ -17,6 +17,8 @@ FAMILIES = (
 INK, INK_ON_DARK, GREY = "#1b1b1b", "#e6e6e6", "#808080"
 #: The colours of Okabe and Ito, which colour-blind readers tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK)
+#: What a colour is on a dark page, where it would be too faint for thin lines.
+ON_DARK = {INK: INK_ON_DARK, _COLOURS[0].lower(): "#3a8fd9"}
 _DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 _MARKERS = ("", "o", "s", "^", "v", "x", "+")
 #: Of a seed's dots and lines, and of an interval.

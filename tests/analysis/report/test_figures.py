@@ -15,6 +15,7 @@ from analysis.report.pictures.drawings import drawings
 from analysis.report.pictures.style import (
     INK_ON_DARK,
     INTERVAL_COLOUR,
+    ON_DARK,
     ONE_COLUMN,
     TWO_COLUMNS,
     line_style,
@@ -176,3 +177,20 @@ def test_lines_are_told_apart_without_colours_and_marks_in_grey_print():
     assert len(without_colour) == len(styles)
     first, second = (sum(to_rgb(style["color"])) for style in styles[:2])
     assert first != second
+
+
+def test_lines_stand_out_on_a_dark_page():
+    def luminance(colour):
+        share = np.array(to_rgb(colour))
+        levels = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+        return levels @ (0.2126, 0.7152, 0.0722)
+
+    colours = {line_style(place)["color"].lower() for place in range(curves.MAX_LINES)}
+    assert set(ON_DARK) <= colours
+    for colour in colours:
+        on_page = luminance(ON_DARK.get(colour, colour)) + 0.05
+        assert on_page / (luminance("#16181c") + 0.05) > 4.5, colour
+    # Of the colour that a figure writes, so that the style of the file finds it.
+    svg = formats.svg(effects.estimation_plot(known().decisions[0])).decode()
+    drawn = svg.partition("</style>")[2]
+    assert all(f": {colour}" in drawn for colour in ON_DARK)
