@@ -165,4 +165,4 @@ def test_a_file_with_the_name_of_one_that_ships_is_refused(name, study):
 
 def test_the_help_names_the_files_of_the_folder(study):
     printed = typed(study, SCRIPT, "--help").stdout
-    assert "\n  model=cnn|lenet|mlp\n" in printed and "|mine|" in printed
+    assert "\n  model=cnn | lenet | mlp\n" in printed and "| mine |" in printed
