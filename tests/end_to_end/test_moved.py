@@ -1,6 +1,7 @@
 """A root that was moved, renamed or copied: everything works there, and nothing elsewhere."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,11 +18,13 @@ SWEEP = ("-m", *MAIN, "seed=0,1", "runner.workers=2")
 
 
 def report(root, out):
-    """What the analysis prints, but for the report's own place, and every file of the report."""
+    """What the analysis prints, but for the places in it, and every file of the report."""
     line = [sys.executable, "-m", "analysis", "--root", str(root), "--out", str(out)]
     ended = subprocess.run(line, capture_output=True, env=environment(), timeout=60, check=True)
-    said = ended.stdout.replace(str(out).encode(), b"OUT"), ended.stderr
-    return said, {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    said = ended.stdout.decode().replace(str(out), "OUT").replace(shlex.quote(str(root)), "ROOT")
+    return (said, ended.stderr), {
+        path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()
+    }
 
 
 def artifacts(root):
