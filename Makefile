@@ -77,7 +77,7 @@ test-ray: install-dev ## sweeps on a real Ray on this machine, whose nodes die; 
 
 test-card: install-dev ## the GPU engine's tests on a card that is emulated; needs g++ (with a GPU, make test runs them on it)
 	@if command -v g++ >/dev/null; \
-	then PYTHONPATH=$(CURDIR)/tests/support/emulated $(venv) -m pytest -m gpu $(ARGS) tests/gpu; \
+	then PYTHONPATH=$(CURDIR)/tests/support/emulated $(venv) -m pytest -m gpu -n 2 --dist loadfile $(ARGS) tests/gpu; \
 	else echo "skipped: g++, which compiles the kernels for the CPU, is not installed"; fi
 
 chaos: install-dev ## kill sweeps KILLS times and count what was lost (ARGS=--peer: a plain Hydra and MLflow script beside it)
