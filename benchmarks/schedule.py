@@ -13,10 +13,11 @@ The ideal is the work of all runs, spread evenly over hosts that never die.
 
 import argparse
 import heapq
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+
+from runner.work.share import dealt
 
 N_CELLS, SLOWEST = 20, 10.0
 #: Minutes of a run on average, and the spread of the runs of a cell as a share of its mean.
@@ -35,17 +36,6 @@ def minutes(n_runs: int, random: np.random.Generator) -> NDArray[np.float64]:
     of_run = MEAN_MIN * (of_cell / of_cell.mean())[np.arange(n_runs) % N_CELLS]
     runs: NDArray[np.float64] = of_run * random.lognormal(-(SPREAD**2) / 2, SPREAD, n_runs)
     return runs
-
-
-def dealt(n_runs: int, n_tasks: int, way: str) -> Iterator[NDArray[np.int64]]:
-    """The runs of all tasks, round by round, ndarrays of shape (n_tasks,); -1 for no run."""
-    order, tasks = np.arange(n_runs), np.arange(n_tasks)
-    if way == "shares":
-        order = np.argsort(order % N_CELLS, kind="stable")
-    for i, first in enumerate(range(0, n_runs, n_tasks)):
-        back = way == "shares" and i % 2
-        places = first + (tasks[::-1] if back else tasks)
-        yield np.where(places < n_runs, order[np.minimum(places, n_runs - 1)], -1)
 
 
 def with_deaths(
@@ -77,9 +67,12 @@ def makespan(
         for taken in with_deaths(runs, deaths_per_hour, random):
             heapq.heapreplace(free, free[0] + taken)
         return max(free)
-    padded = np.append(runs, 0.0)
-    of_task = sum(padded[places] for places in dealt(len(runs), n_tasks, way))
-    return float(with_deaths(np.asarray(of_task), deaths_per_hour, random).max())
+    if way == "shares":
+        shares = dealt([f"{place % N_CELLS:02}" for place in range(len(runs))], n_tasks)
+    else:
+        shares = [list(range(first, len(runs), n_tasks)) for first in range(n_tasks)]
+    of_task = np.array([runs[share].sum() for share in shares])
+    return float(with_deaths(of_task, deaths_per_hour, random).max())
 
 
 def table(n_tasks: int) -> str:

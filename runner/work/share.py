@@ -14,20 +14,24 @@ from runner.state.root import Root
 MAX_WORDLESS = 3
 
 
-def dealt(runs: Sequence[PlannedRun], n: int) -> list[list[PlannedRun]]:
-    """At most n shares of runs, dealt cell by cell, back and forth.
+def dealt(cells: Sequence[str], n: int) -> list[list[int]]:
+    """At most n shares of runs, by their places, dealt cell by cell, back and forth.
 
     Each share so has its part of each cell. Dealt in turn as a plan has them, seed by seed, one
     could have a cell of its own, and the slowest cell would decide when the sweep ends. Shares, and
-    the runs of each, are in the order of the plan.
+    the places of each, are in the order of the plan.
+
+    Parameters
+    ----------
+    cells
+        The cell of each run.
     """
-    n = min(n, len(runs))
-    order = sorted(range(len(runs)), key=lambda place: runs[place].cell_key)
+    n = min(n, len(cells))
     shares: list[list[int]] = [[] for _ in range(n)]
-    for i, place in enumerate(order):
+    for i, place in enumerate(sorted(range(len(cells)), key=cells.__getitem__)):
         turn, index = divmod(i, n)
         shares[n - 1 - index if turn % 2 else index].append(place)
-    return [[runs[place] for place in share] for share in sorted(map(sorted, shares))]
+    return sorted(map(sorted, shares))
 
 
 class Share:

@@ -1,12 +1,9 @@
 """The simulated schedule: what is known of it without simulating."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from benchmarks import schedule
-from runner.work.share import dealt
 
 
 @pytest.mark.parametrize("way", schedule.WAYS)
@@ -15,15 +12,14 @@ def test_equal_runs_on_hosts_that_never_die_take_the_ideal(way):
     assert schedule.makespan(np.full(120, 7.0), 12, way, 0.0, random) == pytest.approx(70.0)
 
 
-def test_shares_are_those_that_tasks_get():
-    n_runs, n_tasks = 107, 6
-    runs = [
-        SimpleNamespace(place=place, cell_key=f"{place % schedule.N_CELLS:02}")
-        for place in range(n_runs)
-    ]
-    rounds = np.array(list(schedule.dealt(n_runs, n_tasks, "shares")))
-    simulated = [sorted(set(of_task) - {-1}) for of_task in rounds.T.tolist()]
-    assert [[run.place for run in share] for share in dealt(runs, n_tasks)] == sorted(simulated)
+def test_in_turn_the_slowest_cell_decides_where_tasks_are_a_multiple_of_the_cells():
+    random = np.random.default_rng(0)
+    runs = np.tile(np.arange(1.0, 1 + schedule.N_CELLS), 40)
+    took = {
+        way: schedule.makespan(runs, schedule.N_CELLS, way, 0.0, random) for way in schedule.WAYS
+    }
+    assert took["in turn"] == 40 * schedule.N_CELLS
+    assert took["shares"] == runs.sum() / schedule.N_CELLS
 
 
 def test_deaths_cost_what_they_cost_on_average():

@@ -97,7 +97,8 @@ class ClusterLaunch:
         """
         left = unsettled(self.plan, self.journals, self.name)
         folder = self.journals.root.sweep(self.plan.sweep_key).jobs(self.name)
-        shares = [[run.run_key for run in share] for share in dealt(left, n_tasks)]
+        dealt_out = dealt([run.cell_key for run in left], n_tasks)
+        shares = [[left[place].run_key for place in share] for share in dealt_out]
         given = Submission(folder, self.name, self.cluster.name, "", shares)
         given.write()
         given = replace(given, job=self.cluster.submit(given))

@@ -73,7 +73,8 @@ class RemoteLaunch:
         left = unsettled(self.plan, self.journals, self.name)
         # A process on a card trains several runs at a time; on a core there is one.
         n_shares = n_tasks if left and left[0].device == "gpu" else len(left)
-        self._waiting.extend(dealt(left, n_shares))
+        dealt_out = dealt([run.cell_key for run in left], n_shares)
+        self._waiting.extend([left[place] for place in share] for share in dealt_out)
         n_at_once = min(n_tasks, len(self._waiting))
         self.tell(self._beginning(n_at_once, len(left)))
         began, is_told = time.monotonic(), False
