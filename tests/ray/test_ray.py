@@ -135,6 +135,28 @@ def test_a_node_that_dies_with_its_task(begin, ray, root, scenario):
     assert len(gone_on(root)) == 1
 
 
+def test_a_sweep_that_begins_when_a_node_has_just_died(begin, ray, root, scenario):
+    """Ray counts a dead node as alive for ten seconds and more."""
+    ray.gate.touch()
+    ray.kill_node("n1")
+    try:
+        told = ended(begin())
+    finally:
+        ray.begin_node("n1")
+    assert ALL in told.out and "raylet" not in told.out and told.err == ""
+    scenario(root)
+
+
+def test_a_sweep_that_begins_when_a_node_has_just_come_for_a_dead_one(begin, ray, root, scenario):
+    ray.kill_node("n1")
+    ray.begin_node("n1")
+    sweep = begin()
+    mid_training(root)
+    ray.gate.touch()
+    assert ALL in ended(sweep).out
+    scenario(root)
+
+
 def test_a_driver_that_is_killed_and_the_same_command_again(begin, ray, root, scenario):
     sweep = begin()
     mid_training(root)

@@ -20,9 +20,8 @@ from runner.errors import ConfigError
 from runner.state.root import Root
 from runner.system.language import Said, say
 from runner.train import provenance
-from runner.work.remote import program, task
+from runner.work.remote import contained, program, task
 from runner.work.remote.asked import Asked
-from runner.work.remote.contained import last_words, quiet, signals_kept
 from runner.work.remote.seam import Hello, Order, Over, Parcel
 
 #: A cluster that is there answers within this.
@@ -74,14 +73,19 @@ class Ray:
                 "hydra/launcher=ray: Ray is not installed here: pip install '.[ray]'"
             ) from None
         if not ray.is_initialized():
-            with signals_kept(), quiet():
+            # It would print what nodes report, such as the log of a dead one.
+            ray._private.worker.listen_error_messages = lambda worker, threads_stopped: None
+            with contained.signals_kept(), contained.quiet():
                 self._begin_own() if self.of.is_own else self._connect()
         nodes = [node for node in ray.nodes() if node["Alive"]]
-        room = [self._room(node["Resources"]) for node in nodes]
-        if not sum(room):
+        suited = [node for node in nodes if self._room(node)]
+        if not suited:
             raise ConfigError(self._too_much(nodes))
-        self.n_tasks = self.of.tasks or sum(room)
-        self._greet([node for node, n in zip(nodes, room, strict=True) if n])
+        there = self._greeted(suited)
+        if not there:
+            told = f"hydra.launcher.address={self.of.address}: its nodes are dead"
+            raise ConfigError(f"{told}; nothing was written")
+        self.n_tasks = self.of.tasks or sum(map(self._room, there))
 
     def _prepare_environment(self) -> None:
         """Set what Ray reads when it is imported."""
@@ -114,19 +118,20 @@ class Ray:
         how = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
         try:
             probed = subprocess.run(line, timeout=_ANSWER_S, start_new_session=True, **how)  # type: ignore[call-overload]
-            why = last_words(probed.stderr) if probed.returncode else ""
+            why = contained.last_words(probed.stderr) if probed.returncode else ""
         except subprocess.TimeoutExpired:
             why = f"no answer within {_ANSWER_S:g} s"
         try:
             if not why:
                 ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         except Exception as error:  # RuntimeError, ConnectionError, ValueError
-            why = last_words(str(error))
+            why = contained.last_words(str(error))
         if why:
             raise ConfigError(f"hydra.launcher.address={address}: {why}; nothing was written")
 
-    def _room(self, has: dict[str, float]) -> int:
+    def _room(self, node: dict[str, Any]) -> int:
         """How many tasks a node takes at a time."""
+        has: dict[str, float] = node["Resources"]
         asked = {"CPU": self.of.cpus, "GPU": self.of.gpus, "memory": self.of.memory_bytes or 0}
         return min(int(has.get(name, 0) // n) for name, n in asked.items() if n)
 
@@ -137,8 +142,8 @@ class Ray:
         words = " ".join(f"hydra.launcher.{at}={getattr(self.of, at)}" for at in asked.values())
         return f"{words}: no node of this Ray has that; the most of each that one has: {there}"
 
-    def _greet(self, nodes: Sequence[dict[str, Any]]) -> None:
-        """Ask each node which program it has.
+    def _greeted(self, nodes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The nodes that are there, each asked which program it has.
 
         Raises
         ------
@@ -151,20 +156,27 @@ class Ray:
         asked = {
             ray.remote(num_cpus=0, max_retries=0)(_hello)
             .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-            .remote(): node["NodeManagerAddress"]
+            .remote(): node
             for node in nodes
         }
+        there = dict(asked)
         answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_HELLO_S)
         for answer in answered:
+            host = asked[answer]["NodeManagerAddress"]
             try:
                 theirs = ray.get(answer)
-            except ray.exceptions.RayError as error:
+            except ray.exceptions.RayTaskError as error:
                 raise ConfigError(
-                    f"hydra/launcher=ray: {asked[answer]} has not this program"
-                    f" ({last_words(str(error))}); install the same there"
+                    f"hydra/launcher=ray: {host} has not this program"
+                    f" ({contained.last_words(str(error))}); install the same there"
                 ) from None
-            if other := program.is_other(self.name, asked[answer], theirs):
+            except ray.exceptions.RayError:
+                # Ray takes ten seconds and more to find out that a node is dead.
+                del there[answer]
+                continue
+            if other := program.is_other(self.name, host, theirs):
                 raise ConfigError(other)
+        return list(there.values())
 
     @property
     def words(self) -> Said:
@@ -187,6 +199,8 @@ class Ray:
         self._gate = ray.remote(num_cpus=0, max_retries=-1)(_wait).remote()
         self._train = ray.remote(
             num_cpus=self.of.cpus, num_gpus=self.of.gpus, memory=self.of.memory_bytes,
+            # By default a task that was meant for a dead node waits for the end of another one.
+            scheduling_strategy="SPREAD",
             # Who has the checkpoint sends it again.
             max_retries=0, num_returns="streaming", _generator_backpressure_num_objects=_AHEAD,
         )(_train)  # fmt: skip
@@ -233,7 +247,7 @@ class Ray:
         except ray.exceptions.OutOfMemoryError:
             return Over("out of memory", is_out_of_memory=True)
         except ray.exceptions.RayTaskError as error:
-            return Over(last_words(str(error)))
+            return Over(contained.last_words(str(error)))
         except ray.exceptions.RayError as error:
             # What it sent may be lost while it still runs.
             self.drop(handle)
