@@ -33,7 +33,7 @@ def estimation_plot(decision: Decision, width: float = ONE_COLUMN) -> Figure | N
     """Every seed a dot on both sides of the contrast, and the differences with their interval."""
     if decision.contrast is None or decision.bounds is None:
         return None
-    interval, unit = decision.bounds.interval, _unit(decision)
+    interval, unit = decision.interval, _unit(decision)
     labels = [
         f"{_measured(decision)}{unit.of_level}, each seed",
         f"difference{unit.in_brackets}, {numbers.level_text(interval)}, n = {interval.n}",
@@ -81,7 +81,7 @@ def forest(study: Study, width: float = TWO_COLUMNS) -> Figure | None:
         # Of what depends on other knobs no average is an answer.
         has_one = decision.bounds is not None and decision.verdict != verdicts.DEPENDS
         if has_one and decision.bounds and decision.claim.margin > 0:
-            ends = _drawn(decision.bounds.interval)
+            ends = _drawn(decision.interval)
             turned = verdicts.turned(ends, decision.claim.direction)
             low, middle, high = (end / decision.claim.margin for end in turned)
             rows.append((f"{decision.claim.says}: {WORDS[decision.verdict]}", low, middle, high))

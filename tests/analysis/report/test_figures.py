@@ -194,3 +194,18 @@ def test_lines_stand_out_on_a_dark_page():
     svg = formats.svg(effects.estimation_plot(known().decisions[0])).decode()
     drawn = svg.partition("</style>")[2]
     assert all(f": {colour}" in drawn for colour in ON_DARK)
+
+
+def test_a_claim_is_drawn_with_the_interval_of_its_words():
+    runs, epochs = studies.with_effect(lambda run: 0.0)
+    decided = study(runs, epochs, claims={"same": claim(margin=0.002)})
+    decision = decided.decisions[0]
+    assert decision.verdict == "EQUIVALENT"
+    figure, interval = effects.estimation_plot(decision), decision.interval
+    assert interval.level == pytest.approx(0.90)
+    assert any("90 % interval" in " ".join(text.split()) for text, _ in texts_of(figure))
+    ends = np.array([interval.low, interval.high])
+    at = [line.get_ydata() for line in figure.axes[1].lines if list(line.get_xdata()) == [0.4, 0.4]]
+    np.testing.assert_allclose(at, [100 * ends], rtol=1e-12)
+    rows = [line.get_xdata() for line in effects.forest(decided).axes[0].lines]
+    assert any(np.allclose(row, ends / 0.002, rtol=1e-12) for row in rows if len(row) == 2)
