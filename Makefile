@@ -64,7 +64,7 @@ test: install-dev ## every test but the long ones, two files at a time (one wher
 	$(venv) -m pytest -n $(if $(shell command -v nvidia-smi),0,2) --dist loadfile $(ARGS)
 
 test-long: install-dev ## what takes its time: hanging runs, full disks, locked stores, a server that fails, jobs of submitit
-	$(venv) -m pytest -m "long and not server" $(ARGS)
+	$(venv) -m pytest -m "long and not server" -n 2 --dist loadfile $(ARGS)
 
 test-server: install-dev ## the tracker on MLflow's server with PostgreSQL: 8 sweeps at once, both killed; needs PostgreSQL
 	$(venv) -m pytest -m server $(ARGS)

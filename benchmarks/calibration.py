@@ -206,7 +206,7 @@ def main() -> None:
         looks.without_effect: product(DISTRIBUTIONS, (1, 6), (1.0, 2.0), [fewer]),
         chances.stated: [
             (sd, e, k, fewest)
-            for k, sd, e in product((1, 2), (1.0, 1.5, 2.0, 3.0), (0.0, 1.0, 2.0))
+            for k, sd, e in product((1, 2, 4), (1.0, 1.5, 2.0, 3.0), (0.0, 1.0, 2.0))
         ],
     }
     with multiprocessing.get_context("spawn").Pool() as pool:

@@ -69,19 +69,48 @@ def likely_spreads(sd: float, n: int) -> Array:
     return np.asarray(sd * np.sqrt((n - 1) / special.chdtri(n - 1, 1 - shares)))
 
 
-def likely_spread(squares: Array, df: int) -> Array:
-    """The true standard deviations that are as likely larger as smaller.
+def moderated(squares: Array, df: int) -> tuple[Array, float]:
+    """Standard deviations of some columns, each drawn towards what all of them have shown.
 
-    They are the medians of the posterior of `likely_spreads`.
+    By as much as chance alone makes a few numbers' standard deviations differ (Smyth 2004, limma's
+    moderated variance): all the way where they differ by no more than that.
 
     Parameters
     ----------
     squares
-        Sums of squared distances from the mean, of any shape.
+        Sums of squared distances from the mean, one a column.
     df
-        The degrees of freedom from which the size of the spreads is known.
+        The degrees of freedom of each.
+
+    Returns
+    -------
+    sd
+        One a column. A column that does not vary at all stays as it is.
+    df
+        From how many degrees of freedom each is known.
     """
-    return np.asarray(np.sqrt(squares / special.chdtri(df, 0.5)))
+    varies = squares > 0
+    variances = squares / df
+    n = int(varies.sum())
+    if n < 2:
+        return np.sqrt(variances), float(df)
+    logs = np.log(variances[varies]) - special.digamma(df / 2) + math.log(df / 2)
+    beyond_chance = float(logs.var(ddof=1) - special.polygamma(1, df / 2))
+    if beyond_chance <= 0:
+        return np.where(varies, math.sqrt(variances[varies].mean()), 0.0), float(n * df)
+    prior_df = 2 * _trigamma_inverse(beyond_chance)
+    prior = math.exp(logs.mean() + special.digamma(prior_df / 2) - math.log(prior_df / 2))
+    of_both = np.sqrt((prior_df * prior + df * variances) / (prior_df + df))
+    return np.where(varies, of_both, 0.0), min(prior_df + df, float(n * df))
+
+
+def _trigamma_inverse(value: float) -> float:
+    """Where the trigamma function has a positive value, by Newton's steps from below."""
+    at = 0.5 + 1 / value
+    for _ in range(20):
+        trigamma = float(special.polygamma(1, at))
+        at += trigamma * (1 - trigamma / value) / float(special.polygamma(2, at))
+    return at
 
 
 def detectable(spreads: Array, n: int, alpha: float = 0.05, power: float = 0.8) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.decide.decision import Decision
 from analysis.decide.evidence import By, fewest_seeds
@@ -76,21 +77,23 @@ def more_seeds(decision: Decision, runs: pd.DataFrame, epochs: pd.DataFrame) -> 
 
 @dataclass(frozen=True)
 class _Seen:
-    """The means of some columns of seeds, and their sums of squared distances from them."""
+    """What columns of seeds have shown; as sweeps that are made up, a row of columns each."""
 
     means: Array
-    squares: Array
+    #: The standard errors of the means.
+    se: Array
 
 
 class Ahead:
-    """The chances that new seeds decide a claim, given the seeds that there are.
+    """The chances that new seeds decide an undecided claim, given the seeds that there are.
 
     The new seeds' mean is that of a truth which is named. Their spread is not known but for the
-    seeds there are: it is the median of (n - 1) s^2 / chi^2, the posterior under the usual flat
-    prior of log(sd). A chance averaged over that posterior is too small where nearly all sweeps are
-    decided and too large where hardly any are (benchmarks/README.md, "What more seeds would do"). A
-    single chance that averages over what the truth may be would rest on how large effects are
-    elsewhere.
+    seeds there are, and these have shown more than there is, on average: had they shown less, the
+    claim would be decided. Its likelihood is therefore divided by the chance that such a sweep is
+    undecided (inference after selection, Fithian, Sun and Taylor 2014), and its median is taken.
+    A chance averaged over all likely spreads is too small where nearly all sweeps are decided and
+    too large where hardly any are (benchmarks/README.md, "What more seeds would do"). A single
+    chance that averages over what the truth may be would rest on how large effects are elsewhere.
 
     Parameters
     ----------
@@ -108,6 +111,8 @@ class Ahead:
     """
 
     _N_DRAWS = 4000
+    #: Spreads that are tried, in units of the one that was seen.
+    _RATIOS = np.geomspace(0.25, 4, 41)
 
     def __init__(
         self, seeds: np.ndarray[tuple[int], np.dtype[np.float64]], direction: float,
@@ -115,48 +120,68 @@ class Ahead:
         at_settings: Sequence[Interval] = (),
     ) -> None:  # fmt: skip
         self._n = len(seeds)
+        self._direction, self._interval, self._margin = direction, interval, margin
+        self._for_any_looks = for_any_looks
         mean = float(seeds.mean())
         #: The true differences that are named: what was seen, the margin, and none.
         self.truths = (mean, math.copysign(margin, mean), 0.0)
-        self._average = _Seen(np.array([mean]), np.array([((seeds - mean) ** 2).sum()]))
-        self._settings = self._average
+        average = _Seen(np.array([mean]), np.array([seeds.std(ddof=1) / math.sqrt(self._n)]))
+        self._seen = [average]
         if at_settings:
-            squares = [(of.se**2) * self._n * (self._n - 1) for of in at_settings]
-            means = [of.estimate for of in at_settings]
-            self._settings = _Seen(np.array(means), np.array(squares))
-        self._direction, self._interval, self._margin = direction, interval, margin
-        self._for_any_looks = for_any_looks
+            means, se = zip(*((of.estimate, of.se) for of in at_settings), strict=True)
+            self._seen.append(_Seen(np.array(means), np.array(se)))
+        self._sds = self._likely_sds()
 
     def chance(self, truth: float, n_new: int) -> float:
         """The chance that `n_new` more seeds decide the claim, whichever way, at a true mean."""
         draws = np.random.default_rng(0)
+        both = [
+            self._with_new(seen, _made_up(draws, self._N_DRAWS, truth, sd, n_new), n_new)
+            for seen, sd in zip(self._seen, self._sds, strict=True)
+        ]
+        return float(self._decided(both, self._n + n_new).mean())
+
+    def _with_new(self, seen: _Seen, new: _Seen, n_new: int) -> _Seen:
+        """Seeds that were seen together with new ones."""
         n = self._n + n_new
+        mean = (self._n * seen.means + n_new * new.means) / n
+        within = sum(of.se**2 * k * (k - 1) for of, k in ((seen, self._n), (new, n_new)))
+        between = self._n * n_new / n * (new.means - seen.means) ** 2
+        return _Seen(mean, np.sqrt((within + between) / (n - 1) / n))
+
+    def _decided(self, of: list[_Seen], n: int) -> NDArray[np.bool_]:
+        """Which sweeps of n seeds are decided, by their average and, if any, their settings."""
         if self._for_any_looks:
             beyond, within = (anytime.multiple(n, a) for a in (self._direction, self._interval))
         else:
             beyond = power.t_quantile(1 - self._direction / 2, n - 1)
             within = power.t_quantile(1 - self._interval, n - 1)
-        mean, se = self._with_new(self._average, truth, n_new, draws)
-        has_direction = (np.abs(mean) > beyond * se).all(axis=1)
-        if self._settings is not self._average:
-            mean, se = self._with_new(self._settings, truth, n_new, draws)
-        is_small = (np.abs(mean) + within * se < self._margin).all(axis=1)
-        return float((has_direction | is_small).mean())
+        average, settings = of[0], of[-1]
+        has_direction = (np.abs(average.means) > beyond * average.se).all(axis=1)
+        is_small = (np.abs(settings.means) + within * settings.se < self._margin).all(axis=1)
+        return np.asarray(has_direction | is_small)
 
-    def _with_new(
-        self, seen: "_Seen", truth: float, n_new: int, draws: np.random.Generator
-    ) -> tuple[Array, Array]:
-        """The mean and its standard error with new seeds, both of shape (n_draws, n_columns)."""
-        shape = (self._N_DRAWS, len(seen.means))
-        # The columns' spreads are known from all of them together, but for their ratios.
-        n_columns = shape[1]
-        sd = power.likely_spread(n_columns * seen.squares, n_columns * (self._n - 1))
-        mean_new = truth + sd / np.sqrt(n_new) * draws.standard_normal(shape)
-        squares_new = sd**2 * (draws.chisquare(n_new - 1, shape) if n_new > 1 else 0.0)
-        n = self._n + n_new
-        mean = (self._n * seen.means + n_new * mean_new) / n
-        between = self._n * n_new / n * (mean_new - seen.means) ** 2
-        return mean, np.sqrt((seen.squares + squares_new + between) / (n - 1) / n)
+    def _likely_sds(self) -> list[Array]:
+        """The standard deviations of the columns, as the class says."""
+        known = [
+            power.moderated(of.se**2 * self._n * (self._n - 1), self._n - 1) for of in self._seen
+        ]
+        draws = np.random.default_rng(1)
+        mean = self.truths[0]
+        noise = [_made_up(draws, self._N_DRAWS // 2, 0.0, sd, self._n) for sd, _ in known]
+        undecided = []
+        for ratio in self._RATIOS:
+            sweeps = [_Seen(mean + ratio * of.means, ratio * of.se) for of in noise]
+            undecided.append(1 - self._decided(sweeps, self._n).mean())
+        # None that is undecided of so many means a chance below one in so many.
+        log_undecided = np.log(np.maximum(undecided, 2 / self._N_DRAWS))
+        sds = []
+        for sd, df in known:
+            logs = -df * np.log(self._RATIOS) - df / (2 * self._RATIOS**2) - log_undecided
+            weights = np.exp(logs - logs.max())
+            below = np.cumsum(weights) - weights / 2
+            sds.append(sd * np.interp(weights.sum() / 2, below, self._RATIOS))
+        return sds
 
     def fewest(self) -> int | None:
         """The fewest new seeds that decide with the chance `ENOUGH`; None above `MOST`.
@@ -172,6 +197,14 @@ class Ahead:
             middle = (low + high) // 2
             low, high = (low, middle) if self.chance(truth, middle) >= ENOUGH else (middle, high)
         return high
+
+
+def _made_up(draws: np.random.Generator, n_sweeps: int, mean: float, sd: Array, n: int) -> _Seen:
+    """Sweeps of n seeds, whose columns have one mean and each its own standard deviation."""
+    shape = (n_sweeps, len(sd))
+    variances = draws.chisquare(n - 1, shape) / (n - 1) if n > 1 else np.zeros(shape)
+    means = mean + sd / math.sqrt(n) * draws.standard_normal(shape)
+    return _Seen(means, sd * np.sqrt(variances / n))
 
 
 def n_workers(runs: pd.DataFrame, seconds: pd.Series) -> int:

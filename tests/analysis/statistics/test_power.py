@@ -7,6 +7,7 @@ from scipy import stats
 from analysis.statistics.power import (
     detectable,
     likely_spreads,
+    moderated,
     power,
     seeds_to_find,
     smallest_detectable,
@@ -48,3 +49,31 @@ def test_the_difference_said_to_be_found_in_four_sweeps_of_five_is(n_pilot, n):
     t = sweeps.mean(axis=1) / (sweeps.std(axis=1, ddof=1) / np.sqrt(n))
     found = np.abs(t) > stats.t.isf(0.025, n - 1)
     assert found.mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_spreads_that_differ_by_chance_alone_are_one_and_others_stay_their_own():
+    sd, df = moderated(4 * np.array([1.0, 1.2, 0.9, 1.1]), 4)
+    assert sd == pytest.approx([np.sqrt(1.05)] * 4) and df == 16
+    of_one = moderated(np.array([8.0]), 4)
+    assert of_one[0] == pytest.approx([np.sqrt(2)]) and of_one[1] == 4
+    sd, df = moderated(4 * np.array([1e-12, 1.0, 1e12]), 4)
+    assert sd == pytest.approx([1e-6, 1, 1e6], rel=0.2) and df == pytest.approx(4, abs=0.1)
+
+
+def test_a_column_that_does_not_vary_says_nothing_of_the_others():
+    sd, _ = moderated(4 * np.array([0.0, 1.0, 1.2]), 4)
+    assert sd == pytest.approx([0, np.sqrt(1.1), np.sqrt(1.1)])
+    assert moderated(np.zeros(3), 4)[0].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("prior_df", [3.0, 10.0])
+def test_moderated_spreads_are_nearer_to_the_truth_and_know_by_how_much(prior_df):
+    """Variances as Smyth's model has them: a scaled inverse chi square, of `prior_df`."""
+    random = np.random.default_rng(1)
+    variances = 2.0 * prior_df / random.chisquare(prior_df, 4000)
+    squares = variances * random.chisquare(4, 4000)
+    sd, df = moderated(squares, 4)
+    assert df == pytest.approx(prior_df + 4, rel=0.1)
+    # The posterior's own mean of the precision, from the model's true parameters.
+    of_model = (prior_df * 2.0 + squares) / (prior_df + 4)
+    assert sd**2 == pytest.approx(of_model, rel=0.1)
