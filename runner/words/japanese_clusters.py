@@ -26,6 +26,81 @@ TEMPLATES = {
     "hydra/launcher=ray: Ray is not installed here: pip install '.[ray]'": (
         "hydra/launcher=ray：ここには Ray がありません：pip install '.[ray]'"
     ),
+    # Refusals.
+    "hydra/launcher=slurm: {refused}; nothing was submitted": (
+        "hydra/launcher=slurm：{refused}。何も投入していません"
+    ),
+    "hydra/launcher=slurm: {refused}; nothing was submitted, what is trained is kept": (
+        "hydra/launcher=slurm：{refused}。何も投入していません。訓練済みのものは残っています"
+    ),
+    "{why} (hydra.launcher.partition={partition}; there are {names})": (
+        "{why}（hydra.launcher.partition={partition}。あるのは {names}）"
+    ),
+    "hydra.launcher.{name}={value}: allowed are {least} and above": (
+        "hydra.launcher.{name}={value}：使えるのは {least} 以上です"
+    ),
+    "hydra.launcher.memory={value}: allowed is such as 4G": (
+        "hydra.launcher.memory={value}：4G のように書きます"
+    ),
+    "hydra.launcher.gpus={n}: nobody asks the cards of another machine; with GPUs type device=gpu,"
+    " too": (
+        "hydra.launcher.gpus={n}：ほかのマシンの GPU は調べられません。GPU を使うときは device=gpu"
+        " も打ってください"
+    ),
+    "device=gpu: Ray gives a task the cards that it asks for; type hydra.launcher.gpus=1, too": (
+        "device=gpu：Ray がタスクに渡すのは、求められた数の GPU です。hydra.launcher.gpus=1 も"
+        "打ってください"
+    ),
+    "hydra.launcher.address={address}: Ray's client has no streams; type this on a node of the"
+    " cluster, with address=auto": (
+        "hydra.launcher.address={address}：Ray のクライアントではタスクの結果を順に受け取れません。"
+        "クラスタのノードで address=auto として打ってください"
+    ),
+    "hydra.launcher.address={address}: its nodes are dead; nothing was written": (
+        "hydra.launcher.address={address}：ノードがどれも停止しています。何も書いていません"
+    ),
+    "hydra.launcher.address={address}: {why}; nothing was written": (
+        "hydra.launcher.address={address}：{why}。何も書いていません"
+    ),
+    "{words}: no node of this Ray has that; the most of each that one has: {there}": (
+        "{words}：これだけあるノードが、この Ray にはありません。一つのノードにある最大は {there}"
+    ),
+    "hydra/launcher=ray: {host} has not this program ({why}); install the same there": (
+        "hydra/launcher=ray：{host} にこのプログラムがありません（{why}）。同じものを入れてください"
+    ),
+    "hydra/launcher={launcher}: {host} has version {theirs} of this program, here is {ours};"
+    " install the same there": (
+        "hydra/launcher={launcher}：{host} にあるこのプログラムの版は {theirs}、ここのものは {ours}"
+        " です。同じものを入れてください"
+    ),
+    "{other}; what is trained is kept": "{other}。訓練済みのものは残っています",
+    "tasks end without training anything: {asked} says {states}, their logs are in {folder}; what"
+    " is trained is kept, the same command goes on": (
+        "タスクが何も訓練しないまま終わります。{asked}：{states}。ログは {folder} にあります。"
+        "訓練済みのものは残っていて、同じコマンドで続けられます"
+    ),
+    "tasks end without training anything: {asked} says {why}; what is trained is kept, the same"
+    " command goes on": (
+        "タスクが何も訓練しないまま終わります。{asked}：{why}。訓練済みのものは残っていて、同じコマンド"
+        "で続けられます"
+    ),
+    "runner.detach=true: these workers end with the sweep's process; it needs a cluster, such as"
+    " -m hydra/launcher=slurm": (
+        "runner.detach=true：ワーカーは sweep のプロセスとともに終わります。-m hydra/launcher=slurm"
+        " のようなクラスタが要ります"
+    ),
+    "runner.detach=true: tasks of hydra/launcher={launcher} end with the sweep's process": (
+        "runner.detach=true：hydra/launcher={launcher} のタスクは sweep のプロセスとともに"
+        "終わります"
+    ),
+    "runner.detach=true: sweep.seeds={seeds} has to decide each look; leave one of them out": (
+        "runner.detach=true：sweep.seeds={seeds} は途中の判定ごとに決める必要があります。どちらかを"
+        "外してください"
+    ),
+    "runner.workers={n}: with hydra/launcher={launcher} it is hydra.launcher.tasks that says how"
+    " many there are": (
+        "runner.workers={n}：hydra/launcher={launcher} では、数は hydra.launcher.tasks で決めます"
+    ),
     "How far it is: {command}": "進み具合を見る：{command}",
     "Into MLflow until its end: {command}": "終わりまで MLflow に記録する：{command}",
     "The same command without runner.detach waits for it.": (

@@ -83,8 +83,9 @@ class Ray:
             raise ConfigError(self._too_much(nodes))
         there = self._greeted(suited)
         if not there:
-            told = f"hydra.launcher.address={self.of.address}: its nodes are dead"
-            raise ConfigError(f"{told}; nothing was written")
+            raise ConfigError(
+                f"hydra.launcher.address={self.of.address}: its nodes are dead; nothing was written"
+            )
         self.n_tasks = self.of.tasks or sum(map(self._room, there))
 
     def _prepare_environment(self) -> None:
