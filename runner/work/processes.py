@@ -1,6 +1,7 @@
 """Watching worker processes: who died first, who takes too long, and that none is left over."""
 
 import contextlib
+import faulthandler
 import os
 import select
 import signal
@@ -20,6 +21,8 @@ _LOOK_S = 0.2
 #: So long a run may go on after its limit before its process is killed: its worker could not end it
 #: by itself.
 GRACE_S = 5.0
+#: `sys.stderr` may be closed.
+_STDERR = 2
 
 
 # =============================================================================
@@ -203,7 +206,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimedOut in the block when it is not done in time; 0 is no limit.
 
     By a signal, in a process's main thread alone. It does not reach code that computes in C without
-    end, which the sweep's process ends (`WorkerWatch`).
+    end: the sweep's process ends it (`WorkerWatch`), and where that runs on another machine, it
+    ends here, with where it was on standard error.
     """
     if not seconds or threading.current_thread() is not threading.main_thread():
         yield
@@ -214,8 +218,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, out)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(seconds + 2 * GRACE_S, exit=True, file=_STDERR)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -88,7 +88,10 @@ class Share:
 def give_up_wordless(journals: Journals, run_key: str, launch: str) -> None:
     """Record a run as failed that a launch has under way, once it ended its worker too often."""
     if journals.read(run_key).n_wordless(launch) >= MAX_WORDLESS:
-        cause = f"its worker ended {MAX_WORDLESS} times without a word, possibly out of memory"
+        cause = (
+            f"its worker ended {MAX_WORDLESS} times without a word, possibly out of memory or long"
+            " past runner.time_limit_s"
+        )
         end_under_way(journals, run_key, launch, End(FAILED, cause))
 
 

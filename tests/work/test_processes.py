@@ -110,6 +110,23 @@ def test_a_process_of_somebody_elses_is_never_killed(root, watch, monkeypatch):
     assert watching.timed_out == set()
 
 
+def test_a_worker_that_nobody_watches_ends_itself_and_says_where_it_was():
+    code = """
+import signal, time
+from runner.work import processes
+processes.GRACE_S = 0.2
+def forward():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])  # as code in C has it
+    time.sleep(60)
+with processes.time_limit(30):
+    pass  # the limit of a run is over with the run
+with processes.time_limit(0.2):
+    forward()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert ended.returncode == 1 and " in forward\n" in ended.stderr
+
+
 @pytest.mark.parametrize(
     "ends, expected",
     [

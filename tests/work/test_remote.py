@@ -24,7 +24,7 @@ from runner.state.run_record import read_run
 from runner.train.run import train_run
 from runner.work.launch import MAX_IDLE_LAUNCHES
 from runner.work.launcher import OnRay
-from runner.work.remote import program, task
+from runner.work.remote import orders, program, task
 from runner.work.remote.asked import Asked
 from runner.work.remote.keeper import BadParcel, Keeper
 from runner.work.remote.launch import RemoteLaunch
@@ -299,6 +299,20 @@ def test_a_run_whose_task_is_lost_goes_on_from_its_checkpoint_with_the_same_bits
     assert len(record.chain) == len(engine.orders) == 2 and record.setup.goes_on_from_epoch > 1
     assert results(here.path) == results(alone.path)
     assert not list(tmp_path.glob("ablation-task-*")) and len(told) == 2
+
+
+@pytest.mark.long
+def test_a_run_that_hangs_in_c_ends_its_task_which_says_where_it_was(here, monkeypatch):
+    config = configured({"model.hidden_size": 8, "runner.time_limit_s": 1})
+    dataset, _ = loading.prepare("digits", here.data)
+    (run,) = planned_runs(config, [0], {}, (dataset.name, dataset.sha256), "cpu")
+    monkeypatch.setenv("PYTHONPATH", FAULTY)
+    monkeypatch.setenv("FAULTS", "0:hang_in_C")
+    given = orders.order([run], here, LAUNCH)
+    folder = here.data / given.data[0]
+    data = {folder.name: {file.name: file.read_bytes() for file in folder.iterdir()}}
+    *_, last = task.train(given, data, lambda: False)
+    assert last.why.startswith("exit code 1: File ") and last.why.endswith(" in misbehave")
 
 
 @pytest.mark.parametrize(

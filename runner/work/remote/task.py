@@ -29,6 +29,8 @@ from runner.work.stop import Stop, die_with_parent
 
 _LOOK_S = 0.2
 _PREFIX = "ablation-task-"
+#: Above where a process was that ended itself past its time limit.
+_HUNG = "(most recent call first):"
 #: Before NumPy is imported, as in runner/__main__.py: OpenBLAS gives other bits with two threads.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -115,10 +117,11 @@ def _training(order: Order, folder: Path) -> Iterator["subprocess.Popen[bytes]"]
 
 
 def _why(code: int, folder: Path) -> str:
-    """How the process ended that trained, with the last line that it said."""
+    """How the process ended that trained, with the last line that it said, or where it hung."""
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    lines = (folder / "said").read_text(errors="replace").strip().splitlines()
-    return f"{how}: {short_text(lines[-1], 200)}" if lines else how
+    said, _, hung = (folder / "said").read_text(errors="replace").rpartition(_HUNG)
+    lines = hung.strip().splitlines()
+    return f"{how}: {short_text(lines[0 if said else -1].strip(), 200)}" if lines else how
 
 
 def _stop_file(folder: Path) -> Path:
