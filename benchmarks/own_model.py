@@ -1,7 +1,9 @@
-"""`python -m benchmarks.own_model`: a net of DeZero's own layers, engine=fast against engine=stock.
+"""`python -m benchmarks.own_model`: engine=fast with captured steps, without, and engine=stock.
 
-As many runs as cores train at once, one thread each, in rounds: in every round each engine trains
-the same batches in turn, so that a slow minute of the machine slows both.
+The net is one of DeZero's own layers, or one of those that ship (`--net`). As many runs as cores
+train at once, one thread each, in rounds: in every round each engine trains an epoch of the same
+batches in turn, so that a slow minute of the machine slows all. Evaluations are not timed. Losses
+and weights with and without captured steps must have the same bits.
 """
 
 import argparse
@@ -15,31 +17,50 @@ from statistics import median
 from typing import Any
 
 from benchmarks import images, machine
-from benchmarks.nets import BATCH, FULL_SCALE, LEARNING_RATE, N_CLASSES, WEIGHT_DECAY
+from benchmarks.nets import (
+    BATCH,
+    DROPOUT_RATIO,
+    FULL_SCALE,
+    LEARNING_RATE,
+    N_CLASSES,
+    NETS,
+    SIDE,
+    WEIGHT_DECAY,
+)
 from benchmarks.processes import environment
 from runner.train import provenance
 
-_ENGINES = ("fast", "stock")
+#: By what is printed, the name of an engine and whether its steps are captured.
+_ENGINES = {
+    "fast": ("fast", True),
+    "fast, engine.graph=false": ("fast", False),
+    "stock": ("stock", False),
+}
 _SEED = 0
 #: Set in each process before it measures: all of them wait for each other.
 _barrier: Any = None
 
 
-def seconds(folder: Path, channels: int, rounds: int, steps: int) -> dict[str, list[float]]:
-    """Seconds that `steps` training steps of each engine took, in each round."""
+def seconds(
+    folder: Path, net: str, channels: int, rounds: int, steps: int
+) -> dict[str, list[tuple[float, float]]]:
+    """Seconds that an epoch of `steps` training steps of each engine took, in each round; and the
+    median of a step's, of processor time."""
     # Imported in the process that trains, after its number of threads is set.
     import time
+    from dataclasses import replace
 
     import numpy as np
 
     from runner import engine as engines
-    from runner.engine.dezero import F, L, Model
-    from runner.engine.loop import step
-    from runner.engine.protocol import Data
+    from runner.engine.dezero import F, L, Model, named_parameters
+    from runner.engine.protocol import Data, Position
     from runner.engine.recipe import Recipe
-    from runner.seeding import Masks
+    from runner.models.cnn import CNN
+    from runner.models.mlp import MLP
+    from runner.seeding import Masks, batch_order
 
-    class Net(Model):  # type: ignore[misc]  # DeZero is untyped
+    class Own(Model):  # type: ignore[misc]  # DeZero is untyped
         """Two 3x3 convolutions, a pool and two linear layers, with tanh between them."""
 
         def __init__(self) -> None:
@@ -53,28 +74,67 @@ def seconds(folder: Path, channels: int, rounds: int, steps: int) -> dict[str, l
             x = F.flatten(F.pooling(x, 2, 2))
             return self.fc2(F.tanh(self.fc1(x)))
 
-    data, runs = images.read(folder, mmap_mode="r"), {}
-    found: dict[str, list[float]] = {}
-    for name in _ENGINES:
+    class Small(Model):  # type: ignore[misc]
+        """Three linear layers with ReLU between them."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.fc2, self.fc3 = L.Linear(30), L.Linear(30), L.Linear(N_CLASSES)
+
+        def forward(self, x: Any) -> Any:
+            return self.fc3(F.relu(self.fc2(F.relu(self.fc1(F.flatten(x))))))
+
+    def made(engine: Any) -> Any:
+        if net in ("own", "small"):
+            return Own() if net == "own" else Small()
+        of = NETS[net]
+        rest = len(of.hidden), of.dropout, DROPOUT_RATIO, N_CLASSES, engine
+        if of.channels:
+            return CNN(of.channels, None, of.hidden[0], *rest)
+        return MLP(of.hidden[0], *rest)
+
+    whole = Data(**vars(images.read(folder, mmap_mode="r")), scale=FULL_SCALE)
+    n_images = steps * BATCH
+    data = replace(
+        whole,
+        train_images=whole.train_images[:n_images],
+        train_labels=whole.train_labels[:n_images],
+        test_images=whole.test_images[:BATCH],
+        test_labels=whole.test_labels[:BATCH],
+    )
+    runs, found = {}, {}
+    for name, (engine_name, graph) in _ENGINES.items():
         np.random.seed(_SEED)
-        model, engine = Net(), engines.create(name, Masks(_SEED), "cpu")
-        model(data.test_images[:1].astype(np.float32))  # shows the layers their sizes
+        engine = engines.create(engine_name, Masks(_SEED), "cpu", graph)
+        model = made(engine)
+        model(np.zeros((1, 1, SIDE, SIDE), np.float32))  # shows the layers their sizes
+        for parameter in named_parameters(model).values():
+            parameter.data = parameter.data.astype(np.float32)
         settings = {"lr": LEARNING_RATE, "weight_decay": WEIGHT_DECAY}
-        config = Recipe("dezero.optimizers.Adam", settings)
-        runs[name] = engine, model, engine.optimizer(config, model)
-        engine.warm_up(*runs[name][1:], data.test_images[:2].astype(np.float32), np.arange(2))
-        engine.loop(*runs[name][1:], Data(**vars(data), scale=FULL_SCALE), BATCH)
-        found[name] = []
-    for i in range(rounds):
-        for name, (engine, model, optimizer) in runs.items():
+        optimizer = engine.optimizer(Recipe("dezero.optimizers.Adam", settings), model)
+        x = engine.pixels(data.train_images, np.arange(2), FULL_SCALE)
+        engine.warm_up(model, optimizer, x, data.train_labels[:2])
+        runs[name] = model, engine.loop(model, optimizer, data, BATCH)
+        found[name] = list[tuple[float, float]]()
+    losses: dict[str, list[float]] = {name: [] for name in runs}
+    for epoch in range(1, rounds + 1):
+        for name, (_, loop) in runs.items():
             _barrier.wait(600)
-            started = time.perf_counter()
-            for first in range(i * steps * BATCH, (i + 1) * steps * BATCH, BATCH):
-                rows = np.arange(first, first + BATCH) % len(data.train_images)
-                x = engine.pixels(data.train_images, rows, FULL_SCALE)
-                loss, _ = step(model, optimizer, engine, x, data.train_labels[rows])
-            found[name].append(time.perf_counter() - started)
-            assert np.isfinite(loss.data)
+            position, began = Position(epoch), list[float]()
+
+            def before_a_step(began: list[float] = began) -> bool:
+                began.append(time.thread_time())
+                return False
+
+            for _ in loop.epoch(batch_order(_SEED, epoch, n_images), position, before_a_step):
+                pass
+            found[name].append((position.train_s, float(np.median(np.diff(began[:steps])))))
+            losses[name].append(position.loss_sum)
+    captured, eager, _ = (
+        (losses[name], [p.data.tobytes() for p in named_parameters(model).values()])
+        for name, (model, _) in runs.items()
+    )
+    assert captured == eager and np.isfinite(captured[0]).all()
     return found
 
 
@@ -90,22 +150,31 @@ def main() -> None:
         ) as pool,
     ):
         images.write(Path(folder))
-        how = Path(folder), args.channels, args.rounds, args.steps
+        how = Path(folder), args.net, args.channels, args.rounds, args.steps
         waiting = [pool.submit(seconds, *how) for _ in range(args.processes)]
         of_processes = [run.result() for run in waiting]
 
     n_images = args.processes * args.steps * BATCH
-    rates = {
-        name: [n_images / max(s) for s in zip(*(p[name] for p in of_processes), strict=True)]
-        for name in _ENGINES
-    }
-    ratios = [fast / stock for fast, stock in zip(*rates.values(), strict=True)]
+    rates, step_ms = {}, {}
+    for name in _ENGINES:
+        rounds = list(zip(*(found[name] for found in of_processes), strict=True))
+        rates[name] = [n_images / max(wall_s for wall_s, _ in of_round) for of_round in rounds]
+        step_ms[name] = [1e3 * max(step_s for _, step_s in of_round) for of_round in rounds]
     print(json.dumps({"machine": machine.machine(), "versions": machine.versions()}, indent=1))
-    print(f"{args.processes} runs at once, {args.rounds} rounds of {args.steps} steps each")
-    print("| engine | images/s, median | least | most |\n| --- | --- | --- | --- |")
-    for name, found in rates.items():
-        print(f"| {name} | {median(found):.0f} | {min(found):.0f} | {max(found):.0f} |")
-    print(f"fast over stock: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    shape = f"{args.rounds} rounds of {args.steps} steps each"
+    print(f"{args.net}: {args.processes} runs at once, {shape}")
+    print("| engine | images/s, median | least | most | ms of a core a step, median | least |")
+    print("|" + " --- |" * 6)
+    for name in _ENGINES:
+        rate, ms = rates[name], step_ms[name]
+        speed = f"{median(rate):.0f} | {min(rate):.0f} | {max(rate):.0f}"
+        print(f"| {name} | {speed} | {median(ms):.3f} | {min(ms):.3f} |")
+    for of, compared in (("images/s", rates), ("a step", step_ms)):
+        for other in list(_ENGINES)[1:]:
+            pairs = zip(compared["fast"], compared[other], strict=True)
+            ratios = [fast / of_other for fast, of_other in pairs]
+            spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+            print(f"{of}, fast over {other}: {median(ratios):.3f} ({spread})")
 
 
 def _initialise(barrier: Any) -> None:
@@ -115,7 +184,8 @@ def _initialise(barrier: Any) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.own_model", description=__doc__)
-    parser.add_argument("--channels", type=int, default=16, help="of both convolutions")
+    parser.add_argument("--net", choices=["own", "small", *NETS], default="own")
+    parser.add_argument("--channels", type=int, default=16, help="of both convolutions of own")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=20, help="of an engine in a round")
     parser.add_argument(

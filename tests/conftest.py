@@ -105,11 +105,13 @@ def new_run():
         lr=1e-3,
         engine="stock",
         kind="cnn",
+        graph=True,
         **model,
     ):
         small = {"cnn": {"channels": 2, "hidden_size": 8}, "mlp": {"hidden_size": 8}}
         knobs = {f"model.{name}": value for name, value in (small.get(kind, {}) | model).items()}
         knobs |= {"model": kind, "optimizer": optimizer, "optimizer.lr": lr, "engine": engine}
+        knobs["engine.graph"] = graph
 
         def load(made):
             images, labels = np.zeros((1, *image_shape), np.uint8), np.zeros(1, np.uint8)

@@ -68,6 +68,11 @@ def steps(values: Values) -> bool:
     return bool(values["optimizer.schedule.kind"] == "step")
 
 
+@_only("with engine=fast")
+def fast(values: Values) -> bool:
+    return bool(values["engine.name"] == "fast")
+
+
 @_only("on a GPU with engine=fast")
 def fast_on_gpu(values: Values) -> bool:
     return bool(values["engine.name"] == "fast" and values["device"] == "gpu")

@@ -46,10 +46,10 @@ class EngineConfig:
         bears_on_numbers=True,
     )
     graph: Any = knob(
-        "true runs steps as CUDA graphs; false launches the same kernels one by one.",
+        "true captures steps (on a GPU as CUDA graphs); false calls the same kernels one by one.",
         rules.BOOLEAN,
         recorded=True,
-        has_effect=effects.fast_on_gpu,
+        has_effect=effects.fast,
         before=True,
     )
     tf32: Any = knob(

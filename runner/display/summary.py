@@ -109,6 +109,10 @@ def _tell_fallbacks(prepared: Prepared) -> None:
         ]
         without = "computed without kernels of ours: {names}"
         words.tell(say(without, names=joined(", ", told)), indent=2)
+    # A function without a kernel is reason enough.
+    of_cells = [of_cell for of_cell in prepared.checked.values() if not of_cell.fallbacks]
+    for reason in sorted({of_cell.not_captured for of_cell in of_cells} - {""}):
+        words.tell(say("steps are not captured: {reason}", reason=reason), indent=2)
 
 
 def _tell_kept(prepared: Prepared) -> None:

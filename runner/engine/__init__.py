@@ -46,7 +46,7 @@ def _fast(masks: Masks, device: str, graph: bool, tf32: bool) -> Engine:
     from runner.engine import cpu
     from runner.engine.fast import Fast
 
-    return Fast(masks, cpu)
+    return Fast(masks, cpu, records=graph)
 
 
 def _fast_on_gpu(masks: Masks, device: str, graph: bool, tf32: bool) -> Engine:

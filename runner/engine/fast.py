@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from runner.engine.captured.loop import Captured
+from runner.engine.captured.tape import Recorder, Tape
+from runner.engine.captured.unchanging import why_it_may_change
 from runner.engine.device import Array
 from runner.engine.dezero import computed_by, no_grad, test_mode
 from runner.engine.forward import forward
@@ -27,14 +30,21 @@ class Fast:
     kernels
         What computes the parts: `runner.engine.cpu`, or an object with the same names for another
         device.
+    records
+        Whether steps on the CPU are captured: recorded as calls of these kernels, and replayed.
     """
 
     name = "fast"
 
-    def __init__(self, masks: Masks, kernels: Any) -> None:
-        self.masks, self.kernels = masks, kernels
+    def __init__(self, masks: Masks, kernels: Any, records: bool = False) -> None:
+        self.recorder = Recorder(kernels) if records else None
+        self.masks = masks
+        self.kernels: Any = self.recorder or kernels
+        #: A replayed step is updated as any other, by the optimizer itself.
+        self._of_updates = kernels
         self.fallbacks: tuple[str, ...] = ()
-        self.substitutes = Substitutes(kernels)
+        self.not_captured = ""
+        self.substitutes = Substitutes(self.kernels)
 
     def active(self) -> AbstractContextManager[None]:
         return computed_by(self.substitutes)
@@ -57,7 +67,7 @@ class Fast:
         return function(y, t), function.correct
 
     def optimizer(self, recipe: Recipe, model: Any) -> Optimizer:
-        return Optimizer(recipe, model, flat.fused(self.kernels))
+        return Optimizer(recipe, model, flat.fused(self._of_updates))
 
     def asarray(self, array: Array) -> Array:
         return np.asarray(array)
@@ -74,7 +84,12 @@ class Fast:
         with_scores: Collection[str] = (),
     ) -> Loop:
         self.kernels.keep_freed_memory()
-        return Eager(model, optimizer, self, data, batch_size)
+        parts = model, optimizer, self, data, batch_size
+        # A user's own code for batches or updates might change what the next forward pass does.
+        is_ours = optimizer.is_fused and not data.augment
+        if self.recorder is None or not is_ours:
+            return Eager(*parts)
+        return Captured(self.recorder, self.substitutes, *parts)
 
     def to_device(self, model: Any) -> None:
         pass
@@ -82,12 +97,22 @@ class Fast:
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
         with self.active(), no_grad(), test_mode():
             forward(model, x, self)
-        loss, _ = step(model, NO_UPDATE, self, x, t)
-        self.fallbacks = _functions_of_dezero(loss)
+        self.fallbacks = _functions_of_dezero(self._first_loss(model, x, t))
         if not optimizer.is_fused:
             self.fallbacks += (type(optimizer.rule).__name__,)
         model.cleargrads()
         optimizer.warm_up()
+
+    def _first_loss(self, model: Any, x: Array, t: Array) -> Any:
+        """The loss of a step without its update; sets `not_captured`."""
+        if self.recorder is None:
+            return step(model, NO_UPDATE, self, x, t)[0]
+        tape = Tape(model, self.substitutes, x, t)
+        with self.recorder.recording(tape):
+            loss, correct = step(model, NO_UPDATE, self, x, t)
+        tape.end(loss.data, correct)
+        self.not_captured = why_it_may_change(model) or tape.why_not
+        return loss
 
 
 def _functions_of_dezero(loss: Any) -> tuple[str, ...]:

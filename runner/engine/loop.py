@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,28 @@ EVAL_BATCH = 100
 N_TRAIN_EVAL = 10_000
 
 
+#: `test_mode` or `masked_test_mode`.
+Mode = Callable[[], AbstractContextManager[None]]
+
+
 class Diverged(Exception):
     """The loss is not finite any more, and training on would give numbers without meaning."""
 
 
-def step(model: Any, optimizer: Any, engine: Engine, x: Array, t: Array) -> tuple[Any, Array]:
-    """Train on one batch: its loss, and which of its images were classified right."""
+def gradients(model: Any, engine: Engine, x: Array, t: Array) -> tuple[Any, Array]:
+    """Compute the gradients of one batch: its loss, and which images were classified right."""
     with engine.active():
         y = forward(model, x, engine)
         loss, correct = engine.loss(y, t)
         model.cleargrads()
         loss.backward()
+    return loss, correct
+
+
+def step(model: Any, optimizer: Any, engine: Engine, x: Array, t: Array) -> tuple[Any, Array]:
+    """Train on one batch: its loss, and which of its images were classified right."""
+    loss, correct = gradients(model, engine, x, t)
+    with engine.active():
         optimizer.update()
     return loss, correct
 
@@ -109,8 +121,10 @@ class Eager:
             if data.augment:
                 x = self.engine.asarray(data.augment(to_numpy(x), step_of_run))
             self.engine.masks.training(step_of_run)
-            loss, correct = step(self.model, self.optimizer, self.engine, x, t)
-            position.loss_sum += finite(float(loss.data), position) * len(t)
+            loss, correct = self.gradients(x, t)
+            with self.engine.active():
+                self.optimizer.update()
+            position.loss_sum += finite(float(loss), position) * len(t)
             position.n_correct += int(correct.sum())
             position.train_s += time.perf_counter() - started
 
@@ -129,6 +143,21 @@ class Eager:
             val = self.evaluate(data.val_images, data.val_labels)
         return Measured(train_eval, test, test_masked, val, time.perf_counter() - started)
 
+    def gradients(self, x: Array, t: Array) -> tuple[Array, Array]:
+        """Compute the gradients of a batch: its loss (0-d), and which images are right, (n,)."""
+        loss, correct = gradients(self.model, self.engine, x, t)
+        return loss.data, correct
+
+    def scores(self, x: Array, t: Array, mode: Mode) -> tuple[Array, Array, Array]:
+        """The loss of a batch in this mode, which images are right, and the scores, (n, classes).
+
+        It is called in `no_grad()`.
+        """
+        with mode():
+            y = forward(self.model, x, self.engine)
+        loss, correct = self.engine.loss(y, t)
+        return loss.data, correct, y.data
+
     def test(self) -> Evaluation:
         return self.evaluate(self.data.test_images, self.data.test_labels)
 
@@ -138,23 +167,18 @@ class Eager:
         With `masked_epoch`, dropout stays on, with the masks of that epoch. So the published script
         evaluated: DeZero's `no_grad()` does not switch dropout off. All else is in test mode.
         """
-        model, engine = self.model, self.engine
+        engine, mode = self.engine, test_mode if masked_epoch is None else masked_test_mode
         loss_sum, correct, scores = 0.0, [], []
         with engine.active(), no_grad():
             for first in range(0, len(images), self.eval_batch):
                 rows = engine.asarray(np.arange(first, min(first + self.eval_batch, len(images))))
                 x, t = engine.pixels(images, rows, self.data.scale), labels[rows]
-                if masked_epoch is None:
-                    with test_mode():
-                        y = forward(model, x, engine)
-                else:
+                if masked_epoch is not None:
                     engine.masks.evaluation(masked_epoch, first)
-                    with masked_test_mode():
-                        y = forward(model, x, engine)
-                loss, is_right = engine.loss(y, t)
-                loss_sum += float(loss.data) * len(t)
+                loss, is_right, y = self.scores(x, t, mode)
+                loss_sum += float(loss) * len(t)
                 correct.append(to_numpy(is_right))
-                scores.append(to_numpy(y.data))
+                scores.append(to_numpy(y))
         of_all = np.concatenate(scores)
         predicted = as_classes(of_all.argmax(axis=1), of_all.shape[1])
         return Evaluation(loss_sum / len(images), predicted, np.concatenate(correct), of_all)

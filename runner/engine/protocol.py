@@ -139,6 +139,8 @@ class Engine(Protocol):
     #: The functions of DeZero's that the model uses where the engine has none of its own; known
     #: after `warm_up`.
     fallbacks: tuple[str, ...]
+    #: Why steps on the CPU cannot be captured, in words; known after `warm_up`.
+    not_captured: str
     #: The dropout masks of the run; the training loop tells it the step.
     masks: Masks
 

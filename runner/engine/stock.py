@@ -57,6 +57,7 @@ class Stock:
 
     name = "stock"
     fallbacks: tuple[str, ...] = ()
+    not_captured = ""
 
     def __init__(self, masks: Masks, device: str) -> None:
         self.masks, self.device, self.xp = masks, device, array_module(device)

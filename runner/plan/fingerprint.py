@@ -33,6 +33,15 @@ EQUAL: dict[str, tuple[str, str]] = {
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
+    # Captured steps on the CPU.
+    "39b69f241b16d5925f7fc5cee4ea37ced692d476817e8528779c6a9d0a62bdf9": (
+        CODE_OF_VERSION_1,
+        "tests/plan/test_equal_code.py",
+    ),
+    "73a68b41c7ee74cd2a07de8db154b982a7943fd278a7b590f4ea334f89ac1c14": (
+        CODE_OF_VERSION_1,
+        "tests/gpu/test_gpu_equal_code.py",
+    ),
 }
 
 #: What bears on numbers.

@@ -82,6 +82,7 @@ TEMPLATES = {
     "compiled in {s} s": "コンパイルに {s} 秒",
     "computed without kernels of ours: {names}": "専用カーネルなしで計算：{names}",
     "{name} ({share} of a step)": "{name}（1 ステップの {share}）",
+    "steps are not captured: {reason}": "ステップはキャプチャされません：{reason}",
     # While it trains.
     "runs {n} of {all}": "学習 {n}/{all} 回",
     "epochs {n} of {all}": "エポック {n}/{all}",

@@ -24,11 +24,11 @@ def difference(more, less):
     return (need(**more).own - need(**less).own) / 4
 
 
-def test_a_larger_batch_of_a_linear_model_takes_its_arrays_twice_and_gradients_once():
+def test_a_larger_batch_of_a_linear_model_takes_its_arrays_and_a_gradient():
     mlp = {"model": "mlp", "model__fc_depth": 0}
-    # Kept of an image, for two steps: 64 pixels and 10 scores; in passing the scores' gradient.
+    # Kept of an image: 64 pixels and 10 scores; in passing the scores' gradient.
     more, less = mlp | {"train__batch_size": 500}, mlp | {"train__batch_size": 400}
-    assert difference(more, less) == 100 * (2 * (64 + 10) + 10)
+    assert difference(more, less) == 100 * ((64 + 10) + 10)
 
 
 def test_a_direct_convolution_makes_no_columns_and_im2col_does_not_grow_with_the_batch():
@@ -37,14 +37,14 @@ def test_a_direct_convolution_makes_no_columns_and_im2col_does_not_grow_with_the
     # 8 channels of 4x4 pooled pixels, a byte a winner; the gradient of the pooled ones, with the
     # scores' one.
     pooled = 8 * 16
-    assert difference(more, less) == 100 * (2 * (64 + 1.25 * pooled + 10) + pooled + 10)
+    assert difference(more, less) == 100 * ((64 + 1.25 * pooled + 10) + pooled + 10)
 
 
 def test_the_stock_engine_has_columns_of_the_whole_batch_twice():
     cnn = {"model__channels": 1, "model__fc_depth": 0, "engine__name": "stock"}
     more, less = cnn | {"train__batch_size": 500}, cnn | {"train__batch_size": 400}
     kept = 64 + 100 + 2 * 64 + 3 * 16 + 10  # pixels, their padded gradient, ReLU, pool, scores
-    assert difference(more, less) == 100 * (2 * kept + 2 * 64 + 100 + 2 * 9 * 64)
+    assert difference(more, less) == 100 * (kept + 2 * 64 + 100 + 2 * 9 * 64)
 
 
 def test_weights_come_with_gradient_moments_and_the_copies_of_a_checkpoint():
@@ -59,15 +59,6 @@ def test_weights_come_with_gradient_moments_and_the_copies_of_a_checkpoint():
 
 def test_a_batch_below_that_of_evaluation_needs_that_of_evaluation():
     assert need(train__batch_size=1) == need(train__batch_size=2)
-
-
-def test_a_last_step_of_few_images_has_its_own_small_graph():
-    mlp = {"model": "mlp", "model__fc_depth": 0}
-    kept, passing = 74, 10
-    more, less = mlp | {"train__batch_size": 1442}, mlp | {"train__batch_size": 1000}
-    whole = max(1442 * (kept + passing), 1442 * kept)
-    two = 1000 * kept + 442 * (kept + passing)
-    assert difference(more, less) == whole - two
 
 
 def test_the_mapped_data_and_libraries_are_shared():

@@ -71,7 +71,6 @@ STEPS = ["optimizer.schedule.at", "optimizer.schedule.factor"]
             [],
             "cpu",
             [
-                "engine.graph",
                 "engine.streams",
                 "engine.tf32",
                 *STEPS,

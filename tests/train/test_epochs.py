@@ -71,7 +71,7 @@ def test_training_learns(new_run, digits, few):
 def test_train_metrics_are_the_running_mean_over_images_with_a_smaller_last_batch(
     new_run, data, monkeypatch
 ):
-    run = new_run()
+    run = new_run(graph=False)
     seen = []
     loss = run.engine.loss
     monkeypatch.setattr(
@@ -230,7 +230,7 @@ def test_evaluating_more_often_changes_no_bit_of_training(masked_epoch, new_run,
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("step, where", [(1, "epoch 1, batch 1"), (5, "epoch 2, batch 2")])
 def test_the_first_loss_that_is_not_finite_is_named(step, where, value, new_run, data, monkeypatch):
-    run, records = new_run(), []
+    run, records = new_run(graph=False), []
     loss, n_trained = run.engine.loss, []
 
     def broken(y, t):

@@ -7,7 +7,11 @@ package as their `kernels`; another device offers the same names (those of `func
 type, float32 in training (the tests also check float64). There is one thread.
 """
 
-from runner.engine.cpu.batch_norm import moments, normalise, normalise_gradients
+from runner.engine.cpu.batch_norm import (
+    normalise_batch,
+    normalise_by_averages,
+    normalise_gradients,
+)
 from runner.engine.cpu.dropout import dropout
 from runner.engine.cpu.elementwise import (
     leaky_relu,
@@ -60,9 +64,9 @@ __all__ = [
     "linear_relu_gradients",
     "max_pool",
     "max_pool_gradient",
-    "moments",
     "momentum",
-    "normalise",
+    "normalise_batch",
+    "normalise_by_averages",
     "normalise_gradients",
     "pixels",
     "relu",

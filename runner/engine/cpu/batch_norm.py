@@ -26,6 +26,40 @@ def normalise(x: Array, mean: Array, inv_std: Array, gamma: Array, beta: Array) 
     return y
 
 
+def normalise_by_averages(
+    x: Array, gamma: Array, beta: Array, avg_mean: Array, avg_var: Array, eps: float
+) -> Array:
+    """`normalise` by the running averages: of test mode."""
+    return normalise(x, avg_mean, 1 / np.sqrt(avg_var + eps), gamma, beta)
+
+
+def normalise_batch(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    avg_mean: Array,
+    avg_var: Array,
+    eps: float,
+    decay: float,
+) -> tuple[Array, Array, Array]:
+    """`normalise` by the moments of x, which move the running averages, in place.
+
+    Returns
+    -------
+    tuple of the output, the mean and the inverse standard deviation
+    """
+    mean, var = moments(x)
+    inv_std = 1 / np.sqrt(var + eps)
+    # In DeZero's order of operations.
+    m = x.size // gamma.size
+    unbiased = m / (m - 1.0 if m - 1.0 > 1.0 else 1.0)
+    avg_mean *= decay
+    avg_mean += (1 - decay) * mean
+    avg_var *= decay
+    avg_var += (1 - decay) * unbiased * var
+    return normalise(x, mean, inv_std, gamma, beta), mean, inv_std
+
+
 def normalise_gradients(
     x: Array,
     mean: Array,

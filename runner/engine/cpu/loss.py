@@ -28,7 +28,7 @@ def softmax_cross_entropy(y: Array, t: Array) -> tuple[Array, Array, Array]:
     if math.isnan(loss):
         # The kernel tells a label without a column so, and so a training that has diverged.
         shapes.check_labels(y.shape[1], int(t.max()), int(t.min()))
-    return y.dtype.type(loss), correct, gradient
+    return np.array(loss, dtype=y.dtype), correct, gradient
 
 
 def is_one(gradient: Array) -> bool:

@@ -7,8 +7,6 @@ function is called.
 
 from typing import Any
 
-import numpy as np
-
 from runner.engine.device import Array
 from runner.engine.dezero import Variable, dezero
 from runner.engine.functions import fused
@@ -175,21 +173,15 @@ class BatchNorm(FirstDerivatives):
         )
 
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
-        own, (x, gamma, beta) = self.own, in_order(x, gamma, beta)
+        own, arrays = self.own, tuple(in_order(x, gamma, beta))
         if not dezero.Config.train:
             self.moments = None
-            inv_std = 1 / np.sqrt(own.avg_var + own.eps)
-            return self.kernels.normalise(x, *in_order(own.avg_mean, inv_std), gamma, beta)
-        mean, var = self.kernels.moments(x)
-        self.moments = mean, 1 / np.sqrt(var + own.eps)
-        # The averages in DeZero's order of operations.
-        m = x.size // gamma.size
-        unbiased = m / (m - 1.0 if m - 1.0 > 1.0 else 1.0)
-        own.avg_mean *= own.decay
-        own.avg_mean += (1 - own.decay) * mean
-        own.avg_var *= own.decay
-        own.avg_var += (1 - own.decay) * unbiased * var
-        return self.kernels.normalise(x, *self.moments, gamma, beta)
+            in_test = *in_order(own.avg_mean, own.avg_var), own.eps
+            return self.kernels.normalise_by_averages(*arrays, *in_test)
+        in_training = own.avg_mean, own.avg_var, own.eps, own.decay
+        y, mean, inv_std = self.kernels.normalise_batch(*arrays, *in_training)
+        self.moments = mean, inv_std
+        return y
 
     def first_derivatives(self, gy: Any) -> Any:
         if self.moments is None:  # of an output of test mode; DeZero has none and says so

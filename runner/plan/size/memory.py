@@ -59,7 +59,7 @@ class Measured:
     n_parameters: int
     #: Numbers of the largest parameter.
     n_largest: int
-    #: Bytes of the arrays of two steps by image, as two graphs exist together; 0: not measured.
+    #: Bytes of the arrays of a step by image; 0: not measured.
     image_bytes: float = 0.0
 
 
@@ -175,9 +175,5 @@ def _of_step(config: Config, entry: Entry, engine: Engine) -> int:
         of_layer = engine.conv(layer) if isinstance(layer, Conv) else engine.linear(layer)
         kept += of_layer[0]
         passing = max(passing, of_layer[1])
-    n = config.train.batch_size
-    # The graph of a step is dropped when the next one's loss is there: two exist in the next step.
-    n_next = min(n, entry.n_train - n)
-    of_steps = max(n * (kept + passing), n * kept + n_next * (kept + passing))
-    numbers = max(of_steps, _EVAL_BATCH * (kept + passing))
+    numbers = max(config.train.batch_size, _EVAL_BATCH) * (kept + passing)
     return math.ceil(_FLOAT32_BYTES * numbers)

@@ -21,7 +21,7 @@ def measured(planned: PlannedRun, sample: Sample) -> Iterator[tuple[str, Any]]:
     assembly.warm_up()
     x, t = _batch(assembly, N_IMAGES)
     yield "fallback_shares", fallback_cost(assembly.engine, assembly.model, x, t)
-    half, whole = (_peak_of_steps(assembly, n) for n in (N_IMAGES // 2, N_IMAGES))
+    half, whole = (_peak_of_a_step(assembly, n) for n in (N_IMAGES // 2, N_IMAGES))
     # What is as large as the weights is the same in both.
     yield "image_bytes", max(0.0, (whole - half) / (N_IMAGES - N_IMAGES // 2))
     if planned.device == "cpu":
@@ -34,17 +34,13 @@ def _batch(assembly: Assembly, n: int) -> tuple[Any, Any]:
     return assembly.engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows]
 
 
-def _peak_of_steps(assembly: Assembly, n: int) -> int:
-    """Bytes of the arrays that two steps on n images make, at their most."""
+def _peak_of_a_step(assembly: Assembly, n: int) -> int:
+    """Bytes of the arrays that a step on n images makes, at their most."""
+    parts = assembly.model, assembly.optimizer, assembly.engine
+    step(*parts, *_batch(assembly, n))  # makes what lasts, such as an optimizer's state
     tracemalloc.start()
     try:
-        _two_steps(assembly, n)
+        step(*parts, *_batch(assembly, n))
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-
-
-def _two_steps(assembly: Assembly, n: int) -> list[Any]:
-    """The losses; as in the loop, the graph of a step is kept until the next one is through."""
-    model, optimizer, engine = assembly.model, assembly.optimizer, assembly.engine
-    return [step(model, optimizer, engine, *_batch(assembly, n))[0] for _ in range(2)]

@@ -30,6 +30,8 @@ class Checked:
     n_largest: int
     #: The functions that are DeZero's own in a step (`Engine.fallbacks`).
     fallbacks: list[str] = field(default_factory=list)
+    #: Why its steps are not captured (`Engine.not_captured`).
+    not_captured: str = ""
     #: What may be meant so, and may be a mistake.
     warnings: list[str] = field(default_factory=list)
     #: What runner/train/check/measure.py measured; there may have been no time for it.

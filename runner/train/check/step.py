@@ -64,7 +64,8 @@ def check(planned: PlannedRun, sample: Sample) -> Checked:
                 " (write F.dropout)",
             )
     sizes = [parameter.data.size for parameter in named_parameters(model).values()]
-    return Checked(assembly.n_parameters, max(sizes), list(engine.fallbacks), warnings)
+    left = list(engine.fallbacks), engine.not_captured
+    return Checked(assembly.n_parameters, max(sizes), *left, warnings)
 
 
 def assembled(planned: PlannedRun, sample: Sample) -> Assembly:
