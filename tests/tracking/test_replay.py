@@ -124,7 +124,8 @@ def test_a_spare_run_of_the_same_key_is_deleted_and_the_complete_one_kept(main_j
 def test_whole_runs_of_a_sweep_are_found_by_one_search_and_others_by_one_each(copied):
     copied.sync()
     plan, client = only_plan(copied.root), Counting(copied.client())
-    writer = writer_to(copied.root, client)
+    number = store.experiment_id(client, "ablations", copied.uri, Root(copied.root))
+    writer = writer_to(copied.root, client, number)
     writer.tracker.open_sweep(plan)
     client.delete_tag(stored_by_key(copied.database)[plan.runs[3].run_key].id, "complete")
     client.searches.clear()
