@@ -43,6 +43,7 @@ class PlanSweeper(Sweeper):
 
     def __init__(self, params: dict[str, str]) -> None:
         self.params = params
+        self._early: Any = None
 
     hydra_context: HydraContext
     task_function: TaskFunction
@@ -77,35 +78,62 @@ class PlanSweeper(Sweeper):
         if name in CLUSTERS:
             sys.exit(sweep(cells, command, CLUSTERS[name](self.config.hydra.launcher)))
         is_here = name in _ON_THIS_MACHINE
-        sys.exit(sweep(cells, command, Local(self._start_workers, is_here)))
+        local = Local(self._start_workers, is_here, start_early=self._start_early)
+        try:
+            code = sweep(cells, command, local)
+        finally:
+            if self._early:
+                self._early.end()
+        sys.exit(code)
+
+    @property
+    def _is_joblib(self) -> bool:
+        return self.config.hydra.runtime.choices["hydra/launcher"] in ("cores", "joblib")
+
+    def _start_early(self, run: Any, n_workers: int) -> None:
+        """Have joblib's workers start while the store is opened."""
+        from hydra_plugins.hydra_joblib_launcher._core import process_joblib_cfg
+        from joblib import effective_n_jobs
+
+        from runner.work import joblibs
+
+        if not self._is_joblib or n_workers == 1 or not joblibs.can_start():
+            return
+        launcher: Any = Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context, task_function=self.task_function, config=self.config
+        )
+        # As Hydra's launcher will give them work.
+        options = dict(launcher.joblib) | {"backend": "loky"}
+        process_joblib_cfg(options)
+        if effective_n_jobs(options["n_jobs"]) == 1:
+            return
+        self._early = joblibs.EarlyWorkers.start(run, n_workers, options)
 
     def _start_workers(self, plan: Path, launch: str, n_workers: int) -> list[str]:
         from runner import words
         from runner.config.quoting import quoted
         from runner.state.root import SweepFolder
+        from runner.work import joblibs
         from runner.work.launch import start_process
-        from runner.work.processes import (
-            NO_SHARED_MEMORY,
-            can_start_joblibs_processes,
-            start_joblibs_tracker,
-        )
 
         launcher_name = self.config.hydra.runtime.choices["hydra/launcher"]
-        if launcher_name in ("cores", "joblib") and not can_start_joblibs_processes():
-            words.complain(NO_SHARED_MEMORY)
+        if self._is_joblib and not joblibs.can_start():
+            words.complain(joblibs.NO_SHARED_MEMORY)
             return start_process(plan, launch, n_workers)
         if launcher_name == "cores":
             if n_workers == 1:
                 # Joblib runs a lone worker in this very process, where nobody could end it when it
                 # hangs.
                 return start_process(plan, launch, n_workers)
-            start_joblibs_tracker()
+            joblibs.start_trackers()
         folder = SweepFolder(plan.parent).jobs(launch)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context,
             task_function=self.task_function,
             config=self._for_workers(folder),
         )
+        if self._early:
+            self._early.wait()
         job = [f"worker.plan={quoted(str(plan))}", f"worker.launch={launch}"]
         returns: Sequence[Any] = launcher.launch([job] * n_workers, initial_job_idx=0)
         errors = [

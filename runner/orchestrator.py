@@ -17,6 +17,7 @@ from runner.plan.grid import Grid
 from runner.plan.looks import settled
 from runner.plan.plan import Plan
 from runner.prepare import Prepared, open_tracker, prepare, tidy, with_plan
+from runner.tracking.tracker import Tracker
 from runner.tracking.writer import Writer, WriterThread
 from runner.work import looking
 from runner.work.estimate import estimate
@@ -141,8 +142,17 @@ def train(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) 
     epoch_s
         That an epoch of a run is expected to take, by cell key.
     """
+    with launcher.starting(prepared.to_train, prepared.n_workers):
+        # Opened while workers start, and before any of them has a run: the plan and its claims are
+        # in the store before the first run trains.
+        return _train(prepared, open_tracker(prepared), launcher, epoch_s)
+
+
+def _train(
+    prepared: Prepared, tracker: Tracker, launcher: Launcher, epoch_s: Mapping[str, float]
+) -> Outcome:
     plan, journals = prepared.plan, prepared.journals
-    writer = WriterThread(Writer(open_tracker(prepared), journals, plan.runs))
+    writer = WriterThread(Writer(tracker, journals, plan.runs))
     name = launcher.name(plan, journals)
     stop_file = prepared.root.sweep(plan.sweep_key).stop_file(name)
     with Stop(stop_file) as stop:

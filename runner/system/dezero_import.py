@@ -1,9 +1,11 @@
 """DeZero is imported under today's NumPy, by whoever asks for it first.
 
 DeZero 0.0.13 of 2020 asks for `np.int`, a name that NumPy dropped in 1.24. A user's own module may
-import it before anything of this program does. NumPy itself is left as it was.
+import it before anything of this program does. NumPy itself is left as it was. Matplotlib, which
+takes longer to import than all of DeZero, is imported when DeZero first draws with it.
 """
 
+import importlib
 import importlib.abc
 import sys
 import types
@@ -43,7 +45,7 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module: types.ModuleType) -> None:
         # Its source compares with `is`. Where no compiled copy is kept and PYTHONWARNINGS=error is
         # set, the warning would be an error.
-        with _numpy_has_int(), warnings.catch_warnings():
+        with _numpy_has_int(), _matplotlib_waits(), warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
             self._as_shipped.exec_module(module)
         for part in (module.datasets, module.transforms):
@@ -66,12 +68,31 @@ def _numpy_has_int() -> Iterator[None]:
             np.__dict__["int"] = before
 
 
-class _NumpyWithInt(types.ModuleType):
+@contextmanager
+def _matplotlib_waits() -> Iterator[None]:
+    """In the block: dezero/datasets.py imports Matplotlib, which two of its methods draw with."""
+    package, pyplot = types.ModuleType("matplotlib"), _Later("matplotlib.pyplot")
+    package.pyplot = pyplot  # type: ignore[attr-defined]
+    standing_in = {"matplotlib": package, pyplot.__name__: pyplot}
+    if not standing_in.keys().isdisjoint(sys.modules):
+        yield  # somebody has paid for it
+        return
+    sys.modules.update(standing_in)
+    try:
+        yield
+    finally:
+        for name in standing_in:
+            del sys.modules[name]
+
+
+class _Later(types.ModuleType):
+    """A module that is imported when something of it is first asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+class _NumpyWithInt(_Later):
     """NumPy with `np.int`, which `dezero.datasets` and `dezero.transforms` use."""
 
     int = int
-
-    def __getattr__(self, name: str) -> Any:
-        import numpy as np
-
-        return getattr(np, name)

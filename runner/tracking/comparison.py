@@ -20,12 +20,12 @@ _MOST = 50_000
 
 def holds(tracker: MlflowTracker, run: PlannedRun) -> bool:
     """Whether the store says that it has all of a run."""
-    return any(stored.data.tags.get(TAG_COMPLETE) == "1" for stored in tracker.search(run))
+    return any(stored.data.tags.get(TAG_COMPLETE) == "1" for stored in tracker.runs.of(run))
 
 
 def differences(tracker: MlflowTracker, run: PlannedRun, record: RunRecord) -> list[str]:
     """What the store has of a run that is not as it is recorded under state/, in words."""
-    stored, expected = tracker.search(run)[0], recorded_tags(tags_of(run, record))
+    stored, expected = tracker.runs.of(run)[0], recorded_tags(tags_of(run, record))
     # Of several sweeps the first one named the cell; what each calls it is the sweep's tag.
     expected.pop("cell", None)
     run_id, tags = str(stored.info.run_id), recorded_tags(stored.data.tags)

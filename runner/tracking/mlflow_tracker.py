@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,13 @@ from runner.record import (
     KILLED,
     TAG_COMPLETE,
     TAG_PARENT,
-    TAG_RUN_KEY,
     sweep_tag,
 )
 from runner.state.records import Epoch
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files, read_run
 from runner.system.faults import crash_point
+from runner.tracking.mlflow_runs import MlflowRun, StoredRuns
 from runner.tracking.mlflow_sweep import LONGEST_NAME, MlflowSweep
 from runner.tracking.mlflow_values import (
     data_of,
@@ -37,7 +36,7 @@ from runner.tracking.tracker import Replaced, TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Run
+    from mlflow.entities import Run
 
 #: MLflow takes at most 1000 rows a call.
 _ROWS_A_CALL = 900
@@ -46,17 +45,6 @@ _ROWS_A_CALL = 900
 _ALONE_S = 30.0
 #: What MLflow says of a call about a run that was deleted.
 _GONE = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")
-
-
-@dataclass
-class MlflowRun(TrackedRun):
-    """A run in MLflow."""
-
-    run: PlannedRun = field(kw_only=True)
-    #: Parameters that MLflow has not been sent yet, as JSON text by Hydra name.
-    parameters: dict[str, str] = field(kw_only=True)
-    #: The data set, as far as MLflow has not been told of it.
-    data: "DatasetInput | None" = field(kw_only=True)
 
 
 class MlflowTracker:
@@ -76,6 +64,7 @@ class MlflowTracker:
         probe: Callable[[], None] = lambda: None,
     ) -> None:
         self.client, self.experiment_id, self.root, self.probe = client, experiment_id, root, probe
+        self.runs = StoredRuns(client, experiment_id)
         self._sweep: MlflowSweep | None = None
         self.parent_id: str | None = None
         #: Held from looking for a run in MLflow to creating it: two sweeps at once would each
@@ -92,13 +81,16 @@ class MlflowTracker:
 
     def begin_run(self, run: PlannedRun, record: RunRecord) -> MlflowRun:
         """As `Tracker.begin_run`: found by its key, or created with its tags."""
+        if record.trained and (whole := self._whole(run, record)):
+            return whole
         with self._alone:
-            found = self._find(run)
+            found = self.runs.find(run)
             if found is None:
                 return self._create(run, record)
             if found.data.tags.get(TAG_COMPLETE) == "1" and self._is_of_another(found, record):
                 return self._replace(str(found.info.run_id), run, record)
-        tags, params, run_id = found.data.tags, found.data.params, str(found.info.run_id)
+        tags, params, info = found.data.tags, found.data.params, found.info
+        run_id = str(info.run_id)
         # A run that another sweep trained becomes one of this sweep's too; its parent stays the
         # first.
         for name, value in self._link(run).items():
@@ -117,7 +109,24 @@ class MlflowTracker:
             self.client.update_run(run_id, status="RUNNING")
         has_data = bool(found.inputs and found.inputs.dataset_inputs)
         data = None if has_data else data_of(run, record)
-        return MlflowRun(run_id, is_complete, run=run, parameters=missing, data=data)
+        return MlflowRun(
+            run_id, is_complete, run=run, artifact_uri=info.artifact_uri, parameters=missing,
+            data=data,
+        )  # fmt: skip
+
+    def _whole(self, run: PlannedRun, record: RunRecord) -> MlflowRun | None:
+        """A run about which there is nothing to tell, where that is seen without a look at it."""
+        if self._sweep is None or record.end is None or record.is_contested:
+            return None
+        found = self.runs.whole(run, self._sweep.plan.sweep_key)
+        if found is None or found.end_time != record.end.time_ms:
+            return None
+        linked = {TAG_PARENT: found.tags.get(TAG_PARENT, "")}
+        if not found.tags.items() >= (self._link(run) | linked).items():
+            return None
+        return MlflowRun(
+            found.id, True, run=run, artifact_uri=found.artifact_uri, parameters={}, data=None
+        )
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
         """As `Tracker.log_rows`: with the journal's times, a row that is sent twice is one row."""
@@ -139,7 +148,8 @@ class MlflowTracker:
             is_doubtful = record.is_contested or record.is_mixed
             if record.trained and is_doubtful and self._has_other_rows(tracked.id, record):
                 anew = self._replace(tracked.id, tracked.run, record)
-                tracked.id, tracked.parameters, tracked.data = anew.id, anew.parameters, anew.data
+                tracked.id, tracked.artifact_uri = anew.id, anew.artifact_uri
+                tracked.parameters, tracked.data = anew.parameters, anew.data
                 epochs = [record.epochs[number] for number in sorted(record.epochs)]
             self._tell_end(tracked, epochs, record, files)
         # The other process may have ended, and told so, since the record was read.
@@ -153,8 +163,7 @@ class MlflowTracker:
         assert end is not None
         # What is recorded is what holds for the attempt that counts, whatever came before it.
         self._log(tracked, epochs, tags_of(tracked.run, record))
-        for path in files:
-            self.client.log_artifact(tracked.id, str(path))
+        tracked.log_files(self.client, files)
         status = {DONE: "FINISHED", KILLED: "KILLED"}.get(end.status, "FAILED")
         crash_point("before_terminate")
         self.client.set_terminated(tracked.id, status, end_time=end.time_ms)
@@ -170,7 +179,7 @@ class MlflowTracker:
         Each process looks again after whatever it did itself. The one that looks last finds what
         all of them did, and all choose the same run of several.
         """
-        stored = self.search(run)
+        stored = self.runs.of(run)
         right = [
             one
             for one in stored
@@ -235,29 +244,6 @@ class MlflowTracker:
         self.client.delete_run(run_id)
         return created
 
-    def _find(self, run: PlannedRun) -> "Run | None":
-        found = self.search(run)
-        for spare in found[1:]:
-            self.client.delete_run(spare.info.run_id)
-        return found[0] if found else None
-
-    def search(self, run: PlannedRun) -> "list[Run]":
-        """The runs of a key: the complete one first, else the first; the others are spare.
-
-        A reply that was lost leaves a second run.
-        """
-        found = self.client.search_runs(
-            [self.experiment_id], f"tags.{TAG_RUN_KEY} = '{run.run_key}'"
-        )
-        return sorted(
-            found,
-            key=lambda stored: (
-                stored.data.tags.get(TAG_COMPLETE) != "1",
-                stored.info.start_time,
-                stored.info.run_id,
-            ),
-        )
-
     def _create(self, run: PlannedRun, record: RunRecord) -> MlflowRun:
         crash_point("before_create_run")
         created = self.client.create_run(
@@ -267,8 +253,10 @@ class MlflowTracker:
             run_name=run.name[:LONGEST_NAME],
         )
         crash_point("after_create_run")
-        run_id, parameters = str(created.info.run_id), parameters_of(run)
-        return MlflowRun(run_id, run=run, parameters=parameters, data=data_of(run, record))
+        return MlflowRun(
+            str(created.info.run_id), run=run, artifact_uri=created.info.artifact_uri,
+            parameters=parameters_of(run), data=data_of(run, record),
+        )  # fmt: skip
 
     def _link(self, run: PlannedRun) -> dict[str, str]:
         """Tags that tie a run to the sweep."""

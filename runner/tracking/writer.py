@@ -11,7 +11,9 @@ from runner.state.run_record import RunRecord, read_run
 from runner.tracking.store.calls import failure
 from runner.tracking.tracker import Replaced, TrackedRun, Tracker
 
-_POLL_S = 1.0
+#: Wait for news, in seconds: at first, for the first runs may be short; doubled up to the second
+#: figure.
+_POLL_S = (0.1, 1.0)
 #: Wait after a failed call, in seconds; doubled up to the second figure.
 _BACKOFF_S = (2.0, 30.0)
 #: Two processes that replace one another's runs soon agree: both read the same record.
@@ -157,8 +159,9 @@ class WriterThread(threading.Thread):
         self._finish = threading.Event()
 
     def run(self) -> None:
-        wait_s = _BACKOFF_S[0]
-        while not self._finish.wait(_POLL_S if self.trouble is None else wait_s):
+        poll_s, wait_s = _POLL_S[0], _BACKOFF_S[0]
+        while not self._finish.wait(poll_s if self.trouble is None else wait_s):
+            poll_s = min(2 * poll_s, _POLL_S[1])
             wait_s = _BACKOFF_S[0] if self._pass() else min(2 * wait_s, _BACKOFF_S[1])
 
     def _pass(self) -> bool:

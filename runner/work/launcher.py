@@ -1,12 +1,13 @@
 """Where a sweep's workers come from: the seam between the orchestrator and any launcher."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
 from runner.config.schema import Config
 from runner.errors import ConfigError
-from runner.plan.plan import Plan
+from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
 from runner.system.language import Said
 from runner.work.cluster.launch import ClusterLaunch
@@ -36,6 +37,9 @@ class Launcher(Protocol):
     def name(self, plan: Plan, journals: Journals) -> str:
         """The name of the launch: that of an earlier command whose workers are still at it."""
 
+    def starting(self, runs: Sequence[PlannedRun], n_workers: int) -> AbstractContextManager[None]:
+        """In the block these runs are to be trained: workers may start before `train` is called."""
+
     def train(
         self,
         plan: Plan,
@@ -55,6 +59,8 @@ class Local:
     start_workers: StartWorkers
     is_here: bool = True
     n_tasks: None = None
+    #: Has so many workers import what a run needs, as far as that can be done before their work.
+    start_early: Callable[[PlannedRun, int], None] = lambda *_: None
 
     def check(self, config: Config) -> None:
         if config.runner.detach:
@@ -66,6 +72,15 @@ class Local:
     def name(self, plan: Plan, journals: Journals) -> str:
         return new_launch()
 
+    @contextmanager
+    def starting(self, runs: Sequence[PlannedRun], n_workers: int) -> Iterator[None]:
+        if not runs:
+            yield
+            return
+        with guarded():
+            self.start_early(runs[0], min(n_workers, len(runs)))
+            yield
+
     def train(
         self,
         plan: Plan,
@@ -75,8 +90,7 @@ class Local:
         n_workers: int,
         tell: Callable[[Said], None],
     ) -> None:
-        with guarded():
-            Launch(plan, journals, stop, self.start_workers, name).until_settled(n_workers)
+        Launch(plan, journals, stop, self.start_workers, name).until_settled(n_workers)
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,9 @@ class OnCluster:
     def name(self, plan: Plan, journals: Journals) -> str:
         before = submitted(plan, journals.root)
         return new_launch() if before is None or before.is_over else before.given.launch
+
+    def starting(self, runs: Sequence[PlannedRun], n_workers: int) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def train(
         self,
@@ -146,6 +163,9 @@ class OnRay:
 
     def name(self, plan: Plan, journals: Journals) -> str:
         return new_launch()
+
+    def starting(self, runs: Sequence[PlannedRun], n_workers: int) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def train(
         self,

@@ -102,39 +102,6 @@ def _is_ours(pid: int) -> bool:
     return False
 
 
-#: What is said where joblib cannot start processes.
-NO_SHARED_MEMORY = (
-    "joblib finds no shared memory here (is /dev/shm read-only?); workers are started without it"
-)
-
-
-def can_start_joblibs_processes() -> bool:
-    """Whether joblib has what its processes need: semaphores, which lie in /dev/shm on Linux.
-
-    Without them it uses threads of the sweep's process, where runs would share DeZero's global
-    settings and no run could be ended.
-    """
-    from joblib.parallel import BACKENDS  # type: ignore[import-untyped]
-
-    return "loky" in BACKENDS
-
-
-def start_joblibs_tracker() -> None:
-    """Start joblib's tracker of shared memory as a process that no closed terminal ends.
-
-    It leaves Ctrl-C and SIGTERM to the process that it serves, but not SIGHUP.
-    """
-    from joblib.externals.loky.backend import (  # type: ignore[import-untyped]
-        resource_tracker,
-    )
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
-    try:
-        resource_tracker.ensure_running()  # which inherits what is blocked
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 _NAME = "RUNNER_GUARD"
 
 #: Waits for the end of its input, which comes with the sweep's process, however that ends; then

@@ -92,6 +92,8 @@ class Stop:
             for number in _handled((signal.SIGINT, *_REQUESTS)):
                 self._before[number] = signal.getsignal(number)
                 signal.signal(number, self._on_signal)
+            # A worker may have been started with it blocked.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         return self
 
     def __exit__(self, *_: object) -> None:

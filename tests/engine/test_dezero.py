@@ -219,6 +219,25 @@ def test_a_users_module_that_imports_dezero_first_has_it_as_everybody_has():
     assert in_new_process(FIRST) == [300, False, True, False]
 
 
+DRAWING = """
+import json, sys
+import runner
+import dezero
+waited = not any(name.startswith("matplotlib") for name in sys.modules)
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+digits = dezero.datasets.MNIST.__new__(dezero.datasets.MNIST)
+digits.data = dezero.datasets.np.zeros((2, 784))
+digits.show(1, 1)
+print(json.dumps([waited, len(plt.gca().images), dezero.datasets.plt.gca is plt.gca]))
+"""
+
+
+def test_matplotlib_is_imported_when_dezero_first_draws_with_it():
+    assert in_new_process(DRAWING) == [True, 1, True]
+
+
 def test_modules_of_dezero_still_find_all_of_numpy_under_np():
     assert dezero.transforms.np.ndarray is np.ndarray
     assert dezero.transforms.ToInt().dtype is int

@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from journaling import append
+from mlflow.store.entities import PagedList
 
 from runner import app, orchestrator
 from runner.data.catalogue import CATALOGUE
@@ -54,14 +55,19 @@ class Client:
     def __init__(self):
         self.runs, self.refused = {}, set()
 
-    def search_runs(self, _, query, order_by=None):
-        name, value = re.fullmatch("tags.(.*) = '(.*)'", query).groups()
-        return [run for run in self.runs.values() if run.data.tags.get(name) == value]
+    def search_runs(self, _, query, max_results=1000, page_token=None):
+        name, value = re.fullmatch("tags.`?(.*?)`? (?:=|LIKE) '(.*)'", query).groups()
+        tags = {id: run.data.tags.get(name) for id, run in self.runs.items()}
+        ids = [id for id, tag in tags.items() if tag == value or (tag and value == "%")]
+        return PagedList([self.runs[id] for id in ids], token=None)
 
     def create_run(self, _, tags, run_name, start_time=None):
         if run_name in self.refused:
             raise ConnectionError("not this one")
-        info = SimpleNamespace(run_id=str(len(self.runs)), status="RUNNING", start_time=1)
+        info = SimpleNamespace(
+            run_id=str(len(self.runs)), status="RUNNING", start_time=1, end_time=None,
+            artifact_uri="",
+        )  # fmt: skip
         data = SimpleNamespace(tags=dict(tags), params={})
         run = SimpleNamespace(info=info, data=data, inputs=None)
         self.runs[info.run_id] = run
@@ -77,7 +83,8 @@ class Client:
         self.runs[run_id].data.tags[name] = value
 
     def set_terminated(self, run_id, status, end_time=None):
-        self.runs[run_id].info.status = status
+        info = self.runs[run_id].info
+        info.status, info.end_time = status, end_time
 
     def update_run(self, run_id, status):
         self.runs[run_id].info.status = status

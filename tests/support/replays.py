@@ -22,8 +22,12 @@ class BreaksOff:
         self.client, self.left = client, n_calls
 
     def __getattr__(self, name):
+        of_client = getattr(self.client, name)
+        if not callable(of_client):
+            return of_client
+
         def call(*args, **kwargs):
-            answer = getattr(self.client, name)(*args, **kwargs)
+            answer = of_client(*args, **kwargs)
             self.left -= 1
             if not self.left:
                 raise ConnectionError("the answer was lost")

@@ -25,7 +25,7 @@ from analysis.read import runs
 from analysis.read.database import opened
 from runner import sync as syncing
 from runner.errors import StoreError
-from runner.record import METRICS
+from runner.record import METRICS, sweep_tag
 from runner.state.root import Root
 from runner.tracking.mlflow_sweep import totals
 from runner.tracking.store import mlflow_store as store
@@ -111,12 +111,43 @@ def test_a_spare_run_of_the_same_key_is_deleted_and_the_complete_one_kept(main_j
     assert kept[first].tags["complete"] == "1" and kept[first].params == stored_params(
         main_job, first
     )
-    client.create_run(number, tags={"run_key": second, "kind": "run"}, start_time=1)
+    # As a reply that was lost leaves it.
+    tags = {"run_key": second, "kind": "run", sweep_tag(plan.sweep_key): "its cell"}
+    client.create_run(number, tags=tags, start_time=1)
     copied.sync()
     again = stored_by_key(copied.database)
     assert again[second].id == kept[second].id, (
         "the complete one, though the other one began earlier"
     )
+
+
+def test_whole_runs_of_a_sweep_are_found_by_one_search_and_others_by_one_each(copied):
+    copied.sync()
+    plan, client = only_plan(copied.root), Counting(copied.client())
+    number = store.experiment_id(client, "ablations", copied.uri, Root(copied.root))
+    writer = writer_to(copied.root, client, number)
+    writer.tracker.open_sweep(plan)
+    client.delete_tag(stored_by_key(copied.database)[plan.runs[3].run_key].id, "complete")
+    client.searches.clear()
+    writer.update()
+    of_sweep, of_run = client.searches
+    assert sweep_tag(plan.sweep_key) in of_sweep and plan.runs[3].run_key in of_run
+    assert writer.n_behind == 0
+    stored_by_key(copied.database)
+
+
+class Counting:
+    """A client that keeps what was searched for."""
+
+    def __init__(self, client):
+        self.client, self.searches = client, []
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def search_runs(self, experiments, query, **more):
+        self.searches.append(query)
+        return self.client.search_runs(experiments, query, **more)
 
 
 def stored_params(main_job, key):
