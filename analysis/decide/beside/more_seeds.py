@@ -157,8 +157,10 @@ class Ahead:
             beyond = power.t_quantile(1 - self._direction / 2, n - 1)
             within = power.t_quantile(1 - self._interval, n - 1)
         average, settings = of[0], of[-1]
-        has_direction = (np.abs(average.means) > beyond * average.se).all(axis=1)
-        is_small = (np.abs(settings.means) + within * settings.se < self._margin).all(axis=1)
+        # Of so few seeds that no interval has ends, none is decided: infinity times 0 is nan.
+        with np.errstate(invalid="ignore"):
+            has_direction = (np.abs(average.means) > beyond * average.se).all(axis=1)
+            is_small = (np.abs(settings.means) + within * settings.se < self._margin).all(axis=1)
         return np.asarray(has_direction | is_small)
 
     def _likely_sds(self) -> list[Array]:

@@ -87,6 +87,12 @@ def test_a_chance_is_about_what_happens_under_the_truth_that_it_names(truth, sd,
     assert np.mean(said) == pytest.approx(np.mean(was), abs=0.1 + error)
 
 
+def test_seeds_too_few_for_any_look_that_are_all_the_same_are_undecided_ones():
+    ahead = Ahead(np.full(2, 0.5), 0.05, 0.05, 1.0, for_any_looks=True)
+    assert ahead.chance(0.5, 1) == 0
+    assert ahead.chance(0.5, 30) == 1
+
+
 def test_of_uneven_luck_the_fewest_seeds_are_said_that_can_decide():
     runs = frame(grid(range(5), model__dropout=[True, False]))
     epochs = curves(
