@@ -99,19 +99,18 @@ def _tell_fallbacks(prepared: Prepared) -> None:
     shares: dict[str, float] = {}
     for of_cell in prepared.checked.values():
         for name in of_cell.fallbacks:
-            share = of_cell.fallback_shares.get(name, 0.0)
-            shares[name] = max(share, shares.get(name, 0.0))
+            shares[name] = max(of_cell.fallback_shares.get(name, 0.0), shares.get(name, 0.0))
     if shares:
         ordered = sorted(shares.items(), key=lambda of_name: -of_name[1])
         told = [
             say("{name} ({share} of a step)", name=name, share=f"{share:.0%}") if share else name
             for name, share in ordered
         ]
-        without = "computed without kernels of ours: {names}"
-        words.tell(say(without, names=joined(", ", told)), indent=2)
+        names = joined(", ", told)
+        words.tell(say("computed without kernels of ours: {names}", names=names), indent=2)
     # A function without a kernel is reason enough.
-    of_cells = [of_cell for of_cell in prepared.checked.values() if not of_cell.fallbacks]
-    for reason in sorted({of_cell.not_captured for of_cell in of_cells} - {""}):
+    reasons = {of.not_captured for of in prepared.checked.values() if not of.fallbacks}
+    for reason in sorted(reasons - {""}):
         words.tell(say("steps are not captured: {reason}", reason=reason), indent=2)
 
 
