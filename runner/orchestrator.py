@@ -156,7 +156,7 @@ def _train(
     name = launcher.name(plan, journals)
     stop_file = prepared.root.sweep(plan.sweep_key).stop_file(name)
     with Stop(stop_file) as stop:
-        tally = Tally(plan, epoch_s)
+        tally = Tally(plan, epoch_s, name)
         n_workers = prepared.n_workers
         progress = Progress(tally, journals, name, n_workers, lambda: writer.trouble)
         if prepared.config.progress and (prepared.to_train or plan.single):

@@ -110,7 +110,8 @@ def follow(plan: Plan, journals: Journals) -> None:
     """Show the display of a sweep that is running until it runs no more, then its table."""
     while first := _at_it(plan, journals):
         n_running = max(1, first.n_running)
-        progress = Progress(Tally(plan), journals, first.launch, n_running, lambda: None)
+        tally = Tally(plan, launch=first.launch)
+        progress = Progress(tally, journals, first.launch, n_running, lambda: None)
         progress.start()
         try:
             now: _AtIt | None = first

@@ -98,7 +98,8 @@ def follow(root: Root, uri: str | None, experiment: str, word: str) -> list[str]
     writer.start()
     job, next_ask = submitted(plan, root), time.monotonic() + _ASK_S
     words.tell(joined(": ", [f"{plan.name} ({plan.sweep_key[:8]})", *([job.words] if job else [])]))
-    progress = Progress(Tally(plan), journals, job.given.launch if job else "", 1, lambda: None)
+    launch = job.given.launch if job else None
+    progress = Progress(Tally(plan, launch=launch), journals, launch or "", 1, lambda: None)
     progress.start()
     try:
         while not _is_over(plan, journals, job):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runner.plan.plan import Plan, PlannedRun
+from runner.record import FAILED, TRAINED
 from runner.state.run_record import RunRecord
 
 
@@ -14,6 +15,9 @@ class Tally:
     plan: Plan
     #: That an epoch of a run is expected to take, by cell key.
     expected_s: Mapping[str, float] = field(default_factory=dict)
+    #: Whose runs these are: one that failed before it, or was stopped, is to be trained again.
+    #: None: those of no launch, of which one that failed has ended.
+    launch: str | None = None
     #: How many runs ended in each way.
     ended: dict[str, int] = field(default_factory=dict)
     n_epochs: int = 0
@@ -29,18 +33,24 @@ class Tally:
     def count(self, run: PlannedRun, record: RunRecord) -> None:
         """Take a run as it is now, in place of as it was."""
         n_planned, n_epochs = run.config.train.epochs, len(record.epochs)
+        status = record.status if self._has_ended(record) else None
         # A run that has ended has no epochs to come, however many it has.
-        to_come = 0 if record.end else n_planned - n_epochs
+        to_come = 0 if status else n_planned - n_epochs
         before = self._counted.get(run.run_key, (None, 0, 0.0, n_planned))
-        self._counted[run.run_key] = record.status, n_epochs, record.seconds, to_come
-        for status, step in ((before[0], -1), (record.status, 1)):
-            if status is not None:
-                self.ended[status] = self.ended.get(status, 0) + step
+        self._counted[run.run_key] = status, n_epochs, record.seconds, to_come
+        for of, step in ((before[0], -1), (status, 1)):
+            if of is not None:
+                self.ended[of] = self.ended.get(of, 0) + step
         self.n_epochs += n_epochs - before[1]
         cell = self.cells[run.cell_key]
         cell[0] += record.seconds - before[2]
         cell[1] += n_epochs - before[1]
         cell[2] += to_come - before[3]
+
+    def _has_ended(self, record: RunRecord) -> bool:
+        if self.launch is None:
+            return record.status in (*TRAINED, FAILED)
+        return record.settled(self.launch)
 
     @property
     def n_ended(self) -> int:

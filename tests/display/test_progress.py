@@ -73,7 +73,9 @@ def test_a_tally_says_what_a_count_of_all_journals_says(events):
             attempt.add(End(event))
         journals[run.run_key] = RunRecord({"a": replace(attempt)})
         tally.count(run, journals[run.run_key])
-    statuses = Counter(journal.status for journal in journals.values() if journal.end)
+    # A run that was killed goes on.
+    ended = {key for key, one in journals.items() if one.status in ("done", "failed", "diverged")}
+    statuses = Counter(journals[key].status for key in ended)
     assert {status: n for status, n in tally.ended.items() if n} == statuses
     assert tally.n_ended == sum(statuses.values())
     assert tally.n_epochs == sum(len(journal.epochs) for journal in journals.values())
@@ -89,15 +91,31 @@ def test_a_tally_says_what_a_count_of_all_journals_says(events):
     every = [pace for cell in paces.values() for pace in cell]
     left = tally.seconds_left(2)
     if not every:
-        is_over = all(journals[run.run_key].end for run in RUNS)
-        assert left == (0.0 if is_over else None)
+        assert left == (0.0 if len(ended) == len(RUNS) else None)
         return
     expected = 0.0
     for run in RUNS:
-        if not journals[run.run_key].end:
+        if run.run_key not in ended:
             pace = statistics.fmean(paces[run.cell_key] or every)
             expected += pace * (N_EPOCHS - len(journals[run.run_key].epochs))
     assert left == pytest.approx(expected / 2, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("status", "n"), [("done", 1), ("diverged", 1), ("failed", 0), ("killed", 0)]
+)
+def test_a_run_that_an_earlier_launch_did_not_train_has_not_ended_for_this_one(status, n):
+    attempt = Attempt("a")
+    for record in (start("a"), epoch(1, 1.5), End(status)):
+        attempt.add(record)
+    earlier = RunRecord({"a": attempt})
+    tally = Tally(SimpleNamespace(runs=RUNS[:1]), launch="2-b")
+    tally.count(RUNS[0], earlier)
+    assert (tally.n_ended, tally.seconds_left(1)) == (n, 0.0 if n else 4.0)
+    # Of its own launch, one that failed is not trained again.
+    own = Tally(SimpleNamespace(runs=RUNS[:1]), launch=earlier.start.launch)
+    own.count(RUNS[0], earlier)
+    assert own.n_ended == (status != "killed")
 
 
 def test_an_ending_is_one_line():
