@@ -1,7 +1,6 @@
 """What an exported model runs: MLflow executes a copy of this file where it is loaded."""
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,12 @@ from mlflow.pyfunc.model import PythonModel
 
 from runner.export.trained import Description, Trained
 
-# Scores are no table, and annotations would have MLflow check them as one.
-warnings.filterwarnings("ignore", message=".*Add type hints to the `predict`")
-
 
 class Served(PythonModel):
     """Predicts with a `Trained` that is made from the artifacts of an MLflow model."""
+
+    #: Images are no table, and MLflow is not to check them as one.
+    _skip_type_hint_validation = True
 
     def load_context(self, context: Any) -> None:
         folder = Path(context.artifacts["run"])
