@@ -140,7 +140,7 @@ def test_a_node_that_does_not_see_the_root(begin, slurm, gate, root, scenario):
         sweep = begin()
         read_until(sweep, " submitted: ")
         told = read_until(sweep, " tasks have begun after ", seconds=65)
-        assert f"does n1 see {root}? squeue says " in told
+        assert f"does n1 see {root}? Slurm says " in told
         os.kill(sweep.pid, signal.SIGINT)
         stopped = end(sweep, 130, timeout=30)
         assert "interrupted" in stopped.err and "go on with: python -m runner -m" in stopped.err
@@ -160,7 +160,7 @@ def test_a_parent_that_is_killed_and_the_same_command_again(begin, slurm, gate, 
     os.killpg(sweep.pid, signal.SIGKILL)
     sweep.communicate()
     again = begin()
-    assert f"job {job} is at it already; squeue says 3 RUNNING" in read_until(again, "already; ")
+    assert f"job {job} is at it already; Slurm says 3 RUNNING" in read_until(again, "already; ")
     gate.touch()
     told = ended(again)
     assert " submitted: " not in told.out and ALL in told.out
@@ -174,12 +174,12 @@ def test_a_sweep_that_is_left_then_looked_at_and_followed(begin, slurm, gate, ro
     assert f"runner.sync --follow {key} --root {root} " in left.out
     job = mid_training(slurm, root)
     again = ended(begin("runner.detach=true")).out
-    assert f"job {job} is at it already; squeue says 3 RUNNING" in again
+    assert f"job {job} is at it already; Slurm says 3 RUNNING" in again
     shown = ended(begin(at="runner.status")).out
     assert "0 of 6 runs trained, 3 running, " in shown
-    assert f"  job {job}: squeue says 3 RUNNING\n" in shown and "go on: " not in shown
+    assert f"  job {job}: Slurm says 3 RUNNING\n" in shown and "go on: " not in shown
     killed = begin("--follow", key, at="runner.sync")
-    read_until(killed, f"job {job}: squeue says 3 RUNNING")
+    read_until(killed, f"job {job}: Slurm says 3 RUNNING")
     killed.kill()
     killed.communicate()
     follower = begin("--follow", key, at="runner.sync")
@@ -188,6 +188,24 @@ def test_a_sweep_that_is_left_then_looked_at_and_followed(begin, slurm, gate, ro
     assert [tag.tags.get("complete") for tag in stored(Root(root).database)] == ["1"] * 6
     assert stored(Root(root).database, "sweep")[0].status == "FINISHED"
     scenario(root)
+
+
+def test_a_job_that_slurm_has_forgotten(begin, slurm, gate, root, scenario):
+    ended(begin("hydra.launcher.array_parallelism=1", "runner.detach=true"))
+    job = mid_training(slurm, root, n=1)
+    slurm.do("scancel", job)
+    until(lambda: slurm.forgot(job), seconds=60)
+    shown = ended(begin(at="runner.status")).out
+    assert f"  job {job}: Slurm says 3 CANCELLED\n" in shown and "  go on: " in shown
+    gate.touch()
+    assert ALL in ended(begin()).out
+    scenario(root)
+
+
+def test_an_account_that_there_is_not_is_refused(begin, root):
+    out, err = begin("hydra.launcher.account=nobodys").communicate(timeout=100)
+    assert "Invalid account" in err and "nothing was submitted" in err and err.count("\n") == 1
+    assert not list(root.glob("state/sweeps/*/*.jobs"))
 
 
 def test_two_sweeps_that_share_runs(begin, slurm, gate, root, scenario):

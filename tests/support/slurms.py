@@ -1,4 +1,5 @@
-"""A real Slurm on this host: munge, a controller and node daemons in one folder, ended by pid."""
+"""A real Slurm on this host, with accounting: munge, a database, its daemon, a controller and node
+daemons in one folder, ended by pid."""
 
 import getpass
 import os
@@ -11,13 +12,13 @@ from pathlib import Path
 from commands import until
 from pids import having, kill, name_of, parent_of
 
-PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "mungekey")
-#: What Debian calls them.
-PACKAGES = ("slurm-wlm", "munge")
+PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "mungekey", "slurmdbd", "mariadbd")
+#: What Debian calls them; the core of MariaDB is no service of the system.
+PACKAGES = ("slurm-wlm", "munge", "slurmdbd", "mariadb-server-core")
 NODES = ("n1", "n2", "n3")
 
 #: cred_expire: a job that was queued again waits as long. The others: a host that is silent is dead
-#: after some seconds, and a job that may begin does so at once.
+#: after some seconds, a job that may begin does so at once, and one that is over is soon forgotten.
 _CONF = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -44,16 +45,34 @@ SchedulerParameters=batch_sched_delay=1,sched_interval=1,bf_interval=1
 SlurmctldTimeout=5
 SlurmdTimeout=5
 KillWait=5
-MinJobAge=60
+MinJobAge=2
 ReturnToService=2
 JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SlurmdParameters=config_overrides
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={dbd_port}
+AccountingStoragePass={folder}/munge.socket
+AccountingStorageEnforce=associations
 NodeName={nodes} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports} CPUs=2 RealMemory=2000
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
+"""
+
+_DBD_CONF = """
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={dbd_port}
+SlurmUser={user}
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=root
 """
 
 
@@ -83,33 +102,59 @@ class Slurm:
             "SLURM_CONF": str(self.conf),
             "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
         }
-        self._munged = None
+        self._begun = []
 
     def begin(self):
         for name in ("controller", *(f"spool.{node}" for node in NODES)):
             (self.folder / name).mkdir(parents=True)
-        port = _free_ports(1 + len(NODES))
+        port, user = _free_ports(2 + len(NODES)), getpass.getuser()
+        of = {"folder": self.folder, "user": user, "dbd_port": port + 1 + len(NODES)}
         text = _CONF.format(
             host=socket.gethostname().partition(".")[0],
-            user=getpass.getuser(),
-            folder=self.folder,
             port=port,
             nodes=f"n[1-{len(NODES)}]",
             ports=f"[{port + 1}-{port + len(NODES)}]",
+            **of,
         )
         self.conf.write_text(text)
         key = f"--key-file={self.folder}/munge.key"
         self.do("mungekey", "--create", key.replace("key-", "key"))
         files = [f"--{name}-file={self.folder}/munge.{name}" for name in ("pid", "log", "seed")]
         at = self.folder / "munge.socket"
-        line = ["munged", "--foreground", "--force", key, f"--socket={at}", *files]
-        with open(self.folder / "munged.out", "wb") as out:
-            self._munged = subprocess.Popen(line, env=self._all(), stdout=out, stderr=out)
+        self._keep("munged", "--foreground", "--force", key, f"--socket={at}", *files)
         until(at.exists, seconds=10)
+        self._begin_accounting(user, _DBD_CONF.format(**of))
         self.do("slurmctld", "-f", str(self.conf), "-c")
         for node in NODES:
             self.begin_node(node)
         self.until_idle()
+
+    def _begin_accounting(self, user, conf):
+        """Start the database and its daemon; the cluster, and an account with this user."""
+        file, at, data = self.folder / "slurmdbd.conf", self.folder / "database.socket", "database"
+        file.touch(0o600)
+        file.write_text(conf)
+        how = ["--no-defaults", f"--datadir={self.folder / data}", f"--user={user}"]
+        self.do("mariadb-install-db", *how, "--auth-root-authentication-method=normal")
+        self._keep("mariadbd", *how, f"--socket={at}", "--skip-networking")
+        until(at.exists, seconds=30)
+        self._keep("slurmdbd", "-D", MYSQL_UNIX_PORT=str(at))
+        until(lambda: self._accounts("show", "cluster") is not None, seconds=30)
+        for words in (["cluster", "test"], ["account", "lab"], ["user", user, "account=lab"]):
+            assert self._accounts("add", *words), words
+
+    def _accounts(self, *words):
+        """What `sacctmgr` printed; None where the daemon does not answer."""
+        try:
+            return self.do("sacctmgr", "--immediate", *words)
+        except subprocess.CalledProcessError:
+            return None
+
+    def _keep(self, *line, **names):
+        """Start a program that stays in the foreground."""
+        with open(self.folder / f"{line[0]}.out", "wb") as out:
+            begun = subprocess.Popen(line, env=self._all() | names, stdout=out, stderr=out)
+        self._begun.append(begun)
 
     def _all(self):
         return os.environ | self.environment
@@ -139,6 +184,14 @@ class Slurm:
         """A line for each task that has not ended."""
         return self.do("squeue", "-h", "-r", "-o", form).splitlines()
 
+    def forgot(self, job):
+        """Whether the controller knows nothing of a job any more."""
+        try:
+            self.do("squeue", "--states=all", f"--jobs={job}")
+        except subprocess.CalledProcessError:
+            return True
+        return False
+
     def running(self):
         """The node of each task that runs, by its index."""
         return dict(
@@ -155,9 +208,12 @@ class Slurm:
 
     def end_node(self, node):
         """End the daemon of a node that has no work."""
-        pid = self._pid(f"slurmd.{node}")
+        self._end_daemon(f"slurmd.{node}")
+
+    def _end_daemon(self, name):
+        pid = self._pid(name)
         kill(pid, signal.SIGTERM)
-        until(lambda: name_of(pid) is None, seconds=10)
+        until(lambda: name_of(pid) is None, seconds=30)
 
     def _pid(self, name):
         return int((self.folder / f"{name}.pid").read_text())
@@ -166,9 +222,10 @@ class Slurm:
         """End all that this started, and what it started itself."""
         for node in NODES:
             self.kill_node(node)
-        kill(self._pid("slurmctld"), signal.SIGTERM)
-        self._munged.terminate()
-        self._munged.wait(timeout=10)
+        self._end_daemon("slurmctld")
+        for begun in reversed(self._begun):
+            begun.terminate()
+            begun.wait(timeout=20)
 
 
 def _free_ports(n):

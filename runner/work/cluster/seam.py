@@ -32,7 +32,7 @@ class Cluster(Protocol):
 
     @property
     def asked(self) -> str:
-        """The command that `look` asks, for messages."""
+        """What people call it."""
 
     @property
     def n_tasks(self) -> int:

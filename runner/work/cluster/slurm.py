@@ -10,7 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from runner.errors import ConfigError, RunnerError, short_text
@@ -30,6 +30,8 @@ _OVER = frozenset(
 _GIVEN_UP = "JobHoldMaxRequeue"
 #: `sbatch` says so of what no node has, and of any request while no node is up.
 _NO_SUCH_NODES = "Requested node configuration is not available"
+#: A line of `sacct`: the tasks of an array, their state, and the node.
+_OF_SACCT = re.compile(r"^\d+_([^|]+)\|(\w+)[^|]*\|(?:None assigned|(.*))$", re.MULTILINE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 #: exec: the warning, and the SIGTERM of a preemption, reach the worker itself.
@@ -56,7 +58,7 @@ class Slurm:
     warning_s: int = 120
 
     name: ClassVar[str] = "slurm"
-    asked: ClassVar[str] = "squeue"
+    asked: ClassVar[str] = "Slurm"
 
     def check(self, device: str) -> None:
         """Refuse what Slurm would refuse.
@@ -115,13 +117,21 @@ class Slurm:
         form = "--format=%K|%T|%r|%N"
         ended = _do(["squeue", "--noheader", "--array", "--states=all", f"--jobs={job}", form])
         if not ended.returncode:
-            return [_task(*line.split("|")) for line in ended.stdout.splitlines()]
+            lines = (line.partition("|") for line in ended.stdout.splitlines())
+            return [_task(int(index), *rest.split("|")) for index, _, rest in lines]
         if "Invalid job id" not in ended.stderr:
             return None
         form = "--format=JobID,State,NodeList"
         ended = _do(["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}", form])
-        found = re.findall(r"^\d+_(\d+)\|(\w+)[^|]*\|(.*)$", ended.stdout, re.MULTILINE)
-        return [_task(index, state, "", node) for index, state, node in found]
+        tasks: dict[int, Task] = {}
+        # The line of the tasks that never began still holds some that did: each task's own goes
+        # before it.
+        lines_of = sorted(_OF_SACCT.findall(ended.stdout), key=lambda found: found[0][:1] == "[")
+        for indices, state, node in lines_of:
+            for index in _indices(indices):
+                # It is over even where its end never reached the accounting.
+                tasks.setdefault(index, replace(_task(index, state, "", node), is_over=True))
+        return list(tasks.values())
 
     def cancel(self, job: str, waiting: bool = False) -> None:
         """Cancel the job, or those of its tasks that wait to begin."""
@@ -161,10 +171,16 @@ def requeue() -> None:
         raise RunnerError(f"scontrol requeue: {_complaint(ended)}")
 
 
-def _task(index: str, state: str, reason: str, node: str) -> Task:
+def _task(index: int, state: str, reason: str, node: str) -> Task:
     reason = "" if reason == "None" else reason
     is_over, is_oom = state in _OVER or reason == _GIVEN_UP, state == "OUT_OF_MEMORY"
-    return Task(int(index), state, reason, node, is_over, is_oom)
+    return Task(index, state, reason, node, is_over, is_oom)
+
+
+def _indices(text: str) -> list[int]:
+    """`2`; of tasks of an array that never began `[0,2-5%3]`, of which 3 were to run at once."""
+    spans = (span.partition("-") for span in text.strip("[]").partition("%")[0].split(","))
+    return [n for first, _, last in spans for n in range(int(first), int(last or first) + 1)]
 
 
 def _time(text: str | None) -> str | None:

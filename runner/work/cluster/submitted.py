@@ -31,7 +31,7 @@ class Submitted:
 
     @property
     def words(self) -> Said:
-        """`job 12: squeue says 2 RUNNING`."""
+        """`job 12: Slurm says 2 RUNNING`."""
         job, asked = self.given.job, self.cluster.asked
         if self.tasks is None:
             return say("job {job}: {asked} does not answer here", job=job, asked=asked)
