@@ -114,17 +114,18 @@ class PlanSweeper(Sweeper):
         from runner.config.quoting import quoted
         from runner.state.root import SweepFolder
         from runner.work import joblibs
-        from runner.work.launch import start_process
+        from runner.work.launch import start_process, threads_of
 
+        n_threads = threads_of(self.config.runner.workers, n_workers)
         launcher_name = self.config.hydra.runtime.choices["hydra/launcher"]
         if self._is_joblib and not joblibs.can_start():
             words.complain(joblibs.NO_SHARED_MEMORY)
-            return start_process(plan, launch, n_workers)
+            return start_process(plan, launch, n_workers, n_threads)
         if launcher_name == "cores":
             if n_workers == 1:
                 # Joblib runs a lone worker in this very process, where nobody could end it when it
                 # hangs.
-                return start_process(plan, launch, n_workers)
+                return start_process(plan, launch, n_workers, n_threads)
             joblibs.start_trackers()
         folder = SweepFolder(plan.parent).jobs(launch)
         launcher = Plugins.instance().instantiate_launcher(
@@ -135,6 +136,8 @@ class PlanSweeper(Sweeper):
         if self._early:
             self._early.wait()
         job = [f"worker.plan={quoted(str(plan))}", f"worker.launch={launch}"]
+        if launcher_name in _ON_THIS_MACHINE:
+            job.append(f"worker.threads={n_threads}")
         returns: Sequence[Any] = launcher.launch([job] * n_workers, initial_job_idx=0)
         errors = [
             " ".join(str(r._return_value).split()) for r in returns if r.status == JobStatus.FAILED

@@ -73,11 +73,12 @@ def main(composed: DictConfig) -> None:
     if composed.worker.plan is not None:
         from runner.work.worker import work
 
-        work(Path(composed.worker.plan), composed.worker.launch)
+        given = composed.worker
+        work(Path(given.plan), given.launch, given.threads)
         return
     from runner.orchestrator import sweep
     from runner.plan import grid
-    from runner.work.launch import start_process
+    from runner.work.launch import start_process, threads_of
     from runner.work.launcher import Local
 
     try:
@@ -85,7 +86,12 @@ def main(composed: DictConfig) -> None:
         typed = list(HydraConfig.get().overrides.task)
         command = [*command_of("runner").split(), *typed]
         of_one = grid.of_one(config, typed, HydraConfig.get().runtime.choices)
-        code = sweep(of_one, command, Local(start_process))
+        asked = config.runner.workers
+
+        def start(plan: Path, launch: str, n_workers: int) -> list[str]:
+            return start_process(plan, launch, n_workers, threads_of(asked, n_workers))
+
+        code = sweep(of_one, command, Local(start))
     except Exception as error:
         # Hydra prints a line of its own for any other error, with every override and its secrets.
         raise SystemExit(1) from error

@@ -87,7 +87,7 @@ class RunnerConfig:
         rules.TEXT_OR_NULL,
     )
     workers: int = knob(
-        "Worker processes; -1 is one a core (CPU) or one a card (GPU).",
+        "Worker processes; -1 is one a core (CPU; fewer runs share the cores) or one a card (GPU).",
         rules.integer(1, 1024, also=-1),
     )
     checkpoint_every_s: float = knob(
@@ -130,6 +130,9 @@ class RunnerConfig:
 class WorkerConfig:
     plan: str | None = knob("Path of the sweep.json with a worker's runs.", rules.TEXT_OR_NULL)
     launch: str | None = knob("Name of the launch that started a worker.", rules.TEXT_OR_NULL)
+    threads: int = knob(
+        "How many threads compute a run of a worker.", rules.integer(1, 4096), before=1
+    )
 
 
 @dataclass(kw_only=True)

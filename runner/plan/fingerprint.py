@@ -33,12 +33,12 @@ EQUAL: dict[str, tuple[str, str]] = {
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
-    # Captured steps on the CPU.
-    "39b69f241b16d5925f7fc5cee4ea37ced692d476817e8528779c6a9d0a62bdf9": (
+    # Captured steps and threads on the CPU.
+    "5a0e3763d733bc52b2af6dab9bd293673f879c262c34ecf4e69f83d7ae4553ec": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "73a68b41c7ee74cd2a07de8db154b982a7943fd278a7b590f4ea334f89ac1c14": (
+    "3f696aa6c36dac0a4be9c885b995392553b2c2032a8c202e293b30add9df0a43": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -75,6 +75,8 @@ class Start(Record):
     processor: str = ""
     #: Environment variables that say how many threads a library uses.
     threads: dict[str, str | None] = field(default_factory=dict)
+    #: How many threads compute the run.
+    n_threads: int = 1
     #: Environment variables that change how cuBLAS rounds.
     cublas: dict[str, str] = field(default_factory=dict)
     #: The attempt whose record this one goes on with, whether or not it left a checkpoint.

@@ -54,6 +54,7 @@ def train_run(
     should_stop: Callable[[], bool] = lambda: False,
     is_alone: Callable[[], bool] = lambda: True,
     limit: contextlib.AbstractContextManager[None] | None = None,
+    n_threads: int = 1,
 ) -> Iterator[EpochRecord | None]:
     """Train one run to its end, or go on where it was interrupted; its caller holds the run's lock.
 
@@ -69,12 +70,20 @@ def train_run(
     limit
         Raises in its block when the time is up. It is entered once the journal has its first line:
         whatever it raises is recorded.
+    n_threads
+        Of the kernels of `engine=fast` on the CPU; the bits are those of one thread.
     """
     run = root.run(planned.run_key)
     before = read_run(run)
     if before.refusal:
         raise StateError(before.refusal)
-    folder, start = run.new_attempt(), _start(planned, launch, before.attempt)
+    if n_threads > 1 and planned.device == "cpu" and planned.config.engine.name == "fast":
+        from runner.engine.cpu.threads import team
+
+        team.use(n_threads)
+    else:
+        n_threads = 1
+    folder, start = run.new_attempt(), _start(planned, launch, before.attempt, n_threads)
     journal = JournalWriter(folder)
     try:
         journal.write(start)
@@ -179,7 +188,7 @@ def _train(
     checkpoints.delete()
 
 
-def _start(planned: PlannedRun, launch: str, after: str | None) -> Start:
+def _start(planned: PlannedRun, launch: str, after: str | None, n_threads: int) -> Start:
     return Start(
         run_key=planned.run_key,
         cell_key=planned.cell_key,
@@ -198,6 +207,7 @@ def _start(planned: PlannedRun, launch: str, after: str | None) -> Start:
         threads={
             name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         },
+        n_threads=n_threads,
         cublas={name: os.environ[name] for name in _CUBLAS_NAMES if name in os.environ},
         pid=os.getpid(),
         launch=launch,

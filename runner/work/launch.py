@@ -18,6 +18,7 @@ from runner.state.journal import write_death
 from runner.state.journals import Journals
 from runner.state.records import End
 from runner.system import limits
+from runner.train import provenance
 from runner.work.processes import WorkerWatch, time_limit_cause
 from runner.work.stop import Stop
 
@@ -48,9 +49,20 @@ def new_launch() -> str:
     return f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
-def start_process(plan: Path, launch: str, n_workers: int) -> list[str]:
+def threads_of(asked: int, n_workers: int) -> int:
+    """How many threads a worker has: where there are fewer runs than cores, the cores are shared.
+
+    Parameters
+    ----------
+    asked
+        `runner.workers`: whoever gives a number means as many cores.
+    """
+    return 1 if asked > 0 else max(1, provenance.cores() // n_workers)
+
+
+def start_process(plan: Path, launch: str, n_workers: int, n_threads: int = 1) -> list[str]:
     """Start workers as processes of this machine, without a launcher: a `StartWorkers`."""
-    line = [sys.executable, "-m", "runner.work.worker", str(plan), launch]
+    line = [sys.executable, "-m", "runner.work.worker", str(plan), launch, str(n_threads)]
     # In a process group of its own: a Ctrl-C reaches the sweep's process, and by it the worker.
     # Python would print a traceback for one that comes while the worker still imports.
     workers = [

@@ -99,7 +99,8 @@ def _recorded(prepared: Prepared, kinds: dict[str, PlannedRun]) -> dict[str, Pac
     seconds: dict[str, list[float]] = defaultdict(list)
     n_runs: dict[str, int] = defaultdict(int)
     for run, record in _before(prepared, kinds, seconds):
-        is_alike = record.start is not None and record.start.processor == ours
+        start = record.start
+        is_alike = start is not None and (start.processor, start.n_threads) == (ours, 1)
         if is_alike and record.epochs and (of := kind(run)) in kinds and n_runs[of] < _N_ALIKE:
             n_runs[of] += 1
             seconds[of] += [seconds_spent(epoch.metrics) for epoch in record.epochs.values()]

@@ -43,12 +43,19 @@ class Share:
         Whether no other worker of the launch is given these runs, as the tasks of a cluster are.
         What the launch has under way there is what this task was at before the cluster started it
         again: nobody is at it any more, even where its host took the lock along.
+    n_threads
+        How many threads compute a run: as many as the worker has cores to itself.
     """
 
     def __init__(
-        self, runs: Sequence[PlannedRun], root: Root, launch: str, is_own: bool = False
+        self,
+        runs: Sequence[PlannedRun],
+        root: Root,
+        launch: str,
+        is_own: bool = False,
+        n_threads: int = 1,
     ) -> None:
-        self.root, self.launch = root, launch
+        self.root, self.launch, self.n_threads = root, launch, n_threads
         #: `cpu` or `gpu`; a plan has one of them.
         self.device = runs[0].device if runs else "cpu"
         self.journals = Journals(root, [run.run_key for run in runs])

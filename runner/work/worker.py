@@ -32,7 +32,7 @@ def parent_pid(launch: str) -> int:
     return int(launch.partition("-")[0])
 
 
-def work(plan_path: Path, launch: str) -> None:
+def work(plan_path: Path, launch: str, n_threads: int = 1) -> None:
     """Train each run of the plan that no other process holds, until none is left."""
     stopping.die_with_parent(parent_pid(launch))
     make_folder_importable()
@@ -40,7 +40,7 @@ def work(plan_path: Path, launch: str) -> None:
     stop_file = root.sweep(plan.sweep_key).stop_file(launch)
     with stopping.Stop(stop_file, of_worker=True) as stop:
         try:
-            train(Share(plan.runs, root, launch), stop)
+            train(Share(plan.runs, root, launch, n_threads=n_threads), stop)
         except CardLost:
             if os.getpid() == parent_pid(launch):
                 # There is no process that could go on: the runs that are left wait for the next
@@ -98,8 +98,11 @@ def _try(run: PlannedRun, share: Share, stop: stopping.Stop) -> bool:
             # that overflows ends its run as diverged; NumPy's warnings on the way there would only
             # confuse.
             limit = time_limit(run.config.runner.time_limit_s)
+            records = train_run(
+                run, share.root, share.launch, stop, limit=limit, n_threads=share.n_threads
+            )
             with threadpool_limits(limits=1), np.errstate(all="ignore"):
-                for _ in train_run(run, share.root, share.launch, stop, limit=limit):
+                for _ in records:
                     pass
         except KeyboardInterrupt:
             raise
@@ -147,7 +150,7 @@ def _free_card(folder: Path) -> tuple[int, FileLock]:
 
 if __name__ == "__main__":
     try:
-        work(Path(sys.argv[1]), sys.argv[2])
+        work(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
     # Such as a disk on which not even a failure can be written down.
     except (OSError, DeviceError) as error:
         sys.exit(f"runner: {error}")

@@ -117,6 +117,7 @@ INDIFFERENT = {
     "sweep__max_minutes": st.floats(0, 1000),
     "worker__plan": st.none() | st.text(),
     "worker__launch": st.none() | st.text(),
+    "worker__threads": st.integers(1, 4096),
     "engine__graph": st.booleans(),
     "engine__streams": st.integers(0, 64),
 }

@@ -10,7 +10,8 @@ import pytest
 from commands import environment, journals, run, stored
 
 from runner.state.root import Root
-from runner.work.launch import new_launch
+from runner.train import provenance
+from runner.work.launch import new_launch, threads_of
 from runner.work.worker import parent_pid, work
 
 pytest_plugins = "roots"
@@ -72,3 +73,26 @@ def test_a_worker_computes_with_one_thread_wherever_it_was_started(main_job, new
     ended = subprocess.run(line, capture_output=True, text=True, env=bare, timeout=60, check=True)
     assert ended.stdout == "1\n"
     assert journals(root)[first][-1]["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("cores", "asked", "n_workers", "expected"),
+    [(8, -1, 1, 8), (8, -1, 3, 2), (8, -1, 8, 1), (2, -1, 3, 1), (8, 1, 1, 1), (8, 2, 1, 1)],
+)
+def test_runs_that_are_fewer_than_cores_share_them(monkeypatch, cores, asked, n_workers, expected):
+    monkeypatch.setattr(provenance, "cores", lambda: cores)
+    assert threads_of(asked, n_workers) == expected
+
+
+@pytest.mark.parametrize("how", [(), ("-m",)], ids=["single run", "sweep of one run"])
+def test_a_run_alone_is_computed_by_all_cores_with_the_bits_of_one(how, new_root):
+    # Its products are large enough to be split.
+    of = ("data=digits", "model=mlp", "model.hidden_size=1000", "train.batch_size=500")
+    words, found = (*how, *of, "train.epochs=1", "seed=0"), {}
+    for asked in (-1, 1):
+        root = new_root(str(asked))
+        run(root, *words, f"runner.workers={asked}")
+        ((begun, *_, end),) = journals(root).values()
+        hashes = {name: of for name, of in end["sha256"].items() if name != "config.json"}
+        found[asked] = begun["n_threads"], hashes
+    assert found[-1] == (provenance.cores(), found[1][1]) and found[1][0] == 1

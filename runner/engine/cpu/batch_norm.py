@@ -8,13 +8,18 @@ import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy, summing
+from runner.engine.cpu.threads.team import share
 from runner.engine.device import Array
+
+#: Nanoseconds a number.
+_NS = 0.3
 
 
 def moments(x: Array) -> tuple[Array, Array]:
     """Mean and variance over all axes but the channels', (channels,)."""
     mean, variance = (np.empty(x.shape[1], dtype=x.dtype) for _ in range(2))
-    _moments(x.reshape(*x.shape[:2], -1), mean, variance)
+    arrays = x.reshape(*x.shape[:2], -1), mean, variance
+    share(lambda *channels: _moments(*arrays, *channels), x.shape[1], 2 * _NS * x[:, 0].size)
     return mean, variance
 
 
@@ -22,7 +27,12 @@ def normalise(x: Array, mean: Array, inv_std: Array, gamma: Array, beta: Array) 
     """`gamma * ((x - mean) * inv_std) + beta`, all but x of shape (channels,)."""
     y = np.empty_like(x)
     flat = (*x.shape[:2], -1)
-    _normalise(x.reshape(flat), mean, inv_std, gamma, beta, y.reshape(flat))
+    x, results = x.reshape(flat), y.reshape(flat)
+
+    def part(start: int, stop: int) -> None:
+        _normalise(x[start:stop], mean, inv_std, gamma, beta, results[start:stop])
+
+    share(part, len(x), _NS * x[0].size)
     return y
 
 
@@ -73,15 +83,17 @@ def normalise_gradients(
     """Fill ggamma and gbeta; return the gradient of x, whose moments these are, or None."""
     gx = np.empty_like(x if want_gx else x[:0])
     flat = (*x.shape[:2], -1)
-    arrays = x.reshape(flat), mean, inv_std, gamma, gy.reshape(flat), ggamma, gbeta
-    _gradients(*arrays, gx.reshape(len(gx), x.shape[1], x[0, 0].size))
+    into = ggamma, gbeta, gx.reshape(len(gx), x.shape[1], x[0, 0].size)
+    arrays = x.reshape(flat), mean, inv_std, gamma, gy.reshape(flat), *into
+    share(lambda *channels: _gradients(*arrays, *channels), len(gamma), 3 * _NS * x[:, 0].size)
     return gx if want_gx else None
 
 
 @summing
-def _moments(x, mean, variance):  # type: ignore[no-untyped-def]
+def _moments(x, mean, variance, first, stop):  # type: ignore[no-untyped-def]
+    # Channels first to stop.
     n_numbers = x.shape[0] * x.shape[2]
-    for c in range(x.shape[1]):
+    for c in range(first, stop):
         total = 0.0
         for n in range(x.shape[0]):
             image, s = x[n, c], x.dtype.type(0)
@@ -108,9 +120,10 @@ def _normalise(x, mean, inv_std, gamma, beta, y):  # type: ignore[no-untyped-def
 
 
 @summing
-def _gradients(x, mean, inv_std, gamma, gy, ggamma, gbeta, gx):  # type: ignore[no-untyped-def]
+def _gradients(x, mean, inv_std, gamma, gy, ggamma, gbeta, gx, first, stop):  # type: ignore[no-untyped-def]
+    # Channels first to stop.
     n_numbers = x.shape[0] * x.shape[2]
-    for c in range(x.shape[1]):
+    for c in range(first, stop):
         m, s = mean[c], inv_std[c]
         total, total_xc = 0.0, 0.0
         for n in range(x.shape[0]):

@@ -5,8 +5,12 @@ from numba import uint64
 
 from runner.engine.cpu import philox
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.cpu.threads.team import share
 from runner.engine.device import Array
 from runner.seeding import Draw
+
+#: Nanoseconds a unit.
+_NS = 2.0
 
 
 def dropout(x: Array, draw: Draw) -> Array:
@@ -15,11 +19,17 @@ def dropout(x: Array, draw: Draw) -> Array:
     A unit is an element of a row. The gradient of x is `dropout(gy, draw)`.
     """
     rows = x.reshape(len(x), -1)
-    y, words = np.empty_like(rows), np.empty(rows.shape[1] + 8, dtype=np.uint32)
+    y = np.empty_like(rows)
     counter = (np.uint64(draw.time), np.uint64(draw.layer), np.uint64(draw.purpose))
     key = (np.uint64(draw.key[0]), np.uint64(draw.key[1]))
     rule = np.uint32(draw.threshold), x.dtype.type(draw.kept)
-    _dropout(rows, y, words, *rule, np.uint64(draw.first_row), counter, key)
+
+    def part(start: int, stop: int) -> None:
+        words = np.empty(rows.shape[1] + 8, dtype=np.uint32)
+        first = np.uint64(draw.first_row + start)
+        _dropout(rows[start:stop], y[start:stop], words, *rule, first, counter, key)
+
+    share(part, len(rows), _NS * rows.shape[1])
     return y.reshape(x.shape)
 
 

@@ -56,12 +56,12 @@ def first_use() -> bool:
 def _decorator(**options: Any) -> Callable[[Any], Any]:
     def compiled(kernel: Any) -> Any:
         try:
-            return numba.njit(cache=_KEPT, error_model="numpy", **options)(kernel)
+            return numba.njit(cache=_KEPT, error_model="numpy", nogil=True, **options)(kernel)
         except (
             RuntimeError,
             OSError,
         ):  # the folder cannot be written to: every process compiles anew
-            return numba.njit(error_model="numpy", **options)(kernel)
+            return numba.njit(error_model="numpy", nogil=True, **options)(kernel)
 
     return compiled
 

@@ -1,15 +1,14 @@
 """Linear layers: matrix products by the BLAS, and one pass for what precedes or follows them."""
 
-import numpy as np
-
 from runner.engine.cpu import activation
+from runner.engine.cpu.threads.products import dot
 from runner.engine.device import Array
 from runner.seeding import Draw
 
 
 def linear(x: Array, W: Array, b: Array | None) -> Array:
     """x @ W + b: (n, n_in) by (n_in, n_out), (n_out,)."""
-    y = np.dot(x, W)
+    y = dot(x, W)
     if b is not None:
         activation.add_bias(y, b)
     return y
@@ -26,7 +25,7 @@ def linear_gradients(
 
 def linear_relu(x: Array, W: Array, b: Array, draw: Draw | None) -> Array:
     """relu(x @ W + b), and with a draw dropout: kept units are divided by the kept share."""
-    y = np.dot(x, W)
+    y = dot(x, W)
     activation.bias_relu(y, b, draw)
     return y
 
@@ -39,5 +38,5 @@ def linear_relu_gradients(
 
 
 def _product_gradients(x: Array, W: Array, gz: Array, gW: Array, want_gx: bool) -> Array | None:
-    np.dot(x.T, gz, out=gW)
-    return np.dot(gz, W.T) if want_gx else None
+    dot(x.T, gz, out=gW)
+    return dot(gz, W.T) if want_gx else None

@@ -12,10 +12,13 @@ import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.cpu.threads.team import BLOCK, share
 from runner.engine.device import Array
 from runner.engine.protocol import Betas
 
 TINY = 1e-17
+#: Nanoseconds a weight.
+_ADAM_NS, _SGD_NS = 1.0, 0.4
 
 
 def adam(
@@ -36,7 +39,12 @@ def adam(
     """
     real = p.dtype.type
     rest1, rest2 = (real(1 - beta) for beta in betas)
-    _adam(p, g, m, v, real(lr), rest1, rest2, real(eps), real(decay), real(keep), real(TINY))
+    numbers = real(lr), rest1, rest2, real(eps), real(decay), real(keep), real(TINY)
+
+    def part(start: int, stop: int) -> None:
+        _adam(p[start:stop], g[start:stop], m[start:stop], v[start:stop], *numbers)
+
+    share(part, p.size, _ADAM_NS, BLOCK)
 
 
 def momentum(
@@ -44,13 +52,23 @@ def momentum(
 ) -> None:
     """`dezero.optimizers.MomentumSGD` with weight decay, in place on p and v (n,)."""
     real = p.dtype.type
-    _momentum(p, g, v, real(lr), real(factor), real(decay), real(keep), real(TINY))
+    numbers = real(lr), real(factor), real(decay), real(keep), real(TINY)
+
+    def part(start: int, stop: int) -> None:
+        _momentum(p[start:stop], g[start:stop], v[start:stop], *numbers)
+
+    share(part, p.size, _SGD_NS, BLOCK)
 
 
 def sgd(p: Array, g: Array, lr: float, decay: float, keep: float = 1.0) -> None:
     """`dezero.optimizers.SGD` with weight decay, in place on p (n,)."""
     real = p.dtype.type
-    _sgd(p, g, real(lr), real(decay), real(keep), real(TINY))
+    numbers = real(lr), real(decay), real(keep), real(TINY)
+
+    def part(start: int, stop: int) -> None:
+        _sgd(p[start:stop], g[start:stop], *numbers)
+
+    share(part, p.size, _SGD_NS, BLOCK)
 
 
 @as_numpy

@@ -158,6 +158,11 @@ class Slurm:
         return why
 
 
+def n_cpus() -> int:
+    """How many processors the task of this process has."""
+    return int(os.environ.get("SLURM_CPUS_PER_TASK", 1))
+
+
 def requeue() -> None:
     """Have Slurm start the task of this process again.
 

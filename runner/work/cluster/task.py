@@ -28,7 +28,7 @@ def work(path: Path, index: int) -> bool:
     plan = plans.read(given.plan)
     planned = {run.run_key: run for run in plan.runs}
     runs = [planned[key] for key in given.shares[index]]
-    share = Share(runs, given.root, given.launch, is_own=True)
+    share = Share(runs, given.root, given.launch, is_own=True, n_threads=slurm.n_cpus())
     stop_file = given.root.sweep(plan.sweep_key).stop_file(given.launch)
     with Stop(stop_file, of_worker=True) as stop:
         try:

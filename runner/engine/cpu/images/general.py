@@ -4,12 +4,15 @@ It works on as many images at a time as have columns that fit into the processor
 columns of a whole batch would take a hundred megabytes.
 """
 
-from collections.abc import Iterator
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.cpu.threads import team
+from runner.engine.cpu.threads.team import share
 from runner.engine.device import Array
 
 #: (vertical, horizontal).
@@ -18,6 +21,10 @@ Pair = tuple[int, int]
 #: Numbers in the columns of the images that are worked on at a time: 1 MiB of float32, the cache of
 #: one core.
 _N_NUMBERS = 1 << 18
+#: Nanoseconds a number of the columns, and an output channel of its products.
+_COLUMN_NS, _PRODUCT_NS = 0.3, 0.03
+#: Chunks of a thread between two additions to the gradient of W.
+_N_AT_ONCE = 16
 
 
 def product(x: Array, W: Array, stride: Pair, pad: Pair) -> Array:
@@ -38,8 +45,15 @@ def product(x: Array, W: Array, stride: Pair, pad: Pair) -> Array:
     shape = len(x), len(W), *_out_size(x, W, stride, pad)
     z = np.empty((*shape[:2], shape[2] * shape[3]), dtype=x.dtype)
     weights = W.reshape(len(W), -1)
-    for images, columns in _chunks(x, W, stride, pad):
-        np.matmul(weights, columns, out=z[images])
+    chunks = _Chunks.of(x, W, stride, pad)
+
+    def part(first: int, stop: int) -> None:
+        room = chunks.room()
+        for images in chunks.slices[first:stop]:
+            columns = chunks.columns(images, room)
+            np.matmul(weights, columns, out=z[images])
+
+    share(part, len(chunks.slices), chunks.ns(len(W)))
     return z.reshape(shape)
 
 
@@ -48,14 +62,29 @@ def gradients(
 ) -> Array | None:
     """Fill gW, given gz, the gradient of `product`; return that of x, or None if unwanted."""
     weights, gradient = W.reshape(len(W), -1), gW.reshape(len(W), -1)
-    out_width, gz = gz.shape[3], gz.reshape(len(gz), len(W), -1)
+    gz = gz.reshape(len(gz), len(W), -1)
     gx = np.zeros_like(x) if want_gx else None
+    chunks = _Chunks.of(x, W, stride, pad)
     gradient[...] = 0
-    for images, columns in _chunks(x, W, stride, pad):
-        gradient += np.matmul(gz[images], columns.transpose(0, 2, 1)).sum(axis=0)
-        if gx is not None:
-            np.matmul(weights.T, gz[images], out=columns)
-            _add_columns(columns, W.shape[2:], stride, pad, out_width, gx[images])
+    # Many chunks are worked on at once, and what they add to gW is added up in their order.
+    n_at_once = min(_N_AT_ONCE * team.size(), len(chunks.slices))
+    sums = np.empty((n_at_once, *gradient.shape), dtype=gradient.dtype)
+    for at in range(0, len(chunks.slices), n_at_once):
+        group = chunks.slices[at : at + n_at_once]
+
+        def part(first: int, stop: int, group: list[slice] = group) -> None:
+            room = chunks.room()
+            for images, total in zip(group[first:stop], sums[first:stop], strict=True):
+                columns = chunks.columns(images, room)
+                products = np.matmul(gz[images], columns.transpose(0, 2, 1))
+                np.add.reduce(products, axis=0, out=total)
+                if gx is not None:
+                    np.matmul(weights.T, gz[images], out=columns)
+                    chunks.add_columns(columns, gx[images])
+
+        share(part, len(group), chunks.ns(len(W)) * (3 if want_gx else 2))
+        for total in sums[: len(group)]:
+            gradient += total
     return gx
 
 
@@ -66,17 +95,42 @@ def _out_size(x: Array, W: Array, stride: Pair, pad: Pair) -> Pair:
     return height, width
 
 
-def _chunks(x: Array, W: Array, stride: Pair, pad: Pair) -> Iterator[tuple[slice, Array]]:
-    """Slices of images with their columns (images, in channels * kernel size, out pixels)."""
-    out_height, out_width = _out_size(x, W, stride, pad)
-    n_rows, n_pixels = W[0].size, out_height * out_width
-    size = max(1, _N_NUMBERS // (n_rows * n_pixels))
-    columns = np.empty((min(size, len(x)), n_rows, n_pixels), dtype=x.dtype)
-    for first in range(0, len(x), size):
-        images = slice(first, min(first + size, len(x)))
-        of_images = columns[: images.stop - first]
-        _fill_columns(x[images], W.shape[2:], stride, pad, out_width, of_images)
-        yield images, of_images
+@dataclass(frozen=True)
+class _Chunks:
+    """A batch in slices of images whose columns fit into the cache."""
+
+    x: Array
+    slices: list[slice]
+    #: Of the columns of the first slice, which has the most images: images, rows, pixels.
+    shape: tuple[int, int, int]
+    #: Kernel size, stride and padding, and the width of an image of the result.
+    how: tuple[Pair, Pair, Pair, int]
+
+    @classmethod
+    def of(cls, x: Array, W: Array, stride: Pair, pad: Pair) -> "_Chunks":
+        out_height, out_width = _out_size(x, W, stride, pad)
+        n_rows, n_pixels = W[0].size, out_height * out_width
+        size = min(len(x), max(1, _N_NUMBERS // (n_rows * n_pixels)))
+        slices = [slice(first, min(first + size, len(x))) for first in range(0, len(x), size)]
+        return cls(x, slices, (size, n_rows, n_pixels), (W.shape[2:], stride, pad, out_width))
+
+    def room(self) -> Array:
+        """An array for the columns of one slice."""
+        return np.empty(self.shape, dtype=self.x.dtype)
+
+    def columns(self, images: slice, room: Array) -> Array:
+        """The columns of a slice, (images, in channels * kernel size, out pixels), in its room."""
+        columns = room[: images.stop - images.start]
+        _fill_columns(self.x[images], *self.how, columns)
+        return columns
+
+    def add_columns(self, columns: Array, gx: Array) -> None:
+        """Add the gradients of the columns of a slice to that of its images, `gx`."""
+        _add_columns(columns, *self.how, gx)
+
+    def ns(self, n_out: int) -> float:
+        """About how many nanoseconds the columns of a slice and one product of them take."""
+        return float(math.prod(self.shape)) * (_COLUMN_NS + n_out * _PRODUCT_NS)
 
 
 # Row (c, i, j) of the columns is channel c of an image, shifted by i - pad rows and j - pad pixels.

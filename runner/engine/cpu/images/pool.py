@@ -7,10 +7,13 @@ import numpy as np
 from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.cpu.threads.team import share
 from runner.engine.device import Array
 
 #: Stands in the place of a winning corner where ReLU gives 0 and no gradient passes.
 CLOSED = np.int8(4)
+#: Nanoseconds a pooled pixel.
+_NS = 2.0
 
 
 def bias_relu_pool(z: Array, b: Array, y: Array, winners: Array) -> None:
@@ -24,7 +27,11 @@ def bias_relu_pool(z: Array, b: Array, y: Array, winners: Array) -> None:
         (n, channels, height // 2 * (width // 2)). Winners are int8: 0 to 3 in row-major order, the
         first of equal ones, or CLOSED.
     """
-    _bias_relu_pool(z, b, y, winners)
+
+    def part(start: int, stop: int) -> None:
+        _bias_relu_pool(z[start:stop], b, y[start:stop], winners[start:stop])
+
+    share(part, len(z), _NS * y[0].size)
 
 
 def gradients(gy: Array, winners: Array, gz: Array, gb: Array) -> None:
@@ -32,7 +39,9 @@ def gradients(gy: Array, winners: Array, gz: Array, gb: Array) -> None:
 
     The gradient of a pooled value goes to its winning corner.
     """
-    _gradients(gy, winners, gz, gb)
+    share(
+        lambda *channels: _gradients(gy, winners, gz, gb, *channels), len(gb), _NS * gy[:, 0].size
+    )
 
 
 @as_numpy
@@ -60,13 +69,13 @@ def _bias_relu_pool(z, b, y, winners):  # type: ignore[no-untyped-def]
 
 
 @as_numpy
-def _gradients(gy, winners, gz, gb):  # type: ignore[no-untyped-def]
-    gz[:] = 0
-    gb[:] = 0
-    n_images, n_channels, _, width = gz.shape
-    pooled_width = width // 2
-    for n in range(n_images):
-        for c in range(n_channels):
+def _gradients(gy, winners, gz, gb, first, stop):  # type: ignore[no-untyped-def]
+    # Channels first to stop.
+    gz[:, first:stop] = 0
+    gb[first:stop] = 0
+    pooled_width = gz.shape[3] // 2
+    for n in range(gz.shape[0]):
+        for c in range(first, stop):
             for p in range(gy.shape[2]):
                 corner = winners[n, c, p]
                 if corner != CLOSED:

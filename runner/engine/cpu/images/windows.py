@@ -8,6 +8,7 @@ from numba import uint64
 
 from runner.engine.cpu.images.general import Pair
 from runner.engine.cpu.jit import as_numpy
+from runner.engine.cpu.threads.team import share
 from runner.engine.device import Array
 
 
@@ -22,8 +23,13 @@ def max_pool(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> tuple[Array, Ar
     y = np.empty(_shape(x, kernel, stride, pad), dtype=x.dtype)
     winners = np.empty(y.shape, dtype=np.int32)
     height, width = _padded(x.shape, pad)
-    phases = np.zeros((stride[1], height, -(-width // stride[1])), dtype=x.dtype)
-    _max_pool(x, kernel, stride, pad, np.int32(width), phases, y, winners)
+
+    def part(start: int, stop: int) -> None:
+        phases = np.zeros((stride[1], height, -(-width // stride[1])), dtype=x.dtype)
+        of = slice(start, stop)
+        _max_pool(x[of], kernel, stride, pad, np.int32(width), phases, y[of], winners[of])
+
+    share(part, len(x), _ns(y, kernel))
     return y, winners
 
 
@@ -32,7 +38,13 @@ def max_pool_gradient(gy: Array, winners: Array, shape: tuple[int, ...], pad: Pa
     height, width = _padded(shape, pad)
     padded = np.zeros((*shape[:2], height * width), dtype=gy.dtype)
     flat = (*gy.shape[:2], -1)
-    _max_pool_gradient(gy.reshape(flat), winners.reshape(flat), padded)
+    gy, winners = gy.reshape(flat), winners.reshape(flat)
+
+    def part(start: int, stop: int) -> None:
+        of = slice(start, stop)
+        _max_pool_gradient(gy[of], winners[of], padded[of])
+
+    share(part, len(gy), _ns(gy, (1, 1)))
     images = padded.reshape(*shape[:2], height, width)
     return images[:, :, pad[0] : height - pad[0], pad[1] : width - pad[1]]
 
@@ -40,7 +52,11 @@ def max_pool_gradient(gy: Array, winners: Array, shape: tuple[int, ...], pad: Pa
 def average_pool(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> Array:
     """The mean of each window of x, (n, channels, out height, out width)."""
     y = np.empty(_shape(x, kernel, stride, pad), dtype=x.dtype)
-    _average_pool(x, kernel, stride, pad, y)
+
+    def part(start: int, stop: int) -> None:
+        _average_pool(x[start:stop], kernel, stride, pad, y[start:stop])
+
+    share(part, len(x), _ns(y, kernel))
     return y
 
 
@@ -49,13 +65,22 @@ def average_pool_gradient(
 ) -> Array:
     """The gradient of x, which has this shape."""
     gx = np.zeros(shape, dtype=gy.dtype)
-    _average_pool_gradient(gy, kernel, stride, pad, gx)
+
+    def part(start: int, stop: int) -> None:
+        _average_pool_gradient(gy[start:stop], kernel, stride, pad, gx[start:stop])
+
+    share(part, len(gy), _ns(gy, kernel))
     return gx
 
 
 def _shape(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> tuple[int, ...]:
     sizes = ((x.shape[2 + i] + 2 * pad[i] - kernel[i]) // stride[i] + 1 for i in range(2))
     return (*x.shape[:2], *sizes)
+
+
+def _ns(y: Array, kernel: Pair) -> float:
+    """About how many nanoseconds the windows of an image take."""
+    return float(y[0].size * kernel[0] * kernel[1])
 
 
 def _padded(shape: tuple[int, ...], pad: Pair) -> Pair:

@@ -1,0 +1,1 @@
+"""Several threads for a run that has more cores than one."""

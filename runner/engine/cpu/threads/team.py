@@ -1,0 +1,117 @@
+"""Threads that share the work of a kernel.
+
+Work is split by what it computes, never within a sum: each number comes from the same operations in
+the same order, and has the bits that one thread would give it.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+#: Does its part, from a start to a stop, of what is to be done.
+Work = Callable[[int, int], None]
+
+#: The least work of a thread, in nanoseconds: to wake one takes up to 60 µs.
+LEAST_NS = 100_000.0
+#: Elements of an array that are taken together: as many as several vector registers have, so that
+#: the end of an array is computed as it is by one thread.
+BLOCK = 64
+
+
+class _Helper(threading.Thread):
+    """A thread that does one piece of work at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(name="kernels", daemon=True)
+        self._begun, self._ended = threading.Lock(), threading.Lock()
+        self._begun.acquire()
+        self._ended.acquire()
+        self._part: tuple[Work, int, int] | None = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def begin(self, work: Work, start: int, stop: int) -> None:
+        self._part = work, start, stop
+        self._begun.release()
+
+    def end(self) -> BaseException | None:
+        """Wait for the end of what was begun; what it raised."""
+        self._ended.acquire()
+        self._part, error, self._error = None, self._error, None
+        return error
+
+    def run(self) -> None:
+        # As for the thread that trains (worker.py): a loss that overflows ends its run.
+        with np.errstate(all="ignore"):
+            while True:
+                self._begun.acquire()
+                assert self._part
+                work, start, stop = self._part
+                try:
+                    work(start, stop)
+                except BaseException as error:
+                    self._error = error
+                del work
+                self._ended.release()
+
+
+_helpers: list[_Helper] = []
+_n_threads = 1
+
+
+def use(n_threads: int) -> None:
+    """Have so many threads of this process, with the one that calls, share the work from now on."""
+    global _n_threads
+    _helpers.extend(_Helper() for _ in range(n_threads - 1 - len(_helpers)))
+    _n_threads = n_threads
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        _spread()
+
+
+def _spread() -> None:
+    """Give each thread a processor of its own, where they have all that this process may use.
+
+    Linux often leaves a thread on the processor of the one that woke it, to wait there while
+    another processor idles: the threads of a step then take turns.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    if 1 < _n_threads == len(allowed):
+        for thread, processor in zip(_helpers, allowed[1:], strict=False):
+            os.sched_setaffinity(thread.native_id or 0, {processor})
+        os.sched_setaffinity(0, {allowed[0]})
+
+
+def size() -> int:
+    """How many threads share the work."""
+    return _n_threads
+
+
+def share(work: Work, n: int, ns: float, block: int = 1) -> None:
+    """Do all of range(n), in parts and at once where that is worth it.
+
+    Parameters
+    ----------
+    work
+        Releases the GIL for most of its time. Each part has outputs of its own.
+    ns
+        About how many nanoseconds one item takes.
+    block
+        Parts begin at multiples of it.
+    """
+    n_parts = min(_n_threads, n // block, int(n * ns / LEAST_NS))
+    if n_parts < 2:
+        work(0, n)
+        return
+    stops = [n * part // n_parts // block * block for part in range(1, n_parts)] + [n]
+    begun = []
+    try:
+        for helper, start, stop in zip(_helpers, stops, stops[1:], strict=False):
+            helper.begin(work, start, stop)
+            begun.append(helper)
+        work(0, stops[0])
+    finally:
+        errors = [helper.end() for helper in begun]
+    for error in filter(None, errors):
+        raise error
