@@ -77,17 +77,13 @@ def train_run(
     before = read_run(run)
     if before.refusal:
         raise StateError(before.refusal)
-    if n_threads > 1 and planned.device == "cpu" and planned.config.engine.name == "fast":
-        from runner.engine.cpu.threads import team
-
-        team.use(n_threads)
-    else:
+    if planned.device != "cpu" or planned.config.engine.name != "fast":
         n_threads = 1
     folder, start = run.new_attempt(), _start(planned, launch, before.attempt, n_threads)
     journal = JournalWriter(folder)
     try:
         journal.write(start)
-        with limit or contextlib.nullcontext():
+        with limit or contextlib.nullcontext(), _threads(n_threads):
             yield from _train(planned, root, _Attempt(folder, journal, start, before), should_stop)
     except Diverged as diverged:
         journal.write(End(DIVERGED, str(diverged)))
@@ -186,6 +182,15 @@ def _train(
     journal.write(End(DONE, sha256=hashes, n_test_images=len(test[0])))
     crash_point("after_end")
     checkpoints.delete()
+
+
+def _threads(n: int) -> contextlib.AbstractContextManager[None]:
+    if n == 1:
+        return contextlib.nullcontext()
+    # The kernels of the CPU: nobody else waits for their import.
+    from runner.engine.cpu.threads import team
+
+    return team.of(n)
 
 
 def _start(planned: PlannedRun, launch: str, after: str | None, n_threads: int) -> Start:

@@ -1,7 +1,9 @@
 """Several threads share the work of kernels, and every number has the bits of one thread."""
 
+import os
 import threading
 import warnings
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -18,15 +20,27 @@ from runner.train.assemble import assemble
 N_THREADS = (2, 3, 5)
 
 
+@pytest.fixture
+def use():
+    """Call with a number of threads for the rest of a test."""
+    with ExitStack() as stack:
+
+        def begin(n_threads):
+            stack.close()
+            stack.enter_context(team.of(n_threads))
+
+        yield begin
+
+
 @pytest.fixture(autouse=True)
 def alone_afterwards(monkeypatch):
     """Every work is worth a thread; the processors of this process are given back."""
     monkeypatch.setattr(team, "LEAST_NS", 1e-9)
-    monkeypatch.setattr(team, "_spread", lambda: None)
     products._ways.clear()
+    allowed = os.sched_getaffinity(0)
     yield
-    team.use(1)
     products._ways.clear()
+    assert os.sched_getaffinity(0) == allowed and team.size() == 1
 
 
 # =============================================================================
@@ -36,8 +50,8 @@ def alone_afterwards(monkeypatch):
 @pytest.mark.parametrize(
     ("n", "block"), [(1, 1), (7, 1), (100, 1), (130, 64), (1000, 64), (63, 64)]
 )
-def test_the_parts_are_all_of_it_once_and_begin_at_blocks(n_threads, n, block):
-    team.use(n_threads)
+def test_the_parts_are_all_of_it_once_and_begin_at_blocks(use, n_threads, n, block):
+    use(n_threads)
     parts, names = [], set()
 
     def work(start, stop):
@@ -52,9 +66,9 @@ def test_the_parts_are_all_of_it_once_and_begin_at_blocks(n_threads, n, block):
     assert threading.main_thread().name in names
 
 
-def test_little_work_wakes_nobody(monkeypatch):
+def test_little_work_wakes_nobody(use, monkeypatch):
     monkeypatch.setattr(team, "LEAST_NS", 100.0)
-    team.use(4)
+    use(4)
     for ns, n_parts in ((19.0, 1), (20.0, 2), (31.0, 3), (1000.0, 4)):
         parts = []
         team.share(lambda *part, parts=parts: parts.append(part), 10, ns)
@@ -62,8 +76,8 @@ def test_little_work_wakes_nobody(monkeypatch):
 
 
 @pytest.mark.parametrize("of", [0, 5])
-def test_an_error_of_a_part_is_raised_when_all_have_ended(of):
-    team.use(3)
+def test_an_error_of_a_part_is_raised_when_all_have_ended(use, of):
+    use(3)
     ended = []
 
     def work(start, stop):
@@ -79,8 +93,8 @@ def test_an_error_of_a_part_is_raised_when_all_have_ended(of):
     assert len(ended) == 7
 
 
-def test_an_overflow_in_a_thread_does_not_warn():
-    team.use(2)
+def test_an_overflow_in_a_thread_does_not_warn(use):
+    use(2)
     large = np.full(1000, 3e38, np.float32)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error")
@@ -188,7 +202,7 @@ def bits(results):
 
 
 @pytest.mark.parametrize("name", KERNELS)
-def test_a_kernel_of_several_threads_has_the_bits_of_one(name, monkeypatch):
+def test_a_kernel_of_several_threads_has_the_bits_of_one(name, use, monkeypatch):
     # Chunks of two images or so.
     monkeypatch.setattr(cpu.images.general, "_N_NUMBERS", 10_000)
     monkeypatch.setattr(cpu.images.general, "_N_AT_ONCE", 2)
@@ -200,13 +214,13 @@ def test_a_kernel_of_several_threads_has_the_bits_of_one(name, monkeypatch):
 
     monkeypatch.setattr(team._Helper, "begin", noted)
     for n_threads in N_THREADS:
-        team.use(n_threads)
+        use(n_threads)
         assert bits(KERNELS[name]()) == alone, n_threads
     assert begun, "nothing was shared"
 
 
-def test_a_product_that_parts_would_round_otherwise_is_computed_by_one(monkeypatch):
-    team.use(2)
+def test_a_product_that_parts_would_round_otherwise_is_computed_by_one(use, monkeypatch):
+    use(2)
     a, b = floats(40, 30), floats(30, 48)
     calls = []
 
@@ -236,9 +250,9 @@ NETS = {
 
 @pytest.mark.parametrize("graph", [True, False])
 @pytest.mark.parametrize("name", NETS)
-def test_a_training_with_several_threads_has_the_bits_of_one(name, graph, digits, few):
+def test_a_training_with_several_threads_has_the_bits_of_one(name, graph, use, digits, few):
     def trained(n_threads):
-        team.use(n_threads)
+        use(n_threads)
         config = configured({"engine.graph": graph} | NETS[name], seed=3)
         config.train.batch_size, config.train.epochs = 50, 2
         assembly, position = (
@@ -254,3 +268,17 @@ def test_a_training_with_several_threads_has_the_bits_of_one(name, graph, digits
 
     alone = trained(1)
     assert trained(2) == alone and trained(3) == alone
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system binds no thread to a processor"
+)
+def test_threads_that_have_all_processors_have_one_each_and_give_them_back():
+    allowed = os.sched_getaffinity(0)
+    with team.of(len(allowed)):
+        if len(allowed) > 1:
+            threads = (0, *(helper.native_id for helper in team._helpers[: len(allowed) - 1]))
+            taken = [os.sched_getaffinity(thread) for thread in threads]
+            assert all(len(of) == 1 for of in taken) and set.union(*taken) == allowed
+    with team.of(len(allowed) + 1):
+        assert os.sched_getaffinity(0) == allowed

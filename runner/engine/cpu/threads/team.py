@@ -4,9 +4,10 @@ Work is split by what it computes, never within a sum: each number comes from th
 the same order, and has the bits that one thread would give it.
 """
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -61,26 +62,40 @@ _helpers: list[_Helper] = []
 _n_threads = 1
 
 
-def use(n_threads: int) -> None:
-    """Have so many threads of this process, with the one that calls, share the work from now on."""
+@contextlib.contextmanager
+def of(n_threads: int) -> Iterator[None]:
+    """So many threads, with the one that enters the block, share the work in it."""
     global _n_threads
     _helpers.extend(_Helper() for _ in range(n_threads - 1 - len(_helpers)))
-    _n_threads = n_threads
-    if hasattr(os, "sched_setaffinity"):  # not on macOS
-        _spread()
+    with _spread(n_threads):
+        _n_threads = n_threads
+        try:
+            yield
+        finally:
+            _n_threads = 1
 
 
-def _spread() -> None:
-    """Give each thread a processor of its own, where they have all that this process may use.
+@contextlib.contextmanager
+def _spread(n_threads: int) -> Iterator[None]:
+    """Each thread has a processor of its own, where they have all that this process may use.
 
     Linux often leaves a thread on the processor of the one that woke it, to wait there while
     another processor idles: the threads of a step then take turns.
     """
+    if not hasattr(os, "sched_setaffinity"):  # on macOS
+        yield
+        return
     allowed = sorted(os.sched_getaffinity(0))
-    if 1 < _n_threads == len(allowed):
-        for thread, processor in zip(_helpers, allowed[1:], strict=False):
-            os.sched_setaffinity(thread.native_id or 0, {processor})
-        os.sched_setaffinity(0, {allowed[0]})
+    if not 1 < n_threads == len(allowed):
+        yield
+        return
+    for helper, processor in zip(_helpers, allowed[1:], strict=False):
+        os.sched_setaffinity(helper.native_id or 0, {processor})
+    os.sched_setaffinity(0, {allowed[0]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def size() -> int:
