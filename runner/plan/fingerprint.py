@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "5a0e3763d733bc52b2af6dab9bd293673f879c262c34ecf4e69f83d7ae4553ec": (
+    "e4f6a659d207f9bc184488c4430738ce1f53ebfd729adda08229b728a8d49f25": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "3f696aa6c36dac0a4be9c885b995392553b2c2032a8c202e293b30add9df0a43": (
+    "1bc05e42f587b2c27142718cafad46e74b8e5c88a90b16788102666471b3d47b": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),
