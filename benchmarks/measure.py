@@ -141,10 +141,7 @@ def _workers(
     with ExitStack() as stack:
         started: dict[Setting, list[Worker]] = {}
         for name, python in pythons.items():
-            # Ours and the floor are defined with one thread a run.
-            for threads in (
-                [1] if name in (contestants.OURS, contestants.FLOOR) else thread_settings(cores)
-            ):
+            for threads in _threads(name, cores):
                 setting = Setting(name, threads)
                 started[setting] = [
                     stack.enter_context(closing(Worker(python, setting, result.net, folder)))
@@ -166,6 +163,13 @@ def _workers(
             else:
                 raise BenchmarkError(f"{result.net}, {setting.contestant}: {reasons[0]}")
         yield warm
+
+
+def _threads(name: str, cores: int) -> list[int]:
+    """Our run has one thread beside others and all cores alone; the floor is that of one thread."""
+    if name == contestants.OURS:
+        return sorted({1, cores})
+    return [1] if name == contestants.FLOOR else thread_settings(cores)
 
 
 def _ask(group: list[Worker], command: str) -> list[dict[str, Any]]:

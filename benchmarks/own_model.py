@@ -2,8 +2,9 @@
 
 The net is one of DeZero's own layers, or one of those that ship (`--net`). As many runs as cores
 train at once, one thread each, in rounds: in every round each engine trains an epoch of the same
-batches in turn, so that a slow minute of the machine slows all. Evaluations are not timed. Losses
-and weights with and without captured steps must have the same bits.
+batches in turn, so that a slow minute of the machine slows all. A run alone (`--processes 1`) is
+also computed by all cores. Evaluations are not timed. Losses and weights of engine=fast must have
+the same bits, captured or not and with any number of threads.
 """
 
 import argparse
@@ -36,13 +37,14 @@ _ENGINES = {
     "fast, engine.graph=false": ("fast", False),
     "stock": ("stock", False),
 }
+_ALL_CORES = "fast, all cores"
 _SEED = 0
 #: Set in each process before it measures: all of them wait for each other.
 _barrier: Any = None
 
 
 def seconds(
-    folder: Path, net: str, channels: int, rounds: int, steps: int
+    folder: Path, net: str, channels: int, rounds: int, steps: int, alone: bool
 ) -> dict[str, list[tuple[float, float]]]:
     """Seconds that an epoch of `steps` training steps of each engine took, in each round; and the
     median of a step's, of processor time."""
@@ -53,6 +55,7 @@ def seconds(
     import numpy as np
 
     from runner import engine as engines
+    from runner.engine.cpu.threads import team
     from runner.engine.dezero import F, L, Model, named_parameters
     from runner.engine.protocol import Data, Position
     from runner.engine.recipe import Recipe
@@ -102,8 +105,9 @@ def seconds(
         test_images=whole.test_images[:BATCH],
         test_labels=whole.test_labels[:BATCH],
     )
-    runs, found = {}, {}
-    for name, (engine_name, graph) in _ENGINES.items():
+    runs, found, n_cores = {}, {}, provenance.cores()
+    engines_of = _ENGINES | ({_ALL_CORES: ("fast", True)} if alone else {})
+    for name, (engine_name, graph) in engines_of.items():
         np.random.seed(_SEED)
         engine = engines.create(engine_name, Masks(_SEED), "cpu", graph)
         model = made(engine)
@@ -126,15 +130,18 @@ def seconds(
                 began.append(time.thread_time())
                 return False
 
-            for _ in loop.epoch(batch_order(_SEED, epoch, n_images), position, before_a_step):
-                pass
+            with team.of(n_cores if name == _ALL_CORES else 1):
+                order = batch_order(_SEED, epoch, n_images)
+                for _ in loop.epoch(order, position, before_a_step):
+                    pass
             found[name].append((position.train_s, float(np.median(np.diff(began[:steps])))))
             losses[name].append(position.loss_sum)
-    captured, eager, _ = (
+    first, *others = (
         (losses[name], [p.data.tobytes() for p in named_parameters(model).values()])
         for name, (model, _) in runs.items()
+        if name != "stock"
     )
-    assert captured == eager and np.isfinite(captured[0]).all()
+    assert all(other == first for other in others) and np.isfinite(first[0]).all()
     return found
 
 
@@ -150,13 +157,13 @@ def main() -> None:
         ) as pool,
     ):
         images.write(Path(folder))
-        how = Path(folder), args.net, args.channels, args.rounds, args.steps
+        how = Path(folder), args.net, args.channels, args.rounds, args.steps, args.processes == 1
         waiting = [pool.submit(seconds, *how) for _ in range(args.processes)]
         of_processes = [run.result() for run in waiting]
 
     n_images = args.processes * args.steps * BATCH
     rates, step_ms = {}, {}
-    for name in _ENGINES:
+    for name in of_processes[0]:
         rounds = list(zip(*(found[name] for found in of_processes), strict=True))
         rates[name] = [n_images / max(wall_s for wall_s, _ in of_round) for of_round in rounds]
         step_ms[name] = [1e3 * max(step_s for _, step_s in of_round) for of_round in rounds]
@@ -165,12 +172,12 @@ def main() -> None:
     print(f"{args.net}: {args.processes} runs at once, {shape}")
     print("| engine | images/s, median | least | most | ms of a core a step, median | least |")
     print("|" + " --- |" * 6)
-    for name in _ENGINES:
+    for name in rates:
         rate, ms = rates[name], step_ms[name]
         speed = f"{median(rate):.0f} | {min(rate):.0f} | {max(rate):.0f}"
         print(f"| {name} | {speed} | {median(ms):.3f} | {min(ms):.3f} |")
     for of, compared in (("images/s", rates), ("a step", step_ms)):
-        for other in list(_ENGINES)[1:]:
+        for other in list(compared)[1:]:
             pairs = zip(compared["fast"], compared[other], strict=True)
             ratios = [fast / of_other for fast, of_other in pairs]
             spread = f"{min(ratios):.3f} to {max(ratios):.3f}"

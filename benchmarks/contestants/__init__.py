@@ -93,7 +93,7 @@ def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
     if name == OURS:
         from benchmarks.contestants.ours import Ours
 
-        return Ours(net, folder)
+        return Ours(net, folder, threads)
     if name == FLOOR:
         from benchmarks.contestants.floor import Floor
 

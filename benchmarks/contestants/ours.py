@@ -1,16 +1,17 @@
-"""This project: engine=fast, in the body of runner/train/epochs.py's loop."""
+"""This project: engine=fast, by the runner's own loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from benchmarks import images
 from benchmarks.nets import BATCH, DROPOUT_RATIO, FULL_SCALE, LEARNING_RATE, WEIGHT_DECAY, Net
 from runner.app import compose
-from runner.engine.dezero import no_grad, test_mode
-from runner.engine.protocol import Data, Engine
+from runner.engine.captured.loop import Captured
+from runner.engine.cpu.threads import team
+from runner.engine.protocol import Data, Engine, Position
 from runner.seeding import batch_order
 from runner.train.assemble import Assembly, assemble
 
@@ -18,64 +19,50 @@ _SEED = 0
 
 
 class Ours:
-    """One run of the fast engine."""
+    """One run of the fast engine; with several threads, a run that has the machine to itself."""
 
-    def __init__(self, net: Net, folder: Path) -> None:
+    def __init__(self, net: Net, folder: Path, threads: int) -> None:
         # Memory-mapped, as the runner's workers have them.
-        data = images.read(folder, mmap_mode="r")
-        self.data = Data(**vars(data), scale=FULL_SCALE)
+        self.data = Data(**vars(images.read(folder, mmap_mode="r")), scale=FULL_SCALE)
         assembly = assembled(net, lambda engine: self.data)
-        self.engine, self.model, self.optimizer = (
-            assembly.engine,
-            assembly.model,
-            assembly.optimizer,
-        )
-        self.n_steps = 0
-        self.train_rows, self.test_rows = self._train_rows(), self._test_rows()
+        loop = assembly.loop()
+        assert isinstance(loop, Captured)
+        self.model, self.loop, self.n_threads = assembly.model, loop, threads
+        threadpool_limits(limits=1)  # as in a worker: the BLAS has one, the kernels share
+        self.epoch = 0
 
     def train(self, n_steps: int) -> list[float]:
-        data, engine, losses, n_correct = self.data, self.engine, [], 0
-        for _ in range(n_steps):
-            rows = next(self.train_rows)
-            x, t = engine.pixels(data.train_images, rows, data.scale), data.train_labels[rows]
-            self.n_steps += 1
-            engine.masks.training(self.n_steps)
+        """Its first step is recorded, the others are replayed, as those of any epoch."""
+        order = self._order(n_steps + 1)
+        position, sums = Position(), list[float]()
 
-            y = self.model(x)
-            loss, correct = engine.loss(y, t)
-            self.model.cleargrads()
-            loss.backward()
-            self.optimizer.update()
+        def should_stop() -> bool:
+            sums.append(position.loss_sum)
+            return len(sums) > n_steps
 
-            losses.append(float(loss.data))
-            n_correct += int(correct.sum())
-        return losses
+        with team.of(self.n_threads):
+            for _ in self.loop.epoch(order, position, should_stop):
+                pass
+        return [float(loss) for loss in np.diff(sums) / BATCH]
 
     def evaluate(self, n_batches: int) -> float:
-        data, engine, sum_loss, n_correct = self.data, self.engine, 0.0, 0
-        with no_grad():
-            for _ in range(n_batches):
-                rows = next(self.test_rows)
-                x, t = engine.pixels(data.test_images, rows, data.scale), data.test_labels[rows]
-                with test_mode():
-                    y = self.model(x)
-                loss, correct = engine.loss(y, t)
-                sum_loss += float(loss.data) * len(t)
-                n_correct += int(correct.sum())
+        data, n_correct, n_left = self.data, 0, n_batches * BATCH
+        with team.of(self.n_threads):
+            while n_left:
+                part = slice(min(n_left, len(data.test_images)))
+                found = self.loop.evaluate(data.test_images[part], data.test_labels[part])
+                n_correct += int(found.correct.sum())
+                n_left -= len(found.correct)
         return n_correct / (n_batches * BATCH)
 
-    def _train_rows(self) -> Iterator[Any]:
-        n_images, epoch = len(self.data.train_images), 0
-        while True:
-            epoch += 1
-            order = self.engine.asarray(batch_order(_SEED, epoch, n_images))
-            for first in range(0, n_images, BATCH):
-                yield order[first : first + BATCH]
-
-    def _test_rows(self) -> Iterator[Any]:
-        while True:
-            for first in range(0, len(self.data.test_images), BATCH):
-                yield self.engine.asarray(np.arange(first, first + BATCH))
+    def _order(self, n_batches: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """So many batches of the epochs that follow."""
+        orders, n_images = list[np.ndarray[tuple[int], np.dtype[np.int64]]](), 0
+        while n_images < n_batches * BATCH:
+            self.epoch += 1
+            orders.append(batch_order(_SEED, self.epoch, len(self.data.train_images)))
+            n_images += len(orders[-1])
+        return np.concatenate(orders)[: n_batches * BATCH]
 
 
 def assembled(net: Net, load: Callable[[Engine], Data], device: str = "cpu") -> Assembly:

@@ -17,6 +17,8 @@ def test_ours_is_the_network_that_the_floor_is_measured_for(name, tmp_path):
     ours = contestants.build(contestants.OURS, net, tmp_path, threads=1)
     losses = ours.train(2)
     assert losses[0] == pytest.approx(np.log(10), abs=1) and losses[1] != losses[0]
+    shared = contestants.build(contestants.OURS, net, tmp_path, threads=2)
+    assert shared.train(2) == losses
     sizes = [parameter.data.size for parameter in named_parameters(ours.model).values()]
     assert sum(sizes) == net.n_parameters
     assert 0 <= ours.evaluate(1) <= 1

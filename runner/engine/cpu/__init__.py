@@ -4,7 +4,8 @@ products.
 `runner.engine.functions` and `runner.engine.update.flat` say what is computed, and are given this
 package as their `kernels`; another device offers the same names (those of `functions/fused.py` and
 `flat`, where it leaves DeZero's own functions to DeZero). Arrays are in C order and of one floating
-type, float32 in training (the tests also check float64). There is one thread.
+type, float32 in training (the tests also check float64). Beside other runs there is one thread, a
+run alone has one for each core (`threads/`).
 """
 
 from runner.engine.cpu.batch_norm import (
