@@ -59,7 +59,7 @@ class PlanSweeper(Sweeper):
         from runner import words
         from runner.display import planning
         from runner.plan import grid
-        from runner.system.command import command_of
+        from runner.system.command import as_typed
 
         words.speak(self.config.runner.language)
         cells = grid.compose(
@@ -73,7 +73,7 @@ class PlanSweeper(Sweeper):
         from runner.orchestrator import sweep
         from runner.work.launcher import Local
 
-        command = [*command_of("runner").split(), "-m", *arguments]
+        command = as_typed("runner")
         name = self.config.hydra.runtime.choices["hydra/launcher"]
         if name in CLUSTERS:
             sys.exit(sweep(cells, command, CLUSTERS[name](self.config.hydra.launcher)))

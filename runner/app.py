@@ -18,7 +18,7 @@ from runner.config import own, schema
 from runner.config.checks import checked
 from runner.config.schema import Config
 from runner.errors import ConfigError
-from runner.system.command import command_of
+from runner.system.command import as_typed
 from runner.system.files import values_folder
 
 #: Where conf/ and sweeps/ are.
@@ -84,14 +84,13 @@ def main(composed: DictConfig) -> None:
     try:
         config = checked(composed)
         typed = list(HydraConfig.get().overrides.task)
-        command = [*command_of("runner").split(), *typed]
         of_one = grid.of_one(config, typed, HydraConfig.get().runtime.choices)
         asked = config.runner.workers
 
         def start(plan: Path, launch: str, n_workers: int) -> list[str]:
             return start_process(plan, launch, n_workers, threads_of(asked, n_workers))
 
-        code = sweep(of_one, command, Local(start))
+        code = sweep(of_one, as_typed("runner"), Local(start))
     except Exception as error:
         # Hydra prints a line of its own for any other error, with every override and its secrets.
         raise SystemExit(1) from error

@@ -19,6 +19,15 @@ def command_of(module: str) -> str:
     return f"python -m {module}"
 
 
+def as_typed(module: str) -> list[str]:
+    """The words of the command that this process is, with which it can be typed again.
+
+    As a person typed them: Hydra keeps apart what is about itself, such as the launcher, or a
+    folder of configurations.
+    """
+    return [*command_of(module).split(), *sys.argv[1:]]
+
+
 def parser_of(module: str, docstring: str | None) -> argparse.ArgumentParser:
     """A parser for the arguments of a command, which calls it as `command_of` does.
 

@@ -43,10 +43,8 @@ def test_a_run_that_fails_is_recorded_and_the_others_finish(main_job, root):
     faults = environment(PYTHONPATH=FAULTY, FAULTS=f"{keys[1]}:exception")
     ended = run(root, "-m", *MAIN, "seed=0", "hydra/launcher=basic", code=1, env=faults)
     assert "failed: channels=1 dropout=false seed=0: ValueError: the model's own" in ended.err
-    assert (
-        "1 of 4 runs failed, the others are stored; try again with: python -m runner -m"
-        in ended.err
-    )
+    told = "1 of 4 runs failed, the others are stored; try again with: python -m runner -m "
+    assert told in ended.err and " hydra/launcher=basic " in ended.err.partition(told)[2]
     assert {key: records[-1]["status"] for key, records in lines(root, "end").items()} == {
         key: "failed" if key == keys[1] else "done" for key in keys
     }

@@ -177,6 +177,7 @@ def test_a_first_signal_and_the_same_command_again(begin, ray, root, scenario):
     os.kill(sweep.pid, signal.SIGINT)
     stopped = end(sweep, 130, timeout=30)
     assert "interrupted" in stopped.err and "go on with: python -m runner -m" in stopped.err
+    assert all(f" {word}" in stopped.err for word in ON_RAY)
     ends = [record.end.cause for record in records(root)]
     assert ends == ["asked to stop"] * 2, "the checkpoints that they wrote then are here"
     ray.gate.touch()

@@ -144,6 +144,7 @@ def test_a_node_that_does_not_see_the_root(begin, slurm, gate, root, scenario):
         os.kill(sweep.pid, signal.SIGINT)
         stopped = end(sweep, 130, timeout=30)
         assert "interrupted" in stopped.err and "go on with: python -m runner -m" in stopped.err
+        assert " hydra/launcher=slurm hydra.launcher.tasks=3 " in stopped.err
         until(lambda: not slurm.jobs(), seconds=20)
     finally:
         slurm.end_node("n1")
