@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "e4f6a659d207f9bc184488c4430738ce1f53ebfd729adda08229b728a8d49f25": (
+    "3c5a1083567f047580d1c1e063c760d1cdc10df4027ae4243e1efefa019c36b5": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "1bc05e42f587b2c27142718cafad46e74b8e5c88a90b16788102666471b3d47b": (
+    "5c0213d09e0d3eff4cc444e1b5c2c6577b22f81c9fadc9666b9509eb5c98b174": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

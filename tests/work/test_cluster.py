@@ -15,6 +15,7 @@ from runner.state.journals import Journals
 from runner.state.records import End, Start
 from runner.state.root import WORKER, Root
 from runner.work.cluster import launch as launches
+from runner.work.cluster import slurm
 from runner.work.cluster.launch import ClusterLaunch
 from runner.work.cluster.seam import Task, in_words
 from runner.work.cluster.slurm import Slurm
@@ -179,6 +180,13 @@ def test_accounting_is_asked_where_the_controller_has_forgotten(says):
     assert [task.index for task in tasks if task.is_out_of_memory] == [2]
     # The end of one never reached the accounting; nobody is to wait for it.
     assert all(task.is_over for task in tasks)
+
+
+def test_a_task_has_as_many_threads_as_slurm_gave_it_processors(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "4")
+    assert slurm.n_cpus() == 4
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    assert slurm.n_cpus() == 1
 
 
 def test_a_task_that_slurm_does_not_start_any_more_is_over(says):

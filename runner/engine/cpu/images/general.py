@@ -23,8 +23,8 @@ Pair = tuple[int, int]
 _N_NUMBERS = 1 << 18
 #: Nanoseconds a number of the columns, and an output channel of its products.
 _COLUMN_NS, _PRODUCT_NS = 0.3, 0.03
-#: Chunks of a thread between two additions to the gradient of W.
-_N_AT_ONCE = 16
+#: Chunks of a thread between two additions to the gradient of W, and numbers that they may keep.
+_N_AT_ONCE, _N_KEPT = 16, 1 << 20
 
 
 def product(x: Array, W: Array, stride: Pair, pad: Pair) -> Array:
@@ -67,7 +67,8 @@ def gradients(
     chunks = _Chunks.of(x, W, stride, pad)
     gradient[...] = 0
     # Many chunks are worked on at once, and what they add to gW is added up in their order.
-    n_at_once = min(_N_AT_ONCE * team.size(), len(chunks.slices))
+    n_kept = max(team.size(), _N_KEPT // gradient.size)
+    n_at_once = min(_N_AT_ONCE * team.size(), n_kept, len(chunks.slices))
     sums = np.empty((n_at_once, *gradient.shape), dtype=gradient.dtype)
     for at in range(0, len(chunks.slices), n_at_once):
         group = chunks.slices[at : at + n_at_once]
