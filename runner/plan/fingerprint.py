@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "3c5a1083567f047580d1c1e063c760d1cdc10df4027ae4243e1efefa019c36b5": (
+    "c4e9709325b2f9913d3d2bd04ce0bf6208691c9096ed1e8515fc956338642417": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "5c0213d09e0d3eff4cc444e1b5c2c6577b22f81c9fadc9666b9509eb5c98b174": (
+    "b9b4f692679f5dad6965d1ac79f9cbe0a09ca55742f263c6b9325c4ea20f7240": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

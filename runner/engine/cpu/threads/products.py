@@ -1,11 +1,9 @@
 """Matrix products by several threads, each of which has NumPy's BLAS compute a part of the result.
 
 A BLAS may round a product otherwise where it has fewer rows or columns, since other loops compute
-it then. So for each shape both ways to split it are compared with the product itself, bit for bit,
-and the fastest of those that are equal is kept.
+it then. So for each shape the parts are first compared with the product itself, bit for bit.
 """
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -13,64 +11,84 @@ import numpy as np
 from runner.engine.cpu.threads import team
 from runner.engine.device import Array
 
-#: Computes a @ b into an array.
-_Way = Callable[[Array, Array, Array], None]
+#: Computes rows, or columns, start to stop of a @ b into an array of their shape.
+_Part = Callable[[Array, Array, Array, int, int], None]
 
 #: Floating-point operations a nanosecond, about, of one thread.
 _RATE = 100.0
-#: How often each way is timed.
-_N_TIMED = 3
+#: Columns of a part are a multiple of it.
+_BLOCK = 16
 
-#: The way of each product that is worth a thread, by shapes, orders and number of threads.
-_ways: dict[tuple[object, ...], _Way] = {}
+#: By what each product that is worth a thread is split, by shapes, orders and number of parts: its
+#: rows, its columns, or neither.
+_axes: dict[tuple[object, ...], int | None] = {}
 
 
 def dot(a: Array, b: Array, out: Array | None = None) -> Array:
     """`np.dot(a, b, out)` of two matrices; `out` is in C order."""
     ns = 2.0 * a.shape[0] * a.shape[1] * b.shape[1] / _RATE
-    if team.size() == 1 or ns < 2 * team.LEAST_NS:
+    n_parts = team.parts(team.size(), ns / team.size())
+    if n_parts == 1:
         return np.dot(a, b, out=out)
-    if out is None:
-        out = np.empty((len(a), b.shape[1]), dtype=a.dtype)
-    of = team.size(), a.dtype, a.shape, b.shape, a.flags.c_contiguous, b.flags.c_contiguous
-    way = _ways.get(of)
-    if way is None:
-        way = _ways[of] = _best(a, b)
-    way(a, b, out)
-    return out
+    of = n_parts, a.dtype, a.shape, b.shape, a.flags.c_contiguous, b.flags.c_contiguous
+    if of not in _axes:
+        result = np.dot(a, b, out=out)
+        # A sum of zeros is rounded by nobody: such a product shows nothing.
+        if 2 * np.count_nonzero(result) > result.size:
+            _axes[of] = _axis(a, b, result, n_parts)
+        return result
+    axis = _axes[of]
+    if axis is None:
+        return np.dot(a, b, out=out)
+    result = np.empty((len(a), b.shape[1]), dtype=a.dtype) if out is None else out
 
-
-def _best(a: Array, b: Array) -> _Way:
-    """The fastest way to the very bits of `np.dot`."""
-    expected, out = np.dot(a, b), np.empty((len(a), b.shape[1]), dtype=a.dtype)
-    seconds = {}
-    for way in (_alone, _by_rows, _by_columns):
-        out.fill(np.nan)
-        way(a, b, out)
-        if out.tobytes() == expected.tobytes():
-            seconds[way] = min(_timed(way, a, b, out) for _ in range(_N_TIMED))
-    return min(seconds, key=lambda way: seconds[way])
-
-
-def _timed(way: _Way, a: Array, b: Array, out: Array) -> float:
-    began = time.perf_counter()
-    way(a, b, out)
-    return time.perf_counter() - began
-
-
-def _alone(a: Array, b: Array, out: Array) -> None:
-    np.dot(a, b, out=out)
-
-
-def _by_rows(a: Array, b: Array, out: Array) -> None:
     def part(start: int, stop: int) -> None:
-        np.dot(a[start:stop], b, out=out[start:stop])
+        _PARTS[axis](a, b, _of(result, axis, start, stop), start, stop)
 
-    team.share(part, len(a), team.LEAST_NS)
+    team.run(part, result.shape[axis], *_split(result, axis, n_parts))
+    return result
 
 
-def _by_columns(a: Array, b: Array, out: Array) -> None:
-    def part(start: int, stop: int) -> None:
-        np.matmul(a, b[:, start:stop], out=out[:, start:stop])
+def _axis(a: Array, b: Array, expected: Array, n_parts: int) -> int | None:
+    """The first axis by which a product can be split with the bits that are expected."""
+    # The BLAS packs the matrix that is not split once for each part: the smaller one, mostly.
+    for axis in (1, 0) if a.flags.c_contiguous else (0, 1):
+        n, (k, block) = expected.shape[axis], _split(expected, axis, n_parts)
+        stops = team.stops(n, k, block)
+        if all(
+            _has_bits(a, b, _of(expected, axis, start, stop), axis, start, stop)
+            for start, stop in zip([0, *stops], stops, strict=False)
+        ):
+            return axis
+    return None
 
-    team.share(part, b.shape[1], team.LEAST_NS, block=16)
+
+def _has_bits(a: Array, b: Array, expected: Array, axis: int, start: int, stop: int) -> bool:
+    """Whether a part has the bits that are expected."""
+    found = np.empty(expected.shape, dtype=expected.dtype)
+    _PARTS[axis](a, b, found, start, stop)
+    as_bits = f"u{expected.itemsize}"
+    # Row by row: a large product is not kept a third time.
+    return all(map(np.array_equal, found.view(as_bits), expected.view(as_bits)))
+
+
+def _split(result: Array, axis: int, n_parts: int) -> tuple[int, int]:
+    """The number of parts of an axis, and what they begin at multiples of."""
+    block = _BLOCK if axis else 1
+    return max(1, min(n_parts, result.shape[axis] // block)), block
+
+
+def _of(result: Array, axis: int, start: int, stop: int) -> Array:
+    return result[:, start:stop] if axis else result[start:stop]
+
+
+def _rows(a: Array, b: Array, out: Array, start: int, stop: int) -> None:
+    np.dot(a[start:stop], b, out=out)
+
+
+def _columns(a: Array, b: Array, out: Array, start: int, stop: int) -> None:
+    # `np.dot` writes into arrays in C order alone.
+    np.matmul(a, b[:, start:stop], out=out)
+
+
+_PARTS: tuple[_Part, _Part] = (_rows, _columns)

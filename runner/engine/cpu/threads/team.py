@@ -7,6 +7,7 @@ the same order, and has the bits that one thread would give it.
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,6 +17,8 @@ Work = Callable[[int, int], None]
 
 #: The least work of a thread, in nanoseconds: to wake one takes up to 60 µs.
 LEAST_NS = 100_000.0
+#: How much work is looked at, and how much one thread then does alone, the first time and at most.
+_N_LOOKED, _N_ALONE, _N_ALONE_MOST = 32, 1_000, 64_000
 #: Elements of an array that are taken together: as many as several vector registers have, so that
 #: the end of an array is computed as it is by one thread.
 BLOCK = 64
@@ -58,6 +61,37 @@ class _Helper(threading.Thread):
                 self._ended.release()
 
 
+class _Gain:
+    """Whether threads gain anything: where others use the processors, each waits for its turn.
+
+    After some work in parts that took longer than one thread would have, one thread does what
+    follows, for a while that doubles each time.
+    """
+
+    def __init__(self) -> None:
+        self._n_alone, self._n_left = _N_ALONE, 0
+        self._n, self._spent_s, self._alone_s = 0, 0.0, 0.0
+
+    def is_there(self) -> bool:
+        """Whether the next work is to be done in parts."""
+        self._n_left = max(0, self._n_left - 1)
+        return self._n_left == 0
+
+    def note(self, spent_s: float, alone_s: float) -> None:
+        """Note how long a work took in parts, and would have taken one thread."""
+        self._n += 1
+        self._spent_s += spent_s
+        self._alone_s += alone_s
+        if self._n == _N_LOOKED:
+            if self._spent_s > self._alone_s:
+                self._n_left = self._n_alone
+                self._n_alone = min(2 * self._n_alone, _N_ALONE_MOST)
+            else:
+                self._n_alone = _N_ALONE
+            self._n, self._spent_s, self._alone_s = 0, 0.0, 0.0
+
+
+_gain = _Gain()
 _helpers: list[_Helper] = []
 _n_threads = 1
 
@@ -65,7 +99,8 @@ _n_threads = 1
 @contextlib.contextmanager
 def of(n_threads: int) -> Iterator[None]:
     """So many threads, with the one that enters the block, share the work in it."""
-    global _n_threads
+    global _n_threads, _gain
+    _gain = _Gain()
     _helpers.extend(_Helper() for _ in range(n_threads - 1 - len(_helpers)))
     with _spread(n_threads):
         _n_threads = n_threads
@@ -103,6 +138,12 @@ def size() -> int:
     return _n_threads
 
 
+def parts(n: int, ns: float, block: int = 1) -> int:
+    """In how many parts `share` would do range(n) now; 1 where that is not worth it."""
+    n_parts = min(_n_threads, n // block, int(n * ns / LEAST_NS))
+    return n_parts if n_parts > 1 and _gain.is_there() else 1
+
+
 def share(work: Work, n: int, ns: float, block: int = 1) -> None:
     """Do all of range(n), in parts and at once where that is worth it.
 
@@ -115,18 +156,29 @@ def share(work: Work, n: int, ns: float, block: int = 1) -> None:
     block
         Parts begin at multiples of it.
     """
-    n_parts = min(_n_threads, n // block, int(n * ns / LEAST_NS))
-    if n_parts < 2:
+    run(work, n, parts(n, ns, block), block)
+
+
+def stops(n: int, n_parts: int, block: int) -> list[int]:
+    """Where the parts of range(n) end."""
+    return [n * part // n_parts // block * block for part in range(1, n_parts)] + [n]
+
+
+def run(work: Work, n: int, n_parts: int, block: int = 1) -> None:
+    """Do all of range(n) in so many parts, one of them in this thread."""
+    if n_parts == 1:
         work(0, n)
         return
-    stops = [n * part // n_parts // block * block for part in range(1, n_parts)] + [n]
-    begun = []
+    ends = stops(n, n_parts, block)
+    begun, began = [], time.perf_counter()
     try:
-        for helper, start, stop in zip(_helpers, stops, stops[1:], strict=False):
+        for helper, start, stop in zip(_helpers, ends, ends[1:], strict=False):
             helper.begin(work, start, stop)
             begun.append(helper)
-        work(0, stops[0])
+        work(0, ends[0])
+        own_s = time.perf_counter() - began
     finally:
         errors = [helper.end() for helper in begun]
     for error in filter(None, errors):
         raise error
+    _gain.note(time.perf_counter() - began, own_s * n / ends[0])
