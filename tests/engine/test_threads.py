@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 import warnings
 from contextlib import ExitStack
 
@@ -103,34 +102,37 @@ def test_an_overflow_in_a_thread_does_not_warn(use):
         assert np.isinf(np.asarray(cpu.linear(large[None], np.stack([large] * 64).T, None))).all()
 
 
-def test_threads_that_wait_for_others_leave_the_work_to_one_for_a_while(use, monkeypatch):
+def test_threads_that_wait_for_others_leave_the_work_to_one_for_a_while(monkeypatch):
     monkeypatch.setattr(team, "_N_LOOKED", 4)
     monkeypatch.setattr(team, "_N_ALONE", 5)
     monkeypatch.setattr(team, "_N_ALONE_MOST", 20)
-    use(2)
-    n_parts, is_busy = [], True
+    gain = team._Gain()
 
-    def work(start, stop):
-        n_parts[-1] += 1
-        if is_busy and start:  # as a thread that has no processor
-            time.sleep(0.002)
-        until = time.perf_counter() + 0.0002
-        while not is_busy and time.perf_counter() < until:
-            time.sleep(0.00005)
-
-    def counted(n):
-        n_parts.clear()
+    def asked(n, spent_s):
+        """Whether each of n pieces of work is done in parts, which take so long and alone 2 s."""
+        found = []
         for _ in range(n):
-            n_parts.append(0)
-            team.share(work, 2, 1.0)
-        return n_parts
+            found.append(gain.is_there())
+            if found[-1]:
+                gain.note(spent_s, 2.0)
+        return found
 
-    # The first in parts again is the one that asks when the while is over.
-    assert counted(4) == [2] * 4
+    assert asked(4, 2.1) == [True] * 4
+    # The last of a while is in parts again: the first of four that are looked at.
     for n_alone in (5, 10, 20, 20):
-        assert counted(n_alone + 3) == [1] * (n_alone - 1) + [2] * 4
-    is_busy = False
-    assert counted(27) == [1] * 19 + [2] * 8
+        assert asked(n_alone + 3, 2.1) == [False] * (n_alone - 1) + [True] * 4
+    assert asked(27, 1.9) == [False] * 19 + [True] * 8
+    assert asked(4, 2.1) == [True] * 4 and asked(5, 2.1) == [False] * 4 + [True]
+
+
+def test_work_is_done_by_one_thread_where_several_gain_nothing(use, monkeypatch):
+    use(2)
+    monkeypatch.setattr(team._gain, "is_there", lambda: False)
+    parts = []
+    team.share(lambda *part: parts.append(part), 10, 1.0)
+    assert parts == [(0, 10)]
+    a, b = floats(40, 30), floats(30, 48)
+    assert products.dot(a, b).tobytes() == np.dot(a, b).tobytes() and not products._axes
 
 
 # =============================================================================
