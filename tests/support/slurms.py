@@ -12,9 +12,18 @@ from pathlib import Path
 from commands import until
 from pids import having, kill, name_of, parent_of
 
-PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "mungekey", "slurmdbd", "mariadbd")
+PROGRAMS = (
+    "sbatch",
+    "slurmctld",
+    "slurmd",
+    "munged",
+    "mungekey",
+    "slurmdbd",
+    "mariadbd",
+    "my_print_defaults",
+)
 #: What Debian calls them; the core of MariaDB is no service of the system.
-PACKAGES = ("slurm-wlm", "munge", "slurmdbd", "mariadb-server-core")
+PACKAGES = ("slurm-wlm", "munge", "slurmdbd", "mariadb-server-core", "mariadb-client-core")
 NODES = ("n1", "n2", "n3")
 
 #: cred_expire: a job that was queued again waits as long. The others: a host that is silent is dead
