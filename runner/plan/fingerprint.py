@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "c4e9709325b2f9913d3d2bd04ce0bf6208691c9096ed1e8515fc956338642417": (
+    "f9e19046c0e275d1f81a856b6d7bcfd40f2f7ee3bdba475fc5af7932f2556209": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b9b4f692679f5dad6965d1ac79f9cbe0a09ca55742f263c6b9325c4ea20f7240": (
+    "56c72b43b12b3a01cf138dae0f905225edde98b412c09325b12825959942c4c4": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

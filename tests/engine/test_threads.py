@@ -106,7 +106,7 @@ def test_threads_that_wait_for_others_leave_the_work_to_one_for_a_while(monkeypa
     monkeypatch.setattr(team, "_N_LOOKED", 4)
     monkeypatch.setattr(team, "_N_ALONE", 5)
     monkeypatch.setattr(team, "_N_ALONE_MOST", 20)
-    gain = team._Gain()
+    gain = team._Gain(team._Processors(1))
 
     def asked(n, spent_s):
         """Whether each of n pieces of work is done in parts, which take so long and alone 2 s."""
@@ -320,3 +320,17 @@ def test_threads_that_have_all_processors_have_one_each_and_give_them_back():
             assert all(len(of) == 1 for of in taken) and set.union(*taken) == allowed
     with team.of(len(allowed) + 1):
         assert os.sched_getaffinity(0) == allowed
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system binds no thread to a processor"
+)
+def test_threads_that_gain_nothing_are_bound_to_no_processor(monkeypatch):
+    monkeypatch.setattr(team, "_N_LOOKED", 1)
+    allowed = os.sched_getaffinity(0)
+    with team.of(len(allowed)):
+        team._gain.note(1.9, 2.0)
+        assert (os.sched_getaffinity(0) == allowed) == (len(allowed) == 1)
+        team._gain.note(2.1, 2.0)
+        threads = (0, *(helper.native_id for helper in team._helpers[: len(allowed) - 1]))
+        assert all(os.sched_getaffinity(thread) == allowed for thread in threads)

@@ -61,14 +61,44 @@ class _Helper(threading.Thread):
                 self._ended.release()
 
 
+class _Processors:
+    """Each thread has a processor of its own, where they have all that this process may use.
+
+    Linux often leaves a thread on the processor of the one that woke it, to wait there while
+    another processor idles: the threads of a step then take turns.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self._allowed: set[int] = set()
+        if not hasattr(os, "sched_setaffinity"):  # on macOS
+            return
+        allowed = os.sched_getaffinity(0)
+        if 1 < n_threads == len(allowed):
+            self._allowed = allowed
+            first, *others = sorted(allowed)
+            self._bind([{first}, *({processor} for processor in others)])
+
+    def give_back(self) -> None:
+        """Have Linux decide again where each thread is."""
+        self._bind([self._allowed] * len(self._allowed))
+        self._allowed = set()
+
+    def _bind(self, to: list[set[int]]) -> None:
+        # 0 is the thread that calls.
+        threads = (0, *(helper.native_id or 0 for helper in _helpers))
+        for thread, processors in zip(threads, to, strict=False):
+            os.sched_setaffinity(thread, processors)
+
+
 class _Gain:
     """Whether threads gain anything: where others use the processors, each waits for its turn.
 
     After some work in parts that took longer than one thread would have, one thread does what
-    follows, for a while that doubles each time.
+    follows, for a while that doubles each time, on whichever processor is free.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, processors: _Processors) -> None:
+        self.processors = processors
         self._n_alone, self._n_left = _N_ALONE, 0
         self._n, self._spent_s, self._alone_s = 0, 0.0, 0.0
 
@@ -84,6 +114,7 @@ class _Gain:
         self._alone_s += alone_s
         if self._n == _N_LOOKED:
             if self._spent_s > self._alone_s:
+                self.processors.give_back()
                 self._n_left = self._n_alone
                 self._n_alone = min(2 * self._n_alone, _N_ALONE_MOST)
             else:
@@ -91,46 +122,22 @@ class _Gain:
             self._n, self._spent_s, self._alone_s = 0, 0.0, 0.0
 
 
-_gain = _Gain()
 _helpers: list[_Helper] = []
 _n_threads = 1
+_gain = _Gain(_Processors(1))
 
 
 @contextlib.contextmanager
 def of(n_threads: int) -> Iterator[None]:
     """So many threads, with the one that enters the block, share the work in it."""
     global _n_threads, _gain
-    _gain = _Gain()
     _helpers.extend(_Helper() for _ in range(n_threads - 1 - len(_helpers)))
-    with _spread(n_threads):
-        _n_threads = n_threads
-        try:
-            yield
-        finally:
-            _n_threads = 1
-
-
-@contextlib.contextmanager
-def _spread(n_threads: int) -> Iterator[None]:
-    """Each thread has a processor of its own, where they have all that this process may use.
-
-    Linux often leaves a thread on the processor of the one that woke it, to wait there while
-    another processor idles: the threads of a step then take turns.
-    """
-    if not hasattr(os, "sched_setaffinity"):  # on macOS
-        yield
-        return
-    allowed = sorted(os.sched_getaffinity(0))
-    if not 1 < n_threads == len(allowed):
-        yield
-        return
-    for helper, processor in zip(_helpers, allowed[1:], strict=False):
-        os.sched_setaffinity(helper.native_id or 0, {processor})
-    os.sched_setaffinity(0, {allowed[0]})
+    _n_threads, _gain = n_threads, _Gain(_Processors(n_threads))
     try:
         yield
     finally:
-        os.sched_setaffinity(0, allowed)
+        _gain.processors.give_back()
+        _n_threads = 1
 
 
 def size() -> int:
