@@ -150,7 +150,8 @@ def _free_card(folder: Path) -> tuple[int, FileLock]:
 
 if __name__ == "__main__":
     try:
-        work(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+        _plan, _launch, *_threads = sys.argv[1:]
+        work(Path(_plan), _launch, *map(int, _threads))
     # Such as a disk on which not even a failure can be written down.
     except (OSError, DeviceError) as error:
         sys.exit(f"runner: {error}")

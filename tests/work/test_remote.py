@@ -303,7 +303,8 @@ def test_a_run_whose_task_is_lost_goes_on_from_its_checkpoint_with_the_same_bits
 
 @pytest.mark.long
 def test_a_run_that_hangs_in_c_ends_its_task_which_says_where_it_was(here, monkeypatch):
-    config = configured({"model.hidden_size": 8, "runner.time_limit_s": 1})
+    # Long enough for a process to begin and get there.
+    config = configured({"model.hidden_size": 8, "runner.time_limit_s": 5})
     dataset, _ = loading.prepare("digits", here.data)
     (run,) = planned_runs(config, [0], {}, (dataset.name, dataset.sha256), "cpu")
     monkeypatch.setenv("PYTHONPATH", FAULTY)
