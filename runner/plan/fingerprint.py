@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "f9e19046c0e275d1f81a856b6d7bcfd40f2f7ee3bdba475fc5af7932f2556209": (
+    "33cf54c2b1a3eaf10d66976c0534d9d9df33fb73fbd8acef291e77f7742b077f": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "56c72b43b12b3a01cf138dae0f905225edde98b412c09325b12825959942c4c4": (
+    "b1467299345b854e4642433306a2e73aabd01445cdd31d8193cfe29c9fd79eeb": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -112,14 +112,15 @@ def _train(
 ) -> Iterator[EpochRecord | None]:
     check_code(planned)
     config, folder, journal = planned.config, attempt.folder, attempt.journal
+    # Before anything of the engine runs: a first kernel that is kept looks like all of them.
+    if engines.compiles(config.engine.name, planned.device):
+        journal.write(Compiling())
     assembly = assemble(
         config, planned.device, lambda engine: device_data.load(planned, root, engine)
     )
     engine, n_images = assembly.engine, len(assembly.data.train_images)
     if config.train.batch_size > n_images:
         raise StateError(f"train.batch_size={config.train.batch_size} exceeds the training images")
-    if engines.compiles(engine.name, planned.device):
-        journal.write(Compiling())
     assembly.warm_up()
     threadpool_limits(limits=1)  # for the libraries, too, that were loaded only now
     checkpoints, position = Checkpoints(folder.path, planned.run_key), Position()

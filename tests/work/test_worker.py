@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 from commands import environment, journals, run, stored
 
+from runner.engine import COMPILING
 from runner.state.root import Root
 from runner.train import provenance
 from runner.work.launch import new_launch, threads_of
@@ -96,3 +98,11 @@ def test_a_run_alone_is_computed_by_all_cores_with_the_bits_of_one(how, new_root
         hashes = {name: of for name, of in end["sha256"].items() if name != "config.json"}
         found[asked] = begun["n_threads"], hashes
     assert found[-1] == (provenance.cores(), found[1][1]) and found[1][0] == 1
+
+
+def test_the_first_run_on_a_machine_says_that_it_compiles_and_how_long(root, tmp_path):
+    fresh = environment(XDG_CACHE_HOME=str(tmp_path / "cache"))
+    fresh.pop("NUMBA_CACHE_DIR", None)
+    ended = run(root, "data=digits", "train.epochs=1", env=fresh)
+    assert re.search(rf"\n{re.escape(str(COMPILING))}\ncompiled in \d+ s\nepoch: 1, ", ended.out)
+    assert "ompil" not in run(root, "data=digits", "train.epochs=1", "seed=1", env=fresh).out
