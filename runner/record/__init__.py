@@ -113,9 +113,13 @@ UI_PORT = 5000
 TAG_PARENT = "mlflow.parentRunId"
 
 
+#: How the names of the tags begin by which a run is of sweeps.
+SWEEP_TAGS = "sweep."
+
+
 def sweep_tag(sweep_key: str) -> str:
     """The tag that a run carries for every sweep that it serves; its value names the cell there."""
-    return f"sweep.{sweep_key[:8]}"
+    return f"{SWEEP_TAGS}{sweep_key[:8]}"
 
 
 # =============================================================================

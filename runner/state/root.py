@@ -57,7 +57,7 @@ class Root:
 
     @property
     def tracking_lock(self) -> Path:
-        """Held from looking for a run in the tracking store to creating it there."""
+        """Held from looking for a sweep in the tracking store to creating it there."""
         return self.state / "tracking.lock"
 
     @property

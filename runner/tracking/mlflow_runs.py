@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.plan.plan import PlannedRun
-from runner.record import TAG_COMPLETE, TAG_RUN_KEY, sweep_tag
-from runner.tracking.tracker import TrackedRun
+from runner.record import SWEEP_TAGS, TAG_COMPLETE, TAG_RUN_KEY, sweep_tag
+from runner.tracking.tracker import Replaced, TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _RUNS_A_CALL = 1000
 #: So long what was seen of a whole sweep is taken for what is there.
 _SEEN_S = 10.0
+#: What MLflow says of a call about a run that was deleted.
+_GONE = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")
 
 
 @dataclass
@@ -83,8 +86,28 @@ class StoredRuns:
         """The run of a key; spare ones are deleted."""
         found = self.of(run)
         for spare in found[1:]:
-            self._client.delete_run(spare.info.run_id)
+            self.replace(spare, str(found[0].info.run_id))
         return found[0] if found else None
+
+    def replace(self, spare: "Run", kept_id: str) -> None:
+        """Delete a run of a key; the one that is kept is of all its sweeps, too."""
+        for name, value in spare.data.tags.items():
+            if name.startswith(SWEEP_TAGS):
+                self._client.set_tag(kept_id, name, value)
+        self._client.delete_run(spare.info.run_id)
+
+    @contextmanager
+    def unless_replaced(self, run_id: str) -> Iterator[None]:
+        """Turn a call that failed since another process deleted the run into `Replaced`."""
+        try:
+            yield
+        except Exception as error:
+            if getattr(error, "error_code", None) in _GONE and self._is_deleted(run_id):
+                raise Replaced(f"{run_id} was replaced") from error
+            raise
+
+    def _is_deleted(self, run_id: str) -> bool:
+        return bool(self._client.get_run(run_id).info.lifecycle_stage == "deleted")
 
     def whole(self, run: PlannedRun, sweep_key: str) -> WholeRun | None:
         """The run of a key, where it is whole and one of the sweep's; None says nothing.

@@ -55,7 +55,10 @@ class MlflowSweep:
         return found[-1] if found else None
 
     def find_or_create(self) -> "Run":
-        """The parent run; the caller sees to it that no other process creates it meanwhile."""
+        """The parent run; the caller sees to it that no other process creates it meanwhile.
+
+        Where its lock does not reach, the older of two is the sweep's.
+        """
         found, plan = self.find(), self.plan
         if found is not None:
             return found
@@ -64,9 +67,13 @@ class MlflowSweep:
             TAG_SWEEP_KEY: plan.sweep_key,
             TAG_CLAIMS_SHA256: plan.claims_sha256,
         }
-        return self.client.create_run(
+        created = self.client.create_run(
             self.experiment_id, tags=tags | origin(), run_name=plan.name[:LONGEST_NAME]
         )
+        oldest = self.find() or created
+        if oldest.info.run_id != created.info.run_id:
+            self.client.delete_run(created.info.run_id)
+        return oldest
 
     def open(self, parent: "Run", used: bool) -> None:
         """Record the plan, the view of its runs, and what it asks; `used` makes it the latest."""

@@ -1,7 +1,7 @@
 """The tracker that ships: a sweep's parent run in MLflow, and a nested run for each of its runs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,8 +43,6 @@ _ROWS_A_CALL = 900
 #: So long another process may be in the middle of creating a run; one that was stopped there must
 #: hold nobody up.
 _ALONE_S = 30.0
-#: What MLflow says of a call about a run that was deleted.
-_GONE = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")
 
 
 class MlflowTracker:
@@ -67,9 +65,13 @@ class MlflowTracker:
         self.runs = StoredRuns(client, experiment_id)
         self._sweep: MlflowSweep | None = None
         self.parent_id: str | None = None
-        #: Held from looking for a run in MLflow to creating it: two sweeps at once would each
-        #: create it.
+        #: Held from looking for a sweep's parent to creating it.
         self._alone = FileLock(str(root.tracking_lock), timeout=_ALONE_S)
+        #: Runs that were asked for, and whether the store had one that none here had asked for.
+        self._begun: set[str] = set()
+        self._beside_others = False
+        #: Runs that began before may have been told by others.
+        self._since_ms = time.time_ns() // 1_000_000
 
     def open_sweep(self, plan: Plan, used: bool = True) -> None:
         """As `Tracker.open_sweep`: a parent run, with sweep.json as its artifact."""
@@ -80,17 +82,39 @@ class MlflowTracker:
         self._sweep.open(parent, used)
 
     def begin_run(self, run: PlannedRun, record: RunRecord) -> MlflowRun:
-        """As `Tracker.begin_run`: found by its key, or created with its tags."""
+        """As `Tracker.begin_run`: found by its key, or created with its tags.
+
+        Whoever created a run looks for its key afterwards. Of two processes that create it at once,
+        at least one then sees both runs, and deletes the one that both would delete.
+        """
         if record.trained and (whole := self._whole(run, record)):
             return whole
-        with self._alone:
+        created = None if self._may_be_stored(run, record) else self._create(run, record)
+        self._begun.add(run.run_key)
+        found = self.runs.find(run)
+        if found is None:
+            created = self._create(run, record)
             found = self.runs.find(run)
-            if found is None:
-                return self._create(run, record)
-            if found.data.tags.get(TAG_COMPLETE) == "1" and self._is_of_another(found, record):
-                return self._replace(str(found.info.run_id), run, record)
+        if found is None:
+            raise Replaced(f"{run.name}: another process deleted it")
+        if created is not None:
+            if created.id == found.info.run_id:
+                return created
+            self._beside_others = True
+        with self.runs.unless_replaced(str(found.info.run_id)):
+            return self._go_on(found, run, record)
+
+    def _may_be_stored(self, run: PlannedRun, record: RunRecord) -> bool:
+        """Whether to look for a run before it is created: a search that new runs do without."""
+        is_older = first_time_ms(record) < self._since_ms
+        return is_older or run.run_key in self._begun or self._beside_others
+
+    def _go_on(self, found: "Run", run: PlannedRun, record: RunRecord) -> MlflowRun:
+        """A run that the store has; one that holds what does not count is replaced."""
         tags, params, info = found.data.tags, found.data.params, found.info
-        run_id = str(info.run_id)
+        run_id, is_complete = str(info.run_id), tags.get(TAG_COMPLETE) == "1"
+        if is_complete and self._is_of_another(found, record):
+            return self._replace(run_id, run, record)
         # A run that another sweep trained becomes one of this sweep's too; its parent stays the
         # first.
         for name, value in self._link(run).items():
@@ -98,7 +122,6 @@ class MlflowTracker:
                 self.client.set_tag(run_id, name, value)
         # A process may have died between creating the run and sending its parameters.
         missing = {name: value for name, value in parameters_of(run).items() if name not in params}
-        is_complete = tags.get(TAG_COMPLETE) == "1"  # the last write: all was sent
         if not is_complete and record.end is None:
             from mlflow.entities import RunTag
 
@@ -130,7 +153,7 @@ class MlflowTracker:
 
     def log_rows(self, tracked: TrackedRun, epochs: Sequence[Epoch]) -> None:
         """As `Tracker.log_rows`: with the journal's times, a row that is sent twice is one row."""
-        with self._unless_replaced(tracked):
+        with self.runs.unless_replaced(tracked.id):
             self._log(tracked, epochs, {})
 
     def end_run(self, tracked: TrackedRun, epochs: Sequence[Epoch], record: RunRecord) -> None:
@@ -143,7 +166,7 @@ class MlflowTracker:
         """
         assert record.end is not None and isinstance(tracked, MlflowRun)
         files = self._files(tracked.run, record) if record.trained else []
-        with self._unless_replaced(tracked):
+        with self.runs.unless_replaced(tracked.id):
             # Rows of attempts that do not count, or of an epoch as another processor rounded it.
             is_doubtful = record.is_contested or record.is_mixed
             if record.trained and is_doubtful and self._has_other_rows(tracked.id, record):
@@ -187,9 +210,9 @@ class MlflowTracker:
         ]
         if len(right) == len(stored) == 1:
             return
-        for other in stored:
-            if other not in right[:1]:
-                self.client.delete_run(other.info.run_id)
+        ranked = sorted(stored, key=lambda one: one not in right)
+        for other in ranked[1:]:
+            self.runs.replace(other, str(ranked[0].info.run_id))
         raise Replaced(f"{run.name}: another process told the store of it too")
 
     def close_sweep(self, status: str, records: Mapping[str, RunRecord]) -> None:
@@ -225,23 +248,10 @@ class MlflowTracker:
         run_id = str(stored.info.run_id)
         return is_other or (record.is_contested and self._has_other_rows(run_id, record))
 
-    @contextmanager
-    def _unless_replaced(self, tracked: TrackedRun) -> Iterator[None]:
-        """Turn a call that failed since another process deleted the run into `Replaced`."""
-        try:
-            yield
-        except Exception as error:
-            if getattr(error, "error_code", None) in _GONE and self._is_deleted(tracked.id):
-                raise Replaced(f"{tracked.id} was replaced") from error
-            raise
-
-    def _is_deleted(self, run_id: str) -> bool:
-        return bool(self.client.get_run(run_id).info.lifecycle_stage == "deleted")
-
     def _replace(self, run_id: str, run: PlannedRun, record: RunRecord) -> MlflowRun:
         """Put a new run in the place of one that holds what does not count."""
         created = self._create(run, record)
-        self.client.delete_run(run_id)
+        self.runs.replace(self.client.get_run(run_id), created.id)
         return created
 
     def _create(self, run: PlannedRun, record: RunRecord) -> MlflowRun:

@@ -131,8 +131,11 @@ class _RunWriter:
             return
         is_new = self._tracked is None or self._start is not start
         if self._tracked is None or is_new:
-            self._tracked, self._start = self._tracker.begin_run(self._run, record), start
-            self.is_complete = self._tracked.is_complete
+            tracked = self._tracker.begin_run(self._run, record)
+            if self._tracked is not None and self._tracked.id != tracked.id:
+                self.forget()  # another process put it in the place of the one that was told
+            self._tracked, self._start = tracked, start
+            self.is_complete = tracked.is_complete
         if self.is_complete:
             return
         news = [

@@ -115,7 +115,8 @@ def test_a_run_that_two_sweeps_share_is_named_as_each_names_it(root):
     shutil.copytree(Root(root).sweep(plan.sweep_key).path, Root(root).sweep(renamed.sweep_key).path)
     tracker = MlflowTracker(client, "1", Root(root))
     tracker.open_sweep(renamed)
-    record = SimpleNamespace(trained=False, end=None)
+    start = SimpleNamespace(time_ms=0)
+    record = SimpleNamespace(trained=False, end=None, start=start, epochs={})
     for run in renamed.runs:
         assert tracker.begin_run(run, record).is_complete
     listed = client.search_runs(["1"], "tags.`sweep.ffffffff` LIKE '%'")

@@ -21,9 +21,9 @@ from commands import (
     sync,
     until,
 )
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from journaling import append, records_of
-from replays import BreaksOff, in_process, writer_to
+from replays import BreaksOff, in_process, only_plan, writer_to
 
 from analysis.read import runs
 from runner.errors import StoreBehindError, StoreError
@@ -101,6 +101,33 @@ def test_a_run_that_was_killed_before_it_told_all_tells_it_when_it_goes_on(
     assert image(copied.database) == image(Root(main_job.root).database)
 
 
+def test_a_run_that_another_process_replaced_before_it_goes_on_is_told_from_its_first_epoch(
+    writer, copied, main_job
+):
+    root, client = writer.tracker.root, writer.tracker.client
+    later = {}
+    for key in writer.journals:  # as if a second attempt had gone on after the first epoch
+        whole = attempt_of(root.path, key)
+        start, setup, first, *others = records_of(whole)
+        whole.journal.unlink()
+        append(root.run(key).attempt("first"), start, setup, first)
+        later[whole] = [replace(start, after="first"), setup, *others]
+    writer.journals.look(max_age_s=0)
+    writer.update()
+    for one in stored(copied.database):
+        tags = {name: value for name, value in one.tags.items() if name != "complete"}
+        client.delete_run(one.id)
+        client.create_run(
+            writer.tracker.experiment_id, start_time=one.started, tags=tags, run_name=one.name
+        )
+    for attempt, records in later.items():
+        append(attempt, *records)
+    writer.journals.look(max_age_s=0)
+    writer.update()
+    writer.close_as_recorded()
+    assert image(copied.database) == image(Root(main_job.root).database)
+
+
 def test_a_sweep_whose_own_run_was_deleted_is_not_said_to_be_stored(writer, copied):
     writer.tracker.client.delete_run(writer.tracker.parent_id)
     thread = WriterThread(writer)
@@ -123,16 +150,14 @@ def test_an_experiment_that_is_deleted_while_a_sweep_runs_is_named(writer, copie
     assert thread.finish("FINISHED") is None
 
 
-def test_another_process_that_was_stopped_while_it_created_a_run_holds_nobody_up_for_ever(
-    writer, monkeypatch
+def test_another_process_that_was_stopped_while_it_created_a_sweep_holds_nobody_up_for_ever(
+    copied, monkeypatch
 ):
     monkeypatch.setattr(mlflow_tracker, "_ALONE_S", 0.1)
-    tracker = writer.tracker
-    thread = WriterThread(writer_to(tracker.root.path, tracker.client, tracker.experiment_id))
-    with FileLock(str(tracker.root.tracking_lock)):
-        assert thread.finish("FINISHED") == "8 runs are"
-    assert "could not be acquired" in thread.trouble
-    assert thread.finish("FINISHED") is None
+    root, client = Root(copied.root), copied.client()
+    tracker = mlflow_tracker.MlflowTracker(client, "1", root)
+    with FileLock(str(root.tracking_lock)), pytest.raises(Timeout, match="could not be acquired"):
+        tracker.open_sweep(only_plan(copied.root))
 
 
 def test_whoever_interrupts_a_sweep_does_not_wait_for_a_call_that_hangs(writer, monkeypatch):
