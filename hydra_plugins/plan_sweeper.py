@@ -44,6 +44,7 @@ class PlanSweeper(Sweeper):
     def __init__(self, params: dict[str, str]) -> None:
         self.params = params
         self._early: Any = None
+        self._local: Any = None
 
     hydra_context: HydraContext
     task_function: TaskFunction
@@ -71,6 +72,7 @@ class PlanSweeper(Sweeper):
         )
         # It imports MLflow, for which the first line need not wait.
         from runner.orchestrator import sweep
+        from runner.work.launch import LocalWorkers
         from runner.work.launcher import Local
 
         command = as_typed("runner")
@@ -78,10 +80,12 @@ class PlanSweeper(Sweeper):
         if name in CLUSTERS:
             sys.exit(sweep(cells, command, CLUSTERS[name](self.config.hydra.launcher)))
         is_here = name in _ON_THIS_MACHINE
+        self._local = LocalWorkers(self.config.runner.workers)
         local = Local(self._start_workers, is_here, start_early=self._start_early)
         try:
             code = sweep(cells, command, local)
         finally:
+            self._local.end()
             if self._early:
                 self._early.end()
         sys.exit(code)
@@ -90,14 +94,27 @@ class PlanSweeper(Sweeper):
     def _is_joblib(self) -> bool:
         return self.config.hydra.runtime.choices["hydra/launcher"] in ("cores", "joblib")
 
-    def _start_early(self, run: Any, n_workers: int) -> None:
-        """Have joblib's workers start while the store is opened."""
+    def _is_without_joblib(self, n_workers: int) -> bool:
+        """Whether workers are processes that joblib does not start.
+
+        Joblib runs a lone worker in this very process, where nobody could end it when it hangs.
+        """
+        from runner.work import joblibs
+
+        is_lone = self.config.hydra.runtime.choices["hydra/launcher"] == "cores" and n_workers == 1
+        return self._is_joblib and (is_lone or not joblibs.can_start())
+
+    def _start_early(self, run: Any, n_workers: int, sample: Any) -> None:
+        """Have workers start while the store is opened."""
         from hydra_plugins.hydra_joblib_launcher._core import process_joblib_cfg
         from joblib import effective_n_jobs
 
         from runner.work import joblibs
 
-        if not self._is_joblib or n_workers == 1 or not joblibs.can_start():
+        if self._is_without_joblib(n_workers):
+            self._local.start_early(run, n_workers, sample)
+            return
+        if not self._is_joblib or n_workers == 1:
             return
         launcher: Any = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context, task_function=self.task_function, config=self.config
@@ -114,18 +131,15 @@ class PlanSweeper(Sweeper):
         from runner.config.quoting import quoted
         from runner.state.root import SweepFolder
         from runner.work import joblibs
-        from runner.work.launch import start_process, threads_of
+        from runner.work.launch import threads_of
 
-        n_threads = threads_of(self.config.runner.workers, n_workers)
         launcher_name = self.config.hydra.runtime.choices["hydra/launcher"]
-        if self._is_joblib and not joblibs.can_start():
-            words.complain(joblibs.NO_SHARED_MEMORY)
-            return start_process(plan, launch, n_workers, n_threads)
+        if self._is_without_joblib(n_workers):
+            if not joblibs.can_start():
+                words.complain(joblibs.NO_SHARED_MEMORY)
+            started: list[str] = self._local.start(plan, launch, n_workers)
+            return started
         if launcher_name == "cores":
-            if n_workers == 1:
-                # Joblib runs a lone worker in this very process, where nobody could end it when it
-                # hangs.
-                return start_process(plan, launch, n_workers, n_threads)
             joblibs.start_trackers()
         folder = SweepFolder(plan.parent).jobs(launch)
         launcher = Plugins.instance().instantiate_launcher(
@@ -137,7 +151,7 @@ class PlanSweeper(Sweeper):
             self._early.wait()
         job = [f"worker.plan={quoted(str(plan))}", f"worker.launch={launch}"]
         if launcher_name in _ON_THIS_MACHINE:
-            job.append(f"worker.threads={n_threads}")
+            job.append(f"worker.threads={threads_of(self.config.runner.workers, n_workers)}")
         returns: Sequence[Any] = launcher.launch([job] * n_workers, initial_job_idx=0)
         errors = [
             " ".join(str(r._return_value).split()) for r in returns if r.status == JobStatus.FAILED

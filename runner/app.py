@@ -78,19 +78,19 @@ def main(composed: DictConfig) -> None:
         return
     from runner.orchestrator import sweep
     from runner.plan import grid
-    from runner.work.launch import start_process, threads_of
+    from runner.work.launch import LocalWorkers
     from runner.work.launcher import Local
 
     try:
         config = checked(composed)
         typed = list(HydraConfig.get().overrides.task)
         of_one = grid.of_one(config, typed, HydraConfig.get().runtime.choices)
-        asked = config.runner.workers
-
-        def start(plan: Path, launch: str, n_workers: int) -> list[str]:
-            return start_process(plan, launch, n_workers, threads_of(asked, n_workers))
-
-        code = sweep(of_one, as_typed("runner"), Local(start))
+        workers = LocalWorkers(config.runner.workers)
+        try:
+            local = Local(workers.start, start_early=workers.start_early)
+            code = sweep(of_one, as_typed("runner"), local)
+        finally:
+            workers.end()
     except Exception as error:
         # Hydra prints a line of its own for any other error, with every override and its secrets.
         raise SystemExit(1) from error

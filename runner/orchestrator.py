@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from runner import engine as engines
 from runner import words
 from runner.display import ahead, planning, summary
 from runner.display import looks as shown
@@ -17,10 +18,13 @@ from runner.plan.grid import Grid
 from runner.plan.looks import settled
 from runner.plan.plan import Plan
 from runner.prepare import Prepared, open_tracker, prepare, tidy, with_plan
+from runner.tracking.store import mlflow_store as store
 from runner.tracking.tracker import Tracker
 from runner.tracking.writer import Writer, WriterThread
+from runner.train.sample import Sample
 from runner.work import looking
 from runner.work.estimate import estimate
+from runner.work.launch import LocalWorkers
 from runner.work.launcher import Launcher, OnCluster
 from runner.work.stop import Stop
 
@@ -46,6 +50,7 @@ def sweep(grid: Grid, command: list[str], launcher: Launcher) -> int:
     summary.announce(prepared)
     foreseen = None
     if prepared.to_train and (config.plan or (config.progress and not single)):
+        compile_first(prepared)
         n_later = shown.all_sizes(prepared.plan)[-1] - len(prepared.plan.seeds)
         foreseen = estimate(prepared, n_later)
         summary.announce_time(prepared, foreseen)
@@ -58,6 +63,34 @@ def sweep(grid: Grid, command: list[str], launcher: Launcher) -> int:
     if prepared.plan.looks:
         return until_decided(prepared, launcher, epoch_s)
     return summary.conclude(prepared, train(prepared, launcher, epoch_s))
+
+
+def compile_first(prepared: Prepared) -> None:
+    """On a machine without compiled kernels, compile them before anything is measured.
+
+    The store is opened meanwhile, which takes seconds where there is none yet.
+
+    Raises
+    ------
+    StoreError
+        When it cannot be used.
+    """
+    config, run = prepared.config, prepared.to_train[0]
+    if not engines.compiles(run.config.engine.name, run.device):
+        return
+    workers = LocalWorkers(config.runner.workers)
+    try:
+        workers.start_early(run, 1, _sample(prepared))
+        if not config.plan:
+            store.connect(config.tracking.uri, prepared.root)
+        workers.compiled()
+    finally:
+        workers.end()
+
+
+def _sample(prepared: Prepared) -> Sample:
+    run = prepared.to_train[0]
+    return Sample.of(run, prepared.sources.read_by(run))
 
 
 def leave(prepared: Prepared, launcher: OnCluster) -> int:
@@ -142,7 +175,7 @@ def train(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) 
     epoch_s
         That an epoch of a run is expected to take, by cell key.
     """
-    with launcher.starting(prepared.to_train, prepared.n_workers):
+    with launcher.starting(prepared.to_train, prepared.n_workers, lambda: _sample(prepared)):
         # Opened while workers start, and before any of them has a run: the plan and its claims are
         # in the store before the first run trains.
         return _train(prepared, open_tracker(prepared), launcher, epoch_s)

@@ -9,7 +9,6 @@ from typing import Any
 
 from runner import words
 from runner.display.tally import Tally
-from runner.engine import COMPILING
 from runner.plan.looks import label
 from runner.plan.plan import PlannedRun
 from runner.record import DIVERGED, DONE, FAILED, seconds_spent
@@ -47,7 +46,7 @@ class Progress(threading.Thread):
         self._done = threading.Event()
         self._told: set[tuple[str, str | None]] = set()
         self._told_epochs: set[int] = set()
-        self._told_trouble = self._told_compiling = self._told_compiled = False
+        self._told_trouble = False
 
     def run(self) -> None:
         if self.plan.single:
@@ -89,13 +88,6 @@ class Progress(threading.Thread):
     def _tell_epochs(self) -> None:
         self._tell_trouble()
         for _, record in self._changed():
-            if record.compiling and not self._told_compiling:
-                self._told_compiling = True
-                words.tell(COMPILING)
-            if self._told_compiling and not self._told_compiled and record.setup and record.start:
-                self._told_compiled = True
-                seconds = (record.setup.time_ms - record.start.time_ms) / 1000
-                words.tell(say("compiled in {s} s", s=f"{seconds:.0f}"))
             for number in sorted(set(record.epochs) - self._told_epochs):
                 self._told_epochs.add(number)
                 words.tell(epoch_line(number, record.epochs[number].metrics))

@@ -1,6 +1,8 @@
 """Workers until every run is settled: started by a launcher, and again when one dies."""
 
+import contextlib
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -10,7 +12,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
+from runner import engine as engines
+from runner import words
 from runner.errors import RunnerError
 from runner.plan.plan import Plan, PlannedRun
 from runner.record import FAILED, KILLED
@@ -18,7 +23,9 @@ from runner.state.journal import write_death
 from runner.state.journals import Journals
 from runner.state.records import End
 from runner.system import limits
+from runner.system.language import say
 from runner.train import provenance
+from runner.train.sample import Sample
 from runner.work.processes import WorkerWatch, time_limit_cause
 from runner.work.stop import Stop
 
@@ -60,15 +67,80 @@ def threads_of(asked: int, n_workers: int) -> int:
     return 1 if asked > 0 else max(1, provenance.cores() // n_workers)
 
 
-def start_process(plan: Path, launch: str, n_workers: int, n_threads: int = 1) -> list[str]:
-    """Start workers as processes of this machine, without a launcher: a `StartWorkers`."""
-    line = [sys.executable, "-m", "runner.work.worker", str(plan), launch, str(n_threads)]
+class LocalWorkers:
+    """Workers as processes of this machine, without a launcher of Hydra's.
+
+    One of them may start before there is work: it imports what a run needs, and compiles kernels.
+    """
+
+    def __init__(self, asked: int) -> None:
+        """`asked` as in `threads_of`."""
+        self._asked = asked
+        self._early: subprocess.Popen[bytes] | None = None
+        #: What the early one closes when it has compiled; None once that is known.
+        self._compiling: BinaryIO | None = None
+        self._told_at: float | None = None
+
+    def start_early(self, run: PlannedRun, n_workers: int, sample: Sample) -> None:
+        """Start one worker for a run like this one; where it has to compile, that is said."""
+        read, write = os.pipe()
+        self._compiling = open(read, "rb")
+        early = ["--early", str(os.getpid()), str(write)]
+        self._early = _worker(early, stdin=subprocess.PIPE, pass_fds=(write,))
+        os.close(write)
+        if engines.compiles(run.config.engine.name, run.device):
+            words.tell(engines.COMPILING)
+            self._told_at = time.monotonic()
+        self._give(self._early, (run, sample))
+
+    def compiled(self) -> None:
+        """Wait until the early worker has compiled, and say how long that took."""
+        if self._compiling is None:
+            return
+        with self._compiling:
+            self._compiling.read()
+        self._compiling = None
+        if self._told_at is not None:
+            seconds = time.monotonic() - self._told_at
+            words.tell(say("compiled in {s} s", s=f"{seconds:.0f}"))
+
+    def start(self, plan: Path, launch: str, n_workers: int) -> list[str]:
+        """Start workers, the early one among them, and wait for them: a `StartWorkers`."""
+        work = str(plan), launch, threads_of(self._asked, n_workers)
+        workers = []
+        if self._early is not None:
+            self.compiled()
+            early, self._early = self._early, None
+            self._give(early, work)
+            workers.append(early)
+        while len(workers) < n_workers:
+            workers.append(_worker([*map(str, work)], stdin=subprocess.DEVNULL))
+        return [_ended(code) for code in [worker.wait() for worker in workers] if code]
+
+    def end(self) -> None:
+        """End an early worker that was given no work."""
+        if self._early is not None:
+            self._early.kill()
+            self._early.communicate()
+            self._early = None
+        if self._compiling is not None:
+            self._compiling.close()
+            self._compiling = None
+
+    @staticmethod
+    def _give(worker: "subprocess.Popen[bytes]", given: object) -> None:
+        """What a worker reads next; one that has ended is told of by its exit code."""
+        assert worker.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            worker.stdin.write(pickle.dumps(given))
+            worker.stdin.flush()
+
+
+def _worker(words_of: list[str], **how: Any) -> "subprocess.Popen[bytes]":
     # In a process group of its own: a Ctrl-C reaches the sweep's process, and by it the worker.
     # Python would print a traceback for one that comes while the worker still imports.
-    workers = [
-        subprocess.Popen(line, stdin=subprocess.DEVNULL, process_group=0) for _ in range(n_workers)
-    ]
-    return [_ended(code) for code in [worker.wait() for worker in workers] if code]
+    line = [sys.executable, "-m", "runner.work.worker", *words_of]
+    return subprocess.Popen(line, process_group=0, **how)
 
 
 def _ended(code: int) -> str:

@@ -10,6 +10,7 @@ from runner.errors import ConfigError
 from runner.plan.plan import Plan, PlannedRun
 from runner.state.journals import Journals
 from runner.system.language import Said
+from runner.train.sample import Sample
 from runner.work.cluster.launch import ClusterLaunch
 from runner.work.cluster.seam import Cluster
 from runner.work.cluster.submitted import submitted
@@ -37,8 +38,13 @@ class Launcher(Protocol):
     def name(self, plan: Plan, journals: Journals) -> str:
         """The name of the launch: that of an earlier command whose workers are still at it."""
 
-    def starting(self, runs: Sequence[PlannedRun], n_workers: int) -> AbstractContextManager[None]:
-        """In the block these runs are to be trained: workers may start before `train` is called."""
+    def starting(
+        self, runs: Sequence[PlannedRun], n_workers: int, sample: Callable[[], Sample]
+    ) -> AbstractContextManager[None]:
+        """In the block these runs are to be trained: workers may start before `train` is called.
+
+        `sample` gives two images of the first run's data.
+        """
 
     def train(
         self,
@@ -59,8 +65,9 @@ class Local:
     start_workers: StartWorkers
     is_here: bool = True
     n_tasks: None = None
-    #: Has so many workers import what a run needs, as far as that can be done before their work.
-    start_early: Callable[[PlannedRun, int], None] = lambda *_: None
+    #: Has workers import what a run needs, as far as that can be done before their work: the run,
+    #: how many of them, two images.
+    start_early: Callable[[PlannedRun, int, Sample], None] = lambda *_: None
 
     def check(self, config: Config) -> None:
         if config.runner.detach:
@@ -73,12 +80,14 @@ class Local:
         return new_launch()
 
     @contextmanager
-    def starting(self, runs: Sequence[PlannedRun], n_workers: int) -> Iterator[None]:
+    def starting(
+        self, runs: Sequence[PlannedRun], n_workers: int, sample: Callable[[], Sample]
+    ) -> Iterator[None]:
         if not runs:
             yield
             return
         with guarded():
-            self.start_early(runs[0], min(n_workers, len(runs)))
+            self.start_early(runs[0], min(n_workers, len(runs)), sample())
             yield
 
     def train(
@@ -117,7 +126,9 @@ class OnCluster:
         before = submitted(plan, journals.root)
         return new_launch() if before is None or before.is_over else before.given.launch
 
-    def starting(self, runs: Sequence[PlannedRun], n_workers: int) -> AbstractContextManager[None]:
+    def starting(
+        self, runs: Sequence[PlannedRun], n_workers: int, sample: Callable[[], Sample]
+    ) -> AbstractContextManager[None]:
         return nullcontext()
 
     def train(
@@ -164,7 +175,9 @@ class OnRay:
     def name(self, plan: Plan, journals: Journals) -> str:
         return new_launch()
 
-    def starting(self, runs: Sequence[PlannedRun], n_workers: int) -> AbstractContextManager[None]:
+    def starting(
+        self, runs: Sequence[PlannedRun], n_workers: int, sample: Callable[[], Sample]
+    ) -> AbstractContextManager[None]:
         return nullcontext()
 
     def train(

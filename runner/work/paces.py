@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from runner import engine as engines
-from runner import words
 from runner.config import parts
 from runner.errors import RunnerError
 from runner.plan import plan as plans
@@ -18,11 +16,10 @@ from runner.plan.size.layers import Conv, layers_of
 from runner.prepare import Prepared
 from runner.record import seconds_spent
 from runner.state.run_record import RunRecord, read_run
-from runner.system.language import say
 from runner.train import provenance
 from runner.train.sample import Sample
 
-#: Longest time spent on measuring, in seconds, without what compiles.
+#: Longest time spent on measuring, in seconds.
 BUDGET_S = 8.0
 #: The range of a pace, as factors. Steps are measured while nothing else runs, and workers share
 #: memory and clock; a pace between others rests on the operations alone.
@@ -157,13 +154,8 @@ def _measured(
         run = kinds[of]
         if run.device == "gpu" or (deadline and time.monotonic() > deadline):
             continue
-        compiles, began = engines.compiles(run.config.engine.name, run.device), time.monotonic()
-        if compiles:
-            words.tell(engines.COMPILING)
+        deadline = deadline or time.monotonic() + BUDGET_S
         s = pace.epoch_s(run, Sample.of(run, prepared.sources.read_by(run)))
-        if compiles:
-            words.tell(say("compiled in {s} s", s=f"{time.monotonic() - began:.0f}"))
-        deadline = deadline or (time.monotonic() if compiles else began) + BUDGET_S
         if s:  # else its loss is not finite
             found[of] = Pace.within(s, _MEASURED)
     return found

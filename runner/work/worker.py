@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import pickle
 import platform
 import re
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 
+from runner import engine as engines
 from runner.engine import device as devices
 from runner.errors import CardLost, DeviceError
 from runner.plan import plan as plans
@@ -49,6 +51,36 @@ def work(plan_path: Path, launch: str, n_threads: int = 1) -> None:
             else:
                 # A launcher would give this process work again; the next one has the card anew.
                 os._exit(1)
+
+
+def work_early(parent: int, compiled: int) -> None:
+    """Start before the work is known: import, compile what a run needs, then read the work.
+
+    Standard input has a run with two of its images, and later the arguments of `work`, each
+    pickled by the process that started this one.
+
+    Parameters
+    ----------
+    compiled
+        The descriptor of a pipe that is closed when all is compiled.
+    """
+    stopping.die_with_parent(parent)
+    make_folder_importable()
+    from runner.train.check.step import assembled
+    from runner.train.run import train_run  # noqa: F401
+
+    given = sys.stdin.buffer
+    # Whatever is wrong with the run is told when it is trained.
+    with contextlib.suppress(Exception):
+        run, sample = pickle.load(given)
+        if engines.compiles(run.config.engine.name, run.device):
+            assembled(run, sample).warm_up()
+    os.close(compiled)
+    try:
+        plan, launch, n_threads = pickle.load(given)
+    except EOFError:  # nobody has work for it
+        return
+    work(Path(plan), launch, n_threads)
 
 
 def train(share: Share, stop: stopping.Stop) -> None:
@@ -148,10 +180,17 @@ def _free_card(folder: Path) -> tuple[int, FileLock]:
     raise AssertionError("there is always another turn")
 
 
+def main(first: str, second: str, third: str = "1") -> None:
+    """A plan, a launch, a number of threads; or what `work_early` needs."""
+    if first == "--early":
+        work_early(int(second), int(third))
+    else:
+        work(Path(first), second, int(third))
+
+
 if __name__ == "__main__":
     try:
-        _plan, _launch, *_threads = sys.argv[1:]
-        work(Path(_plan), _launch, *map(int, _threads))
+        main(*sys.argv[1:])
     # Such as a disk on which not even a failure can be written down.
     except (OSError, DeviceError) as error:
         sys.exit(f"runner: {error}")

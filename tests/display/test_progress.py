@@ -15,7 +15,6 @@ from rich.console import Console
 
 from runner.display.progress import Progress, count, duration, ending
 from runner.display.tally import Tally
-from runner.engine import COMPILING
 from runner.record import DONE
 from runner.state.journal import Attempt
 from runner.state.records import Compiling, End, Epoch, Setup, Start
@@ -199,17 +198,6 @@ def test_before_an_epoch_is_trained_the_time_left_is_that_of_the_estimate():
     *_, second = shown([[Setup(), epoch(1, 3.5)], [Setup()]], expected={"x": 2.0, "y": 4.0})
     assert second.endswith("left 16 s")
     assert not any("left" in line or "unknown" in line for line in shown([[Setup()], [Setup()]]))
-
-
-def test_a_run_typed_alone_says_how_long_it_compiled(capsys):
-    run = planned("a", "x")
-    journals, attempt = MadeUpJournals(a=None), Attempt("a")
-    progress = Progress(Tally(SimpleNamespace(runs=[run])), journals, "", 1, lambda: None)
-    for record in (start("a"), Compiling(), replace(Setup(), time_ms=34_200)):
-        attempt.add(record)
-        journals["a"] = RunRecord({"a": replace(attempt)})
-        progress._tell_epochs()
-    assert capsys.readouterr().out == f"{COMPILING}\ncompiled in 34 s\n"
 
 
 def test_compiling_is_told_with_its_seconds_and_names_are_broken_between_words():

@@ -182,9 +182,7 @@ def test_a_worker_that_is_still_starting_when_its_run_is_interrupted_says_nothin
     until(lambda: any("runner.work.worker" in words_of(pid) for pid in descendants(process.pid)))
     os.killpg(process.pid, signal.SIGINT)
     printed = end(process, 130, timeout=30).err
-    assert (
-        "interrupted after 0 whole epochs, nothing is lost" in printed and printed.count("\n") == 1
-    )
+    assert printed.startswith("runner: interrupted") and printed.count("\n") == 1
     assert not descendants(process.pid)
 
 

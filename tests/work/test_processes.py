@@ -14,7 +14,7 @@ from runner.state.journals import Journals
 from runner.state.records import End, Start
 from runner.state.root import Root
 from runner.work import processes
-from runner.work.launch import start_process
+from runner.work.launch import LocalWorkers
 from runner.work.processes import WorkerWatch
 
 LAUNCH = "1-a"
@@ -142,4 +142,4 @@ def test_how_a_worker_process_ended_is_told_in_the_words_of_joblib(
     line = [sys.executable, str(tmp_path / "ends.py")]
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda words, **how: popen(line, **how))
-    assert start_process(tmp_path / "sweep.json", LAUNCH, 2) == expected * 2
+    assert LocalWorkers(0).start(tmp_path / "sweep.json", LAUNCH, 2) == expected * 2

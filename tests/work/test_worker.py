@@ -6,9 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from commands import environment, journals, run, stored
+from commands import end, environment, journals, run, start, stored
 
 from runner.engine import COMPILING
 from runner.state.root import Root
@@ -100,9 +101,30 @@ def test_a_run_alone_is_computed_by_all_cores_with_the_bits_of_one(how, new_root
     assert found[-1] == (provenance.cores(), found[1][1]) and found[1][0] == 1
 
 
-def test_the_first_run_on_a_machine_says_that_it_compiles_and_how_long(root, tmp_path):
+@pytest.mark.parametrize(
+    "how, then",
+    [(("seed=0",), "epoch: 1, "), (("-m", "seed=0,1"), "  about ")],
+    ids=["single run", "sweep"],
+)
+def test_the_first_command_on_a_machine_compiles_before_its_work_and_says_how_long(
+    how, then, new_root, root, tmp_path
+):
     fresh = environment(XDG_CACHE_HOME=str(tmp_path / "cache"))
     fresh.pop("NUMBA_CACHE_DIR", None)
-    ended = run(root, "data=digits", "train.epochs=1", env=fresh)
-    assert re.search(rf"\n{re.escape(str(COMPILING))}\ncompiled in \d+ s\nepoch: 1, ", ended.out)
-    assert "ompil" not in run(root, "data=digits", "train.epochs=1", "seed=1", env=fresh).out
+    words = *how, "data=digits", "train.epochs=1"
+    ended = run(root, *words, env=fresh)
+    said = rf"\n{re.escape(str(COMPILING))}\ncompiled in \d+ s\n{then}"
+    assert re.search(said, ended.out) and ended.err == ""
+    kinds = {line["kind"] for of_run in journals(root).values() for line in of_run}
+    assert "end" in kinds and "compiling" not in kinds
+    assert "ompil" not in run(new_root("again"), *words, env=fresh).out
+
+
+def test_an_early_worker_ends_with_a_command_that_is_refused(root):
+    (root / "mlflow.db").write_text("no database")
+    process = start(root, "data=digits", "train.epochs=1")
+    refused = end(process, 2)
+    assert "mlflow.db" in refused.err and refused.err.count("\n") == 1
+    lines = [Path("/proc", pid, "cmdline") for pid in os.listdir("/proc") if pid.isdigit()]
+    early = f"--early\0{process.pid}\0"
+    assert not [line for line in lines if line.exists() and early in line.read_text()]
