@@ -183,12 +183,16 @@ def _unchanged(runs: pd.DataFrame, knob: str) -> Said | None:
 
 def differing(runs: pd.DataFrame, column: str) -> tuple[int, dict[str, pd.Series]] | None:
     """The first seed whose runs differ in a column, and their names by its values; or None."""
-    for seed, group in runs.groupby("seed", sort=True):
-        values = group[column].fillna("").astype(str)
-        if values.nunique() > 1:
-            by_value = group.groupby(values, sort=True)["name"]
-            return int(str(seed)), {str(value): names for value, names in by_value}
-    return None
+    values = runs[column].fillna("").astype(str)
+    if values.nunique() < 2:  # what is mostly so, and seen at once
+        return None
+    n_values = values.groupby(runs["seed"], sort=True).nunique()
+    seeds = n_values.index[n_values > 1]
+    if seeds.empty:
+        return None
+    members = runs["seed"] == seeds[0]
+    by_value = runs.loc[members, "name"].groupby(values[members], sort=True)
+    return int(str(seeds[0])), {str(value): names for value, names in by_value}
 
 
 def named(runs: pd.Series) -> str:

@@ -55,7 +55,7 @@ def _axis(a: Array, b: Array, expected: Array, n_parts: int) -> int | None:
     for axis in (1, 0) if a.flags.c_contiguous else (0, 1):
         n, (k, block) = expected.shape[axis], _split(expected, axis, n_parts)
         stops = team.stops(n, k, block)
-        if all(
+        if k > 1 and all(
             _has_bits(a, b, _of(expected, axis, start, stop), axis, start, stop)
             for start, stop in zip([0, *stops], stops, strict=False)
         ):
