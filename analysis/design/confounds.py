@@ -101,7 +101,8 @@ def refusal(
 
 
 def _seeds(runs: pd.DataFrame) -> Said | None:
-    seeds = {cell: sorted(group["seed"]) for cell, group in runs.groupby("cell_key", sort=False)}
+    of_cells = runs.groupby("cell_key", sort=False)["seed"]
+    seeds = {cell: sorted(of_cell) for cell, of_cell in of_cells}
     first = next(iter(seeds.values()))
     if any(len(set(of_cell)) < len(of_cell) for of_cell in seeds.values()):
         return say("a cell has two runs of one seed; plan each seed once")
