@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from runner import words
 from runner.config.schema import KNOBS
 from runner.display import designs, looks, margins, table
+from runner.display.noticed import unchanged
 from runner.display.progress import count, duration
-from runner.display.unchanged import unchanged
 from runner.errors import without_password
 from runner.plan.plan import Plan
 from runner.prepare import Prepared

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from runner.display.unchanged import unchanged
+from runner.display.noticed import unchanged
 from runner.record import WEIGHTS
 
 
