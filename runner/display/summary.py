@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from runner import words
 from runner.config.schema import KNOBS
 from runner.display import designs, looks, margins, table
-from runner.display.noticed import unchanged
+from runner.display.noticed import noticed
 from runner.display.progress import count, duration
 from runner.errors import without_password
-from runner.plan.plan import Plan
 from runner.prepare import Prepared
 from runner.record import FAILED, as_text
-from runner.state.journals import Journals
 from runner.system import limits
 from runner.system.command import command_of
 from runner.system.language import joined, say
@@ -206,8 +204,7 @@ def conclude(prepared: Prepared, outcome: Outcome) -> int:
     """Print the table and what is left to do; the exit code, by the first thing that went wrong."""
     plan, journals = prepared.plan, prepared.journals
     table.print_table(plan, journals, words.said)
-    _tell_passed_over(plan, journals, outcome.launch)
-    for line in unchanged(plan, journals):
+    for line in noticed(plan, journals, outcome.launch):
         words.complain(line)
     if outcome.behind:
         _tell_behind(prepared, outcome)
@@ -253,24 +250,6 @@ def _command(prepared: Prepared, module: str, *given: str) -> str:
     root = str(prepared.root) if config.runner.root is not None else None
     words_of = arguments.typed(root, tracking.uri, tracking.experiment)
     return f"{command_of(module)} {shlex.join([*given, *words_of])}".rstrip()
-
-
-def _tell_passed_over(plan: Plan, journals: Journals, launch: str) -> None:
-    """Say which runs of a launch could not use their newest checkpoint, and which are mixed."""
-    for run in plan.runs:
-        record = journals[run.run_key]
-        start, setup = record.start, record.setup
-        if start and record.is_mixed and start.launch == launch:
-            words.complain(
-                f"{run.name}: attempts on processors of two families gave other last bits; the run"
-                " is marked as mixed"
-            )
-        if start and setup and setup.refused_checkpoints and start.launch == launch:
-            words.complain(
-                f"{run.name}: {' and '.join(setup.refused_checkpoints)} could not be used"
-                " (damaged, or another"
-                f" run's); it went on from epoch {setup.goes_on_from_epoch}"
-            )
 
 
 def _tell_behind(prepared: Prepared, outcome: Outcome) -> None:

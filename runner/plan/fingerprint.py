@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "33cf54c2b1a3eaf10d66976c0534d9d9df33fb73fbd8acef291e77f7742b077f": (
+    "70a34bc3be58dc06493c7a14739b2fa05df150a2c03c79e5837d2e0fa137a01f": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "b1467299345b854e4642433306a2e73aabd01445cdd31d8193cfe29c9fd79eeb": (
+    "791d426d76fad4c9654c5f76789be99744cf493ecf4ec758b91e2019d3d4cb27": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

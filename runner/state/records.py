@@ -148,6 +148,8 @@ class End(Record):
     #: The hash of each file of results, by file name.
     sha256: dict[str, str] = field(default_factory=dict)
     n_test_images: int | None = None
+    #: Matrix products that one thread computed, though the run had several: `100x1000 by 1000x10`.
+    undivided: list[str] = field(default_factory=list)
 
 
 _RECORDS: dict[Kind, type[Record]] = {

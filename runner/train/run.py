@@ -180,7 +180,9 @@ def _train(
             _keep_final_state(planned, folder, assembly, position)
     hashes = _write_results(planned, folder, assembly.weights(), *test)
     crash_point("before_end")
-    journal.write(End(DONE, sha256=hashes, n_test_images=len(test[0])))
+    undivided = _undivided(attempt.start.n_threads)
+    end = End(DONE, sha256=hashes, n_test_images=len(test[0]), undivided=undivided)
+    journal.write(end)
     crash_point("after_end")
     checkpoints.delete()
 
@@ -192,6 +194,15 @@ def _threads(n: int) -> contextlib.AbstractContextManager[None]:
     from runner.engine.cpu.threads import team
 
     return team.of(n)
+
+
+def _undivided(n_threads: int) -> list[str]:
+    """The products that one of several threads computed."""
+    if n_threads == 1:
+        return []
+    from runner.engine.cpu.threads import products
+
+    return products.undivided()
 
 
 def _start(planned: PlannedRun, launch: str, after: str | None, n_threads: int) -> Start:

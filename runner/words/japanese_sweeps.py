@@ -156,6 +156,9 @@ TEMPLATES = {
     "{n} runs are": "{n} 回の学習は",
     "1 run is": "1 回の学習は",
     "how it ended is": "終わり方の記録は",
+    "one thread computed the products {products}: NumPy's BLAS rounds their parts otherwise": (
+        "積 {products} は 1 スレッドで計算：分割すると NumPy の BLAS の丸めが変わるため"
+    ),
     "{name}: attempts on processors of two families gave other last bits; the run is marked as"
     " mixed": (
         "{name}: 系列の異なるプロセッサーで末尾のビットが異なりました。混在の印をつけました"

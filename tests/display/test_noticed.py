@@ -1,10 +1,10 @@
-"""Two values of a knob that end with equal weights are told."""
+"""What is noticed about trained runs is told: knobs without effect, products of one thread."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from runner.display.noticed import unchanged
+from runner.display.noticed import noticed, unchanged
 from runner.record import WEIGHTS
 
 
@@ -49,3 +49,18 @@ def told(weights, **swept):
 def test_values_of_a_knob_with_equal_weights_are_named(weights, lines):
     result = told(weights, model__width=[8, 9], optimizer__lr=[1, 2])
     assert [line[: len(expected)] for line, expected in zip(result, lines, strict=True)] == lines
+
+
+@pytest.mark.parametrize("launch, n_lines", [("1-now", 1), ("1-earlier", 0)])
+def test_products_that_one_of_several_threads_computed_are_told_once(launch, n_lines):
+    def trained(undivided):
+        end = SimpleNamespace(sha256={}, undivided=undivided)
+        start = SimpleNamespace(launch="1-now")
+        return SimpleNamespace(start=start, end=end, setup=None, is_mixed=False)
+
+    records = {"a": trained(["5x4 by 4x3"]), "b": trained(["5x4 by 4x3", "5x3 by 3x2"])}
+    records |= {"c": trained([])}
+    runs = [SimpleNamespace(run_key=name, name=name, knobs={}) for name in records]
+    lines = noticed(SimpleNamespace(runs=runs, swept={}), records, launch)
+    assert len(lines) == n_lines
+    assert all("the products 5x4 by 4x3, 5x3 by 3x2: NumPy's" in line for line in lines)

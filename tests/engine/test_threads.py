@@ -273,6 +273,16 @@ def test_a_product_that_parts_would_round_otherwise_is_computed_by_one(bad, use,
         assert products.dot(a, b).tobytes() == np.dot(a, b).tobytes()
     (axis,) = products._axes.values()
     assert axis == (None if bad == (0, 1) else 1 - bad[0])
+    assert products.undivided() == (["40x30 by 30x48"] if bad == (0, 1) else [])
+
+
+def test_a_side_that_is_too_short_for_two_parts_is_not_split(use):
+    use(2)
+    a, b = floats(40, 30), floats(30, 10)
+    for _ in range(2):
+        assert products.dot(a, b).tobytes() == np.dot(a, b).tobytes()
+    (axis,) = products._axes.values()
+    assert axis != 1
 
 
 # =============================================================================

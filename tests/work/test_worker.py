@@ -12,8 +12,12 @@ import pytest
 from commands import end, environment, journals, run, start, stored
 
 from runner.engine import COMPILING
+from runner.engine.cpu.threads import products, team
+from runner.plan import plan as plans
 from runner.state.root import Root
+from runner.state.run_record import read_run
 from runner.train import provenance
+from runner.train.run import train_run
 from runner.work.launch import new_launch, threads_of
 from runner.work.worker import parent_pid, work
 
@@ -99,6 +103,20 @@ def test_a_run_alone_is_computed_by_all_cores_with_the_bits_of_one(how, new_root
         hashes = {name: of for name, of in end["sha256"].items() if name != "config.json"}
         found[asked] = begun["n_threads"], hashes
     assert found[-1] == (provenance.cores(), found[1][1]) and found[1][0] == 1
+
+
+def test_a_run_records_the_products_that_its_threads_did_not_share(main_job, new_root, monkeypatch):
+    root = Root(new_root())
+    (folder,) = Root(main_job.root).sweeps()
+    shutil.copytree(Root(main_job.root).data, root.data)
+    monkeypatch.setattr(team, "LEAST_NS", 1e-9)
+    monkeypatch.setattr(products, "_axis", lambda *_: None)
+    monkeypatch.setattr(products, "_axes", {})
+    for planned, n_threads in zip(plans.read(folder.plan).runs[:2], (2, 1), strict=True):
+        for _ in train_run(planned, root, new_launch(), n_threads=n_threads):
+            pass
+        end = read_run(root.run(planned.run_key)).end
+        assert end.status == "done" and bool(end.undivided) == (n_threads == 2)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ it then. So for each shape the parts are first compared with the product itself,
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ _BLOCK = 16
 
 #: By what each product that is worth a thread is split, by shapes, orders and number of parts: its
 #: rows, its columns, or neither.
-_axes: dict[tuple[object, ...], int | None] = {}
+_axes: dict[tuple[Any, ...], int | None] = {}
 
 
 def dot(a: Array, b: Array, out: Array | None = None) -> Array:
@@ -47,6 +48,12 @@ def dot(a: Array, b: Array, out: Array | None = None) -> Array:
 
     team.run(part, result.shape[axis], *_split(result, axis, n_parts))
     return result
+
+
+def undivided() -> list[str]:
+    """The products of this process that parts would round otherwise: `100x1000 by 1000x10`."""
+    shapes = [(of[2], of[3]) for of, axis in _axes.items() if axis is None]
+    return [f"{a[0]}x{a[1]} by {b[0]}x{b[1]}" for a, b in dict.fromkeys(shapes)]
 
 
 def _axis(a: Array, b: Array, expected: Array, n_parts: int) -> int | None:
