@@ -49,7 +49,7 @@ def _keep_compiled_code() -> bool:
 
 
 def first_use() -> bool:
-    """Whether no compiled kernel is kept yet: this machine must compile, which takes about 10 s."""
+    """Whether no compiled kernel is kept yet: this machine must compile, which takes seconds."""
     return not _KEPT or next(Path(_CONFIG.CACHE_DIR).rglob("*.nbc"), None) is None
 
 
