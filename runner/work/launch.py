@@ -111,7 +111,7 @@ class LocalWorkers:
         if self._early is not None:
             self.compiled()
             early, self._early = self._early, None
-            self._give(early, work)
+            self._give(early, work, is_last=True)
             workers.append(early)
         while len(workers) < n_workers:
             workers.append(_worker([*map(str, work)], stdin=subprocess.DEVNULL))
@@ -128,12 +128,14 @@ class LocalWorkers:
             self._compiling = None
 
     @staticmethod
-    def _give(worker: "subprocess.Popen[bytes]", given: object) -> None:
+    def _give(worker: "subprocess.Popen[bytes]", given: object, is_last: bool = False) -> None:
         """What a worker reads next; one that has ended is told of by its exit code."""
         assert worker.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             worker.stdin.write(pickle.dumps(given))
             worker.stdin.flush()
+            if is_last:
+                worker.stdin.close()
 
 
 def _worker(words_of: list[str], **how: Any) -> "subprocess.Popen[bytes]":

@@ -1,15 +1,17 @@
 """A worker: what it takes from a plan, and with how many threads it computes."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from commands import end, environment, journals, run, start, stored
+from commands import end, environment, journals, run, start, stored, until
 
 from runner.engine import COMPILING
 from runner.engine.cpu.threads import products, team
@@ -138,11 +140,25 @@ def test_the_first_command_on_a_machine_compiles_before_its_work_and_says_how_lo
     assert "ompil" not in run(new_root("again"), *words, env=fresh).out
 
 
+def early_of(process):
+    """The workers that a command has started before their work."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            line = Path("/proc", name, "cmdline").read_text()
+            found += [int(name)] * (f"--early\0{process.pid}\0" in line)
+    return found
+
+
 def test_an_early_worker_ends_with_a_command_that_is_refused(root):
-    (root / "mlflow.db").write_text("no database")
+    process = start(root, "data=digits", "train.epochs=1", "tracking.uri=http://127.0.0.1:1")
+    until(lambda: early_of(process), seconds=10)
+    assert "http://127.0.0.1:1" in end(process, 2).err
+    assert not early_of(process) and journals(root) == {}
+
+
+def test_an_early_worker_that_is_killed_is_replaced(root):
     process = start(root, "data=digits", "train.epochs=1")
-    refused = end(process, 2)
-    assert "mlflow.db" in refused.err and refused.err.count("\n") == 1
-    lines = [Path("/proc", pid, "cmdline") for pid in os.listdir("/proc") if pid.isdigit()]
-    early = f"--early\0{process.pid}\0"
-    assert not [line for line in lines if line.exists() and early in line.read_text()]
+    until(lambda: early_of(process), seconds=10)
+    os.kill(*early_of(process), signal.SIGKILL)
+    assert "1 of 1 runs trained and stored" in end(process, 0).out
