@@ -80,7 +80,7 @@ def compile_first(prepared: Prepared) -> None:
         return
     workers = LocalWorkers(config.runner.workers)
     try:
-        workers.start_early(run, 1, _sample(prepared))
+        workers.start_early(run, 1, lambda: _sample(prepared))
         if not config.plan:
             store.connect(config.tracking.uri, prepared.root)
         workers.compiled()

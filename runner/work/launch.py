@@ -81,7 +81,7 @@ class LocalWorkers:
         self._compiling: BinaryIO | None = None
         self._told_at: float | None = None
 
-    def start_early(self, run: PlannedRun, n_workers: int, sample: Sample) -> None:
+    def start_early(self, run: PlannedRun, n_workers: int, sample: Callable[[], Sample]) -> None:
         """Start one worker for a run like this one; where it has to compile, that is said."""
         read, write = os.pipe()
         self._compiling = open(read, "rb")
@@ -91,7 +91,7 @@ class LocalWorkers:
         if engines.compiles(run.config.engine.name, run.device):
             words.tell(engines.COMPILING)
             self._told_at = time.monotonic()
-        self._give(self._early, (run, sample))
+        self._give(self._early, (run, sample()))
 
     def compiled(self) -> None:
         """Wait until the early worker has compiled, and say how long that took."""

@@ -66,8 +66,8 @@ class Local:
     is_here: bool = True
     n_tasks: None = None
     #: Has workers import what a run needs, as far as that can be done before their work: the run,
-    #: how many of them, two images.
-    start_early: Callable[[PlannedRun, int, Sample], None] = lambda *_: None
+    #: how many of them, what gives two images.
+    start_early: Callable[[PlannedRun, int, Callable[[], Sample]], None] = lambda *_: None
 
     def check(self, config: Config) -> None:
         if config.runner.detach:
@@ -87,7 +87,7 @@ class Local:
             yield
             return
         with guarded():
-            self.start_early(runs[0], min(n_workers, len(runs)), sample())
+            self.start_early(runs[0], min(n_workers, len(runs)), sample)
             yield
 
     def train(

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -151,14 +152,17 @@ def early_of(process):
 
 
 def test_an_early_worker_ends_with_a_command_that_is_refused(root):
-    process = start(root, "data=digits", "train.epochs=1", "tracking.uri=http://127.0.0.1:1")
-    until(lambda: early_of(process), seconds=10)
-    assert "http://127.0.0.1:1" in end(process, 2).err
-    assert not early_of(process) and journals(root) == {}
+    run(root, "data=digits", "train.epochs=1")
+    with contextlib.closing(sqlite3.connect(Root(root).database)) as database, database:
+        database.execute("update experiments set lifecycle_stage = 'deleted'")
+    process = start(root, "data=digits", "train.epochs=1", "seed=1")
+    until(lambda: early_of(process), seconds=20)
+    assert "was deleted in MLflow" in end(process, 2).err
+    assert not early_of(process) and len(journals(root)) == 1
 
 
 def test_an_early_worker_that_is_killed_is_replaced(root):
     process = start(root, "data=digits", "train.epochs=1")
-    until(lambda: early_of(process), seconds=10)
+    until(lambda: early_of(process), seconds=60)
     os.kill(*early_of(process), signal.SIGKILL)
     assert "1 of 1 runs trained and stored" in end(process, 0).out
