@@ -67,7 +67,8 @@ class Ours:
 
 def assembled(net: Net, load: Callable[[Engine], Data], device: str = "cpu") -> Assembly:
     """The parts of a run, put together as for any run."""
-    model = ("model=cnn", f"model.channels={net.channels}") if net.channels else ("model=mlp",)
+    cnn = net.channels and not net.users
+    model = ("model=cnn", f"model.channels={net.channels}") if cnn else ("model=mlp",)
     config = compose(
         *model,
         f"model.hidden_size={net.hidden[0]}",
@@ -78,6 +79,14 @@ def assembled(net: Net, load: Callable[[Engine], Data], device: str = "cpu") -> 
         f"optimizer.weight_decay={WEIGHT_DECAY}",
         f"seed={_SEED}",
     )
+    if net.users:
+        # As a file of conf/model says it.
+        config.model = {
+            "_target_": "benchmarks.users_net.UsersNet",
+            "channels": net.channels,
+            "hidden_size": net.hidden[0],
+            "norm": True,
+        }
     assembly = assemble(config, device, load)
     assembly.warm_up()
     if assembly.engine.fallbacks:

@@ -25,6 +25,7 @@ from benchmarks.nets import (
     WEIGHT_DECAY,
     Net,
 )
+from benchmarks.users_net import UsersNet
 
 
 class Digits(dezero.datasets.Dataset):  # type: ignore[misc]  # DeZero is untyped
@@ -72,7 +73,11 @@ class PublishedLoop:
         )
         self.train_batches = _endless(DataLoader(train, BATCH, gpu=gpu))
         self.test_batches = _endless(DataLoader(test, BATCH, shuffle=False, gpu=gpu))
-        self.model = Network(net)
+        self.model = (
+            UsersNet(net.channels, net.hidden[0], N_CLASSES, norm=True)
+            if net.users
+            else Network(net)
+        )
         if gpu:
             # A layer that learns its size on a card fails in DeZero 0.0.13: its bias is left on the
             # CPU.

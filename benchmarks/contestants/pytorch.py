@@ -18,6 +18,8 @@ from benchmarks.nets import (
     FULL_SCALE,
     LEARNING_RATE,
     N_CLASSES,
+    NORM_DECAY,
+    NORM_EPS,
     WEIGHT_DECAY,
     Net,
 )
@@ -26,12 +28,18 @@ from benchmarks.nets import (
 def network(net: Net) -> nn.Sequential:
     """The layers in the order in which they are applied to (n, 1, 28, 28)."""
     layers: list[nn.Module] = []
+    activation = nn.Tanh if net.users else nn.ReLU
+    for n_in, n_out in net.convolutions:
+        layers.append(nn.Conv2d(n_in, n_out, kernel_size=3, padding=1))
+        if net.users:
+            layers.append(nn.BatchNorm2d(n_out, eps=NORM_EPS, momentum=1 - NORM_DECAY))
+        layers.append(activation())
     if net.channels:
-        layers += [nn.Conv2d(1, net.channels, kernel_size=3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        layers.append(nn.MaxPool2d(2))
     layers.append(nn.Flatten())
     sizes = net.layer_sizes
     for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        layers += [nn.Linear(n_in, n_out), activation()]
         if net.dropout:
             layers.append(nn.Dropout(DROPOUT_RATIO))
     return nn.Sequential(*layers, nn.Linear(sizes[-2], N_CLASSES))
