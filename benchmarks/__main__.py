@@ -30,17 +30,16 @@ def main() -> None:
     def say(text: str) -> None:
         print(f"{time.monotonic() - started:6.0f} s  {text}", file=sys.stderr, flush=True)
 
-    pytorch_versions, pytorch_missing = processes.probe_pytorch(args.torch_python)
-    if pytorch_missing:
-        say(
-            f"without PyTorch ({pytorch_missing}); TORCH_PYTHON=PYTHON names an interpreter"
-            " that has it"
-        )
+    pytorch = processes.probe(args.torch_python, processes.PYTORCH_PACKAGES)
+    jax = processes.probe(args.torch_python, processes.JAX_PACKAGES)
+    for name, (_, missing) in {"PyTorch": pytorch, "JAX": jax}.items():
+        if missing:
+            say(f"without {name} ({missing}); TORCH_PYTHON=PYTHON names an interpreter that has it")
     results = []
     with tempfile.TemporaryDirectory() as folder:
         images.write(Path(folder))
         for net in args.nets:
-            names = contestants_of(net, pytorch=not pytorch_missing)
+            names = contestants_of(net, pytorch=not pytorch[1], jax=not jax[1])
             pythons = processes.pythons(args.torch_python, names)
             results.append(
                 measure(net, pythons, Path(folder), cores, args.rounds, args.seconds, say)
@@ -51,15 +50,17 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "machine": machine.machine(),
         "versions": machine.versions(),
-        "pytorch_versions": pytorch_versions,
-        "pytorch_missing": pytorch_missing,
+        "pytorch_versions": pytorch[0],
+        "pytorch_missing": pytorch[1],
+        "jax_versions": jax[0],
+        "jax_missing": jax[1],
         "settings": {
             "rounds": args.rounds,
             "seconds": args.seconds,
             "batch": BATCH,
             "quick": args.quick,
         },
-        "targets": summary.target_lines(rows),
+        "targets": summary.target_lines(results, rows),
         "rows": [asdict(row) for row in rows],
         "nets": {result.net: _raw(result) for result in results},
     }
@@ -107,7 +108,7 @@ def _arguments() -> argparse.Namespace:
         "--torch-python",
         default=os.environ.get("TORCH_PYTHON") or sys.executable,
         metavar="PYTHON",
-        help="an interpreter that has PyTorch (default: $TORCH_PYTHON, else this one)",
+        help="an interpreter with PyTorch and JAX (default: $TORCH_PYTHON, else this one)",
     )
     parser.add_argument(
         "--out", type=Path, help="folder for the two files (default: benchmarks/results)"

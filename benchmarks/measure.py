@@ -30,7 +30,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One entry in one round; `seconds` of each process, for `n_batches` in each."""
+    """One entry in one round; `seconds` of each process, for `n_batches` in each, of each of its
+    networks."""
 
     round: int
     entry: Entry
@@ -39,12 +40,13 @@ class Measurement:
 
     @property
     def images_per_s(self) -> float:
-        """Of all processes together, by the slowest."""
-        return self.entry.n_processes * self.n_batches * BATCH / max(self.seconds)
+        """Of all networks of all processes together, by the slowest process."""
+        n_networks = self.entry.n_processes * contestants.n_seeds(self.entry.setting.contestant)
+        return n_networks * self.n_batches * BATCH / max(self.seconds)
 
     @property
     def step_ms(self) -> float:
-        """Wall time of a batch in the slowest process."""
+        """Wall time of a step in the slowest process, of all its networks."""
         return 1e3 * max(self.seconds) / self.n_batches
 
 
@@ -66,17 +68,17 @@ def thread_settings(cores: int) -> list[int]:
     return sorted({n for n in (1, 4, 8, cores) if n <= cores})
 
 
-def contestants_of(net: str, pytorch: bool) -> list[str]:
-    """Who is timed with this network; two layouts of one channel are the same, so that variant is
-    left out there."""
-    names = [contestants.AS_SHIPPED, contestants.FLOAT32]
-    if pytorch:
-        names += [
-            n
-            for n in contestants.PYTORCH
-            if n != contestants.CHANNELS_LAST or NETS[net].channels > 1
-        ]
-    return [*names, contestants.OURS, contestants.FLOOR]
+def contestants_of(net: str, pytorch: bool, jax: bool) -> list[str]:
+    """Who is timed with this network.
+
+    Two layouts of one channel are the same, so that variant is left out there. With several
+    channels JAX's vmap is: on the CPU, XLA computes the convolutions of five seeds at once more
+    slowly than one after the other.
+    """
+    left_out = contestants.JAX_VMAP if NETS[net].channels > 1 else contestants.CHANNELS_LAST
+    peers = (contestants.PYTORCH if pytorch else ()) + (contestants.IN_JAX if jax else ())
+    names = [*contestants.DEZERO, *peers, contestants.OURS, *contestants.BOUNDS]
+    return [name for name in names if name != left_out]
 
 
 def measure(
@@ -94,7 +96,7 @@ def measure(
     Raises
     ------
     BenchmarkError
-        When a contestant other than PyTorch does not run, or a loss shows that it does not train.
+        When ours or a bound does not run, or a loss shows that a contestant does not train.
     """
     result = NetResult(net)
     with _workers(result, pythons, folder, cores) as workers:
@@ -128,7 +130,7 @@ def measure(
                     result.losses[_label(entry.setting)]["last"] = answers[0]["last_loss"]
             say(f"{net}: round {r + 1} of {rounds} done")
     for label, loss in result.losses.items():
-        if loss["first"] is not None and loss["last"] is not None:  # the floor has none
+        if loss["first"] is not None and loss["last"] is not None:  # a bound has none
             _check(net, label, loss["first"], loss["last"])
     return result
 
@@ -158,18 +160,21 @@ def _workers(
                     "first": answers[0]["first_loss"],
                     "last": answers[0]["last_loss"],
                 }
-            elif setting.contestant in contestants.PYTORCH:
-                result.failed[setting.contestant] = reasons[0]
-            else:
+            elif setting.contestant in (contestants.OURS, *contestants.BOUNDS):
                 raise BenchmarkError(f"{result.net}, {setting.contestant}: {reasons[0]}")
+            else:
+                result.failed[setting.contestant] = reasons[0]
         yield warm
 
 
 def _threads(name: str, cores: int) -> list[int]:
-    """Our run has one thread beside others and all cores alone; the floor is that of one thread."""
+    """Our run has one thread beside others and all cores alone; several networks in a process have
+    the machine; a bound is that of one thread."""
     if name == contestants.OURS:
         return sorted({1, cores})
-    return [1] if name == contestants.FLOOR else thread_settings(cores)
+    if contestants.n_seeds(name) > 1:
+        return [cores]
+    return [1] if name in contestants.BOUNDS else thread_settings(cores)
 
 
 def _ask(group: list[Worker], command: str) -> list[dict[str, Any]]:

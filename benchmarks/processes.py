@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import contestants
+
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
+    "NPROC",  # JAX
 )
 
 
@@ -101,13 +104,18 @@ class Worker:
         )
 
 
-def probe_pytorch(python: str) -> tuple[dict[str, str], str | None]:
-    """The versions of the Python that runs PyTorch, and why it cannot run it, or None."""
+#: Whose versions the interpreter of the peers is asked for, to see whether it has them.
+PYTORCH_PACKAGES, JAX_PACKAGES = ("numpy", "torch"), ("numpy", "jax", "jaxlib", "optax")
+
+
+def probe(python: str, packages: tuple[str, ...]) -> tuple[dict[str, str], str | None]:
+    """The versions of a Python and of these packages in it, and why it cannot import them, or
+    None."""
     code = (
-        "import json, platform, numpy, torch; print(json.dumps({'python':"
-        " platform.python_version(),"
-        "'numpy': numpy.__version__, 'torch': torch.__version__, 'mkl':"
-        " str(torch.backends.mkl.is_available())}))"
+        f"import json, platform, {', '.join(packages)}\n"
+        "found = {'python': platform.python_version()}\n"
+        f"found |= {{p.__name__: p.__version__ for p in ({', '.join(packages)},)}}\n"
+        "print(json.dumps(found))"
     )
     try:
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=120)
@@ -118,8 +126,7 @@ def probe_pytorch(python: str) -> tuple[dict[str, str], str | None]:
     return json.loads(done.stdout), None
 
 
-def pythons(torch_python: str, contestants: list[str]) -> dict[str, str]:
+def pythons(torch_python: str, names: list[str]) -> dict[str, str]:
     """The interpreter of each contestant."""
-    return {
-        name: torch_python if name.startswith("pytorch") else sys.executable for name in contestants
-    }
+    of_peers = {*contestants.PYTORCH, *contestants.IN_JAX}
+    return {name: torch_python if name in of_peers else sys.executable for name in names}

@@ -7,14 +7,8 @@ from typing import Any
 
 from benchmarks import contestants
 from benchmarks.measure import TASKS, Entry, NetResult
-from benchmarks.summary import MODES, Row, Spread, candidates, images_per_s
+from benchmarks.summary import MODES, Row, Spread, candidates, images_per_s, inverse
 
-_GROUP_TITLES = {
-    "dezero_as_shipped": "DeZero as shipped",
-    "dezero_float32": "DeZero in float32",
-    "pytorch": "the best of PyTorch",
-    "floor": "the floor",
-}
 _TASK_TITLES = {"train": "training", "evaluate": "evaluation"}
 
 
@@ -38,16 +32,14 @@ def markdown(report: dict[str, Any], results: list[NetResult], rows: list[Row], 
 def _head(report: dict[str, Any]) -> str:
     machine, settings = report["machine"], report["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    pytorch = ", ".join(f"{name} {version}" for name, version in report["pytorch_versions"].items())
     lines = [
         f"# {machine['processor']}, {machine['cores']} cores",
         "",
         f"{machine['system']}, {machine['memory_gib']} GiB; {report['date']};"
         f" {settings['rounds']} rounds of"
         f" {settings['seconds']:g} s a timing. {versions}.",
-        f"PyTorch's environment: {pytorch}."
-        if pytorch
-        else f"PyTorch was left out: {report['pytorch_missing']}.",
+        _environment("PyTorch", report["pytorch_versions"], report["pytorch_missing"]),
+        _environment("JAX", report["jax_versions"], report["jax_missing"]),
         "",
         "Written by `make bench`; benchmarks/README.md says what is measured. Figures are the"
         " median over the rounds,"
@@ -56,28 +48,34 @@ def _head(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _environment(name: str, versions: dict[str, str], missing: str | None) -> str:
+    if missing:
+        return f"{name} was left out: {missing}."
+    return f"{name}'s environment: {', '.join(' '.join(pair) for pair in versions.items())}."
+
+
+_TARGET_TITLES = {
+    "best_peer": "training: at least {:g} times the best peer",
+    "blas_and_copies": "training: at most {:g} times the time of OpenBLAS and copies",
+    "evaluation": "evaluation of 10,000 images: at most {:.0%} of the time of training 60,000",
+}
+
+
 def _targets(targets: list[dict[str, Any]]) -> str:
     lines = []
     for target in targets:
-        is_floor = target["group"] == "floor"
-        asked = (
-            f"at most {1 / target['times']:.1f} times"
-            if is_floor
-            else f"at least {target['times']:g} times"
-        )
-        asked += " the time of the floor" if is_floor else f" {_GROUP_TITLES[target['group']]}"
         measured = Spread(**target["measured"]) if target["measured"] else None
-        shown = (
-            "not measured"
-            if measured is None
-            else _times(_inverse(measured) if is_floor else measured)
-        )
+        share = target["of"] == "evaluation"
         lines.append(
-            [target["net"], asked, shown, {True: "yes", False: "no", None: ""}[target["reached"]]]
+            [
+                target["net"],
+                target["mode"],
+                _TARGET_TITLES[target["of"]].format(target["bound"]),
+                ("not measured" if measured is None else (_percent if share else _times)(measured)),
+                {True: "yes", False: "no", None: ""}[target["reached"]],
+            ]
         )
-    return "Training, whole machine, images per second.\n\n" + _table(
-        ["net", "target", "measured", "reached"], lines
-    )
+    return _table(["net", "mode", "target", "measured", "reached"], lines)
 
 
 def _comparison(rows: list[Row]) -> str:
@@ -88,11 +86,14 @@ def _comparison(rows: list[Row]) -> str:
         }
         cells = [ours.net, _TASK_TITLES[ours.task], ours.mode, f"{ours.images_per_s.median:,.0f}"]
         cells.append(f"{ours.step_ms.median:.2f}")
-        for group in ("dezero_as_shipped", "dezero_float32", "pytorch"):
+        for group in ("dezero_as_shipped", "dezero_float32", "best_peer"):
             row = beside.get(group)
             cells.append(_times(row.ours_over_it) if row and row.ours_over_it else "")
-        floor = beside.get("floor")
-        cells.append(_times(_inverse(floor.ours_over_it)) if floor and floor.ours_over_it else "")
+        for group in ("blas_and_copies", "fma_and_bandwidth"):
+            row = beside.get(group)
+            cells.append(_times(inverse(row.ours_over_it)) if row and row.ours_over_it else "")
+        peer = beside.get("best_peer")
+        cells.append(contestants.TITLES[peer.entry.setting.contestant] if peer else "")
         lines.append(cells)
     titles = [
         "net",
@@ -102,8 +103,12 @@ def _comparison(rows: list[Row]) -> str:
         "ms a step",
         "times DeZero as shipped",
         "times DeZero in float32",
+        "times the best peer",
+        "time over OpenBLAS and copies",
+        "time over FMA peak and bandwidth",
+        "the best peer",
     ]
-    return _table([*titles, "times the best of PyTorch", "time over the floor's"], lines)
+    return _table(titles, lines)
 
 
 def _details(result: NetResult, cores: int) -> str:
@@ -136,12 +141,12 @@ def _losses(result: NetResult) -> str:
     return "Loss from the first step to the last ones of the last round: " + "; ".join(shown) + "."
 
 
-def _inverse(ratio: Spread) -> Spread:
-    return Spread(1 / ratio.median, 1 / ratio.high, 1 / ratio.low)
-
-
 def _times(ratio: Spread) -> str:
     return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def _percent(share: Spread) -> str:
+    return f"{share.median:.1%} ({share.low:.1%} to {share.high:.1%})"
 
 
 def _table(titles: list[str], lines: Iterable[list[str]]) -> str:

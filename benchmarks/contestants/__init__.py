@@ -8,9 +8,18 @@ from benchmarks.nets import Net
 
 AS_SHIPPED, FLOAT32 = "dezero_as_shipped", "dezero_float32"
 EAGER, CHANNELS_LAST, COMPILED = "pytorch_eager", "pytorch_channels_last", "pytorch_compiled"
-OURS, FLOOR = "ours", "floor"
+VMAP, VMAP_COMPILED = "pytorch_vmap", "pytorch_vmap_compiled"
+JAX, JAX_VMAP = "jax", "jax_vmap"
+OURS, BLAS_AND_COPIES, FMA_AND_BANDWIDTH = "ours", "blas_and_copies", "fma_and_bandwidth"
 
-PYTORCH = (EAGER, CHANNELS_LAST, COMPILED)
+DEZERO = (AS_SHIPPED, FLOAT32)
+PYTORCH = (EAGER, CHANNELS_LAST, COMPILED, VMAP, VMAP_COMPILED)
+IN_JAX = (JAX, JAX_VMAP)
+#: What computes, but trains nothing.
+BOUNDS = (BLAS_AND_COPIES, FMA_AND_BANDWIDTH)
+
+#: Networks that one process of a contestant trains at once, where these are more than one.
+_SEEDS = dict.fromkeys((VMAP, VMAP_COMPILED, JAX_VMAP), 5)
 
 # On a GPU (benchmarks/card.py).
 CARD_AS_SHIPPED, CARD_FLOAT32 = "dezero_as_shipped_gpu", "dezero_float32_gpu"
@@ -25,8 +34,13 @@ TITLES = {
     EAGER: "PyTorch eager",
     CHANNELS_LAST: "PyTorch eager, channels last",
     COMPILED: "PyTorch torch.compile",
+    VMAP: "PyTorch vmap, 5 seeds",
+    VMAP_COMPILED: "PyTorch vmap, 5 seeds, torch.compile",
+    JAX: "JAX jit",
+    JAX_VMAP: "JAX vmap, 5 seeds",
     OURS: "engine=fast",
-    FLOOR: "floor",
+    BLAS_AND_COPIES: "OpenBLAS and copies",
+    FMA_AND_BANDWIDTH: "FMA peak and bandwidth",
     CARD_AS_SHIPPED: "DeZero as shipped (float64)",
     CARD_FLOAT32: "DeZero in float32",
     CARD_EAGER: "PyTorch eager",
@@ -38,15 +52,20 @@ TITLES = {
 }
 
 
+def n_seeds(name: str) -> int:
+    """How many networks one process of a contestant trains at once."""
+    return _SEEDS.get(name, 1)
+
+
 class Contestant(Protocol):
     """A network with its data and its optimizer, ready to be timed."""
 
     def train(self, n_steps: int) -> list[float]:
         """Train so many batches, going on where the last call ended; the loss of each (empty for
-        the floor)."""
+        a bound)."""
 
     def evaluate(self, n_batches: int) -> float:
-        """Evaluate so many batches of test images; the share that was right (0 for the floor)."""
+        """Evaluate so many batches of test images; the share that was right (0 for a bound)."""
 
 
 def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
@@ -79,9 +98,9 @@ def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
 
         return PyTorchVmapOnCard(net, folder, n_runs=threads)
     if name == CARD_JAX:
-        from benchmarks.contestants.jax_gpu import JaxOnCard
+        from benchmarks.contestants.jax_seeds import Jax
 
-        return JaxOnCard(net, folder, n_runs=threads)
+        return Jax(net, folder, n_runs=threads, gpu=True)
     if name == CARD_OURS:
         from benchmarks.contestants.ours_gpu import OursOnCard
 
@@ -94,10 +113,22 @@ def build(name: str, net: Net, folder: Path, threads: int) -> Contestant:
         from benchmarks.contestants.ours import Ours
 
         return Ours(net, folder, threads)
-    if name == FLOOR:
-        from benchmarks.contestants.floor import Floor
+    if name == BLAS_AND_COPIES:
+        from benchmarks.contestants.blas_and_copies import BlasAndCopies
 
-        return Floor(net)
+        return BlasAndCopies(net)
+    if name == FMA_AND_BANDWIDTH:
+        from benchmarks.contestants.fma_and_bandwidth import FmaAndBandwidth
+
+        return FmaAndBandwidth(net)
+    if name in IN_JAX:
+        from benchmarks.contestants.jax_seeds import Jax
+
+        return Jax(net, folder, n_seeds(name), gpu=False)
+    if name in (VMAP, VMAP_COMPILED):
+        from benchmarks.contestants.pytorch_vmap import PyTorchVmap
+
+        return PyTorchVmap(net, folder, threads, n_seeds(name), compiled=name == VMAP_COMPILED)
     from benchmarks.contestants.pytorch import PyTorch
 
     return PyTorch(
