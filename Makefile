@@ -83,7 +83,7 @@ test-card: install-dev ## the GPU engine's tests on a card that is emulated; nee
 chaos: install-dev ## kill sweeps KILLS times and count what was lost (ARGS=--peer: a plain Hydra and MLflow script beside it)
 	PYTHONPATH=tests/faults:tests/support $(venv) -m chaos --kills $(KILLS) $(ARGS)
 
-bench: install ## time the fast engine beside DeZero, PyTorch (TORCH_PYTHON=its Python) and the floor; DEVICE=gpu: on a card
+bench: install ## time the fast engine beside DeZero, PyTorch and JAX (TORCH_PYTHON=their Python) and two bounds; DEVICE=gpu: on a card
 	$(venv) -m benchmarks$(if $(filter gpu,$(DEVICE)),.card) $(ARGS)
 
 lint: install-dev ## ruff, mypy strict, the import contracts, what is installed
