@@ -16,7 +16,8 @@ from runner.state.journals import Journals
 from runner.state.run_record import RunRecord
 from runner.system.language import Said, joined, say
 
-_POLL_S = 0.5
+#: Seconds between two looks at the journals: of many runs, and of one that is watched.
+_POLL_S, _POLL_ONE_S = 0.5, 0.1
 #: Columns of a bar.
 _BAR = 10
 #: What it is, how much of how much, what it is at, and the seconds left.
@@ -62,7 +63,8 @@ class Progress(threading.Thread):
         self.join()
 
     def _follow(self, tell: Callable[[], None]) -> None:
-        while not self._done.wait(_POLL_S):
+        poll_s = _POLL_ONE_S if self.plan.single else _POLL_S
+        while not self._done.wait(poll_s):
             self.journals.look()
             tell()
         self.journals.look(max_age_s=0)
