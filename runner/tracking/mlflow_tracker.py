@@ -89,8 +89,9 @@ class MlflowTracker:
         """
         if record.trained and (whole := self._whole(run, record)):
             return whole
-        created = None if self._may_be_stored(run, record) else self._create(run, record)
-        self._begun.add(run.run_key)
+        may_be_stored = self._may_be_stored(run, record)
+        self._begun.add(run.run_key)  # before a call whose answer may be lost
+        created = None if may_be_stored else self._create(run, record)
         found = self.runs.find(run)
         if found is None:
             created = self._create(run, record)
