@@ -181,7 +181,10 @@ def test_a_worker_that_is_still_starting_when_its_run_is_interrupted_says_nothin
     process = start(root, *SLOW, "seed=0")
     until(lambda: any("runner.work.worker" in words_of(pid) for pid in descendants(process.pid)))
     os.killpg(process.pid, signal.SIGINT)
-    printed = end(process, 130, timeout=30).err
+    _, printed = process.communicate(timeout=30)
+    # A shell says 130 of both: Python ends by the signal itself where that came while a string was
+    # executed, such as that of a dataclass of an import.
+    assert process.returncode in (130, -signal.SIGINT)
     assert printed.startswith("runner: interrupted") and printed.count("\n") == 1
     assert not descendants(process.pid)
 
