@@ -45,12 +45,10 @@ def network(net: Net) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-2], N_CLASSES))
 
 
-class PyTorch:
-    """Eager or compiled, images (and so activations) in PyTorch's usual layout or channels last."""
+class InMemory:
+    """Images as uint8 and labels in memory, so many threads, and random numbers of a fixed seed."""
 
-    def __init__(
-        self, net: Net, folder: Path, threads: int, compiled: bool, channels_last: bool
-    ) -> None:
+    def __init__(self, folder: Path, threads: int) -> None:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         data = images.read(folder)
@@ -60,6 +58,15 @@ class PyTorch:
         )
         self.train_labels = torch.from_numpy(data.train_labels).long()
         self.test_labels = torch.from_numpy(data.test_labels).long()
+
+
+class PyTorch(InMemory):
+    """Eager or compiled, images (and so activations) in PyTorch's usual layout or channels last."""
+
+    def __init__(
+        self, net: Net, folder: Path, threads: int, compiled: bool, channels_last: bool
+    ) -> None:
+        super().__init__(folder, threads)
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.model = network(net).to(memory_format=self.layout)
         # Its weight decay adds to the gradient, as DeZero's does (AdamW would not).

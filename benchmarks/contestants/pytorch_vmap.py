@@ -12,24 +12,15 @@ from typing import Any
 import torch
 from torch import func, nn
 
-from benchmarks import images
-from benchmarks.contestants.pytorch import network
+from benchmarks.contestants.pytorch import InMemory, network
 from benchmarks.nets import BATCH, FULL_SCALE, LEARNING_RATE, WEIGHT_DECAY, Net
 
 
-class PyTorchVmap:
+class PyTorchVmap(InMemory):
     """`n_runs` networks in one set of arrays, each with a leading axis of seeds."""
 
     def __init__(self, net: Net, folder: Path, threads: int, n_runs: int, compiled: bool) -> None:
-        torch.set_num_threads(threads)
-        torch.manual_seed(0)
-        data = images.read(folder)
-        self.train_images, self.test_images = (
-            torch.from_numpy(data.train_images),
-            torch.from_numpy(data.test_images),
-        )
-        self.train_labels = torch.from_numpy(data.train_labels).long()
-        self.test_labels = torch.from_numpy(data.test_labels).long()
+        super().__init__(folder, threads)
         self.n_runs = n_runs
         models = [network(net) for _ in range(n_runs)]
         # Its parameters hold no numbers: `functional_call` is given those of a seed.
