@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "70a34bc3be58dc06493c7a14739b2fa05df150a2c03c79e5837d2e0fa137a01f": (
+    "7f2cdde70786d1e4a8d1622892e11e2c8c6fcef7d76fe3e400a108432d529acd": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "791d426d76fad4c9654c5f76789be99744cf493ecf4ec758b91e2019d3d4cb27": (
+    "d400ef4dd7766d31ac54f2862caac3c59b04cbe1e3bc7c7690dc9024b35d33cb": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -26,6 +26,7 @@ SAME = {
         "x = F.flatten(x)\nif self.kind == 'deep':\n    x = self.fc1(x)\n"
         "elif self.kind is None:\n    return x\nreturn self.out(x)"
     ),
+    "a branch on a layer": "x = F.flatten(x)\nreturn self.out(self.fc1(x) if self.fc1 else x)",
     "a conditional expression": "return self.out(F.flatten(x) if not self.kind else F.flatten(x))",
     "a function of its own": "return self.out(flat(x))",
     "a method of its own": "return self.out(self.flat(x))",
@@ -66,6 +67,9 @@ CHANGING = {
     "clears gradients": ("self.cleargrads()\nreturn self.out(F.flatten(x))", "call of sorted"),
     "an engine": ("return self.out(self.engine.dropout(F.flatten(x), 0.5))", "attribute"),
     "an object compared": ("if self.odd == 1:\n    pass\nreturn self.out(F.flatten(x))", "compar"),
+    "a layer that counts looks": (
+        "if self.counted:\n    pass\nreturn self.out(F.flatten(x))", "branch"
+    ),
     "an object that is true": ("if self.odd:\n    pass\nreturn self.out(F.flatten(x))", "branch"),
 }  # fmt: skip
 SOURCE = """
@@ -84,6 +88,11 @@ class Odd:
         return 1
 
 
+class Counted(L.Layer):
+    def __len__(self):
+        self.n = 1
+
+
 def flat(x):
     return F.flatten(x)
 
@@ -96,6 +105,7 @@ class Net(Model):
         self.fc1, self.out = L.Linear(64, in_size=64), L.Linear(10, in_size=64)
         self.all, self.by_name, self.kind, self.slope = [self.fc1], {{"fc1": self.fc1}}, "deep", 0.2
         self.activation, self.engine, self.odd = F.tanh, engine, Odd()
+        self.counted = Counted()
         self.W, self.b = self.out.W, self.out.b
 
     def flat(self, x):

@@ -53,3 +53,8 @@ def in_class(layer: Any, name: str, otherwise: Any = None) -> Any:
         if name in vars(base):
             return vars(base)[name]
     return otherwise
+
+
+def is_always_true(layer: Any) -> bool:
+    """Whether it is a layer for which `if layer:` runs no code."""
+    return isinstance(layer, L.Layer) and {"__bool__", "__len__"}.isdisjoint(dir(type(layer)))

@@ -1,9 +1,9 @@
 """Does a forward pass do the same in every step? Only then may its kernel calls stand for it.
 
 The code of `forward` is read, statement by statement, with the model's own layers and numbers for
-its names, and without any batch. It may call layers and DeZero's functions, in loops over layers
-and branches on what the model keeps. Whatever could store, count, draw, print or look at the
-numbers of a batch is refused, and so is everything that is not known here.
+its names, without a batch. It may call layers and DeZero's functions, in loops over layers and
+branches on what the model keeps. What could store, count, draw, print or look at the numbers of a
+batch is refused, and so is all that is not known here.
 """
 
 import ast
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.engine.captured.shipped import FUNCTIONS, KNOWN, check_class, in_class
+from runner.engine.captured.shipped import FUNCTIONS, KNOWN, check_class, in_class, is_always_true
 from runner.engine.captured.source import Changing, definition
 from runner.engine.dezero import L, Parameter, Variable, all_parameters
 from runner.engine.model_state import NotMade, named_layers
@@ -147,8 +147,9 @@ class _Reading:
 
     def is_true(self, node: ast.expr) -> bool:
         value = self.value(node)
-        if isinstance(value, _Known) and type(value.value) in (*_PLAIN, list, tuple):
-            return bool(value.value)
+        if isinstance(value, _Known):
+            if type(value.value) in (*_PLAIN, list, tuple) or is_always_true(value.value):
+                return bool(value.value)
         raise self.refused(node, "a branch on what is computed")
 
     # =========================================================================

@@ -2,9 +2,9 @@
 im2col.
 
 A pooled pixel is the largest of four convolutions, at the corners (0, 0), (0, 1), (1, 0), (1, 1) of
-its window. Together they read 4x4 pixels of the padded image. `_views` lays these out as 16 flat
-arrays over the pooled pixels, so that the two loops over pixels below are vectorised: tap (i, j) of
-corner (a, b) reads view 4 (i + a) + j + b.
+its window. Together they read 4x4 pixels of the padded image: tap (i, j) of corner (a, b) reads the
+pixel (i + a, j + b) of these. `_lay_out` lays the image out such that each of the 16 pixels is one
+flat array over the pooled pixels, and the two loops over them below are vectorised.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def forward(x: Array, W: Array, b: Array, y: Array, winners: Array) -> None:
 
     def part(start: int, stop: int) -> None:
         of = slice(start, stop)
-        scratch = _scratch(x, y.shape[2])
+        scratch = _scratch(x)
         _forward(x[of, 0], W.reshape(len(W), 9), b, y[of], winners[of], *scratch)
 
     share(part, len(x), _NS * y[0].size)
@@ -47,58 +47,77 @@ def backward(x: Array, gy: Array, winners: Array, gW: Array, gb: Array) -> None:
     gW_rows = gW.reshape(len(gW), 9)
 
     def part(start: int, stop: int) -> None:
-        _backward(x[:, 0], gy, winners, gW_rows, gb, start, stop, *_scratch(x, gy.shape[2]))
+        _backward(x[:, 0], gy, winners, gW_rows, gb, start, stop, *_scratch(x))
 
     share(part, len(gb), _NS * gy[:, 0].size)
 
 
-def _scratch(x: Array, n_pooled: int) -> tuple[Array, Array]:
-    """Room for the four phases of a padded image, with borders of zeros, and for its 16 views."""
-    height, width = x.shape[2:]
-    phases = np.zeros((2, 2, height // 2 + 2, width // 2 + 2), dtype=x.dtype)
-    return phases, np.empty((16, n_pooled), dtype=x.dtype)
+def _scratch(x: Array) -> tuple[Array, Array]:
+    """Room for the rows of a padded image and for their columns; rows outside the image stay 0."""
+    n_rows, n_columns = x.shape[2] // 2 + 1, x.shape[3] // 2
+    rows = np.zeros((2, n_rows, 2 * n_columns), dtype=x.dtype)
+    return rows, np.empty((2, 4, n_rows * n_columns + 2), dtype=x.dtype)
 
 
 @as_numpy
-def _views(image, phases, views):  # type: ignore[no-untyped-def]
+def _lay_out(image, rows, columns):  # type: ignore[no-untyped-def]
+    """Fill `columns`: pixel (u, v) of window p is `_pixels(columns, u, v, n_columns)[p]`.
+
+    `rows` are the even rows of the padded image, then the odd ones. All of them are split by
+    columns in one long loop, because a loop over a row of an image is too short to be fast.
+    """
     height, width = image.shape
-    # Pixel (r, c) of the padded image is at phases[r % 2, c % 2, r // 2, c // 2].
-    for r in range(uint64(height)):
-        row = image[r]
-        # The padding is one column wide, so that even columns of the image are odd ones of the
-        # padded image.
-        odd, even = phases[(r + 1) % 2, 1, (r + 1) // 2], phases[(r + 1) % 2, 0, (r + 1) // 2]
-        for c in range(uint64((width + 1) // 2)):
-            odd[c] = row[uint64(2) * c]
-        for c in range(uint64(width // 2)):
-            even[c + uint64(1)] = row[uint64(2) * c + uint64(1)]
-    pooled_height, pooled_width = height // 2, width // 2
-    for u in range(4):
-        for v in range(4):
-            phase, view = phases[u % 2, v % 2], views[4 * u + v]
-            for i in range(pooled_height):
-                source, target = phase[i + u // 2, v // 2 :], view[i * pooled_width :]
-                for j in range(uint64(pooled_width)):
-                    target[j] = source[j]
+    n_columns = width // 2
+    for r in range(height):
+        # The padding is one row high: even rows of the image are odd ones of the padded image.
+        row, target = image[r], rows[(r + 1) % 2, (r + 1) // 2]
+        for c in range(uint64(2 * n_columns)):
+            target[c] = row[c]
+    for u in range(2):
+        flat, n = rows[u].ravel(), uint64(rows[u].size // 2)
+        first, second = columns[u, 0][2:], columns[u, 1][1:]
+        third, fourth = columns[u, 2][1:], columns[u, 3]
+        # The padding is one column wide: the first pixel of a window is the third of the window
+        # before, and the fourth is the second of the window after.
+        for p in range(n):
+            even, odd = flat[uint64(2) * p], flat[uint64(2) * p + uint64(1)]
+            first[p], second[p], third[p], fourth[p] = odd, even, odd, even
+        # At the ends of a row these were pixels of other rows.
+        for s in range(rows.shape[1]):
+            r = 2 * s + u - 1
+            columns[u, 0, 1 + s * n_columns] = 0
+            is_inside = width % 2 == 1 and 0 <= r < height
+            columns[u, 3, (s + 1) * n_columns] = image[r, width - 1] if is_inside else 0
+
+
+@as_numpy
+def _pixels(columns, u, v, n_columns):  # type: ignore[no-untyped-def]
+    """Pixel (u, v) of all windows: a window below another reads two rows further down."""
+    return columns[u % 2, v][1 + u // 2 * n_columns :]
 
 
 @fused
-def _forward(x, W, b, y, winners, phases, views):  # type: ignore[no-untyped-def]
+def _forward(x, W, b, y, winners, rows, columns):  # type: ignore[no-untyped-def]
     zero = y.dtype.type(0)
+    width = uint64(x.shape[2] // 2)
+    one, three = uint64(1), uint64(3)
     for n in range(x.shape[0]):
-        _views(x[n], phases, views)
+        _lay_out(x[n], rows, columns)
         for c in range(b.size):
             w, y_row, winner_row = W[c], y[n, c], winners[n, c]
             for p in range(uint64(y_row.size)):
                 z0 = z1 = z2 = z3 = b[c]
                 # The compiler unrolls these loops and vectorises the one over p: 36 operations a
                 # vector.
-                for i in range(3):
-                    for j in range(3):
-                        z0 += w[3 * i + j] * views[4 * i + j, p]
-                        z1 += w[3 * i + j] * views[4 * i + j + 1, p]
-                        z2 += w[3 * i + j] * views[4 * i + j + 4, p]
-                        z3 += w[3 * i + j] * views[4 * i + j + 5, p]
+                for i in range(three):
+                    upper, upper_p = i & one, one + (i >> one) * width + p
+                    lower, lower_p = (i + one) & one, one + ((i + one) >> one) * width + p
+                    for j in range(three):
+                        tap = w[three * i + j]
+                        z0 += tap * columns[upper, j, upper_p]
+                        z1 += tap * columns[upper, j + one, upper_p]
+                        z2 += tap * columns[lower, j, lower_p]
+                        z3 += tap * columns[lower, j + one, lower_p]
                 best, corner = z0, np.int8(0)
                 corner, best = (np.int8(1), z1) if (z1 > best) | (z1 != z1) else (corner, best)
                 corner, best = (np.int8(2), z2) if (z2 > best) | (z2 != z2) else (corner, best)
@@ -109,15 +128,20 @@ def _forward(x, W, b, y, winners, phases, views):  # type: ignore[no-untyped-def
 
 
 @summing
-def _backward(x, gy, winners, gW, gb, first, stop, phases, views):  # type: ignore[no-untyped-def]
+def _backward(x, gy, winners, gW, gb, first, stop, rows, columns):  # type: ignore[no-untyped-def]
     # The gradients of channels first to stop.
     zero = gy.dtype.type(0)
+    width = x.shape[2] // 2
     for n in range(x.shape[0]):
-        _views(x[n], phases, views)
-        v00, v01, v02, v03 = views[0], views[1], views[2], views[3]
-        v10, v11, v12, v13 = views[4], views[5], views[6], views[7]
-        v20, v21, v22, v23 = views[8], views[9], views[10], views[11]
-        v30, v31, v32, v33 = views[12], views[13], views[14], views[15]
+        _lay_out(x[n], rows, columns)
+        v00, v01 = _pixels(columns, 0, 0, width), _pixels(columns, 0, 1, width)
+        v02, v03 = _pixels(columns, 0, 2, width), _pixels(columns, 0, 3, width)
+        v10, v11 = _pixels(columns, 1, 0, width), _pixels(columns, 1, 1, width)
+        v12, v13 = _pixels(columns, 1, 2, width), _pixels(columns, 1, 3, width)
+        v20, v21 = _pixels(columns, 2, 0, width), _pixels(columns, 2, 1, width)
+        v22, v23 = _pixels(columns, 2, 2, width), _pixels(columns, 2, 3, width)
+        v30, v31 = _pixels(columns, 3, 0, width), _pixels(columns, 3, 1, width)
+        v32, v33 = _pixels(columns, 3, 2, width), _pixels(columns, 3, 3, width)
         for c in range(first, stop):
             g_row, winner_row = gy[n, c], winners[n, c]
             s = s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = zero

@@ -25,6 +25,9 @@ def max_pool(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> tuple[Array, Ar
     height, width = _padded(x.shape, pad)
 
     def part(start: int, stop: int) -> None:
+        if kernel == stride == (2, 2) and pad == (0, 0):
+            _max_pool_by_two(x[start:stop], y[start:stop], winners[start:stop])
+            return
         phases = np.zeros((stride[1], height, -(-width // stride[1])), dtype=x.dtype)
         of = slice(start, stop)
         _max_pool(x[of], kernel, stride, pad, np.int32(width), phases, y[of], winners[of])
@@ -118,6 +121,32 @@ def _max_pool(x, kernel, stride, pad, padded_width, phases, y, winners):  # type
                             wins = is_first | (z > b) | ((z != z) & (b == b))
                             best[k] = z if wins else b
                             winner[k] = pixel + np.int32(k) * step if wins else winner[k]
+
+
+@as_numpy
+def _max_pool_by_two(x, y, winners):  # type: ignore[no-untyped-def]
+    """`_max_pool` of windows that are 2x2 and do not overlap: most are, and they need one pass."""
+    width = x.shape[3]
+    below, beside = np.int32(width), np.int32(1)
+    for n in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            for row in range(y.shape[2]):
+                upper, lower = x[n, c, 2 * row], x[n, c, 2 * row + 1]
+                best, winner, first = y[n, c, row], winners[n, c, row], np.int32(2 * row * width)
+                for k in range(uint64(best.size)):
+                    left, right = uint64(2) * k, uint64(2) * k + uint64(1)
+                    b, pixel = upper[left], first + np.int32(left)
+                    corner = pixel
+                    z = upper[right]
+                    wins = (z > b) | ((z != z) & (b == b))
+                    b, corner = (z, pixel + beside) if wins else (b, corner)
+                    z = lower[left]
+                    wins = (z > b) | ((z != z) & (b == b))
+                    b, corner = (z, pixel + below) if wins else (b, corner)
+                    z = lower[right]
+                    wins = (z > b) | ((z != z) & (b == b))
+                    b, corner = (z, pixel + below + beside) if wins else (b, corner)
+                    best[k], winner[k] = b, corner
 
 
 @as_numpy
