@@ -95,8 +95,7 @@ class Fast:
         pass
 
     def warm_up(self, model: Any, optimizer: Any, x: Array, t: Array) -> None:
-        with self.active(), no_grad(), test_mode():
-            forward(model, x, self)
+        self._first_scores(model, x, t)
         self.fallbacks = _functions_of_dezero(self._first_loss(model, x, t))
         if not optimizer.is_fused:
             self.fallbacks += (type(optimizer.rule).__name__,)
@@ -110,9 +109,22 @@ class Fast:
         tape = Tape(model, self.substitutes, x, t)
         with self.recorder.recording(tape):
             loss, correct = step(model, NO_UPDATE, self, x, t)
-        tape.end(loss.data, correct)
+        if tape.end(loss.data, correct):
+            tape.replay(x, t, self.masks)  # by kernels that are its own
         self.not_captured = why_it_may_change(model) or tape.why_not
         return loss
+
+    def _first_scores(self, model: Any, x: Array, t: Array) -> None:
+        """A forward pass in test mode."""
+        with self.active(), no_grad(), test_mode():
+            if self.recorder is None:
+                forward(model, x, self)
+                return
+            tape = Tape(model, self.substitutes, x, t)
+            with self.recorder.recording(tape):
+                y = forward(model, x, self)
+            if tape.end(y.data):
+                tape.replay(x, t, self.masks)
 
 
 def _functions_of_dezero(loss: Any) -> tuple[str, ...]:

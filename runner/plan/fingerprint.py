@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "7f2cdde70786d1e4a8d1622892e11e2c8c6fcef7d76fe3e400a108432d529acd": (
+    "19f34695fb784498f9ab0df3f1efc42a4450ee170c0e9187e06a186460b7984f": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "d400ef4dd7766d31ac54f2862caac3c59b04cbe1e3bc7c7690dc9024b35d33cb": (
+    "5abf9108e562b95331860ffa3cd339c4bfda4ce02d8875422f3d33ae4acb1a67": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

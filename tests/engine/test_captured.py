@@ -128,6 +128,12 @@ CAPTURED = {
     "dropout and a skipped mask": net(forward=(
         "x = F.dropout(F.flatten(x), 0.1)\nreturn self.out(F.dropout(F.relu(self.fc1(x))))"
     )),
+    "convolutions with their ReLU and pool": net(
+        "self.conv1, self.conv2 = L.Conv2d(3, 3, pad=1), L.Conv2d(2, 3, pad=2)",
+        "x = F.pooling(F.relu(self.conv1(x)), 2, 2)\n"
+        "x = F.flatten(F.pooling(F.relu(self.conv2(x)), 2, 1))\n"
+        "return self.out(F.dropout(F.relu(self.fc1(x)), 0.3))"
+    ),
     "a result that nobody reads": net(forward=(
         "x = F.flatten(x)\nF.relu(self.fc1(x))\nreturn self.out(self.fc1(x))"
     )),
@@ -303,7 +309,7 @@ def test_a_replayed_step_that_diverges_is_named_as_by_the_eager_loop(trained, re
 def test_code_of_a_users_within_an_epoch_means_the_eager_loop(knobs, trained, own_module, replays):
     own_module("def augment(x, rng):\n    return x[:, :, ::-1]\n")
     assert not trained(CNN | knobs, True)[-1].engine.fallbacks or "optimizer" in knobs
-    assert not replays
+    assert set(replays) == {2}  # of the warm-up alone
 
 
 def test_a_replay_frees_each_array_after_its_last_use(trained, data):

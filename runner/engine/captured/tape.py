@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from runner.engine.captured import calls
+from runner.engine.captured.calls import Call
 from runner.engine.device import Array
 from runner.engine.dezero import named_parameters
 from runner.engine.functions.substitutes import Substitutes
@@ -58,17 +60,6 @@ class _Refused(Exception):
     """Why a step cannot be replayed, in words."""
 
 
-@dataclass
-class _Call:
-    """A kernel, the places of its arguments, and where its results go."""
-
-    kernel: Callable[..., Any]
-    arguments: tuple[int, ...]
-    results: int | slice
-    #: Places that no later call reads; their arrays are freed, as DeZero frees them.
-    done: list[int] = dataclasses.field(default_factory=list)
-
-
 class Tape:
     """The kernel calls of a step, or of an evaluation's batch, of one size.
 
@@ -91,7 +82,7 @@ class Tape:
         self._parameters = list(named_parameters(model).values())
         #: What each place holds when a replay begins.
         self._values: list[Any] = []
-        self._calls: list[_Call] = []
+        self._calls: list[Call] = []
         self._draws: dict[Draw, int] = {}
         #: The arrays that have been seen, by address and shape, and the last one at an address.
         self._seen: dict[tuple[int, tuple[int, ...] | None], _Seen] = {}
@@ -115,7 +106,7 @@ class Tape:
             return
         made = [self._place(None, array) for array in _several(result)]
         put = slice(made[0], made[-1] + 1) if type(result) is tuple else made[0]
-        self._calls.append(_Call(kernel, places, put))
+        self._calls.append(Call(kernel, places, put))
 
     def end(self, *outputs: Array) -> bool:
         """End the recording of a step that computed these; whether it can be replayed.
@@ -133,6 +124,11 @@ class Tape:
             if parameter.grad is not None and parameter.grad.data is not place:
                 self.why_not = self.why_not or "a gradient is added up by DeZero"
         self._seen.clear()
+        if not self.why_not:
+            weights = {place for _, place in self._weights}
+            self._calls = calls.fused(
+                self._calls, self._values, weights, self._outputs, lambda v: self._place(v, None)
+            )
         self._mark_last_uses()
         return not self.why_not
 
@@ -170,7 +166,7 @@ class Tape:
         """The place of another shape of an array."""
         arguments = seen.place, self._place(view.shape, None)
         place = self._place(None, view)
-        self._calls.append(_Call(np.reshape, arguments, place))
+        self._calls.append(Call(np.reshape, arguments, place))
         return place
 
     def _place(self, value: Any, array: Any) -> int:
@@ -187,10 +183,10 @@ class Tape:
         return place
 
     def _mark_last_uses(self) -> None:
-        made = {0, 1}.union(*(_range(call.results) for call in self._calls))
+        made = {0, 1}.union(*(call.made for call in self._calls))
         later = set(self._outputs)
         for call in reversed(self._calls):
-            used = (made.intersection(call.arguments) | set(_range(call.results))) - later
+            used = (made.intersection(call.arguments) | set(call.made)) - later
             call.done = sorted(used)
             later |= used
 
@@ -211,12 +207,6 @@ class _Seen:
             and bool(array.flags.c_contiguous)
             and (math.prod(self.shape), self.dtype) == (array.size, array.dtype)
         )
-
-
-def _range(results: int | slice) -> range:
-    if isinstance(results, slice):
-        return range(results.start, results.stop)
-    return range(results, results + 1)
 
 
 def _several(result: Any) -> tuple[Any, ...]:

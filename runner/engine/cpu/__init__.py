@@ -32,12 +32,15 @@ from runner.engine.cpu.images.convolution import (
     conv_relu_gradients,
     conv_relu_pool,
     conv_relu_pool_gradients,
+    conv_then_relu,
+    conv_then_relu_pool,
 )
 from runner.engine.cpu.images.windows import (
     average_pool,
     average_pool_gradient,
     max_pool,
     max_pool_gradient,
+    relu_max_pool_gradient,
 )
 from runner.engine.cpu.linear import linear, linear_gradients, linear_relu, linear_relu_gradients
 from runner.engine.cpu.loss import is_one, softmax_cross_entropy
@@ -54,6 +57,8 @@ __all__ = [
     "conv_relu_gradients",
     "conv_relu_pool",
     "conv_relu_pool_gradients",
+    "conv_then_relu",
+    "conv_then_relu_pool",
     "dropout",
     "is_one",
     "keep_freed_memory",
@@ -72,6 +77,7 @@ __all__ = [
     "pixels",
     "relu",
     "relu_gradient",
+    "relu_max_pool_gradient",
     "sgd",
     "sigmoid",
     "sigmoid_gradient",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from runner.engine.cpu import activation
-from runner.engine.cpu.images import direct, general, pool
+from runner.engine.cpu.images import direct, general, pool, windows
 from runner.engine.cpu.images.general import Pair
 from runner.engine.device import Array
 
@@ -88,6 +88,20 @@ def conv_gradients(
     if gb is not None:
         activation.sum_images(gy, gb)
     return general.gradients(x, W, gy, gW, want_gx, stride, pad)
+
+
+def conv_then_relu(x: Array, W: Array, b: Array, stride: Pair, pad: Pair) -> Array:
+    """`relu(conv(x, W, b, stride, pad))`, bit for bit."""
+    z = general.product(x, W, stride, pad)
+    activation.bias_relu_images(z, b)
+    return z
+
+
+def conv_then_relu_pool(
+    x: Array, W: Array, b: Array, stride: Pair, pad: Pair
+) -> tuple[Array, Array]:
+    """`max_pool(relu(conv(x, W, b, stride, pad)), (2, 2), (2, 2), (0, 0))`, bit for bit."""
+    return windows.relu_max_pool(general.product(x, W, stride, pad), b)
 
 
 def _same(W: Array) -> Pair:

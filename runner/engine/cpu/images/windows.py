@@ -3,6 +3,8 @@
 Padding is zeros, and they count, as in DeZero: a maximum of negative numbers at the border is 0.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import uint64
 
@@ -10,6 +12,14 @@ from runner.engine.cpu.images.general import Pair
 from runner.engine.cpu.jit import as_numpy
 from runner.engine.cpu.threads.team import share
 from runner.engine.device import Array
+
+#: The size of the windows that have kernels of their own.
+_TWO = (2, 2)
+
+
+def is_by_two(kernel: Pair, stride: Pair, pad: Pair) -> bool:
+    """Whether windows are 2x2 and do not overlap: most are."""
+    return kernel == stride == _TWO and pad == (0, 0)
 
 
 def max_pool(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> tuple[Array, Array]:
@@ -25,7 +35,7 @@ def max_pool(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> tuple[Array, Ar
     height, width = _padded(x.shape, pad)
 
     def part(start: int, stop: int) -> None:
-        if kernel == stride == (2, 2) and pad == (0, 0):
+        if is_by_two(kernel, stride, pad):
             _max_pool_by_two(x[start:stop], y[start:stop], winners[start:stop])
             return
         phases = np.zeros((stride[1], height, -(-width // stride[1])), dtype=x.dtype)
@@ -38,16 +48,38 @@ def max_pool(x: Array, kernel: Pair, stride: Pair, pad: Pair) -> tuple[Array, Ar
 
 def max_pool_gradient(gy: Array, winners: Array, shape: tuple[int, ...], pad: Pair) -> Array:
     """The gradient of x, which has this shape."""
-    height, width = _padded(shape, pad)
-    padded = np.zeros((*shape[:2], height * width), dtype=gy.dtype)
-    flat = (*gy.shape[:2], -1)
-    gy, winners = gy.reshape(flat), winners.reshape(flat)
+    return _pixels_gradient(_max_pool_gradient, shape, pad, gy, winners)
+
+
+def relu_max_pool(z: Array, b: Array) -> tuple[Array, Array]:
+    """`max_pool` of relu(z + b), b (channels,), by 2x2 windows that do not overlap."""
+    y = np.empty(_shape(z, _TWO, _TWO, (0, 0)), dtype=z.dtype)
+    winners = np.empty(y.shape, dtype=np.int32)
 
     def part(start: int, stop: int) -> None:
-        of = slice(start, stop)
-        _max_pool_gradient(gy[of], winners[of], padded[of])
+        _relu_max_pool_by_two(z[start:stop], b, y[start:stop], winners[start:stop])
 
-    share(part, len(gy), _ns(gy, (1, 1)))
+    share(part, len(z), _ns(y, _TWO))
+    return y, winners
+
+
+def relu_max_pool_gradient(
+    gy: Array, winners: Array, y: Array, shape: tuple[int, ...], pad: Pair
+) -> Array:
+    """The gradient of z + b, which has this shape, given y of `relu_max_pool`."""
+    return _pixels_gradient(_relu_max_pool_gradient, shape, pad, gy, winners, y)
+
+
+def _pixels_gradient(kernel: Any, shape: tuple[int, ...], pad: Pair, *arrays: Array) -> Array:
+    """The gradient of images of this shape, which a kernel adds up from arrays over the windows."""
+    height, width = _padded(shape, pad)
+    padded = np.zeros((*shape[:2], height * width), dtype=arrays[0].dtype)
+    flat = [array.reshape(*array.shape[:2], -1) for array in arrays]
+
+    def part(start: int, stop: int) -> None:
+        kernel(*(array[start:stop] for array in flat), padded[start:stop])
+
+    share(part, len(padded), _ns(arrays[0], (1, 1)))
     images = padded.reshape(*shape[:2], height, width)
     return images[:, :, pad[0] : height - pad[0], pad[1] : width - pad[1]]
 
@@ -124,29 +156,52 @@ def _max_pool(x, kernel, stride, pad, padded_width, phases, y, winners):  # type
 
 
 @as_numpy
+def _largest(z0, z1, z2, z3, width):  # type: ignore[no-untyped-def]
+    """The largest of 2x2 pixels and how far it is from the first; the first one of equal ones."""
+    best, steps = z0, np.int32(0)
+    wins = (z1 > best) | ((z1 != z1) & (best == best))
+    best, steps = (z1, np.int32(1)) if wins else (best, steps)
+    wins = (z2 > best) | ((z2 != z2) & (best == best))
+    best, steps = (z2, width) if wins else (best, steps)
+    wins = (z3 > best) | ((z3 != z3) & (best == best))
+    best, steps = (z3, width + np.int32(1)) if wins else (best, steps)
+    return best, steps
+
+
+@as_numpy
 def _max_pool_by_two(x, y, winners):  # type: ignore[no-untyped-def]
-    """`_max_pool` of windows that are 2x2 and do not overlap: most are, and they need one pass."""
-    width = x.shape[3]
-    below, beside = np.int32(width), np.int32(1)
+    """`_max_pool` of windows that are 2x2 and do not overlap, in one pass."""
+    width = np.int32(x.shape[3])
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
             for row in range(y.shape[2]):
                 upper, lower = x[n, c, 2 * row], x[n, c, 2 * row + 1]
-                best, winner, first = y[n, c, row], winners[n, c, row], np.int32(2 * row * width)
+                best, winner, first = y[n, c, row], winners[n, c, row], np.int32(2 * row) * width
                 for k in range(uint64(best.size)):
                     left, right = uint64(2) * k, uint64(2) * k + uint64(1)
-                    b, pixel = upper[left], first + np.int32(left)
-                    corner = pixel
-                    z = upper[right]
-                    wins = (z > b) | ((z != z) & (b == b))
-                    b, corner = (z, pixel + beside) if wins else (b, corner)
-                    z = lower[left]
-                    wins = (z > b) | ((z != z) & (b == b))
-                    b, corner = (z, pixel + below) if wins else (b, corner)
-                    z = lower[right]
-                    wins = (z > b) | ((z != z) & (b == b))
-                    b, corner = (z, pixel + below + beside) if wins else (b, corner)
-                    best[k], winner[k] = b, corner
+                    z, steps = _largest(upper[left], upper[right], lower[left], lower[right], width)
+                    best[k] = z
+                    winner[k] = first + np.int32(left) + steps
+
+
+@as_numpy
+def _relu_max_pool_by_two(z, b, y, winners):  # type: ignore[no-untyped-def]
+    width, zero = np.int32(z.shape[3]), z.dtype.type(0)
+    for n in range(z.shape[0]):
+        for c in range(z.shape[1]):
+            bias = b[c]
+            for row in range(y.shape[2]):
+                upper, lower = z[n, c, 2 * row], z[n, c, 2 * row + 1]
+                best, winner, first = y[n, c, row], winners[n, c, row], np.int32(2 * row) * width
+                for k in range(uint64(best.size)):
+                    left, right = uint64(2) * k, uint64(2) * k + uint64(1)
+                    # The bias comes first: numbers that differ may be equal with it.
+                    x, steps = _largest(
+                        upper[left] + bias, upper[right] + bias,
+                        lower[left] + bias, lower[right] + bias, width,
+                    )  # fmt: skip
+                    best[k] = zero if x <= zero else x
+                    winner[k] = first + np.int32(left) + steps
 
 
 @as_numpy
@@ -156,6 +211,17 @@ def _max_pool_gradient(gy, winners, gx):  # type: ignore[no-untyped-def]
             g_image, winner_image, gx_image = gy[n, c], winners[n, c], gx[n, c]
             for p in range(uint64(g_image.size)):
                 gx_image[uint64(winner_image[p])] += g_image[p]
+
+
+@as_numpy
+def _relu_max_pool_gradient(gy, winners, y, gx):  # type: ignore[no-untyped-def]
+    zero = y.dtype.type(0)
+    for n in range(gy.shape[0]):
+        for c in range(gy.shape[1]):
+            g_image, winner_image, y_image, gx_image = gy[n, c], winners[n, c], y[n, c], gx[n, c]
+            for p in range(uint64(g_image.size)):
+                if y_image[p] > zero:
+                    gx_image[uint64(winner_image[p])] += g_image[p]
 
 
 @as_numpy
