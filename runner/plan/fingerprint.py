@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "19f34695fb784498f9ab0df3f1efc42a4450ee170c0e9187e06a186460b7984f": (
+    "74c078c7ae132be77a81fcba9592092e0a7ff543db174213bf1e0a1a088bffe9": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "5abf9108e562b95331860ffa3cd339c4bfda4ce02d8875422f3d33ae4acb1a67": (
+    "5dccea1e5c2d6531fe14e16e0d6dc31aabf0ee218145879d462ae83199995fb7": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -61,7 +61,7 @@ def _scratch(x: Array) -> tuple[Array, Array]:
 
 @as_numpy
 def _lay_out(image, rows, columns):  # type: ignore[no-untyped-def]
-    """Fill `columns`: pixel (u, v) of window p is `_pixels(columns, u, v, n_columns)[p]`.
+    """Fill `columns`: pixel (u, v) of window p is columns[u % 2, v, 1 + u // 2 * n_columns + p].
 
     `rows` are the even rows of the padded image, then the odd ones. All of them are split by
     columns in one long loop, because a loop over a row of an image is too short to be fast.
@@ -90,17 +90,10 @@ def _lay_out(image, rows, columns):  # type: ignore[no-untyped-def]
             columns[u, 3, (s + 1) * n_columns] = image[r, width - 1] if is_inside else 0
 
 
-@as_numpy
-def _pixels(columns, u, v, n_columns):  # type: ignore[no-untyped-def]
-    """Pixel (u, v) of all windows: a window below another reads two rows further down."""
-    return columns[u % 2, v][1 + u // 2 * n_columns :]
-
-
 @fused
 def _forward(x, W, b, y, winners, rows, columns):  # type: ignore[no-untyped-def]
     zero = y.dtype.type(0)
-    width = uint64(x.shape[2] // 2)
-    one, three = uint64(1), uint64(3)
+    one, three, width = uint64(1), uint64(3), uint64(x.shape[2] // 2)
     for n in range(x.shape[0]):
         _lay_out(x[n], rows, columns)
         for c in range(b.size):
@@ -131,17 +124,9 @@ def _forward(x, W, b, y, winners, rows, columns):  # type: ignore[no-untyped-def
 def _backward(x, gy, winners, gW, gb, first, stop, rows, columns):  # type: ignore[no-untyped-def]
     # The gradients of channels first to stop.
     zero = gy.dtype.type(0)
-    width = x.shape[2] // 2
+    one, width = uint64(1), uint64(x.shape[2] // 2)
     for n in range(x.shape[0]):
         _lay_out(x[n], rows, columns)
-        v00, v01 = _pixels(columns, 0, 0, width), _pixels(columns, 0, 1, width)
-        v02, v03 = _pixels(columns, 0, 2, width), _pixels(columns, 0, 3, width)
-        v10, v11 = _pixels(columns, 1, 0, width), _pixels(columns, 1, 1, width)
-        v12, v13 = _pixels(columns, 1, 2, width), _pixels(columns, 1, 3, width)
-        v20, v21 = _pixels(columns, 2, 0, width), _pixels(columns, 2, 1, width)
-        v22, v23 = _pixels(columns, 2, 2, width), _pixels(columns, 2, 3, width)
-        v30, v31 = _pixels(columns, 3, 0, width), _pixels(columns, 3, 1, width)
-        v32, v33 = _pixels(columns, 3, 2, width), _pixels(columns, 3, 3, width)
         for c in range(first, stop):
             g_row, winner_row = gy[n, c], winners[n, c]
             s = s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = zero
@@ -152,10 +137,15 @@ def _backward(x, gy, winners, gW, gb, first, stop, rows, columns):  # type: igno
                 # The 3x3 pixels under the winning corner. All 16 are read, and rows and columns
                 # chosen from them: a read at a place that depends on the corner would keep the loop
                 # from being vectorised.
-                a00, a01, a02, a03 = v00[p], v01[p], v02[p], v03[p]
-                a10, a11, a12, a13 = v10[p], v11[p], v12[p], v13[p]
-                a20, a21, a22, a23 = v20[p], v21[p], v22[p], v23[p]
-                a30, a31, a32, a33 = v30[p], v31[p], v32[p], v33[p]
+                here, below = one + p, one + width + p
+                a00, a01 = columns[0, 0, here], columns[0, 1, here]
+                a02, a03 = columns[0, 2, here], columns[0, 3, here]
+                a10, a11 = columns[1, 0, here], columns[1, 1, here]
+                a12, a13 = columns[1, 2, here], columns[1, 3, here]
+                a20, a21 = columns[0, 0, below], columns[0, 1, below]
+                a22, a23 = columns[0, 2, below], columns[0, 3, below]
+                a30, a31 = columns[1, 0, below], columns[1, 1, below]
+                a32, a33 = columns[1, 2, below], columns[1, 3, below]
                 lower = corner >= 2
                 r00, r01 = a10 if lower else a00, a11 if lower else a01
                 r02, r03 = a12 if lower else a02, a13 if lower else a03
