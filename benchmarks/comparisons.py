@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.decide import claims, verdicts
 from analysis.decide.claims import ALPHA, Compared, Tested
-from analysis.decide.evidence import Evidence, evidence, evidence_on, sides, unevenness
+from analysis.decide.evidence import Evidence, evidence, evidence_on, sides, skewed, unevenness
 from analysis.decide.judging import Levels, judged
 from analysis.design.cells import cells_of
 from analysis.design.contrasts import Contrast, Simple, contrasts_of
@@ -34,6 +34,9 @@ def seen_of(
 ) -> list[Evidence]:
     """The evidence on each claim of a sweep.
 
+    Cells that no claim compares with each other, and that share none of their claims' cells, may
+    have other metrics: skewness is known from the others.
+
     Parameters
     ----------
     values
@@ -48,7 +51,9 @@ def seen_of(
     for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
         uneven = unevenness(values, of_knob)
         differences, both_sides = weighted(values, of_claim), sides(values, of_claim)
-        found.append(evidence(differences, both_sides, uneven, alpha))
+        related = weights[(weights[:, of_claim != 0] != 0).any(axis=1)]
+        is_skewed = skewed(values[:, (related != 0).any(axis=0)])
+        found.append(evidence(differences, both_sides, uneven, alpha, is_skewed=is_skewed))
     return found
 
 

@@ -165,16 +165,21 @@ def _tested(
     alpha: float,
     for_any_looks: bool,
 ) -> Tested:
+    all_runs = runs
     compared, choice, runs = gate.passed(claim, runs, epochs, cells)
     numbers, n_censored = metrics.numbers_of(claim, runs, epochs, compared)
     luck = _unevenness_of_all(claim, runs, epochs, cells) if claim.at and not choice else None
     if luck is None:
         luck = _unevenness(numbers, compared)
     by = evidence.asked(claim)
+    is_skewed = by is None and evidence.skewed(
+        metrics.of_all_cells(claim, all_runs, epochs, list(numbers.index))
+    )
+    of = numbers, choice, epochs, alpha, by, for_any_looks
     found = [
         Compared(
             contrast,
-            gate.seen(claim, contrast, numbers, choice, epochs, alpha, by, for_any_looks, uneven),
+            gate.seen(claim, contrast, *of, uneven, is_skewed),
             settings.heterogeneity_p(contrast, numbers, for_any_looks),
         )
         for contrast, uneven in zip(compared, luck, strict=True)

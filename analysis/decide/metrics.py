@@ -10,7 +10,8 @@ import pandas as pd
 
 from analysis.design import confounds, within_seed
 from analysis.design.contrasts import Contrast, NotTestable
-from runner.record import DIVERGED, DIVERGES, METRICS, Claim, Reduction, parse_reduction
+from analysis.design.within_seed import Array
+from runner.record import DIVERGED, DIVERGES, DONE, METRICS, Claim, Reduction, parse_reduction
 from runner.system.language import joined, say
 
 
@@ -138,6 +139,22 @@ def numbers_of(
     _check_epochs(claim, curves, members, compared)
     values = values.reindex(planned.index).mask(~planned.index.isin(members.index), metric.worst)
     return within_seed.table(planned, values), int(numbers["censored"].sum())
+
+
+def of_all_cells(
+    claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, seeds: Collection[int]
+) -> Array:
+    """The claim's metric of every cell that has a finite number of it in each of the seeds.
+
+    Returns
+    -------
+    ndarray of shape (n_seeds, n_cells)
+        In the metric's units.
+    """
+    done = runs[(runs["state"] == DONE) & runs["seed"].isin(seeds)]
+    values = of_claim(claim, epochs[epochs["run_key"].isin(done.index)])["value"]
+    numbers = within_seed.table(done, values).reindex(list(seeds)).to_numpy(float)
+    return np.asarray(numbers[:, np.isfinite(numbers).all(axis=0)])
 
 
 def _check_epochs(

@@ -10,7 +10,7 @@ from analysis.decide.beside.more_seeds import MOST, MoreSeeds
 from analysis.decide.beside.multiverse import Multiverse
 from analysis.decide.beside.pairing import Pairing
 from analysis.decide.decision import Decision
-from analysis.decide.evidence import By
+from analysis.decide.evidence import UNEVEN, By
 from analysis.decide.looks import alpha_of, place
 from analysis.decide.study import Study
 from analysis.report import sides
@@ -197,12 +197,14 @@ def _seeds(decision: Decision, metric: Reduction) -> list[str]:
     n_same = max(int((d > 0).sum()), int((d < 0).sum()))
     if constant(d):
         return [*lines, f"It is the same in each of {len(d)} seeds."]
-    times = f"varies {decision.unevenness:.2g} times as much over the seeds on one side"
+    how = f"varies {decision.unevenness:.2g} times as much over the seeds on one side"
     if math.isinf(decision.unevenness):
-        times = "varies over the seeds on one side alone"
+        how = "varies over the seeds on one side alone"
+    elif decision.unevenness < UNEVEN:
+        how = "of some seeds lies far off from the others, in the sweep's cells on the same side"
     return [
         *lines,
-        f"Luck is uneven: the metric {times}, and an interval for a mean is then wrong too often."
+        f"Luck is uneven: the metric {how}, and an interval for a mean is then wrong too often."
         f" What is said is of the median seed, and holds whatever the luck: {n_same} of {len(d)}"
         " seeds have this sign.",
     ]

@@ -53,13 +53,14 @@ def seen(
     by: By | None,
     for_any_looks: bool = False,
     uneven: float | None = None,
+    is_skewed: bool | None = None,
 ) -> Evidence:
     """The evidence on a contrast by its `numbers`; with a choice also by that over all seeds.
 
     The parameters are those of `evidence.evidence_on`.
     """
     of, looks = contrast.weights, for_any_looks
-    found = evidence.evidence_on(numbers, of, alpha, by, looks, uneven)
+    found = evidence.evidence_on(numbers, of, alpha, by, looks, uneven, is_skewed)
     if choice is None:
         return found
     at_one_level, _ = metrics.numbers_of(claim, choice.once, epochs, [contrast])

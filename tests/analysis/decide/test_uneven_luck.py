@@ -1,4 +1,4 @@
-"""Where the runs of one side vary more: from which runs that is known, and what is said then."""
+"""Uneven luck, of one side or skewed: from which runs it is known, and what is said then."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,9 @@ from studies import cells, claim, curves, frame, grid
 from analysis.decide import verdicts
 from analysis.decide.beside.multiverse import multiverse
 from analysis.decide.claims import decide
-from analysis.decide.evidence import evidence_on, fewest_seeds, unevenness
+from analysis.decide.evidence import evidence_on, fewest_seeds, skewed, unevenness
 from analysis.design.within_seed import cells_and_weights
+from analysis.report.sentences import details
 
 SEEDS = range(8)
 #: Values with mean 0 and a standard deviation of 1 in two cells, of which the second is not alike.
@@ -45,6 +46,63 @@ def test_cells_that_are_uneven_beside_each_other_are_no_uneven_sides():
     table = pd.DataFrame({"a": 5 * ONE, "b": OTHER, "c": 5 * OTHER, "d": ONE})
     weights = {"a": 0.5, "b": 0.5, "c": -0.5, "d": -0.5}
     assert not evidence_on(table, weights, 0.05).by_median
+
+
+#: Most of nine seeds lie close together and a few far above, as the exponential distribution has
+#: it; and two cells of nine seeds whose luck is even.
+FAR_ABOVE = -np.log(1 - (np.arange(9) + 0.5) / 9)
+EVEN = np.append(ONE, 0.0), np.append(OTHER, 0.0)
+
+
+def cells_skewed(n_seeds=9, n_cells=6):
+    """Cells whose luck is skewed and alike, in other orders, so that they share none of it."""
+    rng = np.random.default_rng(0)
+    return np.stack([rng.permutation(FAR_ABOVE)[:n_seeds] for _ in range(n_cells)], axis=1)
+
+
+def test_luck_is_skewed_where_all_cells_show_it_together_beyond_chance():
+    assert skewed(cells_skewed()) and skewed(-cells_skewed())
+    assert not skewed(cells_skewed(n_cells=2)), "two cells of normal luck may be so by chance"
+    signs = np.array([1, -1, 1, -1, 1, -1])
+    assert not skewed(signs * cells_skewed()), "each half of the cells to another side"
+    many = np.random.default_rng(1).gamma(30, size=(40, 50))
+    assert not skewed(many), "surely skewed, and by so little that it misleads no t test"
+    assert not skewed(np.where(cells_skewed() > 2, np.inf, 0.0))
+    assert not skewed(cells_skewed(1)), "one seed"
+
+
+def test_a_contrast_of_cells_that_look_even_is_judged_by_the_median_where_others_are_skewed():
+    others = pd.DataFrame(cells_skewed(), columns=list("cdefgh"))
+    table, weights = others.assign(a=EVEN[0], b=EVEN[1]), {"a": -1.0, "b": 1.0}
+    assert not evidence_on(table[["a", "b"]], weights, 0.05).by_median
+    assert evidence_on(table, weights, 0.05).by_median
+    # The sign test of eight seeds of nine has p = 2 * 10 / 512: their mean is judged below it.
+    assert evidence_on(table, weights, 0.0391).by_median
+    assert not evidence_on(table, weights, 0.039).by_median
+
+
+@pytest.mark.parametrize("n_seeds, by_median", [(8, False), (9, True)])
+def test_a_claim_knows_skewed_luck_from_all_cells_of_the_sweep(n_seeds, by_median):
+    levels = [1, 2, 4, 8, 16, 32, 64, 128]
+    runs = frame(grid(range(n_seeds), model__channels=levels))
+    luck = cells_skewed(n_cells=8)
+
+    def value(run, epoch):
+        place, seed = levels.index(run["model.channels"]), run["seed"]
+        return 0.9 + 0.001 * (EVEN[place][seed] if place < 2 else luck[seed, place])
+
+    epochs = curves(runs, value)
+    two = claim(knob="model.channels", levels=[1, 2])
+    decision = decide(two, runs, epochs, cells(runs), 0.05)
+    assert decision.by_median == by_median and decision.unevenness < 2.5
+    alone = runs[runs["model.channels"] < 4]
+    assert not decide(two, alone, epochs, cells(alone), 0.05).by_median
+    # A cell with a run that failed has no part in it, and the others still tell it.
+    runs.loc[(runs["model.channels"] == 128) & (runs["seed"] == 3), "state"] = "failed"
+    assert decide(two, runs, epochs, cells(runs), 0.05).by_median == by_median
+    if by_median:
+        said = " ".join(details(decision, multiverse(decision, runs, epochs)))
+        assert "Luck is uneven: the metric of some seeds lies far off from the others" in said
 
 
 def sized(noise, effect=lambda run: 0.0, seeds=SEEDS):
