@@ -67,8 +67,14 @@ class MlflowSweep:
             TAG_SWEEP_KEY: plan.sweep_key,
             TAG_CLAIMS_SHA256: plan.claims_sha256,
         }
+        # The store may be opened after the first run has begun, or be another one: the claims were
+        # declared when their plan was first written.
+        declared_ns = self.root.sweep(plan.sweep_key).plan.stat().st_mtime_ns
         created = self.client.create_run(
-            self.experiment_id, tags=tags | origin(), run_name=plan.name[:LONGEST_NAME]
+            self.experiment_id,
+            start_time=declared_ns // 1_000_000,
+            tags=tags | origin(),
+            run_name=plan.name[:LONGEST_NAME],
         )
         oldest = self.find() or created
         if oldest.info.run_id != created.info.run_id:

@@ -9,13 +9,7 @@ from filelock import FileLock
 
 from runner.errors import StateError
 from runner.plan.plan import Plan, PlannedRun
-from runner.record import (
-    DONE,
-    KILLED,
-    TAG_COMPLETE,
-    TAG_PARENT,
-    sweep_tag,
-)
+from runner.record import DONE, KILLED, TAG_COMPLETE, TAG_PARENT, sweep_tag
 from runner.state.records import Epoch
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files, read_run
@@ -52,6 +46,9 @@ class MlflowTracker:
     ----------
     probe
         Raises when the store does not answer, much sooner than MLflow's own client would.
+    since_ms
+        When the sweep's process began to have runs trained, in ms since 1970; None: now. Runs that
+        began before may have been told by others.
     """
 
     def __init__(
@@ -60,6 +57,7 @@ class MlflowTracker:
         experiment_id: str,
         root: Root,
         probe: Callable[[], None] = lambda: None,
+        since_ms: int | None = None,
     ) -> None:
         self.client, self.experiment_id, self.root, self.probe = client, experiment_id, root, probe
         self.runs = StoredRuns(client, experiment_id)
@@ -70,8 +68,7 @@ class MlflowTracker:
         #: Runs that were asked for, and whether the store had one that none here had asked for.
         self._begun: set[str] = set()
         self._beside_others = False
-        #: Runs that began before may have been told by others.
-        self._since_ms = time.time_ns() // 1_000_000
+        self._since_ms = time.time_ns() // 1_000_000 if since_ms is None else since_ms
 
     def open_sweep(self, plan: Plan, used: bool = True) -> None:
         """As `Tracker.open_sweep`: a parent run, with sweep.json as its artifact."""

@@ -1,6 +1,8 @@
 """Training never waits for the MLflow writer, and loses nothing when the store is away."""
 
+import contextlib
 import json
+import sqlite3
 import threading
 from dataclasses import replace
 from unittest.mock import Mock
@@ -36,6 +38,8 @@ from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import WriterThread
 
 pytest_plugins = ("roots", "stores")
+
+TINY = ("data=digits", "model.channels=2", "model.hidden_size=16", "train.epochs=1")
 
 
 class Away:
@@ -188,6 +192,19 @@ def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(
         StoreBehindError, match="the store went away .*; nothing is lost, run it again"
     ):
         in_process(root)
+
+
+def test_trainings_begin_before_the_store_is_opened_and_after_their_claims_are_declared(root):
+    database = Root(root).database
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as file:
+        file.execute("begin immediate")  # it can be read, and nothing can be recorded there
+        process = start(root, "-m", *TINY, "model.dropout=true,false", "seed=0")
+        until(lambda: sum(map(len, lines(root, "end").values())) == 2 or process.poll() is not None)
+        assert not stored(database, "sweep")
+    assert "2 of 2 runs trained and stored" in end(process, 0).out
+    (parent,), runs = stored(database, "sweep"), stored(database)
+    assert parent.status == "FINISHED" and len(runs) == 2
+    assert parent.started <= min(stored_run.started for stored_run in runs)
 
 
 @pytest.mark.long
