@@ -25,6 +25,7 @@ from commands import (
 )
 from filelock import FileLock, Timeout
 from journaling import append, records_of
+from places import FAULTY
 from replays import BreaksOff, in_process, only_plan, writer_to
 
 from analysis.read import runs
@@ -217,7 +218,7 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
         "seed=0,1",
     )
     # MLflow's client retries for minutes: one try a call keeps the test short.
-    once = environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    once = environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", PYTHONPATH=FAULTY, EPOCH_SLEEP="1")
     process = start(
         root, "-m", *words, "hydra/launcher=basic", f"tracking.uri={server.uri}", env=once
     )
