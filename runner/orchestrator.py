@@ -18,6 +18,7 @@ from runner.plan.grid import Grid
 from runner.plan.looks import settled
 from runner.plan.plan import Plan
 from runner.prepare import Prepared, keep, prepare, tidy, with_plan
+from runner.tracking import comparison
 from runner.tracking.mlflow_tracker import MlflowTracker
 from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
@@ -177,8 +178,21 @@ def train(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) 
     epoch_s
         That an epoch of a run is expected to take, by cell key.
     """
+    if not prepared.to_train and is_stored(prepared):
+        keep(prepared)
+        return Outcome(launcher.name(prepared.plan, prepared.journals), None, None, None, [])
     with launcher.starting(prepared.to_train, prepared.n_workers, lambda: _sample(prepared)):
         return _train(prepared, tracker_of(prepared), launcher, epoch_s)
+
+
+def is_stored(prepared: Prepared) -> bool:
+    """Whether there is nothing to tell the store, as far as that is seen without opening it."""
+    plan, root, tracking = prepared.plan, prepared.root, prepared.config.tracking
+    file = address.sqlite_file(tracking.uri, root)
+    if file is None or not file.exists() or plan.looks:
+        return False
+    records = {run.run_key: prepared.journals[run.run_key] for run in plan.runs}
+    return comparison.has_all(file, tracking.experiment, root, plan, records)
 
 
 def tracker_of(prepared: Prepared) -> Callable[[], Tracker]:

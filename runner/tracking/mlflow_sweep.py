@@ -100,12 +100,10 @@ class MlflowSweep:
         news: dict[str, str] = {}
         if TAG_NOTE not in tags or _hash(tags[TAG_NOTE].encode()) == tags.get(_TAG_NOTE_HASH):
             news = self._described(records)
-        report = self._report(REPORT)
-        if report.is_file():
-            hashes = as_words({report.name: _hash(report.read_bytes())})
-            if tags.get(TAG_HASHES) != hashes:
-                self.client.log_artifact(run_id, str(report))
-                news[TAG_HASHES] = hashes
+        hashes = report_hashes(self.root, self.plan)
+        if hashes and tags.get(TAG_HASHES) != hashes:
+            self.client.log_artifact(run_id, str(_report(self.root, self.plan, REPORT)))
+            news[TAG_HASHES] = hashes
         ended_ms = max((r.end.time_ms for r in records.values() if r.end), default=0)
         news = {name: value for name, value in news.items() if tags.get(name) != value}
         self._send(run_id, news, totals(records) if ended_ms else {}, ended_ms)
@@ -116,13 +114,10 @@ class MlflowSweep:
         self.client.set_terminated(run_id, status, end_time=end_ms)
 
     def _described(self, records: Mapping[str, RunRecord]) -> dict[str, str]:
-        answers = self._report("answers.md")
+        answers = _report(self.root, self.plan, "answers.md")
         told = answers.read_text("utf-8") if records and answers.is_file() else None
         text = note(self.plan, self.experiment_id, records, told)
         return {TAG_NOTE: text, _TAG_NOTE_HASH: _hash(text.encode())}
-
-    def _report(self, name: str) -> Path:
-        return self.root.reports / self.plan.sweep_key[:16] / name
 
     def _send(
         self, run_id: str, tags: dict[str, str], metrics: dict[str, float], time_ms: int
@@ -154,6 +149,16 @@ class MlflowSweep:
             self.client.set_experiment_tag(self.experiment_id, own, view)
         if all_sweeps not in there:
             self.client.set_experiment_tag(self.experiment_id, all_sweeps, all_sweeps_view(made_ms))
+
+
+def report_hashes(root: Root, plan: Plan) -> str:
+    """The hash of a sweep's report as a tag has it; empty where there is no report."""
+    report = _report(root, plan, REPORT)
+    return as_words({report.name: _hash(report.read_bytes())}) if report.is_file() else ""
+
+
+def _report(root: Root, plan: Plan, name: str) -> Path:
+    return root.reports / plan.sweep_key[:16] / name
 
 
 def totals(records: Mapping[str, RunRecord]) -> dict[str, float]:
