@@ -139,7 +139,7 @@ def follow(root: Root, uri: str | None) -> dict[str, Any]:
     progress = Progress(Tally(plan), journals, LAUNCH, N_LIVE, lambda: None)
     progress._view()
     _, view_s = spent(lambda: [progress._view() for _ in range(N_VIEWS)])
-    writer = Writer(tracker, journals, plan.runs)
+    writer = Writer(lambda: tracker, journals, plan.runs)
     began, cpu_s = time.monotonic(), time.process_time()
     writer.update()
     writing_s, cpu_s = time.monotonic() - began, time.process_time() - cpu_s

@@ -1,7 +1,7 @@
 """A command from its plan to its exit code: prepare, announce, train, conclude."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from runner import engine as engines
@@ -17,7 +17,10 @@ from runner.plan import plan as plans
 from runner.plan.grid import Grid
 from runner.plan.looks import settled
 from runner.plan.plan import Plan
-from runner.prepare import Prepared, open_tracker, prepare, tidy, with_plan
+from runner.prepare import Prepared, keep, prepare, tidy, with_plan
+from runner.tracking import comparison
+from runner.tracking.mlflow_tracker import MlflowTracker
+from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
 from runner.tracking.tracker import Tracker
 from runner.tracking.writer import Writer, WriterThread
@@ -175,17 +178,90 @@ def train(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) 
     epoch_s
         That an epoch of a run is expected to take, by cell key.
     """
+    if not prepared.to_train and is_stored(prepared):
+        keep(prepared)
+        return Outcome(launcher.name(prepared.plan, prepared.journals), None, None, None, [])
     with launcher.starting(prepared.to_train, prepared.n_workers, lambda: _sample(prepared)):
-        # Opened while workers start, and before any of them has a run: the plan and its claims are
-        # in the store before the first run trains.
-        return _train(prepared, open_tracker(prepared), launcher, epoch_s)
+        return _train(prepared, tracker_of(prepared), launcher, epoch_s)
+
+
+def is_stored(prepared: Prepared) -> bool:
+    """Whether there is nothing to tell the store, as far as that is seen without opening it."""
+    plan, root, tracking = prepared.plan, prepared.root, prepared.config.tracking
+    file = address.sqlite_file(tracking.uri, root)
+    if file is None or not file.exists() or plan.looks:
+        return False
+    records = {run.run_key: prepared.journals[run.run_key] for run in plan.runs}
+    return comparison.has_all(file, tracking.experiment, root, plan, records)
+
+
+def tracker_of(prepared: Prepared) -> Callable[[], Tracker]:
+    """Write the plan under the root; what opens its tracker.
+
+    A local store that is there was checked, and is opened beside the first trainings: importing
+    MLflow takes seconds. Any other is opened here, for it may still refuse: a file that has to be
+    made, a server, which may want a password.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be used; the plan is not written then.
+    """
+    uri, root = prepared.config.tracking.uri, prepared.root
+    if not store.is_at_hand(uri, root):
+        tracker = open_tracker(prepared)
+        return lambda: tracker
+    if uri is None:
+        store.tell_put_right(root)
+    keep(prepared)
+    since_ms = time.time_ns() // 1_000_000
+
+    def opened() -> Tracker:
+        address.probe(uri, root)  # MLflow itself takes a minute to say that a file is locked
+        return _opened(prepared, _connected(prepared, since_ms))
+
+    return opened
+
+
+def open_tracker(prepared: Prepared) -> Tracker:
+    """A tracker that holds the plan; under the root the plan, too, and the data.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be used. It is asked first, so that it leaves no plan behind then.
+    """
+    tracker = _connected(prepared)
+    keep(prepared)
+    return _opened(prepared, tracker)
+
+
+def _connected(prepared: Prepared, since_ms: int | None = None) -> MlflowTracker:
+    root, tracking = prepared.root, prepared.config.tracking
+    uri, name = tracking.uri, tracking.experiment
+    client = store.connect(uri, root)
+    experiment = calls.insist(
+        lambda: store.experiment_id(client, name, uri, root), address.shown(uri, root)
+    )
+    return MlflowTracker(client, experiment, root, lambda: address.probe(uri, root), since_ms)
+
+
+def _opened(prepared: Prepared, tracker: MlflowTracker) -> MlflowTracker:
+    """The tracker, with the plan recorded."""
+    plan, uri = prepared.plan, prepared.config.tracking.uri
+    if not plan.single:
+        calls.insist(lambda: tracker.open_sweep(plan), address.shown(uri, prepared.root))
+    return tracker
 
 
 def _train(
-    prepared: Prepared, tracker: Tracker, launcher: Launcher, epoch_s: Mapping[str, float]
+    prepared: Prepared,
+    open_tracker: Callable[[], Tracker],
+    launcher: Launcher,
+    epoch_s: Mapping[str, float],
 ) -> Outcome:
     plan, journals = prepared.plan, prepared.journals
-    writer = WriterThread(Writer(tracker, journals, plan.runs))
+    writer = WriterThread(Writer(open_tracker, journals, plan.runs), after_first_news=True)
     name = launcher.name(plan, journals)
     stop_file = prepared.root.sweep(plan.sweep_key).stop_file(name)
     with Stop(stop_file) as stop:

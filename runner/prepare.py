@@ -26,8 +26,6 @@ from runner.state.journals import Journals
 from runner.state.root import Root
 from runner.state.run_record import read_run
 from runner.system.files import unwritable
-from runner.tracking.mlflow_tracker import MlflowTracker
-from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
 from runner.train import augment, fewer_epochs, provenance
 from runner.train.check import own_code
@@ -156,7 +154,7 @@ def prepare(
             _check(cell.config, asked, entry)
     choice = choose.without_asking(config.device, is_here)
     if not config.plan:
-        address.check(config.tracking.uri, root)
+        store.check(config.tracking.uri, root, config.tracking.experiment)
     sources = Sources(root, write=not config.plan)
     choice = choice or _of_cards(grid, sources)
     grid = replace(
@@ -223,28 +221,13 @@ def with_plan(prepared: Prepared, plan: Plan) -> Prepared:
     )
 
 
-def open_tracker(prepared: Prepared) -> MlflowTracker:
-    """A tracker that holds the plan; under the root the plan, too, and the data.
-
-    Raises
-    ------
-    StoreError
-        When the store cannot be used. It is opened first, so that it leaves no plan behind then.
-    """
-    plan, root, uri = prepared.plan, prepared.root, prepared.config.tracking.uri
-    client = store.connect(uri, root)
+def keep(prepared: Prepared) -> None:
+    """Write the plan and the data under the root: what workers read, and the claims' time stamp."""
     for warning in prepared.sources.keep():
         words.complain(warning)
-    shown, name = address.shown(uri, root), prepared.config.tracking.experiment
-    experiment = calls.insist(lambda: store.experiment_id(client, name, uri, root), shown)
-    tracker = MlflowTracker(client, experiment, root, lambda: address.probe(uri, root))
     tidy(prepared)
-    damage = plans.write(plan, root, prepared.to_train)
-    if damage:
+    if damage := plans.write(prepared.plan, prepared.root, prepared.to_train):
         words.complain(damage)
-    if not plan.single:
-        calls.insist(lambda: tracker.open_sweep(plan), shown)
-    return tracker
 
 
 def _of_cards(grid: grids.Grid, sources: Sources) -> Choice:

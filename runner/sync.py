@@ -51,16 +51,19 @@ def sync(root: Root, uri: str | None, experiment: str) -> tuple[int, list[str]]:
     kept = Contents(root)
     client, experiment_id = _opened(root, uri, experiment)
     problems = list(kept.problems)
+
+    def tracker() -> MlflowTracker:
+        return MlflowTracker(client, experiment_id, root)
+
     with _told_in_a_line(root):
         for plan in kept.sweeps:
-            tracker = MlflowTracker(client, experiment_id, root)
-            tracker.open_sweep(plan, used=False)
             writer = Writer(tracker, kept.journals, plan.runs)
+            writer.tracker.open_sweep(plan, used=False)
             writer.update()
             writer.settle()
             writer.close_as_recorded()
             problems += writer.refused.values()
-        writer = Writer(MlflowTracker(client, experiment_id, root), kept.journals, kept.alone)
+        writer = Writer(tracker, kept.journals, kept.alone)
         writer.update()
     return len(kept.runs), list(dict.fromkeys([*problems, *writer.refused.values()]))
 
@@ -94,7 +97,7 @@ def follow(root: Root, uri: str | None, experiment: str, word: str) -> list[str]
     tracker = MlflowTracker(client, experiment_id, root)
     calls.insist(lambda: tracker.open_sweep(plan, used=False), address.shown(uri, root))
     journals = Journals(root, [run.run_key for run in plan.runs])
-    writer = WriterThread(Writer(tracker, journals, plan.runs))
+    writer = WriterThread(Writer(lambda: tracker, journals, plan.runs))
     writer.start()
     job, next_ask = submitted(plan, root), time.monotonic() + _ASK_S
     words.tell(joined(": ", [f"{plan.name} ({plan.sweep_key[:8]})", *([job.words] if job else [])]))

@@ -25,12 +25,16 @@ def describe(root: Root, experiment: str) -> str | None:
     client = store.connect(None, root)
     experiment_id = store.experiment_id(client, experiment, None, root)
     used: dict[str, int] = {}
+
+    def tracker() -> MlflowTracker:
+        return MlflowTracker(client, experiment_id, root)
+
     for plan in kept.sweeps:
         parent = MlflowSweep(client, experiment_id, root, plan).find()
         if parent is None:
             continue
-        tracker = MlflowTracker(client, experiment_id, root)
-        tracker.open_sweep(plan, used=False)
-        Writer(tracker, kept.journals, plan.runs).close_as_recorded()
+        writer = Writer(tracker, kept.journals, plan.runs)
+        writer.tracker.open_sweep(plan, used=False)
+        writer.close_as_recorded()
         used[plan.sweep_key] = int(parent.data.tags.get(TAG_LAST_USED, "0"))
     return max(used, key=lambda key: used[key], default=None)

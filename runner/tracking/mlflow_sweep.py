@@ -67,8 +67,14 @@ class MlflowSweep:
             TAG_SWEEP_KEY: plan.sweep_key,
             TAG_CLAIMS_SHA256: plan.claims_sha256,
         }
+        # The store may be opened after the first run has begun, or be another one: the claims were
+        # declared when their plan was first written.
+        declared_ns = self.root.sweep(plan.sweep_key).plan.stat().st_mtime_ns
         created = self.client.create_run(
-            self.experiment_id, tags=tags | origin(), run_name=plan.name[:LONGEST_NAME]
+            self.experiment_id,
+            start_time=declared_ns // 1_000_000,
+            tags=tags | origin(),
+            run_name=plan.name[:LONGEST_NAME],
         )
         oldest = self.find() or created
         if oldest.info.run_id != created.info.run_id:
@@ -94,12 +100,10 @@ class MlflowSweep:
         news: dict[str, str] = {}
         if TAG_NOTE not in tags or _hash(tags[TAG_NOTE].encode()) == tags.get(_TAG_NOTE_HASH):
             news = self._described(records)
-        report = self._report(REPORT)
-        if report.is_file():
-            hashes = as_words({report.name: _hash(report.read_bytes())})
-            if tags.get(TAG_HASHES) != hashes:
-                self.client.log_artifact(run_id, str(report))
-                news[TAG_HASHES] = hashes
+        hashes = report_hashes(self.root, self.plan)
+        if hashes and tags.get(TAG_HASHES) != hashes:
+            self.client.log_artifact(run_id, str(_report(self.root, self.plan, REPORT)))
+            news[TAG_HASHES] = hashes
         ended_ms = max((r.end.time_ms for r in records.values() if r.end), default=0)
         news = {name: value for name, value in news.items() if tags.get(name) != value}
         self._send(run_id, news, totals(records) if ended_ms else {}, ended_ms)
@@ -110,13 +114,10 @@ class MlflowSweep:
         self.client.set_terminated(run_id, status, end_time=end_ms)
 
     def _described(self, records: Mapping[str, RunRecord]) -> dict[str, str]:
-        answers = self._report("answers.md")
+        answers = _report(self.root, self.plan, "answers.md")
         told = answers.read_text("utf-8") if records and answers.is_file() else None
         text = note(self.plan, self.experiment_id, records, told)
         return {TAG_NOTE: text, _TAG_NOTE_HASH: _hash(text.encode())}
-
-    def _report(self, name: str) -> Path:
-        return self.root.reports / self.plan.sweep_key[:16] / name
 
     def _send(
         self, run_id: str, tags: dict[str, str], metrics: dict[str, float], time_ms: int
@@ -148,6 +149,16 @@ class MlflowSweep:
             self.client.set_experiment_tag(self.experiment_id, own, view)
         if all_sweeps not in there:
             self.client.set_experiment_tag(self.experiment_id, all_sweeps, all_sweeps_view(made_ms))
+
+
+def report_hashes(root: Root, plan: Plan) -> str:
+    """The hash of a sweep's report as a tag has it; empty where there is no report."""
+    report = _report(root, plan, REPORT)
+    return as_words({report.name: _hash(report.read_bytes())}) if report.is_file() else ""
+
+
+def _report(root: Root, plan: Plan, name: str) -> Path:
+    return root.reports / plan.sweep_key[:16] / name
 
 
 def totals(records: Mapping[str, RunRecord]) -> dict[str, float]:

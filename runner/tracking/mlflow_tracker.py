@@ -9,13 +9,7 @@ from filelock import FileLock
 
 from runner.errors import StateError
 from runner.plan.plan import Plan, PlannedRun
-from runner.record import (
-    DONE,
-    KILLED,
-    TAG_COMPLETE,
-    TAG_PARENT,
-    sweep_tag,
-)
+from runner.record import DONE, KILLED, TAG_COMPLETE, TAG_PARENT, sweep_tag
 from runner.state.records import Epoch
 from runner.state.root import Root
 from runner.state.run_record import NOT_WRITTEN, RunRecord, changed_files, read_run
@@ -38,8 +32,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-#: MLflow takes at most 1000 rows a call.
-_ROWS_A_CALL = 900
+#: MLflow takes at most 1000 rows, parameters and tags a call, of the latter two 100 each.
+_ROWS_A_CALL, _PARAMETERS_A_CALL = 800, 100
 #: So long another process may be in the middle of creating a run; one that was stopped there must
 #: hold nobody up.
 _ALONE_S = 30.0
@@ -52,6 +46,9 @@ class MlflowTracker:
     ----------
     probe
         Raises when the store does not answer, much sooner than MLflow's own client would.
+    since_ms
+        When the sweep's process began to have runs trained, in ms since 1970; None: now. Runs that
+        began before may have been told by others.
     """
 
     def __init__(
@@ -60,6 +57,7 @@ class MlflowTracker:
         experiment_id: str,
         root: Root,
         probe: Callable[[], None] = lambda: None,
+        since_ms: int | None = None,
     ) -> None:
         self.client, self.experiment_id, self.root, self.probe = client, experiment_id, root, probe
         self.runs = StoredRuns(client, experiment_id)
@@ -70,8 +68,7 @@ class MlflowTracker:
         #: Runs that were asked for, and whether the store had one that none here had asked for.
         self._begun: set[str] = set()
         self._beside_others = False
-        #: Runs that began before may have been told by others.
-        self._since_ms = time.time_ns() // 1_000_000
+        self._since_ms = time.time_ns() // 1_000_000 if since_ms is None else since_ms
 
     def open_sweep(self, plan: Plan, used: bool = True) -> None:
         """As `Tracker.open_sweep`: a parent run, with sweep.json as its artifact."""
@@ -185,17 +182,14 @@ class MlflowTracker:
     ) -> None:
         end = record.end
         assert end is not None
-        # What is recorded is what holds for the attempt that counts, whatever came before it.
-        self._log(tracked, epochs, tags_of(tracked.run, record))
         tracked.log_files(self.client, files)
         status = {DONE: "FINISHED", KILLED: "KILLED"}.get(end.status, "FAILED")
         crash_point("before_terminate")
         self.client.set_terminated(tracked.id, status, end_time=end.time_ms)
         crash_point("after_terminate")
-        if record.trained:
-            crash_point("before_complete_tag")
-            self.client.set_tag(tracked.id, TAG_COMPLETE, "1")
-            crash_point("after_complete_tag")
+        # What is recorded is what holds for the attempt that counts, whatever came before it.
+        is_whole = {TAG_COMPLETE: "1"} if record.trained else {}
+        self._log(tracked, epochs, tags_of(tracked.run, record) | is_whole)
 
     def _settle(self, run: PlannedRun, record: RunRecord) -> None:
         """Leave one run in the store, that of the record, whatever other processes do meanwhile.
@@ -277,7 +271,13 @@ class MlflowTracker:
         return {sweep_tag(self._sweep.plan.sweep_key): cell, TAG_PARENT: self.parent_id}
 
     def _log(self, tracked: TrackedRun, epochs: Sequence[Epoch], tags: dict[str, str]) -> None:
-        """Send rows, tags and missing parameters in as few calls as possible: each takes 5 ms."""
+        """Send rows, missing parameters and tags in as few calls as possible: each takes 5 ms.
+
+        The tags are recorded last: MLflow's databases and its server take the parameters of a call,
+        then its rows, then its tags, each in a transaction of its own; so a run with the tag
+        `complete` has them all. What does not fit into a call MLflow's client would send after the
+        tags; it is sent before.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         assert isinstance(tracked, MlflowRun)
@@ -285,14 +285,13 @@ class MlflowTracker:
             self.client.log_inputs(tracked.id, [tracked.data])
             tracked.data = None
         rows = [Metric(*row) for row in rows_of(epochs)]
+        params = [Param(name, value) for name, value in tracked.parameters.items()]
         crash_point("before_log_batch")
-        self.client.log_batch(
-            tracked.id,
-            metrics=rows[:_ROWS_A_CALL],
-            params=[Param(name, value) for name, value in tracked.parameters.items()],
-            tags=[RunTag(name, value) for name, value in tags.items()],
-        )
-        for first in range(_ROWS_A_CALL, len(rows), _ROWS_A_CALL):
-            self.client.log_batch(tracked.id, metrics=rows[first : first + _ROWS_A_CALL])
+        while len(rows) > _ROWS_A_CALL or len(params) > _PARAMETERS_A_CALL:
+            first, params_of = rows[:_ROWS_A_CALL], params[:_PARAMETERS_A_CALL]
+            self.client.log_batch(tracked.id, metrics=first, params=params_of)
+            rows, params = rows[_ROWS_A_CALL:], params[_PARAMETERS_A_CALL:]
+        last_tags = [RunTag(name, value) for name, value in tags.items()]
+        self.client.log_batch(tracked.id, metrics=rows, params=params, tags=last_tags)
         crash_point("after_log_batch")
         tracked.parameters = {}

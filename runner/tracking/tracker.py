@@ -36,7 +36,7 @@ class Tracker(Protocol):
         """Raise, within seconds, when the store cannot be written to now."""
 
     def open_sweep(self, plan: Plan, used: bool = True) -> None:
-        """Record the plan and its claims, before the first run trains; later runs belong to it.
+        """Record the plan and its claims, and when they were declared; later runs belong to it.
 
         `used` makes it the latest sweep; bringing a store in step later does not.
         """

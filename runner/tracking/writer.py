@@ -1,6 +1,8 @@
 """The only writer of a tracking store: it brings a sweep there in step with the journals."""
 
 import threading
+from collections.abc import Callable
+from functools import cached_property
 
 from runner.errors import StateError
 from runner.plan.plan import PlannedRun
@@ -23,16 +25,29 @@ _INTERRUPTED_S = 5.0
 
 
 class Writer:
-    """Brings a tracker in step with journals; what it has been told is not told again."""
+    """Brings a tracker in step with journals; what it has been told is not told again.
 
-    def __init__(self, tracker: Tracker, journals: Journals, runs: list[PlannedRun]) -> None:
-        self.tracker, self.journals = tracker, journals
-        self._runs = {run.run_key: _RunWriter(tracker, run) for run in runs}
+    Parameters
+    ----------
+    open_tracker
+        Called by the first use of the tracker, and again by the next one where it raised.
+    """
+
+    def __init__(
+        self, open_tracker: Callable[[], Tracker], journals: Journals, runs: list[PlannedRun]
+    ) -> None:
+        self._open, self.journals = open_tracker, journals
+        self._runs = {run.run_key: _RunWriter(run) for run in runs}
         self._position = 0
         self._pending: dict[str, None] = {}
         #: Why runs cannot be recorded as they are, by run key: a file of theirs is not what they
         #: wrote.
         self.refused: dict[str, str] = {}
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """The tracker, opened."""
+        return self._open()
 
     def update(self, patience: int = 2) -> None:
         """One pass over the runs of which there is news.
@@ -70,7 +85,7 @@ class Writer:
         run = self._runs[key]
         for n_left in reversed(range(_REPLACED_TIMES)):
             try:
-                return run.update(record)
+                return run.update(record, self.tracker)
             except Replaced:
                 run.forget()
                 record = read_run(self.journals.root.run(key))
@@ -105,8 +120,8 @@ class Writer:
 class _RunWriter:
     """What a tracker has been told of one run."""
 
-    def __init__(self, tracker: Tracker, run: PlannedRun) -> None:
-        self._tracker, self._run = tracker, run
+    def __init__(self, run: PlannedRun) -> None:
+        self._run = run
         self.forget()
 
     def forget(self) -> None:
@@ -119,7 +134,7 @@ class _RunWriter:
         self._start: Start | None = None
         self._epochs: dict[int, Epoch] = {}
 
-    def update(self, record: RunRecord) -> None:
+    def update(self, record: RunRecord, tracker: Tracker) -> None:
         """Tell what the record has and the tracker has not been told."""
         start, end = record.start, record.end
         if (
@@ -131,7 +146,7 @@ class _RunWriter:
             return
         is_new = self._tracked is None or self._start is not start
         if self._tracked is None or is_new:
-            tracked = self._tracker.begin_run(self._run, record)
+            tracked = tracker.begin_run(self._run, record)
             if self._tracked is not None and self._tracked.id != tracked.id:
                 self.forget()  # another process put it in the place of the one that was told
             self._tracked, self._start = tracked, start
@@ -144,24 +159,37 @@ class _RunWriter:
             if self._epochs.get(number) is not epoch
         ]
         if end is not None:
-            self._tracker.end_run(self._tracked, news, record)
+            tracker.end_run(self._tracked, news, record)
             self.is_complete = record.trained
         elif news or is_new:
-            self._tracker.log_rows(self._tracked, news)
+            tracker.log_rows(self._tracked, news)
         self._epochs |= {epoch.epoch: epoch for epoch in news}
 
 
 class WriterThread(threading.Thread):
-    """Keeps a tracker in step while runs train; a store that is away is tried again."""
+    """Keeps a tracker in step while runs train; a store that is away is tried again.
 
-    def __init__(self, writer: Writer) -> None:
+    Parameters
+    ----------
+    after_first_news
+        Leave the tracker alone until a journal has a new line: opening it would take the cores
+        from workers that are starting.
+    """
+
+    def __init__(self, writer: Writer, after_first_news: bool = False) -> None:
         super().__init__(name="tracking", daemon=True)
         self.writer = writer
+        #: What was in the journals before.
+        self._seen = writer.journals.changed_since(0)[1] if after_first_news else None
         #: Why the store is behind, for the display; None while it is in step.
         self.trouble: str | None = None
         self._finish = threading.Event()
 
     def run(self) -> None:
+        journals = self.writer.journals
+        while self._seen is not None and not journals.look().changed_since(self._seen)[0]:
+            if self._finish.wait(_POLL_S[0]):
+                return
         poll_s, wait_s = _POLL_S[0], _BACKOFF_S[0]
         while not self._finish.wait(poll_s if self.trouble is None else wait_s):
             poll_s = min(2 * poll_s, _POLL_S[1])

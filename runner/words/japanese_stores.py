@@ -28,6 +28,7 @@ TEMPLATES = {
         "コマンドをもう一度打ってください"
     ),
     "cannot be written to ({error})": "書き込めません（{error}）",
+    "cannot be read ({error})": "読めません（{error}）",
     "tracking.experiment={name} was deleted in MLflow; restore it (mlflow experiments restore"
     " -x {experiment_id}) or give another name": (
         "tracking.experiment={name} は MLflow で消されています。元に戻すか"

@@ -27,7 +27,7 @@ mount -o remount,nr_inodes=4000 "$DISK"
 
 # The last inode goes to the data, to the plan, to the attempt, to its results, to the store.
 @pytest.mark.parametrize(
-    ("left", "code"), [(5, 3), (7, 2), (9, 1), (13, 1), (17, 1), (21, 4), (24, 4)]
+    ("left", "code"), [(5, 3), (7, 1), (9, 1), (13, 1), (17, 1), (21, 4), (24, 4)]
 )
 def test_a_file_system_without_inodes_is_not_said_to_be_full(left, code, small_disk, empty_store):
     words = (*TINY, "seed=0", f"runner.root={small_disk.path}")

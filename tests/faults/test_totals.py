@@ -135,15 +135,15 @@ def swept(cells, ends, refused, interrupted):
                 root.sweep(plan.sweep_key).stop_file(launch).touch()
             return []
 
-        def open_tracker(prepared):
+        def tracker_of(prepared):
             tracker = MlflowTracker(client, "1", root)
             plans.write(plan, root)
             tracker.open_sweep(plan)
-            return tracker
+            return lambda: tracker
 
         out, err = io.StringIO(), io.StringIO()
         with (
-            mock.patch.object(orchestrator, "open_tracker", open_tracker),
+            mock.patch.object(orchestrator, "tracker_of", tracker_of),
             # No process is started, so that none has to be guarded or waited for.
             mock.patch.object(launcher, "guarded", contextlib.nullcontext),
             mock.patch.object(processes, "_LOOK_S", 0.001),

@@ -45,7 +45,7 @@ def writer_to(root, client, number="1"):
     """A writer of the only sweep of a root, to an experiment of an MLflow client's store."""
     runs = only_plan(root).runs
     journals = Journals(Root(root), [run.run_key for run in runs])
-    return Writer(MlflowTracker(client, number, Root(root)), journals, runs)
+    return Writer(lambda: MlflowTracker(client, number, Root(root)), journals, runs)
 
 
 def writer_of(root, uri=None):

@@ -21,7 +21,7 @@ from analysis.read import runs
 from analysis.read.database import opened
 from runner.errors import StoreError, without_password
 from runner.state.root import Root
-from runner.tracking.store import address, sqlite
+from runner.tracking.store import address, calls, sqlite
 from runner.tracking.store import mlflow_store as store
 
 pytest_plugins = "roots"
@@ -190,6 +190,10 @@ def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(root):
         match=f"was deleted in MLflow; restore it .mlflow experiments restore -x {number}.",
     ):
         store.experiment_id(client, "ablations", None, Root(root))
+    with pytest.raises(StoreError, match=f"was deleted .* -x {number}.") as refused:
+        store.check(None, Root(root), "ablations")
+    store.check(None, Root(root), "another")
+    assert calls.failure(refused.value) == str(refused.value)
 
 
 def test_a_password_is_not_shown():

@@ -1,5 +1,6 @@
 """Replay: a store is filled from the journals, completely and never twice."""
 
+import itertools
 import shutil
 import sqlite3
 import subprocess
@@ -19,7 +20,9 @@ from commands import (
     stored_by_key,
     sync,
 )
+from mlflow.exceptions import MlflowException
 from replays import BreaksOff, in_process, only_plan, writer_to
+from sqlalchemy import event
 
 from analysis.read import runs
 from analysis.read.database import opened
@@ -82,6 +85,39 @@ def test_a_replay_that_broke_off_anywhere_is_finished_by_the_next(main_job, copi
             continue
     writer.close_as_recorded()
     assert image(copied.database) == image(Root(main_job.root).database)
+
+
+def test_no_run_seems_whole_before_it_is_whichever_transaction_of_mlflows_was_the_last(
+    main_job, copied
+):
+    if copied.uri:
+        pytest.skip("a server's transactions are not this process's")
+    root, client = copied.root, copied.client()
+    originals, left = stored_by_key(Root(main_job.root).database), 0
+
+    def killed(_):
+        nonlocal left
+        left -= 1
+        if not left:
+            raise ConnectionError("the process was killed")
+
+    number = store.experiment_id(client, "ablations", copied.uri, Root(root))
+    event.listen(client._tracking_client.store.engine, "commit", killed)
+    for n in itertools.count(2):
+        left = n
+        try:
+            writer = writer_to(root, client, number)
+            writer.tracker.open_sweep(only_plan(root))
+            writer.update(patience=1)
+            break
+        except MlflowException:
+            for key, seen in stored_by_key(copied.database).items():
+                original = originals[key]
+                is_whole = (seen.rows, seen.params) == (original.rows, original.params)
+                assert is_whole or "complete" not in seen.tags
+    left = 0
+    writer.close_as_recorded()
+    assert n > 10 and image(copied.database) == image(Root(main_job.root).database)
 
 
 def test_runs_that_serve_no_sweep_are_replayed_too(main_job, copied):

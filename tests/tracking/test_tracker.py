@@ -56,7 +56,7 @@ def test_every_row_reaches_it_once_with_the_time_of_the_journal(main_job, tracke
     plan = only_plan(main_job.root)
     journals = Journals(Root(main_job.root), [run.run_key for run in plan.runs])
     tracker.open_sweep(plan)
-    thread = WriterThread(Writer(tracker, journals, plan.runs))
+    thread = WriterThread(Writer(lambda: tracker, journals, plan.runs))
     thread.start()
     assert thread.finish("FINISHED") is None
     assert tracker.sweeps == [plan.name, ("FINISHED", ["done"] * len(plan.runs))]
@@ -91,7 +91,7 @@ def test_a_run_that_a_tracker_refuses_is_told_again_and_keeps_no_other_from_it(
 
     asked = []
     monkeypatch.setattr(tracker, "end_run", refuses_once)
-    writer = Writer(tracker, journals, plan.runs)
+    writer = Writer(lambda: tracker, journals, plan.runs)
     with pytest.raises(ConnectionError):
         writer.update()
     assert (

@@ -1,6 +1,8 @@
 """Training never waits for the MLflow writer, and loses nothing when the store is away."""
 
+import contextlib
 import json
+import sqlite3
 import threading
 from dataclasses import replace
 from unittest.mock import Mock
@@ -23,6 +25,7 @@ from commands import (
 )
 from filelock import FileLock, Timeout
 from journaling import append, records_of
+from places import FAULTY
 from replays import BreaksOff, in_process, only_plan, writer_to
 
 from analysis.read import runs
@@ -36,6 +39,8 @@ from runner.tracking.store import mlflow_store as store
 from runner.tracking.writer import WriterThread
 
 pytest_plugins = ("roots", "stores")
+
+TINY = ("data=digits", "model.channels=2", "model.hidden_size=16", "train.epochs=1")
 
 
 class Away:
@@ -190,6 +195,19 @@ def test_a_store_that_goes_away_during_a_replay_is_told_in_one_line(
         in_process(root)
 
 
+def test_trainings_begin_before_the_store_is_opened_and_after_their_claims_are_declared(root):
+    database = Root(root).database
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as file:
+        file.execute("begin immediate")  # it can be read, and nothing can be recorded there
+        process = start(root, "-m", *TINY, "model.dropout=true,false", "seed=0")
+        until(lambda: sum(map(len, lines(root, "end").values())) == 2 or process.poll() is not None)
+        assert not stored(database, "sweep")
+    assert "2 of 2 runs trained and stored" in end(process, 0).out
+    (parent,), runs = stored(database, "sweep"), stored(database)
+    assert parent.status == "FINISHED" and len(runs) == 2
+    assert parent.started <= min(stored_run.started for stored_run in runs)
+
+
 @pytest.mark.long
 def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is_back(root, server):
     words = (
@@ -200,7 +218,7 @@ def test_training_goes_on_without_a_server_and_sync_brings_it_in_step_when_it_is
         "seed=0,1",
     )
     # MLflow's client retries for minutes: one try a call keeps the test short.
-    once = environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    once = environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", PYTHONPATH=FAULTY, EPOCH_SLEEP="1")
     process = start(
         root, "-m", *words, "hydra/launcher=basic", f"tracking.uri={server.uri}", env=once
     )

@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -152,13 +153,14 @@ def early_of(process):
 
 
 def test_an_early_worker_ends_with_a_command_that_is_refused(root):
-    run(root, "data=digits", "train.epochs=1")
-    with contextlib.closing(sqlite3.connect(Root(root).database)) as database, database:
-        database.execute("update experiments set lifecycle_stage = 'deleted'")
-    process = start(root, "data=digits", "train.epochs=1", "seed=1")
-    until(lambda: early_of(process), seconds=20)
-    assert "was deleted in MLflow" in end(process, 2).err
-    assert not early_of(process) and len(journals(root)) == 1
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:  # it knows no request
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}"
+        process = start(root, "data=digits", "train.epochs=1", f"tracking.uri={uri}")
+        until(lambda: early_of(process), seconds=20)
+        assert f"tracking store {uri}: " in end(process, 2).err
+        server.shutdown()
+    assert not early_of(process) and not journals(root)
 
 
 def test_an_early_worker_that_is_killed_is_replaced(root):

@@ -61,6 +61,8 @@ def failure(error: Exception, root: Root | None = None) -> str:
         Whose file system is looked at where SQLite cannot say why it opens no file.
     """
     why, cause = in_short(error), _origin(error)
+    if isinstance(cause, RunnerError):  # a sentence of ours
+        return why
     number = getattr(cause, "errno", None)
     if NO_INODES in why or (root and _found_no_inode(cause, root.path)):
         return f"the store's file system takes no more files ({NO_INODES})"

@@ -65,6 +65,27 @@ def connect(uri: str | None, root: Root, to_read: bool = False) -> "MlflowClient
     return client_of(address.sqlite_uri(file))
 
 
+def check(uri: str | None, root: Root, experiment: str) -> None:
+    """Refuse a store that cannot work, as `address.check`; without MLflow, and writing nothing.
+
+    Raises
+    ------
+    StoreError
+        Also where the experiment was deleted, as far as that is seen in a local file.
+    """
+    address.check(uri, root)
+    file = address.sqlite_file(uri, root)
+    found = local_experiment(file, experiment) if file and file.exists() else None
+    if found and found[1] != "active":
+        raise _deleted(experiment, found[0])
+
+
+def is_at_hand(uri: str | None, root: Root) -> bool:
+    """Whether it is a file that is there: `check` then sees whatever may be wrong with it."""
+    file = address.sqlite_file(uri, root)
+    return file is not None and file.exists()
+
+
 def before_import() -> None:
     """Set what MLflow reads when it is imported, and quiet it."""
     for name, value in _ENVIRONMENT.items():
@@ -88,8 +109,7 @@ def tell_put_right(root: Root) -> None:
     try:
         told = address.put_right(root)
     except sqlite3.Error as error:
-        why = sqlite.LOCKED if sqlite.is_locked(error) else f"cannot be written to ({error})"
-        raise StoreError(f"{root.database} {why}") from error
+        raise _unusable(root.database, error, f"cannot be written to ({error})") from error
     if told:
         words.complain(told)
 
@@ -111,11 +131,30 @@ def experiment_id(client: "MlflowClient", name: str, uri: str | None, root: Root
             if found is None:
                 raise
     if found.lifecycle_stage != "active":
-        raise StoreError(
-            f"tracking.experiment={name} was deleted in MLflow; restore it"
-            f" (mlflow experiments restore -x {found.experiment_id}) or give another name"
-        )
+        raise _deleted(name, found.experiment_id)
     return str(found.experiment_id)
+
+
+def _deleted(name: str, number: object) -> StoreError:
+    return StoreError(
+        f"tracking.experiment={name} was deleted in MLflow; restore it"
+        f" (mlflow experiments restore -x {number}) or give another name"
+    )
+
+
+def local_experiment(path: Path, name: str) -> tuple[int, str] | None:
+    """The number and the stage of a SQLite store's experiment, read without MLflow."""
+    question = "select experiment_id, lifecycle_stage from experiments where name = ?"
+    try:
+        with contextlib.closing(sqlite.to_read(path)) as file:
+            found: tuple[int, str] | None = file.execute(question, (name,)).fetchone()
+    except sqlite3.Error as error:
+        raise _unusable(path, error, f"cannot be read ({error})") from error
+    return found
+
+
+def _unusable(path: Path, error: sqlite3.Error, otherwise: str) -> StoreError:
+    return StoreError(f"{path} {sqlite.LOCKED if sqlite.is_locked(error) else otherwise}")
 
 
 def local_experiment_id(name: str, root: Root) -> int:
@@ -130,15 +169,11 @@ def local_experiment_id(name: str, root: Root) -> int:
     if not path.exists():
         raise StoreError(f"{path}: there is no tracking store yet; train something first")
     address.check_sqlite(path)
-    with contextlib.closing(sqlite.to_read(path)) as file:
-        found = file.execute(
-            "select experiment_id from experiments where name = ?", (name,)
-        ).fetchone()
-    if found is None:
+    if (found := local_experiment(path, name)) is None:
         raise StoreError(
             f"{path}: there is no experiment {name}; train something first, or give --experiment"
         )
-    return int(found[0])
+    return found[0]
 
 
 def client_of(uri: str) -> "MlflowClient":
