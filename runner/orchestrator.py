@@ -180,7 +180,13 @@ def train(prepared: Prepared, launcher: Launcher, epoch_s: Mapping[str, float]) 
     """
     if not prepared.to_train and is_stored(prepared):
         keep(prepared)
-        return Outcome(launcher.name(prepared.plan, prepared.journals), None, None, None, [])
+        plan, journals = prepared.plan, prepared.journals
+        name = launcher.name(plan, journals)
+        if plan.single and prepared.config.progress:
+            curve = Progress(Tally(plan, epoch_s, name), journals, name, 1, lambda: None)
+            curve.start()
+            curve.stop()
+        return Outcome(name, None, None, None, [])
     with launcher.starting(prepared.to_train, prepared.n_workers, lambda: _sample(prepared)):
         return _train(prepared, tracker_of(prepared), launcher, epoch_s)
 
