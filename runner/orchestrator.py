@@ -24,6 +24,7 @@ from runner.tracking.store import address, calls
 from runner.tracking.store import mlflow_store as store
 from runner.tracking.tracker import Tracker
 from runner.tracking.writer import Writer, WriterThread
+from runner.train import provenance
 from runner.train.sample import Sample
 from runner.work import looking
 from runner.work.estimate import estimate
@@ -267,7 +268,10 @@ def _train(
     epoch_s: Mapping[str, float],
 ) -> Outcome:
     plan, journals = prepared.plan, prepared.journals
-    writer = WriterThread(Writer(open_tracker, journals, plan.runs), after_first_news=True)
+    # Workers that start on all cores would wait for the import of MLflow.
+    n_here = min(prepared.n_workers, len(prepared.to_train)) if prepared.is_here else 0
+    is_busy = n_here >= provenance.cores()
+    writer = WriterThread(Writer(open_tracker, journals, plan.runs), after_first_news=is_busy)
     name = launcher.name(plan, journals)
     stop_file = prepared.root.sweep(plan.sweep_key).stop_file(name)
     with Stop(stop_file) as stop:
