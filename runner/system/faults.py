@@ -15,7 +15,7 @@ POINTS = (
     "weights.npz_half", "test_correct.npy_half", "test_predicted.npy_half", "before_end",
     "after_end",
     "before_create_run", "after_create_run", "before_log_batch", "after_log_batch",
-    "before_terminate", "after_terminate", "before_complete_tag", "after_complete_tag",
+    "before_terminate", "after_terminate",
     "report_half", "report_before_rename",
     "upgrade_locked", "upgrade_copying", "upgrade_copied", "upgrade_migrated", "upgrade_kept",
     "upgrade_renamed",
