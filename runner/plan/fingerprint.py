@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "74c078c7ae132be77a81fcba9592092e0a7ff543db174213bf1e0a1a088bffe9": (
+    "a242388458b667aa9c607e61ce354d32ffbbbb4880478e94357180f0325a865e": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "5dccea1e5c2d6531fe14e16e0d6dc31aabf0ee218145879d462ae83199995fb7": (
+    "af2985e155aa2b6a3a72f16202dc79777313a45f2b263569b5a853af48de6152": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

@@ -53,9 +53,7 @@ def conv_relu_pool_gradients(
 
 def conv_relu(x: Array, W: Array, b: Array) -> Array:
     """relu(x * W + b), (n, out channels, height, width); x, W and b as for `conv_relu_pool`."""
-    z = general.product(x, W, _STRIDE_1, _same(W))
-    activation.bias_relu_images(z, b)
-    return z
+    return conv_then_relu(x, W, b, _STRIDE_1, _same(W))
 
 
 def conv_relu_gradients(

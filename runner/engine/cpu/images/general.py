@@ -13,6 +13,7 @@ from numba import uint64
 
 from runner.engine.cpu.jit import as_numpy
 from runner.engine.cpu.threads import team
+from runner.engine.cpu.threads.products import shows_rounding
 from runner.engine.cpu.threads.team import share
 from runner.engine.device import Array
 
@@ -105,8 +106,7 @@ def _by_transposed(gz: Array, columns: Array) -> Array:
     if of in _is_turned:
         return turned
     products = np.matmul(gz, columns.transpose(0, 2, 1))
-    # A sum of zeros is rounded by nobody: such a product shows nothing.
-    if 2 * np.count_nonzero(products) > products.size:
+    if shows_rounding(products):
         _is_turned[of] = products.tobytes() == turned.tobytes()
     return products
 

@@ -34,8 +34,7 @@ def dot(a: Array, b: Array, out: Array | None = None) -> Array:
     of = n_parts, a.dtype, a.shape, b.shape, a.flags.c_contiguous, b.flags.c_contiguous
     if of not in _axes:
         result = np.dot(a, b, out=out)
-        # A sum of zeros is rounded by nobody: such a product shows nothing.
-        if 2 * np.count_nonzero(result) > result.size:
+        if shows_rounding(result):
             _axes[of] = _axis(a, b, result, n_parts)
         return result
     axis = _axes[of]
@@ -48,6 +47,14 @@ def dot(a: Array, b: Array, out: Array | None = None) -> Array:
 
     team.run(part, result.shape[axis], *_split(result, axis, n_parts))
     return result
+
+
+def shows_rounding(result: Array) -> bool:
+    """Whether another way of computing a product can be told by its bits from this one.
+
+    A sum of zeros is rounded by nobody.
+    """
+    return bool(2 * np.count_nonzero(result) > result.size)
 
 
 def undivided() -> list[str]:
