@@ -72,6 +72,7 @@ class PlanSweeper(Sweeper):
         )
         # It imports MLflow, for which the first line need not wait.
         from runner.orchestrator import sweep
+        from runner.work import joblibs
         from runner.work.launch import LocalWorkers
         from runner.work.launcher import Local
 
@@ -86,8 +87,7 @@ class PlanSweeper(Sweeper):
             code = sweep(cells, command, local)
         finally:
             self._local.end()
-            if self._early:
-                self._early.end()
+            joblibs.end_workers()
         sys.exit(code)
 
     @property

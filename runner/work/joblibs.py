@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from runner.work import stop
 NO_SHARED_MEMORY = (
     "joblib finds no shared memory here (is /dev/shm read-only?); workers are started without it"
 )
+
+#: The thread that gives joblib's processes their calls; the executor does not wait for its end.
+_FEEDER = "QueueFeederThread"
+_FEEDER_ENDS_S = 1.0
 
 
 def can_start() -> bool:
@@ -86,9 +91,21 @@ class EarlyWorkers:
         """Return once they have imported it; of what went wrong the call that follows tells."""
         concurrent.futures.wait(self.futures)
 
-    def end(self) -> None:
-        """End them, who have no work any more: by themselves they take half a second."""
-        self.executor.shutdown(wait=False, kill_workers=True)
+
+def end_workers() -> None:
+    """End joblib's processes, who have no work any more: by themselves they take half a second.
+
+    What is left of them ends with them: a thread of joblib's that removes a semaphore while Python
+    ends may be stopped between two steps, of which the tracker of shared memory complains.
+    """
+    feeders = [thread for thread in threading.enumerate() if thread.name == _FEEDER]
+    if not feeders:
+        return
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+    for feeder in feeders:
+        feeder.join(_FEEDER_ENDS_S)
 
 
 def _import_early(parent_pid: int, engine: str, device: str) -> None:

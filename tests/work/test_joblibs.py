@@ -2,13 +2,14 @@
 
 import os
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
 from commands import is_alive, until
 from joblib import Parallel, delayed
 
-from runner.work.joblibs import EarlyWorkers
+from runner.work.joblibs import EarlyWorkers, end_workers
 
 OPTIONS = {"n_jobs": 2, "backend": "loky"}
 RUN = SimpleNamespace(config=SimpleNamespace(engine=SimpleNamespace(name="fast")), device="cpu")
@@ -30,5 +31,46 @@ def test_they_have_imported_what_a_run_needs_and_leave_ctrl_c_to_the_sweep():
         assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
         pids = list(early.executor._processes)
     finally:
-        early.end()
+        end_workers()
     until(lambda: not any(map(is_alive, pids)))
+
+
+SLOW_THREADS = """
+import importlib, threading, time
+
+from joblib.externals.loky.backend.queues import Queue
+from test_joblibs import OPTIONS, RUN
+
+from runner.work.joblibs import EarlyWorkers, end_workers
+
+tracker = importlib.import_module("joblib.externals.loky.backend.synchronize").resource_tracker
+feed, unregister = Queue._feed, tracker.unregister
+
+def feed_slowly(*of):
+    feed(*of)
+    time.sleep(0.2)
+
+def unregister_slowly(*of):
+    if threading.current_thread().daemon:
+        print("a daemon", flush=True)
+        time.sleep(0.3)
+    unregister(*of)
+
+Queue._feed, tracker.unregister = feed_slowly, unregister_slowly
+EarlyWorkers.start(RUN, 2, OPTIONS).wait()
+end_workers()
+time.sleep(0.3)
+"""
+
+
+def test_python_does_not_end_while_a_thread_of_joblibs_removes_a_semaphore():
+    path = os.pathsep.join([*sys.path, os.path.dirname(__file__)])
+    ended = subprocess.run(
+        [sys.executable, "-c", SLOW_THREADS],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "a daemon" in ended.stdout, "else this test sees nothing"
