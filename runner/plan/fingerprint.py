@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "a242388458b667aa9c607e61ce354d32ffbbbb4880478e94357180f0325a865e": (
+    "8b818c090b830c385fbcba46fb8b96828079376b4de425feea2102330268d9ef": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "af2985e155aa2b6a3a72f16202dc79777313a45f2b263569b5a853af48de6152": (
+    "bb087ceea3ccc9af43d98e326fb0e4549cc8cef99769144c36d5f3a2978d4bd3": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

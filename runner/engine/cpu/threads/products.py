@@ -17,8 +17,10 @@ _Part = Callable[[Array, Array, Array, int, int], None]
 
 #: Floating-point operations a nanosecond, about, of one thread.
 _RATE = 100.0
-#: Columns of a part are a multiple of it.
-_BLOCK = 16
+#: What the first row of a part is a multiple of, and the first column. A BLAS computes so many rows
+#: at once, and what is left at the end by other loops, which round otherwise: OpenBLAS takes 12
+#: rows where there is no AVX-512, and 4 where there is. Then the last part ends as the product does.
+_BLOCKS = (12, 16)
 
 #: By what each product that is worth a thread is split, by shapes, orders and number of parts: its
 #: rows, its columns, or neither.
@@ -88,7 +90,7 @@ def _has_bits(a: Array, b: Array, expected: Array, axis: int, start: int, stop: 
 
 def _split(result: Array, axis: int, n_parts: int) -> tuple[int, int]:
     """The number of parts of an axis, and what they begin at multiples of."""
-    block = _BLOCK if axis else 1
+    block = _BLOCKS[axis]
     return max(1, min(n_parts, result.shape[axis] // block)), block
 
 
