@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.decide.beside.exploratory import exploratory_contrasts
 from analysis.decide.beside.more_seeds import MoreSeeds, more_seeds
 from analysis.decide.beside.multiverse import Multiverse, multiverse
 from analysis.decide.beside.pairing import Pairing, pairing
 from analysis.decide.decision import Decision
 from analysis.decide.evidence import By
-from analysis.decide.exploratory import exploratory_contrasts
 from analysis.decide.looks import decide_sweep, seen_at
 from analysis.design.cells import Cells, cells_of_sweep, of_common_seeds
 from analysis.design.within_seed import Array

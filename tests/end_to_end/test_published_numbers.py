@@ -7,7 +7,7 @@ from oracles import TEETH, npk
 from scipy import stats
 from studies import cells, claim, curves, frame, grid
 
-from analysis.decide.exploratory import exploratory_contrasts
+from analysis.decide.beside.exploratory import exploratory_contrasts
 from analysis.design.confounds import not_estimable
 from analysis.design.contrasts import contrasts_of
 from analysis.design.within_seed import per_seed, table

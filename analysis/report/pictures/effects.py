@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.decide import verdicts
+from analysis.decide.beside.exploratory import MAIN, METRICS
 from analysis.decide.decision import Decision
-from analysis.decide.exploratory import MAIN, METRICS
 from analysis.decide.study import Study
 from analysis.report import numbers
 from analysis.report.answers import WORDS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from studies import cells, claim, curves, frame, grid
 
-from analysis.decide.exploratory import COLUMNS, exploratory_contrasts
+from analysis.decide.beside.exploratory import COLUMNS, exploratory_contrasts
 from analysis.design.contrasts import contrasts_of
 from analysis.design.within_seed import per_seed, table
 
