@@ -143,6 +143,32 @@ def without_effect(
     )
 
 
+def against_one(distribution: str, ratio: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
+    """How often a direction is wrong where all claims of a sweep share a cell and have no effect.
+
+    So are the parts of a network that are taken away one at a time. Every other cell has `ratio`
+    times the luck of the one that is shared. The margin is 0.
+    """
+    random = np.random.default_rng([len(distribution), int(ratio), n_seeds])
+    n_claims = max(N_CLAIMS)
+    spread = np.array([1.0] + [ratio] * n_claims)
+    noise = luck(random, (n_sweeps, n_seeds, n_claims + 1), distribution)
+    made_up = random.normal(size=(n_sweeps, n_seeds, 1)) + spread * noise
+    weights = np.column_stack([-np.ones(n_claims), np.eye(n_claims)])
+    many = spread * luck(np.random.default_rng(0), (MANY, n_claims + 1), distribution)
+    medians = np.median(many @ weights.T, axis=0)
+    wrong = by_median = 0
+    for values in made_up:
+        decisions = decided(values, weights)
+        by_median += sum(seen.by_median for _, seen in decisions)
+        wrong += any(
+            given in verdicts.DIRECTIONAL and is_wrong(seen, median)
+            for (given, seen), median in zip(decisions, medians, strict=True)
+        )
+    return {"luck": distribution, "ratio": ratio, "n_seeds": n_seeds, "n_claims": n_claims,
+            "wrong": wrong / n_sweeps, "by_median": by_median / n_sweeps / n_claims}  # fmt: skip
+
+
 def with_effect(d_z: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
     """How often a true difference of `d_z` is found, and the power by the noncentral t."""
     random = np.random.default_rng([n_seeds, int(10 * d_z)])
@@ -155,17 +181,20 @@ def with_effect(d_z: float, n_seeds: int, n_sweeps: int) -> dict[str, Any]:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as Markdown: the share of false directions by the number of claims, and coverage."""
+    """The rows as Markdown: the share of false directions by the number of claims.
+
+    The last column is the share of the intervals told of a lone claim that hold the truth.
+    """
     counts = sorted({row.n_claims for row in rows})
     claims = " | ".join(f"{n} claims" for n in counts)
     lines = [
-        f"| noise | spread | seeds | {claims} | 95 % intervals that hold |",
+        f"| noise | spread | seeds | {claims} | 95 % intervals told that hold |",
         "| --- " * (len(counts) + 4) + "|",
     ]
     for case in dict.fromkeys((row.distribution, row.spread, row.n_seeds) for row in rows):
         of_case = [row for row in rows if (row.distribution, row.spread, row.n_seeds) == case]
-        coverage = float(np.mean([row.coverage for row in of_case]))
-        shares = [*(row.false_direction for row in of_case), coverage]
+        (told,) = (row.all_hold for row in of_case if row.n_claims == 1)
+        shares = [*(row.false_direction for row in of_case), told]
         percents = " | ".join(f"{100 * share:.1f} %" for share in shares)
         lines.append(f"| {' | '.join(map(str, case))} | {percents} |")
     return "\n".join(lines)
@@ -198,6 +227,7 @@ def main() -> None:
     powers = {0.5: (34,), 0.8: (15,), 1: (8, 10), 1.5: (5, 6), 2: (5, 8), 3: (4,)}
     cases: dict[Callable[..., Any], Iterable[Any]] = {
         without_effect: product(DISTRIBUTIONS, SPREADS, seeds, N_CLAIMS, [n]),
+        against_one: product(DISTRIBUTIONS, (1.0, 2.0, 3.0, 6.0), (5, 8), [n]),
         with_effect: [(d_z, n_seeds, n) for d_z, of in powers.items() for n_seeds in of],
         comparisons.winner: product((2, 6), (5, 8), DISTRIBUTIONS, [fewer]),
         comparisons.slope: product((3, 6), (5, 8), DISTRIBUTIONS, [n]),
@@ -214,6 +244,8 @@ def main() -> None:
             of: pool.starmap(of, list(each), chunksize=1) for of, each in cases.items()
         }
     print(table(found[without_effect]))
+    _print("luck | luck of the others | seeds | wrong direction | by the median",
+           found[against_one], ["luck", "ratio", "n_seeds"], ["wrong", "by_median"])  # fmt: skip
     _print("true difference / sd | seeds | found | noncentral t", found[with_effect],
            ["d_z", "n_seeds"], ["found", "expected"])  # fmt: skip
     _print("a winner among | luck | seeds | said to win | any direction",
@@ -237,6 +269,7 @@ def main() -> None:
     content = {
         "n_sweeps": {"all": n, "winners, settings and looks": fewer, "chances": fewest},
         "without_effect": [asdict(row) for row in found[without_effect]],
+        "against_one": found[against_one],
         "with_effect": found[with_effect],
         "winners": found[comparisons.winner],
         "slopes": found[comparisons.slope],

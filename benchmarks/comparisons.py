@@ -1,6 +1,7 @@
 """How often verdicts over several cells are wrong: a winner's, a slope's, those over settings."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from analysis.decide import claims, verdicts
 from analysis.decide.claims import ALPHA, Compared, Tested
-from analysis.decide.evidence import Evidence, evidence, evidence_on, sides, skewed, unevenness
+from analysis.decide.evidence import Evidence, evidence, evidence_on, sides
 from analysis.decide.judging import Levels, judged
 from analysis.design.cells import cells_of
 from analysis.design.contrasts import Contrast, Simple, contrasts_of
+from analysis.design.luck import Luck, among, luck_of, sides_of, skewed, unevenness
 from analysis.design.within_seed import weighted
 from runner.record import Claim
 
@@ -30,7 +32,11 @@ def luck(random: np.random.Generator, shape: tuple[int, ...], distribution: str)
 
 
 def seen_of(
-    values: Numbers, weights: Numbers, alpha: float, knobs: Numbers | None = None
+    values: Numbers,
+    weights: Numbers,
+    alpha: float,
+    knobs: Numbers | None = None,
+    wanted: Sequence[int] | None = None,
 ) -> list[Evidence]:
     """The evidence on each claim of a sweep.
 
@@ -46,14 +52,20 @@ def seen_of(
     knobs
         Of their knobs at all settings, of the same shape, from which the luck of either side is
         known; by default the claims are about all settings.
+    wanted
+        The numbers of the claims, where not all are looked at.
     """
+    knobs = weights if knobs is None else knobs
+    table = pd.DataFrame(values)
+    ratios = among([sides_of(table, dict(enumerate(of_claim))) for of_claim in weights])
     found = []
-    for of_claim, of_knob in zip(weights, weights if knobs is None else knobs, strict=True):
-        uneven = unevenness(values, of_knob)
-        differences, both_sides = weighted(values, of_claim), sides(values, of_claim)
+    for claim in range(len(weights)) if wanted is None else wanted:
+        of_claim = weights[claim]
         related = weights[(weights[:, of_claim != 0] != 0).any(axis=1)]
         is_skewed = skewed(values[:, (related != 0).any(axis=0)])
-        found.append(evidence(differences, both_sides, uneven, alpha, is_skewed=is_skewed))
+        known = Luck(unevenness(values, knobs[claim]), ratios[claim], is_skewed)
+        differences, both_sides = weighted(values, of_claim), sides(values, of_claim)
+        found.append(evidence(differences, both_sides, known, alpha))
     return found
 
 
@@ -68,11 +80,15 @@ def winner(n_levels: int, n_seeds: int, distribution: str, n_sweeps: int) -> dic
     random = np.random.default_rng([n_levels, n_seeds])
     names = [f"level {place}" for place in range(n_levels)]
     contrasts = [Contrast("", [Simple({}, {names[0]: 1.0, other: -1.0})]) for other in names[1:]]
+    weights = [contrast.weights for contrast in contrasts]
     claim = Claim("", "knob", "final(test/accuracy)", "greater", 0.0, winner=0)
     counts: Counter[str] = Counter()
     for values in luck(random, (n_sweeps, n_seeds, n_levels), distribution):
         numbers = pd.DataFrame(values, columns=names)
-        seen = [evidence_on(numbers, contrast.weights, ALPHA) for contrast in contrasts]
+        seen = [
+            evidence_on(numbers, of, ALPHA, luck=known)
+            for of, known in zip(weights, luck_of(numbers, *weights), strict=True)
+        ]
         compared = [Compared(c, one, 1.0) for c, one in zip(contrasts, seen, strict=True)]
         test = Tested(claim, numbers, 0, compared)
         level = ALPHA if test.p <= ALPHA else 0.0

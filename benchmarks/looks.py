@@ -36,7 +36,7 @@ def _reached(values: Numbers, weights: Numbers, margin: float) -> list[tuple[str
         settled = {c: given for c, (given, _) in found.items() if given != verdicts.INCONCLUSIVE}
         still = [claim for claim in range(len(weights)) if claim not in settled]
         alpha = alpha_of(number)
-        given = _verdicts(values[:n], weights[still], margin, alpha, len(weights), settled)
+        given = _verdicts(values[:n], weights, margin, alpha, still, settled)
         found |= dict(zip(still, given, strict=True))
     return [found[claim] for claim in range(len(weights))]
 
@@ -46,11 +46,11 @@ def _verdicts(
     weights: Numbers,
     margin: float,
     alpha: float,
-    n_claims: int,
+    still: list[int],
     settled: dict[int, str],
 ) -> list[tuple[str, Evidence]]:
     """As `analysis.decide.claims.decide_all` reaches them, of claims that are open."""
-    seen = seen_of(values, weights, alpha / n_claims)
+    seen = seen_of(values, weights, alpha / len(weights), wanted=still)
     beside = [1.0 for given in settled.values() if given not in verdicts.DIRECTIONAL]
     levels = p_values.holm_levels([*(one.p for one in seen), *beside], alpha)[: len(seen)]
     given = []
@@ -79,7 +79,7 @@ def saved(effect: float, sd: float, n_sweeps: int) -> dict[str, Any]:
     row["seeds"] = float(np.mean([n for _, n in looks]))
     row |= _shares("looks", [given for given, _ in looks], made_up, [n for _, n in looks], effect)
     for n in FIXED:
-        given = [_verdicts(values[:n], weights, 1.0, ALPHA, 1, {})[0][0] for values in made_up]
+        given = [_verdicts(values[:n], weights, 1.0, ALPHA, [0], {})[0][0] for values in made_up]
         row |= _shares(f"fixed {n}", given, made_up, [n] * n_sweeps, effect)
     return row
 

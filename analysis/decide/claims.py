@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.decide import evidence, metrics, settings, verdicts
+from analysis.decide import evidence, settings, verdicts
 from analysis.decide.decision import Decision
 from analysis.decide.evidence import Evidence
 from analysis.decide.fair import gate
 from analysis.decide.fair.choice import Choice
 from analysis.decide.judging import Levels, judged
+from analysis.decide.prepared import Prepared, beside_each_other, prepared
 from analysis.design import contrasts, within_seed
 from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
 from analysis.statistics import anytime, intervals, p_values
 from analysis.statistics.intervals import Interval
-from runner.record import DIVERGED, Claim, short
+from runner.record import Claim, short
 
 #: Shared by all claims of a sweep.
 ALPHA = 0.05
@@ -118,14 +119,19 @@ def decide_all(
     """
     share = alpha / len(claims) if claims else alpha
     settled = settled or {}
-    decisions, tested = {}, {}
+    decisions, testable = {}, {}
     for name, claim in claims.items():
-        if name in settled:
-            continue
         try:
-            tested[name] = _tested(claim, runs, epochs, cells, share, for_any_looks)
+            testable[name] = prepared(claim, runs, epochs, cells)
         except NotTestable as error:
-            decisions[name] = Decision(claim, verdicts.NOT_TESTABLE, name, error.args[0])
+            if name not in settled:
+                decisions[name] = Decision(claim, verdicts.NOT_TESTABLE, name, error.args[0])
+    # What an earlier look decided still tells of luck.
+    tested = {
+        name: _tested(of, epochs, share, for_any_looks)
+        for name, of in beside_each_other(testable).items()
+        if name not in settled
+    }
     beside = {n: given for n, given in settled.items() if given != verdicts.NOT_TESTABLE}
     directions = _Holm(
         {name: test.p for name, test in tested.items()}
@@ -157,60 +163,18 @@ def decide(
     return decision
 
 
-def _tested(
-    claim: Claim,
-    runs: pd.DataFrame,
-    epochs: pd.DataFrame,
-    cells: Cells,
-    alpha: float,
-    for_any_looks: bool,
-) -> Tested:
-    all_runs = runs
-    compared, choice, runs = gate.passed(claim, runs, epochs, cells)
-    numbers, n_censored = metrics.numbers_of(claim, runs, epochs, compared)
-    luck = _unevenness_of_all(claim, runs, epochs, cells) if claim.at and not choice else None
-    if luck is None:
-        luck = _unevenness(numbers, compared)
-    by = evidence.asked(claim)
-    is_skewed = by is None and evidence.skewed(
-        metrics.of_all_cells(claim, all_runs, epochs, list(numbers.index))
-    )
-    of = numbers, choice, epochs, alpha, by, for_any_looks
+def _tested(of: Prepared, epochs: pd.DataFrame, alpha: float, for_any_looks: bool) -> Tested:
+    by = evidence.asked(of.claim)
+    given = of.numbers, of.choice, epochs, alpha, by, for_any_looks
     found = [
         Compared(
             contrast,
-            gate.seen(claim, contrast, *of, uneven, is_skewed),
-            settings.heterogeneity_p(contrast, numbers, for_any_looks),
+            gate.seen(of.claim, contrast, *given, luck),
+            settings.heterogeneity_p(contrast, of.numbers, for_any_looks),
         )
-        for contrast, uneven in zip(compared, luck, strict=True)
+        for contrast, luck in zip(of.contrasts, of.luck, strict=True)
     ]
-    members = {cell for contrast in compared for cell in contrast.cells}
-    states = runs.loc[runs["cell_key"].isin(members), "state"]
-    return Tested(claim, numbers, n_censored, found, choice, int((states == DIVERGED).sum()))
-
-
-def _unevenness_of_all(
-    claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cells
-) -> list[float] | None:
-    """The unevenness of luck at all settings, of a claim about one of them.
-
-    Few seeds of one cell a side tell little of luck, and more of its cells tell more. None where
-    the cells at the other settings cannot be compared.
-    """
-    claim = replace(claim, at={})
-    try:
-        compared = contrasts.contrasts_of(claim, cells)
-        numbers, _ = metrics.numbers_of(claim, runs, epochs, compared)
-    except NotTestable:
-        return None
-    return _unevenness(numbers, compared)
-
-
-def _unevenness(numbers: pd.DataFrame, compared: list[Contrast]) -> list[float]:
-    return [
-        evidence.unevenness(*within_seed.cells_and_weights(numbers, contrast.weights))
-        for contrast in compared
-    ]
+    return Tested(of.claim, of.numbers, of.n_censored, found, of.choice, of.n_diverged)
 
 
 def decided(test: Tested, alpha: float, direction: float, same: float) -> Decision:
@@ -258,7 +222,7 @@ def _of_contrast(test: Tested, compared: Compared, levels: Levels) -> Decision:
         bounds=found.bounds,
         fixed=fixed if seen.for_any_looks else None,
         by=seen.by,
-        unevenness=seen.unevenness,
+        luck=seen.luck,
         p=seen.p,
         p_sign_flip=p_values.sign_flip_p(d if np.isfinite(d).all() else p_values.signed_ranks(d)),
         levels=levels,

@@ -13,6 +13,7 @@ from analysis.decide.judging import Levels
 from analysis.decide.settings import Setting
 from analysis.decide.verdicts import Bounds
 from analysis.design.contrasts import Contrast
+from analysis.design.luck import Luck
 from analysis.design.within_seed import Array
 from analysis.statistics.intervals import Interval
 from runner.record import Claim
@@ -38,9 +39,9 @@ class Decision:
     fixed: Interval | None = None
     #: At which planned look it was decided, from 1, or is open; None in a sweep of fixed seeds.
     look: int | None = None
-    #: What is judged, and how uneven the two sides' luck is.
+    #: What is judged, and the luck that says so.
     by: By = By.MEAN
-    unevenness: float = float("nan")
+    luck: Luck = field(default_factory=Luck)
     #: The interval over new test images too, where the answer to each image is known.
     new_images: Interval | None = None
     #: Of the direction of this contrast: by the t test or the sign test, and by the sign-flip test.

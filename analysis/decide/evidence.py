@@ -8,21 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.decide.verdicts import Bounds
+from analysis.design.luck import Luck, luck_of
 from analysis.design.within_seed import Array, cells_and_weights, weighted
 from analysis.statistics import anytime, intervals, p_values
-from analysis.statistics.skewness import mean_skewness, skewness_error
 from runner.record import DIVERGES, Claim, parse_reduction
-
-#: The runs of the two sides have standard deviations over the seeds with this ratio, or more, where
-#: their luck is uneven. Below it t tests on four cells have at most 8 % false directions, whatever
-#: the luck's distribution; above it up to 13 % in skewed luck (benchmarks/README.md, "The
-#: verdicts").
-UNEVEN = 2.5
-#: Where luck is skewed, the cells' mean skewness over the seeds is this or more, and this many
-#: standard errors of that of normal luck, which chance brings in one sweep of a hundred. True
-#: skewness of 0.75 hardly misleads t tests: with one side's luck twice the other's, four looks at
-#: six claims have 5 % false directions by them, and 9 % with a skewness of 3.3.
-SKEWED, _BEYOND_CHANCE = 0.75, 2.58
 
 
 class By(StrEnum):
@@ -63,8 +52,7 @@ class Evidence:
     differences: Array
     #: As `sides` gives them.
     both_sides: Array
-    #: As the function of this name gives it.
-    unevenness: float
+    luck: Luck
     #: The median where luck is uneven or skewed, where all seeds agree to the last digit and so
     #: show no spread, and where runs that diverged are worse than any number.
     by: By
@@ -92,11 +80,10 @@ class Evidence:
 def evidence(
     differences: Array,
     both_sides: Array,
-    unevenness: float,
+    luck: Luck,
     alpha: float,
     by: By | None = None,
     for_any_looks: bool = False,
-    is_skewed: bool = False,
 ) -> Evidence:
     """The evidence on a contrast.
 
@@ -106,28 +93,26 @@ def evidence(
         The contrast within each seed, shape (n_seeds,), in the metric's units.
     both_sides
         As `sides` gives them.
-    unevenness
-        As the function of this name gives it.
+    luck
+        That it is skewed counts where the median of so many seeds tells a direction though one of
+        them has the other: where all have to agree, too little is found by it.
     alpha
         Of the intervals.
     by
         What is judged, instead of what luck says.
     for_any_looks
         Whether seeds were added after earlier ones had been seen, and nobody had planned it.
-    is_skewed
-        As `skewed` says it. It counts where the median of so many seeds tells a direction though
-        one of them has the other: where all have to agree, too little is found by it.
     """
     if by is None:
-        is_skewed = is_skewed and _may_disagree(len(differences), alpha, for_any_looks)
-        by = By.MEDIAN if is_skewed or unevenness >= UNEVEN else By.MEAN
+        is_skewed = luck.is_skewed and _may_disagree(len(differences), alpha, for_any_looks)
+        by = By.MEDIAN if is_skewed or luck.is_uneven else By.MEAN
     if not np.isfinite(both_sides).all():
         by = By.MEDIAN
     by = of_column(differences, by)
     return Evidence(
         differences,
         both_sides,
-        unevenness,
+        luck,
         by,
         bounds(differences, alpha, by, for_any_looks),
         direction_p(differences, by, for_any_looks),
@@ -141,67 +126,19 @@ def evidence_on(
     alpha: float,
     by: By | None = None,
     for_any_looks: bool = False,
-    uneven: float | None = None,
-    is_skewed: bool | None = None,
+    luck: Luck | None = None,
 ) -> Evidence:
     """As `evidence`, of a contrast by its weights on `within_seed.table`, seeds x cells.
 
     Parameters
     ----------
-    uneven, is_skewed
-        The unevenness, and whether luck is skewed, where they are known from more cells than these.
+    luck
+        Where more is known of it than these cells show.
     """
     of = cells_and_weights(numbers, weights)
-    uneven = unevenness(*of) if uneven is None else uneven
-    is_skewed = skewed(numbers.to_numpy(float)) if is_skewed is None else is_skewed
-    return evidence(weighted(*of), sides(*of), uneven, alpha, by, for_any_looks, is_skewed)
-
-
-def unevenness(values: Array, weights: Array) -> float:
-    """How many times as much the runs of one side of a contrast vary over the seeds.
-
-    Of each side it is the mean of its cells' variances, each by its weight squared, as it enters
-    the variance of the contrast. Many cells of a few seeds tell more of luck than their means do.
-
-    Parameters
-    ----------
-    values, weights
-        As of `within_seed.weighted`.
-
-    Returns
-    -------
-    float
-        At least 1; nan where neither side varies, or a run diverged.
-    """
-    if not np.isfinite(values[:, weights != 0]).all():
-        return math.nan
-    variances = np.array([intervals.spread(cell) ** 2 for cell in values.T])
-    smaller, larger = sorted(
-        math.sqrt(np.average(variances[side], weights=weights[side] ** 2))
-        for side in (weights > 0, weights < 0)
-    )
-    # A side that never varies beside one that does is as uneven as can be.
-    return larger / smaller if smaller > 0 else (math.inf if larger > 0 else math.nan)
-
-
-def skewed(values: Array) -> bool:
-    """Whether some seeds lie far off, and all on the same side, as the cells show together.
-
-    The skewness of a contrast is what misleads a t test of it: the seeds that lie far off are
-    seldom among a few, and without them the mean looks surely other than it is. The same seeds are
-    then missing in what the contrast shows of its own skewness and of its unevenness, which
-    therefore warn too late; the other cells have theirs.
-
-    Parameters
-    ----------
-    values
-        A metric of the cells of a sweep, shape (n_seeds, n_cells).
-    """
-    if min(values.shape) < 2 or not np.isfinite(values).all():
-        return False
-    skewness = abs(mean_skewness(values))
-    # The error takes time where there are thousands of cells.
-    return skewness >= SKEWED and skewness >= _BEYOND_CHANCE * skewness_error(values)
+    if luck is None:
+        (luck,) = luck_of(numbers, weights)
+    return evidence(weighted(*of), sides(*of), luck, alpha, by, for_any_looks)
 
 
 def asked(claim: Claim) -> By | None:

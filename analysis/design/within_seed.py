@@ -1,5 +1,6 @@
 """The value of a contrast within each seed, from one number a run."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def per_seed(numbers: pd.DataFrame, weights: dict[str, float]) -> Array:
     return weighted(*cells_and_weights(numbers, weights))
 
 
-def cells_and_weights(numbers: pd.DataFrame, weights: dict[str, float]) -> tuple[Array, Array]:
+def cells_and_weights(numbers: pd.DataFrame, weights: Mapping[Any, float]) -> tuple[Array, Array]:
     """The cells of a contrast, shape (n_seeds, n_cells), and their weights, (n_cells,)."""
     return numbers[list(weights)].to_numpy(float), np.array(list(weights.values()))
 

@@ -10,9 +10,10 @@ from analysis.decide.beside.more_seeds import MOST, MoreSeeds
 from analysis.decide.beside.multiverse import Multiverse
 from analysis.decide.beside.pairing import Pairing
 from analysis.decide.decision import Decision
-from analysis.decide.evidence import UNEVEN, By
+from analysis.decide.evidence import By
 from analysis.decide.looks import alpha_of, place
 from analysis.decide.study import Study
+from analysis.design.luck import UNEVEN, Luck
 from analysis.report import sides
 from analysis.report.numbers import amount, between, level_text, p_text
 from analysis.statistics.intervals import constant
@@ -197,17 +198,26 @@ def _seeds(decision: Decision, metric: Reduction) -> list[str]:
     n_same = max(int((d > 0).sum()), int((d < 0).sum()))
     if constant(d):
         return [*lines, f"It is the same in each of {len(d)} seeds."]
-    how = f"varies {decision.unevenness:.2g} times as much over the seeds on one side"
-    if math.isinf(decision.unevenness):
-        how = "varies over the seeds on one side alone"
-    elif decision.unevenness < UNEVEN:
-        how = "of some seeds lies far off from the others, in the sweep's cells on the same side"
     return [
         *lines,
-        f"Luck is uneven: the metric {how}, and an interval for a mean is then wrong too often."
-        f" What is said is of the median seed, and holds whatever the luck: {n_same} of {len(d)}"
-        " seeds have this sign.",
+        f"Luck is uneven: the metric {_how_uneven(decision.luck)}, and an interval for a mean is"
+        " then wrong too often. What is said is of the median seed, and holds whatever the luck:"
+        f" {n_same} of {len(d)} seeds have this sign.",
     ]
+
+
+def _how_uneven(luck: Luck) -> str:
+    if math.isinf(luck.unevenness):
+        return "varies over the seeds on one side alone"
+    if not luck.is_uneven:
+        return "of some seeds lies far off from the others, in the sweep's cells on the same side"
+    how, ratio = "varies {ratio} times as {much} over the seeds", luck.unevenness
+    if ratio >= UNEVEN:
+        where = "on one side"
+    else:
+        where, ratio = "in the cells that claims compare with one side as there", luck.beside
+    much = "much" if ratio > 1 else "little"
+    return f"{how.format(ratio=f'{max(ratio, 1 / ratio):.2g}', much=much)} {where}"
 
 
 def seeds_needed(decision: Decision, more: MoreSeeds) -> list[str]:

@@ -132,6 +132,12 @@ def test_claims_that_share_their_runs_are_wrong_together_in_one_sweep_of_twenty_
     assert row.coverage == pytest.approx(0.95, abs=0.01)
 
 
+@pytest.mark.parametrize("n_seeds", [5, 8])
+def test_claims_that_share_a_cell_are_wrong_in_one_skewed_sweep_of_twelve_at_most(n_seeds):
+    row = calibration.against_one("lognormal", 3.0, n_seeds, N_SWEEPS)
+    assert row["wrong"] <= 0.08 + 2 * np.sqrt(0.08 * 0.92 / N_SWEEPS)
+
+
 @pytest.mark.parametrize("distribution", calibration.DISTRIBUTIONS)
 def test_among_six_levels_that_are_the_same_a_winner_seldom_wins_or_loses(distribution):
     row = comparisons.winner(6, 5, distribution, 200)

@@ -8,6 +8,7 @@ from analysis.decide.evidence import evidence_on
 from analysis.decide.verdicts import MIN_SEEDS
 from analysis.design import confounds, within_seed
 from analysis.design.cells import Cells, of_common_seeds, same
+from analysis.design.luck import luck_of
 from analysis.read.runs import Sweep
 from analysis.statistics import p_values
 from runner.record import DONE, metric_of, parse_reduction
@@ -38,9 +39,10 @@ def best_cell(sweep: Sweep, cells: Cells, metric: str) -> str | None:
     best = str(means.idxmin() if metric_of(metric).smaller_is_better else means.idxmax())
     others = [str(cell) for cell in numbers if cell != best]
     has_looks = bool(sweep.looks or sweep.planned.looks)
+    weights = [{best: 1.0, other: -1.0} for other in others]
     p = [
-        evidence_on(numbers, {best: 1.0, other: -1.0}, ALPHA, for_any_looks=has_looks).p
-        for other in others
+        evidence_on(numbers, of, ALPHA, for_any_looks=has_looks, luck=luck).p
+        for of, luck in zip(weights, luck_of(numbers, *weights), strict=True)
     ]
     if max(p_values.holm(p)) > ALPHA:
         return None

@@ -13,6 +13,7 @@ from analysis.decide.verdicts import MIN_SEEDS
 from analysis.design import contrasts
 from analysis.design.cells import Cells, as_key, bearing_knobs, cells_of_sweep
 from analysis.design.contrasts import Contrast, NotTestable
+from analysis.design.luck import luck_of
 from analysis.read.runs import Sweep
 from analysis.statistics import power
 from analysis.statistics.intervals import spread
@@ -171,7 +172,11 @@ def _from_luck(
     found: Foreseen, numbers: pd.DataFrame, compared: list[Contrast], alpha: float
 ) -> Foreseen:
     """What is found by seeds whose luck is that of some runs, in the contrast that varies most."""
-    seen = [evidence.evidence_on(numbers, contrast.weights, alpha) for contrast in compared]
+    weights = [contrast.weights for contrast in compared]
+    seen = [
+        evidence.evidence_on(numbers, of, alpha, luck=luck)
+        for of, luck in zip(weights, luck_of(numbers, *weights), strict=True)
+    ]
     if any(of.by_median for of in seen):
         return replace(found, by_median=True, fewest=evidence.fewest_seeds(alpha))
     sd = max(spread(of.differences) for of in seen)

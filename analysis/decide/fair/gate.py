@@ -9,6 +9,7 @@ from analysis.decide.fair.choice import Choice, choose
 from analysis.design import confounds, contrasts
 from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
+from analysis.design.luck import Luck
 from runner.record import DIVERGED, DONE, Claim
 
 
@@ -52,15 +53,14 @@ def seen(
     alpha: float,
     by: By | None,
     for_any_looks: bool = False,
-    uneven: float | None = None,
-    is_skewed: bool | None = None,
+    luck: Luck | None = None,
 ) -> Evidence:
     """The evidence on a contrast by its `numbers`; with a choice also by that over all seeds.
 
     The parameters are those of `evidence.evidence_on`.
     """
     of, looks = contrast.weights, for_any_looks
-    found = evidence.evidence_on(numbers, of, alpha, by, looks, uneven, is_skewed)
+    found = evidence.evidence_on(numbers, of, alpha, by, looks, luck)
     if choice is None:
         return found
     at_one_level, _ = metrics.numbers_of(claim, choice.once, epochs, [contrast])

@@ -1,5 +1,7 @@
 """Uneven luck, of one side or skewed: from which runs it is known, and what is said then."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ from studies import cells, claim, curves, frame, grid
 
 from analysis.decide import verdicts
 from analysis.decide.beside.multiverse import multiverse
-from analysis.decide.claims import decide
-from analysis.decide.evidence import evidence_on, fewest_seeds, skewed, unevenness
+from analysis.decide.claims import decide, decide_all
+from analysis.decide.evidence import evidence_on, fewest_seeds
+from analysis.design.luck import Side, among, skewed, unevenness
 from analysis.design.within_seed import cells_and_weights
 from analysis.report.sentences import details
 
@@ -94,7 +97,7 @@ def test_a_claim_knows_skewed_luck_from_all_cells_of_the_sweep(n_seeds, by_media
     epochs = curves(runs, value)
     two = claim(knob="model.channels", levels=[1, 2])
     decision = decide(two, runs, epochs, cells(runs), 0.05)
-    assert decision.by_median == by_median and decision.unevenness < 2.5
+    assert decision.by_median == by_median and decision.luck.unevenness < 2.5
     alone = runs[runs["model.channels"] < 4]
     assert not decide(two, alone, epochs, cells(alone), 0.05).by_median
     # A cell with a run that failed has no part in it, and the others still tell it.
@@ -128,14 +131,14 @@ def test_a_claim_about_one_setting_knows_luck_from_all_settings():
     about_one = claim(at={"model.channels": 1})
     decision = decide(about_one, runs, epochs, cells(runs), 0.05)
     assert decision.by_median
-    assert decision.unevenness == pytest.approx(np.sqrt((2**2 + 20**2) / 2))
+    assert decision.luck.unevenness == pytest.approx(np.sqrt((2**2 + 20**2) / 2))
     alone = runs[runs["model.channels"] == 1]
     assert not decide(about_one, alone, epochs, cells(alone), 0.05).by_median
     # Runs at the other setting that failed tell nothing, and the claim is not about them.
     runs.loc[(runs["model.channels"] == 30) & (runs["seed"] == 3), "state"] = "failed"
     epochs = epochs[epochs["run_key"].isin(runs.index[runs["state"] == "done"])]
     decision = decide(about_one, runs, epochs, cells(runs), 0.05)
-    assert decision.unevenness == pytest.approx(2)
+    assert decision.luck.unevenness == pytest.approx(2)
 
 
 def test_an_answer_that_all_settings_have_needs_no_adjustment_for_their_number():
@@ -171,3 +174,93 @@ def test_seeds_are_left_out_where_those_that_remain_are_enough_for_the_test():
 
     assert not any("without seed" in choice for choice in choices(0.05 / 6))
     assert sum("without seed" in choice for choice in choices(0.05)) == len(SEEDS)
+
+
+# =============================================================================
+# Contrasts that share a side
+# =============================================================================
+
+
+def sides(**spreads):
+    """Contrasts of a side `base`, of spread 1, with sides of these spreads."""
+    return [(Side("base", 1.0), Side(name, spread)) for name, spread in spreads.items()]
+
+
+def test_of_contrasts_that_share_a_side_the_median_ratio_counts():
+    three = sides(a=2.0, b=4.0, c=37.0)
+    assert among(three) == pytest.approx([4.0] * 3), "one that varies most of all says little"
+    assert among([sides[::-1] for sides in three]) == pytest.approx([4.0] * 3)
+    assert among(sides(a=0.5, b=0.25, c=1.0)) == pytest.approx([0.5] * 3), "or varies less"
+    assert among(sides(a=2.0, b=8.0)) == [1.0] * 2, "two are few"
+    assert among([*sides(a=2.0, b=8.0), *sides(a=2.0)]) == [1.0] * 3, "and one twice is one"
+    assert among(sides(a=2.0, b=8.0, c=0.0, d=np.nan)) == [1.0] * 4, "and so without luck"
+    assert among([*three, (Side("a", 2.0), Side("d", 1.0))]) == pytest.approx([4.0] * 3 + [1.0])
+    assert among([]) == []
+
+
+#: Luck over eight seeds, each uncorrelated with the others: the rows of a Hadamard matrix but the
+#: first.
+SHARED, OF_BASE, *OF_PARTS = [
+    np.array([(-1.0) ** (row & seed).bit_count() for seed in SEEDS]) for row in range(1, 8)
+]
+
+
+def star(of_base, of_parts, effect=0.0):
+    """Six parts that are taken away one at a time; how much luck the runs have of their own.
+
+    Each seed brings luck of size 1 to all its runs.
+    """
+    runs = frame(grid(SEEDS, model__channels=[2**place for place in range(7)]))
+
+    def value(run, epoch):
+        place, seed = int(np.log2(run["model.channels"])), run["seed"]
+        part = OF_PARTS[place % len(OF_PARTS)]
+        own = of_parts * part[seed] if place else of_base * OF_BASE[seed]
+        return 0.9 + 0.001 * (SHARED[seed] + own - effect * (place > 0))
+
+    claims = {
+        f"part {place}": claim(knob="model.channels", levels=[2**place, 1]) for place in range(1, 7)
+    }
+    return claims, runs, curves(runs, value)
+
+
+def luck_said(decisions, runs, epochs):
+    return " ".join(details(decisions[0], multiverse(decisions[0], runs, epochs)))
+
+
+def test_claims_that_share_a_cell_know_its_luck_from_each_other():
+    claims, runs, epochs = star(1.0, 3.0)
+    decisions = decide_all(claims, runs, epochs, cells(runs))
+    ratio = np.sqrt((1 + 3**2) / (1 + 1))
+    assert [d.luck.unevenness for d in decisions] == pytest.approx([ratio] * 6)
+    assert [d.luck.beside for d in decisions] == pytest.approx([ratio] * 6)
+    assert 1.75 < ratio < 2.5 and all(d.by_median for d in decisions)
+    told = "varies 2.2 times as much over the seeds in the cells that claims compare with one side"
+    assert f"Luck is uneven: the metric {told} as there" in luck_said(decisions, runs, epochs)
+    # Two of the claims do not, and neither do six of cells that have the same luck.
+    two = dict(list(claims.items())[:2])
+    assert not any(d.by_median for d in decide_all(two, runs, epochs, cells(runs)))
+    claims, runs, epochs = star(1.0, 1.0)
+    assert not any(d.by_median for d in decide_all(claims, runs, epochs, cells(runs)))
+
+
+def test_a_cell_that_has_more_luck_than_those_that_it_is_compared_with_is_as_uneven():
+    claims, runs, epochs = star(3.0, 1.0)
+    decisions = decide_all(claims, runs, epochs, cells(runs))
+    assert all(d.by_median and d.luck.beside < 1 for d in decisions)
+    assert "varies 2.2 times as little over the seeds" in luck_said(decisions, runs, epochs)
+
+
+def test_what_an_earlier_look_decided_still_tells_of_luck():
+    claims, runs, epochs = star(1.0, 3.0, effect=20.0)
+    settled = {name: verdicts.DIRECTION for name in list(claims)[1:]}
+    (still,) = decide_all(claims, runs, epochs, cells(runs), settled=settled)
+    assert still.name == "part 1" and still.by_median
+
+
+def test_another_metric_of_the_same_cells_has_other_luck():
+    claims, runs, epochs = star(1.0, 3.0)
+    first, *others = claims
+    claims |= {name: replace(claims[name], metric="final(test/loss)") for name in others}
+    decisions = decide_all(claims, runs, epochs, cells(runs))
+    assert [d.by_median for d in decisions] == [False] + [True] * 5

@@ -19,7 +19,7 @@ _Part = Callable[[Array, Array, Array, int, int], None]
 _RATE = 100.0
 #: What the first row of a part is a multiple of, and the first column. A BLAS computes so many rows
 #: at once, and what is left at the end by other loops, which round otherwise: OpenBLAS takes 12
-#: rows where there is no AVX-512, and 4 where there is. Then the last part ends as the product does.
+#: rows where there is no AVX-512, and 4 where there is. So the last part ends as the product does.
 _BLOCKS = (12, 16)
 
 #: By what each product that is worth a thread is split, by shapes, orders and number of parts: its
