@@ -36,8 +36,10 @@ def of_the_parent(root: Path) -> dict[str, float]:
     """The share of a core, and what it was measured on; `root` is an empty folder."""
     run(root, [*RUN, "optimizer.lr=0.001", "seed=0"])
     (template,) = root.glob("state/*/attempts/*/journal.jsonl")
-    # Its workers find nothing to do: it writes the plan and opens the sweep in the store.
+    # Its workers find nothing to do: it writes the plan, and ends before the store is opened.
     run(root, [*SWEEP, "progress=false"])
+    line = [sys.executable, "-m", "runner.sync", "--root", str(root)]
+    subprocess.run(line, cwd=root, env=command(root, [])["env"], capture_output=True, check=True)
     keys = planned_keys(root)
     trained = template.relative_to(root / "state").parts[0]
     keys.remove(trained)
