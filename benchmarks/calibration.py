@@ -151,12 +151,9 @@ def against_one(distribution: str, ratio: float, n_seeds: int, n_sweeps: int) ->
     """
     random = np.random.default_rng([len(distribution), int(ratio), n_seeds])
     n_claims = max(N_CLAIMS)
-    spread = np.array([1.0] + [ratio] * n_claims)
+    spread, weights, medians = comparisons.against_one_cell(distribution, n_claims, ratio)
     noise = luck(random, (n_sweeps, n_seeds, n_claims + 1), distribution)
     made_up = random.normal(size=(n_sweeps, n_seeds, 1)) + spread * noise
-    weights = np.column_stack([-np.ones(n_claims), np.eye(n_claims)])
-    many = spread * luck(np.random.default_rng(0), (MANY, n_claims + 1), distribution)
-    medians = np.median(many @ weights.T, axis=0)
     wrong = by_median = 0
     for values in made_up:
         decisions = decided(values, weights)

@@ -14,7 +14,7 @@ from analysis.decide.evidence import Evidence, evidence, evidence_on, sides
 from analysis.decide.judging import Levels, judged
 from analysis.design.cells import cells_of
 from analysis.design.contrasts import Contrast, Simple, contrasts_of
-from analysis.design.luck import Luck, among, luck_of, sides_of, skewed, unevenness
+from analysis.design.luck import Luck, luck_of, sides_of, skewed, typical_ratios, unevenness
 from analysis.design.within_seed import weighted
 from runner.record import Claim
 
@@ -57,7 +57,7 @@ def seen_of(
     """
     knobs = weights if knobs is None else knobs
     table = pd.DataFrame(values)
-    ratios = among([sides_of(table, dict(enumerate(of_claim))) for of_claim in weights])
+    ratios = typical_ratios([sides_of(table, dict(enumerate(of_claim))) for of_claim in weights])
     found = []
     for claim in range(len(weights)) if wanted is None else wanted:
         of_claim = weights[claim]
@@ -67,6 +67,24 @@ def seen_of(
         differences, both_sides = weighted(values, of_claim), sides(values, of_claim)
         found.append(evidence(differences, both_sides, known, alpha))
     return found
+
+
+def against_one_cell(
+    distribution: str, n_claims: int, ratio: float
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Claims that each compare a cell with the first, whose luck is `ratio` times as large.
+
+    Returns
+    -------
+    tuple of three ndarrays
+        How large the luck of each cell is, (n_claims + 1,); the weights of the contrasts,
+        (n_claims, n_cells); and their true medians, (n_claims,).
+    """
+    spread = np.array([1.0] + [ratio] * n_claims)
+    weights = np.column_stack([-np.ones(n_claims), np.eye(n_claims)])
+    # A median of skewed luck is not its mean: that of a difference is known from many seeds.
+    many = spread * luck(np.random.default_rng(0), (MANY, n_claims + 1), distribution)
+    return spread, weights, np.median(many @ weights.T, axis=0)
 
 
 def is_wrong(seen: Evidence, median: float) -> bool:

@@ -10,7 +10,7 @@ from analysis.decide.evidence import Evidence
 from analysis.decide.looks import alpha_of
 from analysis.decide.verdicts import verdict
 from analysis.statistics import p_values
-from benchmarks.comparisons import MANY, Numbers, is_wrong, luck, seen_of
+from benchmarks.comparisons import Numbers, against_one_cell, is_wrong, luck, seen_of
 
 #: The number of seeds at each look, and the fixed numbers that they are held against.
 SIZES, FIXED = (5, 10, 20, 40), (8, 20)
@@ -103,13 +103,9 @@ def without_effect(distribution: str, n_claims: int, ratio: float, n_sweeps: int
     other cell has `ratio` times the luck of the first.
     """
     random = np.random.default_rng([len(distribution), n_claims, int(ratio)])
-    spread = np.array([1.0] + [ratio] * n_claims)
+    spread, weights, medians = against_one_cell(distribution, n_claims, ratio)
     shape = (n_sweeps, SIZES[-1], n_claims + 1)
     made_up = random.normal(size=(*shape[:2], 1)) + spread * luck(random, shape, distribution)
-    weights = np.column_stack([-np.ones(n_claims), np.eye(n_claims)])
-    # A median of skewed luck is not its mean: that of a difference is known from many seeds.
-    many = spread * luck(np.random.default_rng(0), (MANY, n_claims + 1), distribution)
-    medians = np.median(many @ weights.T, axis=0)
     wrong = [
         any(
             given in verdicts.DIRECTIONAL and is_wrong(seen, median)

@@ -10,7 +10,7 @@ from analysis.decide.fair.choice import Choice
 from analysis.design import contrasts, within_seed
 from analysis.design.cells import Cells
 from analysis.design.contrasts import Contrast, NotTestable
-from analysis.design.luck import Luck, among, sides_of, skewed, unevenness
+from analysis.design.luck import Luck, sides_of, skewed, typical_ratios, unevenness
 from runner.record import DIVERGED, Claim
 
 
@@ -61,7 +61,7 @@ def prepared(claim: Claim, runs: pd.DataFrame, epochs: pd.DataFrame, cells: Cell
 def beside_each_other(claims: dict[str, Prepared]) -> dict[str, Prepared]:
     """Claims whose luck is known from all contrasts of a sweep that share a side, too."""
     ratios = iter(
-        among([
+        typical_ratios([
             sides_of(of.numbers, contrast.weights, of.claim.metric)
             for of in claims.values()
             for contrast in of.contrasts

@@ -40,7 +40,7 @@ class Luck:
 
     #: As `unevenness` gives it.
     unevenness: float = math.nan
-    #: As `among` gives it.
+    #: As `typical_ratios` gives it.
     beside: float = 1.0
     #: As `skewed` says it.
     is_skewed: bool = False
@@ -60,7 +60,7 @@ def luck_of(numbers: pd.DataFrame, *contrasts: Mapping[Any, float]) -> list[Luck
         Weights by cell.
     """
     is_skewed = skewed(numbers.to_numpy(float))
-    ratios = among([sides_of(numbers, weights) for weights in contrasts])
+    ratios = typical_ratios([sides_of(numbers, weights) for weights in contrasts])
     return [
         Luck(unevenness(*cells_and_weights(numbers, weights)), ratio, is_skewed)
         for weights, ratio in zip(contrasts, ratios, strict=True)
@@ -127,7 +127,7 @@ def sides_of(
     )
 
 
-def among(contrasts: Sequence[tuple[Side, Side]]) -> list[float]:
+def typical_ratios(contrasts: Sequence[tuple[Side, Side]]) -> list[float]:
     """How many times as much those sides vary that a sweep compares with one, typically.
 
     Where several contrasts share a side, each tells whether it varies less than the others do, or

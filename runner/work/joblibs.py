@@ -20,7 +20,7 @@ NO_SHARED_MEMORY = (
 
 #: The thread that gives joblib's processes their calls; the executor does not wait for its end.
 _FEEDER = "QueueFeederThread"
-_FEEDER_ENDS_S = 1.0
+_FEEDER_ENDS_S = 5.0
 
 
 def can_start() -> bool:

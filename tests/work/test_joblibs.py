@@ -53,7 +53,7 @@ def feed_slowly(*of):
 def unregister_slowly(*of):
     if threading.current_thread().daemon:
         print("a daemon", flush=True)
-        time.sleep(0.3)
+        time.sleep(0.2)
     unregister(*of)
 
 Queue._feed, tracker.unregister = feed_slowly, unregister_slowly

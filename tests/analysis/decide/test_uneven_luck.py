@@ -11,7 +11,7 @@ from analysis.decide import verdicts
 from analysis.decide.beside.multiverse import multiverse
 from analysis.decide.claims import decide, decide_all
 from analysis.decide.evidence import evidence_on, fewest_seeds
-from analysis.design.luck import Side, among, skewed, unevenness
+from analysis.design.luck import Side, skewed, typical_ratios, unevenness
 from analysis.design.within_seed import cells_and_weights
 from analysis.report.sentences import details
 
@@ -187,15 +187,16 @@ def sides(**spreads):
 
 
 def test_of_contrasts_that_share_a_side_the_median_ratio_counts():
+    ratios = typical_ratios
     three = sides(a=2.0, b=4.0, c=37.0)
-    assert among(three) == pytest.approx([4.0] * 3), "one that varies most of all says little"
-    assert among([sides[::-1] for sides in three]) == pytest.approx([4.0] * 3)
-    assert among(sides(a=0.5, b=0.25, c=1.0)) == pytest.approx([0.5] * 3), "or varies less"
-    assert among(sides(a=2.0, b=8.0)) == [1.0] * 2, "two are few"
-    assert among([*sides(a=2.0, b=8.0), *sides(a=2.0)]) == [1.0] * 3, "and one twice is one"
-    assert among(sides(a=2.0, b=8.0, c=0.0, d=np.nan)) == [1.0] * 4, "and so without luck"
-    assert among([*three, (Side("a", 2.0), Side("d", 1.0))]) == pytest.approx([4.0] * 3 + [1.0])
-    assert among([]) == []
+    assert ratios(three) == pytest.approx([4.0] * 3), "one that varies most of all says little"
+    assert ratios([sides[::-1] for sides in three]) == pytest.approx([4.0] * 3)
+    assert ratios(sides(a=0.5, b=0.25, c=1.0)) == pytest.approx([0.5] * 3), "or varies less"
+    assert ratios(sides(a=2.0, b=8.0)) == [1.0] * 2, "two are few"
+    assert ratios([*sides(a=2.0, b=8.0), *sides(a=2.0)]) == [1.0] * 3, "and one twice is one"
+    assert ratios(sides(a=2.0, b=8.0, c=0.0, d=np.nan)) == [1.0] * 4, "and so without luck"
+    assert ratios([*three, (Side("a", 2.0), Side("d", 1.0))]) == pytest.approx([4.0] * 3 + [1.0])
+    assert ratios([]) == []
 
 
 #: Luck over eight seeds, each uncorrelated with the others: the rows of a Hadamard matrix but the
