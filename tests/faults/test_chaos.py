@@ -191,6 +191,17 @@ def test_a_start_that_finds_no_compiled_kernels_is_killed_before_it_trains(tmp_p
     assert nemesis.subject.n_looks == 3
 
 
+def test_a_start_that_finds_other_packages_trains_nothing_however_fast_it_compiles(tmp_path):
+    runner, root = Runner(None), tmp_path / "root"
+    fast = {name: value for name, value in runner.cold(root).items() if name != "NUMBA_CACHE_DIR"}
+    line = [word.replace("channels=1,2,3", "channels=1") for word in runner.cold_line(root)]
+    said = subprocess.run(
+        line, env=runner.environment(root) | fast, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert said.returncode == 1 and said.stderr.count("timed out") == 2, said.stderr
+    assert runner.n_recorded(root) == 0
+
+
 def test_the_end_of_a_sweep_that_goes_on_without_a_worker_is_no_stop(tmp_path):
     harness = Harness(Runner(None), tmp_path, seed=0, n_kills=1)
     harness.evidence = Evidence(None, tmp_path, harness.figures)
