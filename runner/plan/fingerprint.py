@@ -34,11 +34,11 @@ EQUAL: dict[str, tuple[str, str]] = {
         "tests/gpu/test_gpu_equal_code.py",
     ),
     # Captured steps and threads on the CPU.
-    "8b818c090b830c385fbcba46fb8b96828079376b4de425feea2102330268d9ef": (
+    "93b89c22988d933fc06efc2597ba6544a84f6c8cc3b2d9217625d8ed792cd94d": (
         CODE_OF_VERSION_1,
         "tests/plan/test_equal_code.py",
     ),
-    "bb087ceea3ccc9af43d98e326fb0e4549cc8cef99769144c36d5f3a2978d4bd3": (
+    "7a1f4e63a7c190bd60a870bdd94cb3783b103d021c5f09bd37ebe449d3566210": (
         CODE_OF_VERSION_1,
         "tests/gpu/test_gpu_equal_code.py",
     ),

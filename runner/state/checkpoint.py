@@ -83,8 +83,8 @@ def write(path: Path, run_key: str, arrays: dict[str, Any], position: dict[str, 
     about = json.dumps({"run_key": run_key, "position": position}).encode("ascii")
     payload = io.BytesIO()
     np.savez(payload, about=np.frombuffer(about, dtype=np.uint8), **arrays)
-    content = payload.getvalue()
-    write_whole(path, _MAGIC + hashlib.sha256(content).digest() + content)
+    content = payload.getbuffer()
+    write_whole(path, content, before=_MAGIC + hashlib.sha256(content).digest())
 
 
 def read(path: Path, run_key: str) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -24,8 +24,13 @@ NO_INODES = "No inodes left on the file system"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
+def write_whole(path: Path, content: bytes | memoryview, before: bytes = b"") -> None:
     """Write beside, flush to disk, rename: a reader or a crash sees the old file or the new one.
+
+    Parameters
+    ----------
+    before
+        What the file has before the content: to join them would copy all of it.
 
     Raises
     ------
@@ -38,6 +43,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         with naming_room(path):
             with open(beside, "wb") as file:
                 half = len(content) // 2
+                file.write(before)
                 file.write(memoryview(content)[:half])
                 crash_point(f"{path.name}_half")
                 file.write(memoryview(content)[half:])

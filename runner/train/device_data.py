@@ -1,6 +1,8 @@
 """The data set of a run on its device: on a GPU one copy for all runs of a process."""
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from runner.data import loading
@@ -18,7 +20,9 @@ _kept: list[tuple[tuple[Any, ...], Data]] = []
 
 
 def load(planned: PlannedRun, root: Root, engine: Any) -> Data:
-    """The data on the engine's device, with the largest pixel value as scale, checked when read.
+    """The data on the engine's device, with the largest pixel value as scale.
+
+    A data set is checked by its hash when the first run of a process reads it.
 
     Raises
     ------
@@ -65,5 +69,11 @@ def of(dataset: Dataset, asked: Asked, asarray: Callable[[Any], Array]) -> Data:
 
 
 def _read(planned: PlannedRun, root: Root, engine: Any, asked: Asked) -> Data:
-    dataset = loading.load(planned.data_name, planned.data_sha256, root.data)
+    dataset = _checked(planned.data_name, planned.data_sha256, root.data)
     return of(dataset, asked, engine.asarray)
+
+
+@functools.lru_cache(maxsize=8)
+def _checked(name: str, sha256: str, cache: Path) -> Dataset:
+    """A memory-mapped data set: a hash of all its bytes is what a short run would wait for."""
+    return loading.load(name, sha256, cache)

@@ -269,23 +269,23 @@ def _write_results(
         folder.weights: _npz(weights),
         folder.test_correct: _npy(np.packbits(correct)),
         folder.test_predicted: _npy(predicted),
-        folder.config: json.dumps(asdict(planned.config), indent=2).encode("ascii"),
+        folder.config: memoryview(json.dumps(asdict(planned.config), indent=2).encode("ascii")),
     }
     for path, content in contents.items():
         write_whole(path, content)
     return {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
 
 
-def _npz(arrays: dict[str, Any]) -> bytes:
+def _npz(arrays: dict[str, Any]) -> memoryview:
     stream = io.BytesIO()
     np.savez(stream, **arrays)
-    return stream.getvalue()
+    return stream.getbuffer()
 
 
-def _npy(array: Any) -> bytes:
+def _npy(array: Any) -> memoryview:
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
+    return stream.getbuffer()
 
 
 def _cause(error: BaseException) -> str:

@@ -94,7 +94,7 @@ def test_saving_over_a_damaged_checkpoint_keeps_the_whole_previous_one(
     two_generations.newest.write_bytes(b"damaged")
     assert generation(two_generations) == 1
 
-    def power_cut(path, content):
+    def power_cut(path, content, before):
         raise OSError("power cut")
 
     monkeypatch.setattr("runner.state.checkpoint.write_whole", power_cut)
@@ -104,7 +104,7 @@ def test_saving_over_a_damaged_checkpoint_keeps_the_whole_previous_one(
 
 
 def test_a_save_that_fails_leaves_the_last_checkpoint(two_generations, monkeypatch):
-    def full(path, content):
+    def full(path, content, before):
         raise OSError("no space left")
 
     monkeypatch.setattr("runner.state.checkpoint.write_whole", full)
