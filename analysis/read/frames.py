@@ -1,10 +1,12 @@
 """What a store holds of a sweep as two tidy frames: a row a planned run, a row a run and epoch."""
 
+from array import array
 from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.read.store import Store, StoredRun
 from analysis.read.sweeps import Knob
@@ -86,40 +88,55 @@ def epochs_frame(store: Store, stored: dict[str, StoredRun], keys: list[str]) ->
     keys
         The run keys in the plan's order, which is that of the rows.
     """
-    places = {stored[key].run_id: place for place, key in enumerate(keys) if key in stored}
-    # Numbered as they come; what others logged there, such as MLflow's own metrics of the system,
-    # is none of ours.
-    numbers: dict[str, int | None] = {}
-
-    def sent() -> Iterator[float]:
-        for run_id, metric, step, time_ms, value in store.rows(
-            [stored[key] for key in keys if key in stored]
-        ):
-            if metric not in numbers:
-                n_ours = sum(number is not None for number in numbers.values())
-                numbers[metric] = n_ours if is_metric(metric) else None
-            number = numbers[metric]
-            if run_id in places and number is not None:
-                yield from (places[run_id], number, step, time_ms, value)
-
-    # Millions of rows as numbers, and not as objects of Python's.
-    values = np.fromiter(sent(), dtype=float).reshape(-1, 5)
-    values = values[np.argsort(values[:, 3], kind="stable")]
-    place, number, step = (values[:, column].astype(np.int64) for column in (0, 1, 2))
-    ours = [metric for metric, of in numbers.items() if of is not None]
-    metrics = in_order({*METRICS, *(ours[of] for of in np.unique(number))})
+    recorded, (place, number, step, time_ms, value) = _sent(store, stored, keys)
+    metrics = in_order({*METRICS, *recorded})
     columns = {metric: column for column, metric in enumerate(metrics)}
-    metric = np.array([columns.get(of, 0) for of in ours], dtype=np.int64)[number]
+    metric = np.array([columns[of] for of in recorded], dtype=np.int64)[number]
     first = step.min(initial=0)
     n_steps = step.max(initial=0) - first + 1
     run_epoch, row = np.unique(place * n_steps + step - first, return_inverse=True)
     run_epochs = np.stack([run_epoch // n_steps, run_epoch % n_steps + first], axis=1)
     table = np.full((len(run_epochs), len(metrics)), np.nan)
-    table[row.reshape(-1), metric] = values[:, 4]
+    later = np.argsort(time_ms, kind="stable")
+    table[row.reshape(-1)[later], metric[later]] = value[later]
     frame = pd.DataFrame(table, columns=metrics)
     frame.insert(0, "epoch", run_epochs[:, 1])
     frame.insert(0, "run_key", pd.Series([keys[place] for place in run_epochs[:, 0]], dtype=object))
     return frame
+
+
+def _sent(
+    store: Store, stored: dict[str, StoredRun], keys: list[str]
+) -> tuple[list[str], list[NDArray[Any]]]:
+    """The metrics that were recorded of these runs; and of each row the place of its run's key, the
+    number of its metric, step, time in ms and value.
+
+    What others logged there, such as MLflow's own metrics of the system, is left out.
+    """
+    places = {stored[key].run_id: place for place, key in enumerate(keys) if key in stored}
+    numbers: dict[str, int] = {}
+    others: set[str] = set()
+    # Millions of rows: as numbers, and not as objects of Python's.
+    place, number, steps, times_ms = array("i"), array("i"), array("q"), array("q")
+    values = array("d")
+    for run_id, metric, step, time_ms, value in store.rows(
+        [stored[key] for key in keys if key in stored]
+    ):
+        if metric not in numbers:
+            if metric in others or run_id not in places:
+                continue
+            if not is_metric(metric):
+                others.add(metric)
+                continue
+            numbers[metric] = len(numbers)
+        if run_id in places:
+            place.append(places[run_id])
+            number.append(numbers[metric])
+            steps.append(step)
+            times_ms.append(time_ms)
+            values.append(value)
+    columns = place, number, steps, times_ms, values
+    return list(numbers), [np.asarray(column) for column in columns]
 
 
 def _row(

@@ -1,5 +1,6 @@
 """The frames of a report: runs, epochs, claims and contrasts, as they go to CSV and Parquet."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ _CLAIM_COLUMNS = [
     "n_choices_agree", "n_choices",
     "missing", "n_diverged", "best_over", "chosen_on", "chosen", "n_hold", "n_fixed",
 ]  # fmt: skip
+_ROWS_A_PIECE = 20_000
 
 
 def frames(study: Study) -> dict[str, pd.DataFrame]:
@@ -37,7 +39,21 @@ def claims_frame(study: Study) -> pd.DataFrame:
 
 def csv_text(frame: pd.DataFrame) -> str:
     """A frame as CSV; a text that a spreadsheet would take for a formula has a `'` before it."""
-    return str(frame.map(_inert).to_csv(index=False, lineterminator="\n"))
+    return "".join(csv_pieces(frame))
+
+
+def csv_pieces(frame: pd.DataFrame) -> Iterator[str]:
+    """As `csv_text`, in pieces: that of a million epochs is hundreds of megabytes."""
+    texts = frame.columns[~frame.dtypes.map(pd.api.types.is_numeric_dtype)]
+    for first in range(0, max(1, len(frame)), _ROWS_A_PIECE):
+        piece = frame.iloc[first : first + _ROWS_A_PIECE]
+        # As objects: what a type is, no piece may find out for itself.
+        inert = piece.assign(**{name: _objects(map(_inert, piece[name]), piece) for name in texts})
+        yield str(inert.to_csv(index=False, header=not first, lineterminator="\n"))
+
+
+def _objects(values: Iterable[Any], like: pd.DataFrame) -> "pd.Series[Any]":
+    return pd.Series(list(values), index=like.index, dtype=object)
 
 
 def _claim_row(study: Study, decision: Decision) -> dict[str, Any]:

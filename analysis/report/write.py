@@ -1,7 +1,8 @@
 """The report of a study, an HTML file, Markdown, figures and frames: whole or not at all."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -84,11 +85,12 @@ def write(
 
 def texts(
     study: Study, frames: dict[str, pd.DataFrame], drawn: list[Drawing], language: str = ENGLISH
-) -> dict[str, str]:
-    """The pages and the CSV files by their names; any text is only text in them."""
-    files = page.pages(study, drawn, language)
-    files |= {f"{name}.csv": tables.csv_text(frame) for name, frame in frames.items()}
-    return {name: _CONTROLS.sub("?", text) for name, text in files.items()}
+) -> dict[str, Iterator[str]]:
+    """The pages and the CSV files by their names, in pieces; any text is only text in them."""
+    pages = page.pages(study, drawn, language)
+    files = {name: iter([text]) for name, text in pages.items()}
+    files |= {f"{name}.csv": tables.csv_pieces(frame) for name, frame in frames.items()}
+    return {name: map(partial(_CONTROLS.sub, "?"), pieces) for name, pieces in files.items()}
 
 
 def _published(name: str) -> pd.DataFrame | None:
@@ -118,5 +120,6 @@ def _fill(
     frames = tables.frames(study)
     for name, frame in frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
-    for name, text in texts(study, frames, drawn, language).items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    for name, pieces in texts(study, frames, drawn, language).items():
+        with open(folder / name, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(pieces)

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TextIO
 
 from rich.cells import cell_len
@@ -121,13 +122,16 @@ class _Rows:
     def width(self) -> int:
         return _taken(self.columns, self.are_broken)
 
+    @cached_property
+    def _widths(self) -> list[int]:
+        return [column.width(self.are_broken) for column in self.columns]
+
     @property
     def head(self) -> list[str]:
         """The headings, each over the foot of its column."""
-        widths = [column.width(self.are_broken) for column in self.columns]
         broken = [
             heading_lines(column.heading, width)
-            for column, width in zip(self.columns, widths, strict=True)
+            for column, width in zip(self.columns, self._widths, strict=True)
         ]
         height = max(map(len, broken))
         stacks = [[""] * (height - len(stack)) + stack for stack in broken]
@@ -140,8 +144,8 @@ class _Rows:
 
     def _row(self, texts: list[str]) -> str:
         padded = []
-        for column, text in zip(self.columns, texts, strict=True):
-            space = " " * (column.width(self.are_broken) - cell_len(text))
+        for column, width, text in zip(self.columns, self._widths, texts, strict=True):
+            space = " " * (width - cell_len(text))
             padded.append(text + space if column.is_left else space + text)
         return (" " * _GAP).join(padded).rstrip()
 

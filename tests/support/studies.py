@@ -270,3 +270,8 @@ def nested(knobs):
         part, _, name = knob.rpartition(".")
         (config.setdefault(part, {}) if part else config)[name] = value
     return config
+
+
+def whole(texts):
+    """The texts of a report by their names, each of its pieces joined."""
+    return {name: "".join(pieces) for name, pieces in texts.items()}

@@ -46,7 +46,7 @@ def contents(sweep):
     results = study(sweep, lambda sweep: {})
     frames = tables.frames(results)
     exact = {name: (list(frame), frame.to_dict("tight")) for name, frame in frames.items()}
-    return repr((texts(results, frames, []), lines(results, True, 100), exact))
+    return repr((studies.whole(texts(results, frames, [])), lines(results, True, 100), exact))
 
 
 def decided(sweep):
@@ -157,7 +157,7 @@ def test_the_runs_shown_in_each_state_are_those_that_were_planned(states):
     expected = Counter("running" if state.startswith("done, ") else state for state in states)
     results = study(made.read(), lambda sweep: {})
     frames = tables.frames(results)
-    files = texts(results, frames, [])
+    files = studies.whole(texts(results, frames, []))
 
     total = re.match(
         r"made up \(.*\): (\d+) of (\d+) runs done(?: \((.*)\))?$", lines(results, True, 100)[0]

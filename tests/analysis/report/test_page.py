@@ -67,7 +67,7 @@ def shown_of(decided):
     """All that is shown of a study but its figures."""
     caption = f"{decided.decisions[0].name}: every seed"
     drawn = [Drawing("claim-1-seeds", caption, b"", None)]
-    files = texts(decided, tables.frames(decided), drawn)
+    files = studies.whole(texts(decided, tables.frames(decided), drawn))
     return SimpleNamespace(
         files=files,
         page=Page(files["report.html"]),
@@ -230,7 +230,7 @@ def test_below_a_group_the_page_lists_the_knobs_that_are_part_of_it():
     options = [{"model": "wide", "model.kind": "cnn"}, {"model": "flat", "model.kind": "mlp"}]
     runs = studies.frame(studies.grid(range(2), model=options, model__dropout=[True, False]))
     decided = studies.study(runs, studies.curves(runs, lambda *_: 0.5))
-    page = texts(decided, {}, [])["report.md"]
+    page = studies.whole(texts(decided, {}, []))["report.md"]
     rows = page.partition("| knob | values |")[2].splitlines()[2:7]
     assert rows == [
         "| model | wide, flat | can be told from that of the others |",
